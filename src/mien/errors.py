@@ -1,0 +1,79 @@
+"""Every error that mien raises on purpose.
+
+MienError
+├── InputError              what was given cannot be used
+│   ├── UnreadableMedia     a photo or video is missing, empty, damaged or of an unknown kind
+│   ├── UnknownName         no task, model, label, recipe or option has this name
+│   └── DataError           a data set does not have the form it should have
+├── ModelError              a model folder is damaged, incomplete or cannot be run
+├── OutputError             a result cannot be written
+├── RecipeError             a training recipe says something it cannot mean
+└── MissingExtra            a part of mien that was not installed
+
+Each message is one sentence (or two): what was expected, what came, what to do. Errors of other libraries are
+mapped to these where they enter.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MienError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what a command ends with."""
+
+    exit_code = 1
+
+
+class InputError(MienError):
+    """What was given cannot be used."""
+
+
+class UnreadableMedia(InputError):
+    """A photo or video is missing, empty, damaged or of an unknown kind."""
+
+
+class UnknownName(InputError):
+    """No such task, model, label, recipe or option; the message names the nearest valid one."""
+
+    exit_code = 2
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.valid = tuple(valid)
+        near = difflib.get_close_matches(name, self.valid, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"There is no {kind} {name!r}; there is {', '.join(self.valid) or 'none'}.{hint}")
+
+
+class DataError(InputError):
+    """A data set does not have the form it should have."""
+
+
+class ModelError(MienError):
+    """A model folder is damaged, incomplete or cannot be run."""
+
+
+class OutputError(MienError):
+    """A result cannot be written."""
+
+
+class RecipeError(MienError):
+    """A training recipe says something it cannot mean."""
+
+    exit_code = 2
+
+
+class MissingExtra(MienError):
+    """A part of mien that was not installed.
+
+    Args:
+        extra: name of the extra, e.g. `train`.
+        module: the module that could not be imported.
+    """
+
+    def __init__(self, extra: str, module: str) -> None:
+        self.extra = extra
+        super().__init__(f"This needs {module}, which is not installed; run: pip install 'mien[{extra}]'")

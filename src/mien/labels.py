@@ -1,0 +1,72 @@
+"""Label sets: ordered names, what a mirror does to them, and the maps between the sets of the field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mien.errors import UnknownName
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Names in the order of a model's outputs.
+
+    Args:
+        name: how manifests and recipes call the set.
+        labels: the names, in output order.
+        mirror_safe: whether a picture keeps its label when it is flipped left to right.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    mirror_safe: bool = True
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or not self.labels:
+            raise ValueError(f"a label set needs distinct names, got {self.labels}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.labels
+
+    def index(self, label: str) -> int:
+        """Position of a label; an unknown one raises UnknownName with the nearest valid name."""
+        if label not in self.labels:
+            raise UnknownName(f"label of {self.name}", label, self.labels)
+        return self.labels.index(label)
+
+
+EMOTIONS = LabelSet("emotions", ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"))
+EMOTIONS_6 = LabelSet("emotions6", ("angry", "fear", "happy", "sad", "surprise", "neutral"))
+EMOTIONS_8 = LabelSet("emotions8", (*EMOTIONS.labels, "contempt"))
+GESTURES = LabelSet("gestures", ("loser", "punch", "super", "victory", "none"))
+
+LABEL_SETS: Mapping[str, LabelSet] = {s.name: s for s in (EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES)}
+
+LETTERS: Mapping[str, str] = {"L": "loser", "A": "punch", "F": "super", "V": "victory"}
+"""Letters of the American manual alphabet whose hand shape is one of the gestures."""
+
+FIST_LETTERS = frozenset("EMNST")
+"""Letters that are fists to anyone but a signer: neither a punch nor `none` in training and measures."""
+
+FERPLUS_COLUMNS: Mapping[str, str] = {
+    "neutral": "neutral",
+    "happiness": "happy",
+    "surprise": "surprise",
+    "sadness": "sad",
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "contempt": "contempt",
+}
+"""Columns of the FER+ vote table and the labels they stand for; `unknown` and `NF` are no expression."""
+
+
+def label_set(name: str) -> LabelSet:
+    """The label set of that name; raises UnknownName when there is none."""
+    if name not in LABEL_SETS:
+        raise UnknownName("label set", name, LABEL_SETS)
+    return LABEL_SETS[name]

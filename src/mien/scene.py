@@ -1,0 +1,353 @@
+"""What mien sees: the value types that flow from a source to the outputs.
+
+All are frozen and checked when made. `to_dict` gives plain data ready for JSON in the form that the README
+documents; `from_dict` reads it back. Boxes and landmarks are pixels of the source frame, x to the right, y down,
+the origin at the top left corner of the top left pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mien.outputs.draw import Picture
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+Side = Literal["left", "right"]
+
+_SCORE_DIGITS = 4
+_PIXEL_DIGITS = 2
+_TIME_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Args:
+        image_rgb: (H, W, 3) uint8, RGB, 0 to 255.
+        index: position in the source, from 0, counting every frame of a video.
+        time_s: seconds since the start of the source, as the file says; 0 for a photo.
+        source: the path or address it came from.
+    """
+
+    image_rgb: NDArray[np.uint8]
+    index: int = 0
+    time_s: float = 0.0
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        image = self.image_rgb
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+            raise ValueError(f"a frame is (H, W, 3) uint8 RGB, got shape {image.shape}, {image.dtype}")
+        if self.index < 0 or not math.isfinite(self.time_s):
+            raise ValueError(f"a frame has an index from 0 and a finite time, got {self.index}, {self.time_s}")
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image_rgb.shape[0], self.image_rgb.shape[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A classifier's answer for one face or hand.
+
+    Args:
+        label: the most probable name.
+        confidence: its calibrated probability, 0 to 1.
+        uncertain: whether the confidence is below the model's threshold.
+        scores: probability of every name of the label set, in its order; they sum to 1.
+    """
+
+    label: str
+    confidence: float
+    uncertain: bool
+    scores: Mapping[str, float] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        if self.label not in self.scores:
+            raise ValueError(f"the label {self.label!r} is not among the scores {list(self.scores)}")
+        _check_unit("confidence", self.confidence)
+        for name, score in self.scores.items():
+            _check_unit(f"score of {name}", score)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "confidence": round(self.confidence, _SCORE_DIGITS),
+            "uncertain": self.uncertain,
+            "scores": {name: round(score, _SCORE_DIGITS) for name, score in self.scores.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Reading:
+        return cls(
+            label=data["label"],
+            confidence=float(data["confidence"]),
+            uncertain=bool(data["uncertain"]),
+            scores={str(name): float(score) for name, score in data["scores"].items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """A face in a frame.
+
+    Args:
+        box_xyxy: left, top, right, bottom in pixels; may reach beyond the frame.
+        score: the detector's confidence, 0 to 1.
+        keypoints_xy: right eye, left eye, nose tip, mouth centre, right ear, left ear of the person (the person's
+            right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
+        track: number that stays with the face through a video, from 1.
+        reading: the expression; None before classification.
+    """
+
+    box_xyxy: Box
+    score: float
+    keypoints_xy: tuple[Point, ...] = ()
+    track: int | None = None
+    reading: Reading | None = None
+
+    def __post_init__(self) -> None:
+        _check_box(self.box_xyxy)
+        _check_unit("score", self.score)
+
+    @property
+    def label(self) -> str | None:
+        """The expression's name, None before classification."""
+        return self.reading.label if self.reading else None
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the label, None before classification."""
+        return self.reading.confidence if self.reading else None
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the answer should be taken as "not sure"; True before classification."""
+        return self.reading.uncertain if self.reading else True
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Probability of every expression; empty before classification."""
+        return self.reading.scores if self.reading else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "track": self.track,
+            "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
+            "score": round(self.score, _SCORE_DIGITS),
+            **(self.reading.to_dict() if self.reading else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Face:
+        return cls(
+            box_xyxy=_box(data["box"]),
+            score=float(data["score"]),
+            track=data.get("track"),
+            reading=Reading.from_dict(data) if "label" in data else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """A hand in a frame.
+
+    Args:
+        box_xyxy: left, top, right, bottom in pixels; may reach beyond the frame.
+        score: confidence that this is a hand, 0 to 1.
+        side: which hand of the person it is, for a picture that is not mirrored.
+        landmarks_xyz: 21 points in MediaPipe's order (wrist, then thumb to little finger, base to tip); x and y in
+            pixels, z in the same unit, relative to the wrist, smaller towards the camera.
+        track: number that stays with the hand through a video, from 1.
+        reading: the gesture; None before classification.
+    """
+
+    box_xyxy: Box
+    score: float
+    side: Side
+    landmarks_xyz: tuple[tuple[float, float, float], ...]
+    track: int | None = None
+    reading: Reading | None = None
+
+    def __post_init__(self) -> None:
+        _check_box(self.box_xyxy)
+        _check_unit("score", self.score)
+        if self.side not in ("left", "right"):
+            raise ValueError(f"a hand is 'left' or 'right', got {self.side!r}")
+        if len(self.landmarks_xyz) != 21 or any(len(point) != 3 for point in self.landmarks_xyz):
+            raise ValueError("a hand has 21 landmarks of 3 numbers")
+
+    @property
+    def label(self) -> str | None:
+        """The gesture's name, None before classification."""
+        return self.reading.label if self.reading else None
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the label, None before classification."""
+        return self.reading.confidence if self.reading else None
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the answer should be taken as "not sure"; True before classification."""
+        return self.reading.uncertain if self.reading else True
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Probability of every gesture; empty before classification."""
+        return self.reading.scores if self.reading else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "track": self.track,
+            "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
+            "score": round(self.score, _SCORE_DIGITS),
+            "side": self.side,
+            "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz],
+            **(self.reading.to_dict() if self.reading else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Hand:
+        return cls(
+            box_xyxy=_box(data["box"]),
+            score=float(data["score"]),
+            side=data["side"],
+            landmarks_xyz=tuple((float(x), float(y), float(z)) for x, y, z in data["landmarks"]),
+            track=data.get("track"),
+            reading=Reading.from_dict(data) if "label" in data else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Everything seen in one frame; frames without a face or a hand have empty tuples.
+
+    Args:
+        source: the path or address of the frame.
+        frame: its position in the source, from 0.
+        time_s: seconds since the start of the source.
+        size_hw: height and width of the frame in pixels.
+        faces: the faces, in order of track or, without one, of size.
+        hands: the hands, likewise.
+        image_rgb: (H, W, 3) uint8 RGB picture for `draw`; not compared, not written to JSON.
+    """
+
+    source: str
+    frame: int
+    time_s: float
+    size_hw: tuple[int, int]
+    faces: tuple[Face, ...] = ()
+    hands: tuple[Hand, ...] = ()
+    image_rgb: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.frame < 0 or not math.isfinite(self.time_s):
+            raise ValueError(f"a scene has a frame from 0 and a finite time, got {self.frame}, {self.time_s}")
+        if len(self.size_hw) != 2 or min(self.size_hw) < 1:
+            raise ValueError(f"a scene has a height and a width of at least 1, got {self.size_hw}")
+
+    def draw(self) -> Picture:
+        """The frame with boxes, landmarks and labels drawn on it; `.save("out.jpg")` writes it.
+
+        Raises:
+            ValueError: the scene was read back from a record and has no picture.
+        """
+        from mien.outputs.draw import draw_scene
+
+        return draw_scene(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "frame": self.frame,
+            "time_s": round(self.time_s, _TIME_DIGITS),
+            "size": list(self.size_hw),
+            "faces": [face.to_dict() for face in self.faces],
+            "hands": [hand.to_dict() for hand in self.hands],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Scene:
+        height, width = data["size"]
+        return cls(
+            source=data["source"],
+            frame=int(data["frame"]),
+            time_s=float(data["time_s"]),
+            size_hw=(int(height), int(width)),
+            faces=tuple(Face.from_dict(face) for face in data["faces"]),
+            hands=tuple(Hand.from_dict(hand) for hand in data["hands"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A change in what a track shows, rather than a label a frame.
+
+    Args:
+        kind: `start` when a label first holds, `change` when another takes its place, `end` when it is gone.
+        task: `emotion` or `gesture`.
+        track: the face or hand it concerns.
+        label: the label that started, took over or ended.
+        time_s: when, in seconds since the start of the source.
+        duration_s: how long the label that ended or gave way had held; 0 for a start.
+    """
+
+    kind: Literal["start", "change", "end"]
+    task: Literal["emotion", "gesture"]
+    track: int
+    label: str
+    time_s: float
+    duration_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("start", "change", "end"):
+            raise ValueError(f"an event is 'start', 'change' or 'end', got {self.kind!r}")
+        if self.task not in ("emotion", "gesture"):
+            raise ValueError(f"an event is of 'emotion' or 'gesture', got {self.task!r}")
+        if not (math.isfinite(self.time_s) and self.duration_s >= 0):
+            raise ValueError(f"times are finite and durations not negative: {self.time_s}, {self.duration_s}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "task": self.task,
+            "track": self.track,
+            "label": self.label,
+            "time_s": round(self.time_s, _TIME_DIGITS),
+            "duration_s": round(self.duration_s, _TIME_DIGITS),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Event:
+        return cls(**data)
+
+
+def _box(values: Any) -> Box:
+    x1, y1, x2, y2 = (float(v) for v in values)
+    return x1, y1, x2, y2
+
+
+def _rounded(values: tuple[float, ...], digits: int) -> list[float]:
+    return [round(float(v), digits) for v in values]
+
+
+def _check_unit(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} lies between 0 and 1, got {value}")
+
+
+def _check_box(box_xyxy: Box) -> None:
+    x1, y1, x2, y2 = box_xyxy
+    if not all(map(math.isfinite, box_xyxy)) or x2 <= x1 or y2 <= y1:
+        raise ValueError(f"a box is finite (left, top, right, bottom) with some area, got {box_xyxy}")
