@@ -1,0 +1,64 @@
+"""FER+ (Barsoum et al. 2016): ten raters' votes for every FER2013 image."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import DataError, UnreadableMedia
+from mien.labels import EMOTIONS, FERPLUS_COLUMNS, LabelSet
+
+_NO_EXPRESSION = ("unknown", "NF")
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """Raters' votes, in the row order of FER2013.
+
+    Args:
+        distribution: (N, L) float32 share of the votes for each label of the set; a row of zeros where none
+            of the votes was for one of its labels.
+        not_a_face: (N,) bool, where more raters said "no face" than named any single expression.
+    """
+
+    distribution: NDArray[np.float32]
+    not_a_face: NDArray[np.bool_]
+
+
+def load_ferplus(path: str | Path, *, label_set: LabelSet = EMOTIONS) -> Votes:
+    """Read `fer2013new.csv`.
+
+    Args:
+        path: the vote table.
+        label_set: votes for labels outside it (contempt, for the seven emotions) are left out, the rest rescaled.
+
+    Raises:
+        UnreadableMedia: there is no such file.
+        DataError: a column is missing or a row is not numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UnreadableMedia(f"{path} is not a file; give the FER+ table fer2013new.csv")
+    wanted = [*FERPLUS_COLUMNS, *_NO_EXPRESSION]
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{path} has no column {', '.join(missing)}; FER+ has {', '.join(wanted)}")
+        try:
+            rows = [[float(row[name]) for name in wanted] for row in reader]
+        except (TypeError, ValueError) as exc:
+            raise DataError(f"{path}, line {reader.line_num}: votes are numbers ({exc})") from exc
+    counts = np.asarray(rows, np.float32).reshape(-1, len(wanted))
+    distribution = np.zeros((len(counts), len(label_set)), np.float32)
+    for column, label in enumerate(FERPLUS_COLUMNS.values()):
+        if label in label_set:
+            distribution[:, label_set.index(label)] = counts[:, column]
+    total = distribution.sum(axis=1, keepdims=True)
+    np.divide(distribution, total, out=distribution, where=total > 0)
+    not_a_face = counts[:, wanted.index("NF")] > counts[:, : len(FERPLUS_COLUMNS)].max(axis=1)
+    return Votes(distribution, not_a_face)

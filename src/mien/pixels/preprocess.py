@@ -1,0 +1,196 @@
+"""From a picture and a face or hand to a network's input: the only implementation, for training and run time.
+
+Two steps, in this order: a crop (uint8, stored in data sets as it is) and a batch (float, normalised). A data set of
+ready crops enters at the second step, so both ways meet the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.scene import Box, Point
+
+Colour = Literal["rgb", "grey"]
+Layout = Literal["nchw", "nhwc"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """What a model expects to be fed; it travels in the manifest.
+
+    Args:
+        size_hw: height and width of the input in pixels.
+        colour: `rgb` (three channels in that order) or `grey` (one).
+        layout: `nchw` or `nhwc`.
+        mean: subtracted per channel after scaling pixels to 0..1.
+        std: divided by, per channel.
+        margin: how far a crop reaches beyond the detected box on each side, as a fraction of the box's longer side.
+        level: whether faces are turned until the eyes are level.
+    """
+
+    size_hw: tuple[int, int]
+    colour: Colour = "rgb"
+    layout: Layout = "nchw"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    margin: float = 0.0
+    level: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.size_hw) != 2 or min(self.size_hw) < 1:
+            raise ValueError(f"size_hw is a height and a width of at least 1, got {self.size_hw}")
+        if self.colour not in ("rgb", "grey") or self.layout not in ("nchw", "nhwc"):
+            raise ValueError(f"colour is rgb or grey, layout nchw or nhwc, got {self.colour}, {self.layout}")
+        if len(self.mean) not in (1, self.channels) or len(self.std) != len(self.mean):
+            raise ValueError(f"mean and std have one number, or one a channel, got {self.mean}, {self.std}")
+        if min(self.std) <= 0 or not -0.5 < self.margin < 2:
+            raise ValueError(f"std is above 0 and margin between -0.5 and 2, got {self.std}, {self.margin}")
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for rgb."""
+        return 1 if self.colour == "grey" else 3
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "size_hw": list(self.size_hw),
+            "colour": self.colour,
+            "layout": self.layout,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "margin": self.margin,
+            "level": self.level,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> InputSpec:
+        """Read what `to_dict` wrote; a missing or unknown key raises KeyError or TypeError, a bad value ValueError."""
+        values = dict(data)
+        height, width = values.pop("size_hw")
+        return cls(
+            size_hw=(int(height), int(width)),
+            mean=tuple(float(v) for v in values.pop("mean")),
+            std=tuple(float(v) for v in values.pop("std")),
+            **values,
+        )
+
+
+def to_batch(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
+    """Normalise crops into a network's input.
+
+    Args:
+        images: (N, H, W) or (N, H, W, 3) uint8, RGB, 0 to 255, already of the spec's size and colour.
+        spec: the model's input.
+
+    Returns:
+        (N, C, H, W) or (N, H, W, C) float32: (pixel / 255 - mean) / std.
+    """
+    if images.ndim == 3:
+        images = images[..., None]
+    height, width, channels = images.shape[1:]
+    if (height, width) != spec.size_hw or channels != spec.channels:
+        raise ValueError(f"expected crops of {spec.size_hw} with {spec.channels} channels, got {images.shape[1:]}")
+    scale = (1.0 / (255.0 * np.asarray(spec.std))).astype(np.float32)
+    shift = (np.asarray(spec.mean) / np.asarray(spec.std)).astype(np.float32)
+    batch = images * scale - shift
+    if spec.layout == "nchw":
+        batch = batch.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(batch, dtype=np.float32)
+
+
+def fit_crop(crop_rgb: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+    """Bring a ready crop to a model's size and colour: for pictures that are the face or hand themselves.
+
+    Args:
+        crop_rgb: (H, W, 3) uint8 RGB.
+        spec: the model's input.
+
+    Returns:
+        (h, w) uint8 for grey, (h, w, 3) for rgb.
+    """
+    return _resize(_coloured(crop_rgb, spec.colour), spec.size_hw)
+
+
+def crop_face(
+    image_rgb: NDArray[np.uint8], box_xyxy: Box, spec: InputSpec, *, keypoints_xy: Sequence[Point] = ()
+) -> NDArray[np.uint8]:
+    """Cut a square around a face; what lies outside the picture repeats its border.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+        box_xyxy: the detector's box in pixels.
+        spec: the model's input; its margin and level decide the frame of the crop.
+        keypoints_xy: right eye and left eye of the person first; needed only when the spec levels faces.
+
+    Returns:
+        (h, w) uint8 for grey, (h, w, 3) for rgb.
+    """
+    x1, y1, x2, y2 = box_xyxy
+    side = max(x2 - x1, y2 - y1) * (1 + 2 * spec.margin)
+    centre = ((x1 + x2) / 2, (y1 + y2) / 2)
+    angle = _eye_angle(keypoints_xy) if spec.level and len(keypoints_xy) >= 2 else 0.0
+    return crop_square(image_rgb, centre, side, angle, spec)
+
+
+def crop_square(
+    image_rgb: NDArray[np.uint8], centre_xy: Point, side: float, angle: float, spec: InputSpec
+) -> NDArray[np.uint8]:
+    """Cut a turned square out of a picture and bring it to the spec's size and colour.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+        centre_xy: middle of the square in pixels.
+        side: its length in pixels.
+        angle: radians; the square's right-hand direction in the picture (clockwise on screen when positive).
+        spec: the model's input.
+
+    Returns:
+        (h, w) uint8 for grey, (h, w, 3) for rgb.
+    """
+    height, width = spec.size_hw
+    # Sampled at twice the size or more when the source is larger, then averaged down: a single warp would alias.
+    oversample = int(np.clip(round(side / max(height, width)), 1, 8))
+    scale_x, scale_y = side / (width * oversample), side / (height * oversample)
+    cos, sin = math.cos(angle), math.sin(angle)
+    cx, cy = centre_xy
+    half_w, half_h = (width * oversample - 1) / 2, (height * oversample - 1) / 2
+    to_source = np.array(
+        [
+            [cos * scale_x, -sin * scale_y, cx - 0.5 - cos * scale_x * half_w + sin * scale_y * half_h],
+            [sin * scale_x, cos * scale_y, cy - 0.5 - sin * scale_x * half_w - cos * scale_y * half_h],
+        ]
+    )
+    patch = cv2.warpAffine(
+        _coloured(image_rgb, spec.colour),
+        to_source,
+        (width * oversample, height * oversample),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return _resize(np.asarray(patch, np.uint8), spec.size_hw)
+
+
+def _eye_angle(keypoints_xy: Sequence[Point]) -> float:
+    (right_x, right_y), (left_x, left_y) = keypoints_xy[0], keypoints_xy[1]
+    return math.atan2(left_y - right_y, left_x - right_x)
+
+
+def _coloured(image_rgb: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint8]:
+    if colour == "rgb":
+        return image_rgb
+    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _resize(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
+    if image.shape[:2] == size_hw:
+        return image
+    shrinks = image.shape[0] > size_hw[0]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=interpolation), np.uint8)

@@ -1,0 +1,94 @@
+"""Random changes to whole batches, on the device the batch is on."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from kornia import augmentation
+from torch import Tensor, nn
+
+from mien.errors import RecipeError
+from mien.labels import LabelSet
+from mien.train.recipe import AugmentRecipe
+
+
+def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:
+    """Geometric and light changes by Kornia for (B, C, H, W) float images from 0 to 1.
+
+    Raises:
+        RecipeError: the recipe flips images whose label a mirror would change.
+    """
+    if recipe.flip and not labels.mirror_safe:
+        raise RecipeError(f"flip = true would change the labels of {labels.name}; leave it out")
+    steps: list[nn.Module] = []
+    if recipe.rotation or recipe.zoom or recipe.shift or recipe.shear:
+        affine = augmentation.RandomAffine(
+            degrees=recipe.rotation,
+            translate=(recipe.shift, recipe.shift) if recipe.shift else None,
+            scale=(1 - recipe.zoom, 1 + recipe.zoom) if recipe.zoom else None,
+            shear=recipe.shear or None,
+            padding_mode="border",
+            p=1.0,
+        )
+        steps.append(affine)
+    if recipe.flip:
+        steps.append(augmentation.RandomHorizontalFlip(p=0.5))
+    if recipe.contrast:
+        steps.append(augmentation.RandomContrast((1 - recipe.contrast, 1 + recipe.contrast), p=1.0))
+    if recipe.brightness:
+        steps.append(augmentation.RandomBrightness((1 - recipe.brightness, 1 + recipe.brightness), p=1.0))
+    if recipe.erasing:
+        steps.append(augmentation.RandomErasing(scale=(0.02, 0.2), p=recipe.erasing))
+    return nn.Sequential(*steps)
+
+
+class LandmarkAugmentation(nn.Module):
+    """Turns, tilts, stretches and shakes (B, 21, 3) landmarks around their middle.
+
+    Args:
+        recipe: `rotation` and `tilt` are limits in degrees, `zoom` of the stretch of each axis, `noise` the standard
+            deviation of each coordinate as a fraction of the hand's size.
+    """
+
+    def __init__(self, recipe: AugmentRecipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+
+    def forward(self, landmarks: Tensor) -> Tensor:
+        B = landmarks.shape[0]
+        spread = torch.tensor([self.recipe.tilt, self.recipe.tilt, self.recipe.rotation], device=landmarks.device)
+        angles = torch.deg2rad(spread * (2 * torch.rand(B, 3, device=landmarks.device) - 1))
+        middle = landmarks.mean(dim=1, keepdim=True)
+        points = (landmarks - middle) @ _rotations(angles).transpose(1, 2)  # (B, 21, 3)
+        points = points * (1 + self.recipe.zoom * (2 * torch.rand(B, 1, 3, device=points.device) - 1))
+        size = points.square().sum(dim=2).mean(dim=1).sqrt()[:, None, None]
+        return points + middle + self.recipe.noise * size * torch.randn_like(points)
+
+
+def mixup(samples: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Blend each sample and its target distribution with another of the batch (Zhang et al. 2018).
+
+    Args:
+        samples: (B, ...) float.
+        targets: (B, L) float distributions.
+        alpha: parameter of the Beta distribution of the blend; 0 leaves everything as it is.
+    """
+    if not alpha:
+        return samples, targets
+    share = torch.distributions.Beta(alpha, alpha).sample().to(samples.device)
+    partner = torch.randperm(len(samples), device=samples.device)
+    return samples.lerp(samples[partner], 1 - share), targets.lerp(targets[partner], 1 - share)
+
+
+def _rotations(angles: Tensor) -> Tensor:
+    """(B, 3) angles around x, y and z in radians to (B, 3, 3) matrices, x applied first."""
+    turn = torch.eye(3, device=angles.device).expand(len(angles), 3, 3)
+    for axis in range(3):
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        cos, sin = angles[:, axis].cos(), angles[:, axis].sin()
+        step = torch.eye(3, device=angles.device).repeat(len(angles), 1, 1)
+        step[:, first, first], step[:, first, second] = cos, -sin
+        step[:, second, first], step[:, second, second] = sin, cos
+        turn = step @ turn
+    return cast(Tensor, turn)

@@ -1,0 +1,176 @@
+"""The training step: augment, forward, loss; and the validation that chooses the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+
+from mien.data.dataset import Dataset
+from mien.labels import label_set
+from mien.train.augment import LandmarkAugmentation, image_augmentation, mixup
+from mien.train.networks import build_network
+from mien.train.recipe import Recipe
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class Learner(L.LightningModule):
+    """A network with its loss, augmentation and optimiser, all from the recipe.
+
+    Args:
+        recipe: the run.
+        class_counts: number of training samples of each label.
+    """
+
+    mean: Tensor
+    std: Tensor
+    class_weight: Tensor
+
+    def __init__(self, recipe: Recipe, class_counts: list[int]) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.labels = label_set(recipe.label_set)
+        self.network = build_network(recipe).to(memory_format=torch.channels_last)
+        self.is_image = recipe.data.kind == "fer2013"
+        self.augment: nn.Module = (
+            image_augmentation(recipe.augment, self.labels)
+            if self.is_image
+            else LandmarkAugmentation(recipe.augment)
+        )
+        channels = 1 if recipe.input.colour == "grey" else 3
+        for name, values in (("mean", recipe.input.mean), ("std", recipe.input.std)):
+            self.register_buffer(name, torch.tensor(values).expand(channels)[:, None, None], persistent=False)
+        weight = torch.tensor(class_counts, dtype=torch.float32).clamp(min=1) ** -recipe.loss.balance
+        self.register_buffer("class_weight", weight / weight.mean(), persistent=False)
+        self._validation: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_epoch_start(self) -> None:
+        # A resumed run draws the same augmentation as an unbroken one.
+        torch.manual_seed(self.recipe.fit.seed * 1_000_003 + self.current_epoch)
+
+    def training_step(self, batch: Batch, _batch_index: int) -> Tensor:
+        samples, labels, votes = batch
+        L_ = len(self.labels)
+        smoothing = self.recipe.loss.label_smoothing
+        target = F.one_hot(labels, L_).float() * (1 - smoothing) + smoothing / L_  # (B, L)
+        inputs = self._augmented(samples)
+        inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
+        target, votes = both[:, :L_], both[:, L_:]
+        logits, vote_logits = self.network.heads(inputs)  # type: ignore[operator]
+        loss = -(target * F.log_softmax(logits.float(), dim=1) * self.class_weight).sum(dim=1).mean()
+        if vote_logits is not None:
+            loss = loss - self.recipe.loss.votes_weight * (
+                votes * F.log_softmax(vote_logits.float(), dim=1)
+            ).sum(dim=1).mean()
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels))
+        return cast(Tensor, loss)
+
+    def validation_step(self, batch: Batch, _batch_index: int) -> None:
+        samples, labels, _ = batch
+        self._validation.append((self.network(self.normalised(self._scaled(samples))).float(), labels))
+
+    def on_validation_epoch_end(self) -> None:
+        logits = torch.cat([logits for logits, _ in self._validation])
+        labels = torch.cat([labels for _, labels in self._validation])
+        self._validation.clear()
+        L_ = len(self.labels)
+        scores = {
+            "val_loss": F.cross_entropy(logits, labels),
+            "val_accuracy": multiclass_accuracy(logits, labels, L_, average="micro"),
+            "val_macro_f1": multiclass_f1_score(logits, labels, L_, average="macro"),
+        }
+        self.log_dict(scores, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        fit = self.recipe.fit
+        optimizer: torch.optim.Optimizer
+        if fit.optimizer == "sgd":
+            optimizer = torch.optim.SGD(
+                self.network.parameters(), fit.rate, fit.momentum, weight_decay=fit.weight_decay, nesterov=True
+            )
+        else:
+            optimizer = torch.optim.AdamW(self.network.parameters(), fit.rate, weight_decay=fit.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=fit.rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=fit.warm_up,
+            cycle_momentum=False,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def normalised(self, samples: Tensor) -> Tensor:
+        """Images from 0 to 1 as the network takes them (as `mien.pixels.preprocess.to_batch`); landmarks unchanged."""
+        return (samples - self.mean) / self.std if self.is_image else samples
+
+    def side(self) -> int:
+        """Side of the training images in this epoch, in pixels."""
+        progress = self.current_epoch / self.recipe.fit.epochs
+        for side, share in self.recipe.fit.sizes:
+            progress -= share
+            if progress < -1e-9:
+                return int(side)
+        return self.recipe.input.size_hw[0]
+
+    def _scaled(self, samples: Tensor) -> Tensor:
+        if not self.is_image:
+            return samples
+        images = samples[:, None] if samples.ndim == 3 else samples.permute(0, 3, 1, 2)
+        return images.float().div(255).contiguous(memory_format=torch.channels_last)
+
+    def _augmented(self, samples: Tensor) -> Tensor:
+        images = self._scaled(samples)
+        if not self.is_image:
+            return cast(Tensor, self.augment(images))
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            if self.side() != images.shape[-1]:
+                images = F.interpolate(images, size=self.side(), mode="bilinear", antialias=True)
+            return self.normalised(self.augment(images))
+
+
+class TensorBatches(TorchDataset[Batch]):
+    """A data set already in memory; an index is a whole batch of positions, so that no sample is copied alone."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.samples = torch.from_numpy(dataset.samples)
+        self.labels = torch.from_numpy(dataset.labels)
+        votes = dataset.votes
+        self.votes = torch.zeros(len(dataset), len(dataset.label_set)) if votes is None else torch.from_numpy(votes)
+
+    def __getitem__(self, positions: Tensor) -> Batch:
+        return self.samples[positions], self.labels[positions], self.votes[positions]
+
+
+class BatchPositions(Sampler[Tensor]):
+    """Positions of each batch; shuffled by seed and epoch alone, so that a resumed run sees the same order.
+
+    Args:
+        count: number of samples.
+        batch: samples a batch.
+        shuffle: whether to draw a new order each epoch; an incomplete last batch is then left out.
+    """
+
+    def __init__(self, count: int, batch: int, *, shuffle: bool, seed: int = 0) -> None:
+        self.count, self.batch, self.shuffle, self.seed = count, min(batch, count), shuffle, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count // self.batch if self.shuffle else -(-self.count // self.batch)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        order = torch.arange(self.count)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            order = torch.randperm(self.count, generator=generator)
+        yield from order.split(self.batch)[: len(self)]

@@ -1,0 +1,64 @@
+"""A small residual network (after He et al. 2016) for faces of 32 to 64 pixels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualCNN(nn.Module):
+    """A stem, then one basic residual block a width, max-pooling between; global average; one or two linear heads.
+
+    Args:
+        channels: 1 for grey, 3 for RGB.
+        labels: number of classes.
+        widths: channels of each stage.
+        dropout: before the heads.
+        votes: whether a second head predicts the raters' votes; used in training only.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int = 1,
+        labels: int = 7,
+        widths: tuple[int, ...] = (32, 64, 128, 256),
+        dropout: float = 0.2,
+        votes: bool = False,
+    ) -> None:
+        super().__init__()
+        stages: list[nn.Module] = [_conv_bn_relu(channels, widths[0]), _Residual(widths[0])]
+        for narrow, wide in pairwise(widths):
+            stages += [nn.MaxPool2d(2), _conv_bn_relu(narrow, wide), _Residual(wide)]
+        self.features = nn.Sequential(*stages)
+        self.dropout = nn.Dropout(dropout)
+        self.label_head = nn.Linear(widths[-1], labels)
+        self.votes_head = nn.Linear(widths[-1], labels) if votes else None
+
+    def heads(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, labels) of the label head and, if there is one, of the votes head, for (B, C, H, W) images."""
+        features = self.features(images)  # (B, widths[-1], H / 2**n, W / 2**n)
+        pooled = self.dropout(features.mean(dim=(2, 3)))  # (B, widths[-1])
+        return self.label_head(pooled), None if self.votes_head is None else self.votes_head(pooled)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, labels) for (B, C, H, W) float images."""
+        return self.heads(images)[0]
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv_bn_relu(width, width)
+        self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+def _conv_bn_relu(narrow: int, wide: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(narrow, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU(inplace=True)
+    )

@@ -1,0 +1,233 @@
+"""Recipes: a training run as data. A TOML file states what differs from the defaults below, and why."""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mien.errors import RecipeError, UnknownName
+from mien.labels import label_set
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputRecipe:
+    """What the network is fed; becomes the manifest's input.
+
+    `size_hw`, `colour`, `mean` and `std` as in `mien.pixels.preprocess.InputSpec`; `margin` and `level` say how a
+    detected face must be cropped to be framed as the training images are.
+    """
+
+    size_hw: tuple[int, ...] = (48, 48)
+    colour: Literal["rgb", "grey"] = "grey"
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.25,)
+    margin: float = 0.0
+    level: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe:
+    """Which data: `fer2013` (a CSV) or `hands` (landmarks found in folders of hand pictures), and how it is cleaned."""
+
+    kind: Literal["fer2013", "hands"] = "fer2013"
+    clean: bool = True
+    leave_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRecipe:
+    """A network's name and what its constructor takes beyond the input and the labels."""
+
+    name: str = "residual_cnn"
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentRecipe:
+    """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions,
+    `flip` left to right, `contrast` and `brightness` as fractions, `erasing` as a probability. Landmarks: `rotation`,
+    `zoom`, `tilt` (degrees out of the picture plane) and `noise` (fraction of the hand's size). Both: `mixup`, the
+    alpha of Zhang et al. 2018."""
+
+    rotation: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    flip: bool = False
+    contrast: float = 0.0
+    brightness: float = 0.0
+    erasing: float = 0.0
+    tilt: float = 0.0
+    noise: float = 0.0
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossRecipe:
+    """Cross-entropy; `votes_weight` adds a second head trained on the raters' votes (Barsoum et al. 2016);
+    `balance` weights classes by their count to the power of minus this."""
+
+    label_smoothing: float = 0.0
+    votes_weight: float = 0.0
+    balance: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRecipe:
+    """The optimisation: SGD with Nesterov momentum or AdamW, a one-cycle rate (Smith 2018), averaged weights.
+
+    `sizes` trains on smaller images first: pairs of a side in pixels and the share of the epochs spent on it.
+    """
+
+    epochs: int = 30
+    batch: int = 128
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warm_up: float = 0.2
+    ema: float = 0.0
+    sizes: tuple[tuple[float, ...], ...] = ()
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecipe:
+    """The model folder: its name, the threshold under which an answer counts as uncertain, and words for the card."""
+
+    name: str = ""
+    threshold: float = 0.5
+    licence: str = "Apache-2.0"
+    origin: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole training run."""
+
+    name: str
+    task: Literal["emotion", "gesture"]
+    label_set: str
+    source: str = ""
+    input: InputRecipe = field(default_factory=InputRecipe)
+    data: DataRecipe = field(default_factory=DataRecipe)
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+    fit: FitRecipe = field(default_factory=FitRecipe)
+    export: ExportRecipe = field(default_factory=ExportRecipe)
+
+    def __post_init__(self) -> None:
+        label_set(self.label_set)
+        if self.fit.epochs < 1 or self.fit.batch < 2:
+            raise RecipeError(f"recipe {self.name}: fit needs at least 1 epoch and a batch of 2")
+        shares = sum(share for _, share in self.fit.sizes)
+        if self.fit.sizes and abs(shares - 1) > 1e-6:
+            raise RecipeError(f"recipe {self.name}: the shares in fit.sizes add up to {shares}, not 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data of every setting, defaults included."""
+        return asdict(self)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes inside the package."""
+    folder = resources.files("mien.train") / "recipes"
+    return tuple(sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None = None) -> Recipe:
+    """Read a recipe of the package by name, or a TOML file by path.
+
+    Args:
+        name_or_path: e.g. `emotion`, or `my/recipe.toml`.
+        changes: settings by dotted name as text, e.g. {"fit.epochs": "3"}; the text is read as a TOML value.
+
+    Raises:
+        UnknownName: no such recipe, or an unknown setting (the nearest valid one is named).
+        RecipeError: the file is no TOML or a value has the wrong type.
+    """
+    data = _read(str(name_or_path))
+    for dotted, text in (changes or {}).items():
+        _change(data, dotted, text)
+    return _build(Recipe, data, "recipe")
+
+
+def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
+    """The recipe that `to_dict` described, e.g. after JSON; raises as `load_recipe`."""
+    return _build(Recipe, data, "recipe")
+
+
+def _read(name_or_path: str) -> dict[str, Any]:
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        if name_or_path not in recipe_names():
+            raise UnknownName("recipe", name_or_path, recipe_names())
+        text = (resources.files("mien.train") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
+    elif path.is_file():
+        text = path.read_text("utf-8")
+    else:
+        raise RecipeError(f"There is no recipe file {path}; the package has {', '.join(recipe_names())}")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise RecipeError(f"The recipe {name_or_path} is no valid TOML: {exc}") from exc
+
+
+def _change(data: dict[str, Any], dotted: str, text: str) -> None:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, key = dotted.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+    data[key] = value
+
+
+def _build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
+    """Make a dataclass from plain data; unknown keys and wrong types fail with the place in the recipe."""
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    for key in data:
+        if key not in names:
+            raise UnknownName(f"setting in {where}", key, names)
+    values = {key: _coerce(hints[key], value, f"{where}.{key}") for key, value in data.items()}
+    try:
+        return cls(**values)
+    except TypeError as exc:
+        raise RecipeError(f"{where}: {exc}") from exc
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where} is a table of settings, not {value!r}")
+        return _build(typing.cast(type[Any], hint), value, where)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value not in arguments:
+            raise UnknownName(where, str(value), map(str, arguments))
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_coerce(arguments[0], item, where) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
+        return value
+    raise RecipeError(f"{where} is {getattr(hint, '__name__', hint)}, not {value!r}")
