@@ -19,6 +19,7 @@ from mien.scene import Box, Point
 
 Colour = Literal["rgb", "grey"]
 Layout = Literal["nchw", "nhwc"]
+Kind = Literal["image", "landmarks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,8 @@ class InputSpec:
     """What a model expects to be fed; it travels in the manifest.
 
     Args:
-        size_hw: height and width of the input in pixels.
+        size_hw: height and width of the input in pixels; for landmarks their number and coordinates, (21, 3).
+        kind: `image`, or `landmarks` (canonical hand landmarks; colour, layout, mean and std then mean nothing).
         colour: `rgb` (three channels in that order) or `grey` (one).
         layout: `nchw` or `nhwc`.
         mean: subtracted per channel after scaling pixels to 0..1.
@@ -36,6 +38,7 @@ class InputSpec:
     """
 
     size_hw: tuple[int, int]
+    kind: Kind = "image"
     colour: Colour = "rgb"
     layout: Layout = "nchw"
     mean: tuple[float, ...] = (0.0,)
@@ -48,6 +51,8 @@ class InputSpec:
             raise ValueError(f"size_hw is a height and a width of at least 1, got {self.size_hw}")
         if self.colour not in ("rgb", "grey") or self.layout not in ("nchw", "nhwc"):
             raise ValueError(f"colour is rgb or grey, layout nchw or nhwc, got {self.colour}, {self.layout}")
+        if self.kind not in ("image", "landmarks"):
+            raise ValueError(f"kind is image or landmarks, got {self.kind}")
         if len(self.mean) not in (1, self.channels) or len(self.std) != len(self.mean):
             raise ValueError(f"mean and std have one number, or one a channel, got {self.mean}, {self.std}")
         if min(self.std) <= 0 or not -0.5 < self.margin < 2:
@@ -61,6 +66,7 @@ class InputSpec:
     def to_dict(self) -> dict[str, Any]:
         return {
             "size_hw": list(self.size_hw),
+            "kind": self.kind,
             "colour": self.colour,
             "layout": self.layout,
             "mean": list(self.mean),

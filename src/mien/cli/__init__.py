@@ -1,0 +1,1 @@
+"""The `mien` command, one file a verb."""

@@ -1,0 +1,169 @@
+"""`mien look`: photos, folders and videos in; words, records and annotated pictures out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from mien.errors import InputError, MienError, OutputError
+from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter
+from mien.outputs.saved import SavedMedia
+from mien.outputs.text import describe
+from mien.pipeline import Analyzer, Options, check_tasks
+from mien.scene import Scene
+from mien.stages.sources import Source, expand_sources, open_source
+
+
+class Output(Protocol):
+    """Anything that takes scenes."""
+
+    def write(self, scene: Scene) -> None: ...
+
+
+def look(
+    sources: Annotated[list[str], typer.Argument(help="Photos, videos, folders or quoted globs.", metavar="SOURCE...")],
+    task: Annotated[str, typer.Option(help="emotion, gesture, or both with a comma.")] = "emotion,gesture",
+    jsonl: Annotated[str | None, typer.Option(help="One JSON object a frame, to this file; - is stdout.")] = None,
+    json: Annotated[str | None, typer.Option(help="One JSON array, to this file; - is stdout.")] = None,
+    csv: Annotated[str | None, typer.Option(help="A row a face or hand, to this file; - is stdout.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder for annotated pictures and videos (without sound).")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
+    tiles: Annotated[bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")] = False,
+    emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on what was seen, no progress.")] = False,
+) -> None:
+    """Find faces and hands; say which expression and gesture they show.
+
+    A file that cannot be read is reported and skipped, the others are done, and the exit code is 1.
+    """
+    models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
+    options = Options(
+        tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
+        tiles=tiles,
+        threads=threads,
+        **{key: value for key, value in models.items() if value is not None},
+    )
+    targets = [target for target in (jsonl, json, csv) if target is not None]
+    if len(set(targets)) < len(targets):
+        raise _wrong_use(f"{targets[0]} can take only one kind of record; name different files")
+    paths, problems = expand_sources(sources)
+    failed = [_report(problem) for problem in problems]
+    if paths:
+        with ExitStack() as stack:
+            outputs: list[Output] = []
+            for target, kind in ((jsonl, JsonlWriter), (json, JsonWriter), (csv, CsvWriter)):
+                if target is not None:
+                    outputs.append(stack.enter_context(kind(target)))
+            saver = stack.enter_context(SavedMedia(save, paths)) if save is not None else None
+            analyzer = stack.enter_context(Analyzer(options))
+            words = _Words(silent=quiet or "-" in targets)
+            progress = stack.enter_context(_progress(quiet))
+            for path in paths:
+                failed += _look_at(path, every, analyzer, [*outputs, words], saver, progress)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _look_at(
+    path: Path,
+    every: int,
+    analyzer: Analyzer,
+    outputs: list[Output],
+    saver: SavedMedia | None,
+    progress: Progress,
+) -> list[str]:
+    """Do one source; give what could not be read of it. Trouble with writing ends the whole run instead."""
+    bar: TaskID | None = None
+    try:
+        with open_source(path, every=every) as source, ExitStack() as stack:
+            bar = progress.add_task(path.name, total=_steps(source, every))
+            is_video, fps = source.kind == "video", source.fps and source.fps / every
+            picture = None if saver is None else stack.enter_context(saver.open(path, is_video=is_video, fps=fps))
+            for scene in analyzer.scenes(source):
+                for output in outputs if picture is None else [*outputs, picture]:
+                    output.write(scene)
+                progress.advance(bar)
+    except OutputError:
+        raise
+    except InputError as problem:
+        return [_report(problem)]
+    finally:
+        if bar is not None:
+            progress.remove_task(bar)
+        for output in outputs:
+            if isinstance(output, _Words):
+                output.end_of(path)
+    return []
+
+
+class _Words:
+    """Says on stdout what was seen: a photo in a sentence, a video by how often each thing was seen.
+
+    Args:
+        silent: say nothing, because stdout carries records or the user wants quiet.
+    """
+
+    def __init__(self, *, silent: bool) -> None:
+        self.silent = silent
+        self._begin()
+
+    def write(self, scene: Scene) -> None:
+        self._frames += 1
+        self._last = scene
+        seen = {"a face": bool(scene.faces), "a hand": bool(scene.hands)}
+        self._seen.update(what for what, is_there in seen.items() if is_there)
+        looks = {f"looks {face.label}" for face in scene.faces if not face.uncertain}
+        self._read.update(looks | {f"hand shows {hand.label}" for hand in scene.hands if not hand.uncertain})
+
+    def end_of(self, path: Path) -> None:
+        """Say it, and start anew for the next source."""
+        if self._last is not None and not self.silent:
+            typer.echo(f"{path}: {describe(self._last) if self._frames == 1 else self._summary(self._last)}")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._frames = 0
+        self._last: Scene | None = None
+        self._seen: Counter[str] = Counter()
+        self._read: Counter[str] = Counter()
+
+    def _summary(self, last: Scene) -> str:
+        counts = [*self._seen.most_common(), *self._read.most_common()]
+        shares = "; ".join(f"{what} {count / self._frames:.0%}" for what, count in counts)
+        return f"{self._frames} frames up to {last.time_s:.1f} s: {shares or 'no face and no hand'}"
+
+
+def _steps(source: Source, every: int) -> int | None:
+    return None if source.frame_count is None else -(-source.frame_count // every)
+
+
+def _progress(quiet: bool) -> Progress:
+    """A bar on stderr, only where somebody watches."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total} frames"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet or not sys.stderr.isatty(),
+    )
+
+
+def _report(problem: MienError) -> str:
+    sentence = str(problem)
+    sys.stderr.write(f"mien: {sentence}\n")
+    return sentence
+
+
+def _wrong_use(sentence: str) -> typer.BadParameter:
+    return typer.BadParameter(sentence)

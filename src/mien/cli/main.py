@@ -1,0 +1,75 @@
+"""The `mien` command: verbs, exit codes, and the one place where errors become sentences."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from mien import __version__
+from mien.cli import bench, classify, demo, doctor, export, look, models, train
+from mien.errors import MienError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="mien",
+    help="Reads facial expressions and hand gestures, on this machine alone.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("look")(look.look)
+app.command("classify")(classify.classify)
+app.command("models")(models.models)
+app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("export")(export.export)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mien {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Reads facial expressions and hand gestures, on this machine alone. Nothing is sent anywhere."""
+    del version
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="mien: %(message)s", stream=sys.stderr, force=True)
+
+
+def run() -> None:
+    """Entry point of the `mien` command."""
+    raise SystemExit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and give its exit code: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
+
+    Args:
+        arguments: the words after `mien`.
+    """
+    try:
+        app(args=arguments, prog_name="mien")
+    except MienError as error:
+        return _say(str(error), error.exit_code)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            return _say("interrupted; what was finished is saved.", INTERRUPTED)
+        return int(end.code or 0)
+    return 0
+
+
+def _say(sentence: str, code: int) -> int:
+    sys.stderr.write(f"mien: {sentence}\n")
+    return code

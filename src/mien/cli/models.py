@@ -1,0 +1,35 @@
+"""`mien models`: what is inside the package."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mien.models.artifact import load_artifact, zoo_names
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this model's card; a name or a folder.")] = None,
+) -> None:
+    """List the models with their task, size, licence and scores, or show one model's card."""
+    if name is not None:
+        typer.echo(load_artifact(name).card)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "task", "input", "size", "licence", "scores"):
+        table.add_column(heading, overflow="fold")
+    for each in zoo_names():
+        artifact = load_artifact(each)
+        manifest = artifact.manifest
+        table.add_row(
+            manifest.name,
+            manifest.task,
+            f"{'x'.join(map(str, manifest.input.size_hw))} {manifest.input.colour if manifest.input.kind == 'image' else 'landmarks'}",
+            f"{artifact.model_path.stat().st_size / 1e6:.1f} MB",
+            manifest.licence,
+            "\n".join(f"{score.metric} {score.value:g} ({score.data}, {score.split})" for score in manifest.scores) or "-",
+        )
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,1 @@
+"""Models as folders: what they are, what they expect, and how they are run."""

@@ -1,0 +1,247 @@
+"""The flow: a frame in, a scene out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import InputError, UnknownName
+from mien.pixels.images import read_image
+from mien.scene import Face, Frame, Hand, Reading, Scene
+from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
+from mien.stages.faces import FaceDetector
+from mien.stages.hands import HandDetector
+from mien.stages.sources import open_source
+from mien.stages.track import Tracker
+
+Task = Literal["emotion", "gesture"]
+TASKS: tuple[Task, ...] = ("emotion", "gesture")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to look for and how.
+
+    Args:
+        tasks: `emotion` finds and reads faces, `gesture` hands.
+        tiles: search in overlapping tiles as well, for small and distant faces and hands; slower.
+        emotion_model: a model of the package by name, or a model folder.
+        gesture_model: likewise.
+        emotion_threshold: confidence under which an expression counts as uncertain; the model's by default.
+        gesture_threshold: likewise for gestures.
+        threads: threads of each network; by default the cores at hand, 4 at most.
+    """
+
+    tasks: tuple[Task, ...] = TASKS
+    tiles: bool = False
+    emotion_model: str = EMOTION_MODEL
+    gesture_model: str = GESTURE_MODEL
+    emotion_threshold: float | None = None
+    gesture_threshold: float | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_tasks(self.tasks)
+        for name in ("emotion_threshold", "gesture_threshold"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"{name} lies between 0 and 1, got {value}")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads is at least 1, got {self.threads}")
+
+
+class Analyzer:
+    """Looks at frames one after another; keep one and use it for everything, its models stay loaded.
+
+    Not for several threads at once: tracks belong to one source at a time.
+
+    Args:
+        options: what to look for; everything by default.
+
+    Raises:
+        UnknownName, ModelError: a model cannot be used.
+    """
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        o = self.options
+        with ExitStack() as stack:
+            self._faces: FaceDetector | None = None
+            self._hands: HandDetector | None = None
+            if "emotion" in o.tasks:
+                self._faces = stack.enter_context(FaceDetector(tiles=o.tiles, threads=o.threads))
+                self._expressions = stack.enter_context(
+                    ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+                )
+            if "gesture" in o.tasks:
+                self._hands = stack.enter_context(HandDetector(tiles=o.tiles, threads=o.threads))
+                self._gestures = stack.enter_context(
+                    GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
+                )
+            self._resources = stack.pop_all()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all tracks: what comes next is another source."""
+        self._face_tracker: Tracker = Tracker()
+        self._hand_tracker: Tracker = Tracker()
+
+    def step(self, frame: Frame) -> Scene:
+        """What is in one frame; faces and hands keep their track numbers since the last `restart`."""
+        image = frame.image_rgb
+        faces: tuple[Face, ...] = ()
+        hands: tuple[Hand, ...] = ()
+        if self._faces is not None:
+            faces = self._face_tracker.update(self._faces.detect(image), frame.time_s)
+            faces = self._expressions.classify(image, faces)
+        if self._hands is not None:
+            hands = self._hand_tracker.update(self._hands.detect(image), frame.time_s)
+            hands = self._gestures.classify(hands)
+        return Scene(
+            source=frame.source,
+            frame=frame.index,
+            time_s=frame.time_s,
+            size_hw=frame.size_hw,
+            faces=faces,
+            hands=hands,
+            image_rgb=image,
+        )
+
+    def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
+        """The scenes of one source, from its first frame on."""
+        self.restart()
+        for frame in frames:
+            yield self.step(frame)
+
+    def close(self) -> None:
+        """Free the models."""
+        self._resources.close()
+
+    def __enter__(self) -> Analyzer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class CropReader:
+    """Reads pictures that are the face, or the hand, themselves: no detector decides what to look at.
+
+    Args:
+        task: `emotion` or `gesture`.
+        options: models and thresholds; its tasks are not used.
+    """
+
+    def __init__(self, task: Task, options: Options | None = None) -> None:
+        check_tasks((task,))
+        o = options or Options()
+        self.task = task
+        with ExitStack() as stack:
+            if task == "emotion":
+                self._expressions = stack.enter_context(
+                    ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+                )
+                self.labels = self._expressions.labels
+            else:
+                self._hands = stack.enter_context(HandDetector(threads=o.threads))
+                self._gestures = stack.enter_context(
+                    GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
+                )
+                self.labels = self._gestures.labels
+            self._resources = stack.pop_all()
+
+    def read(self, crop_rgb: NDArray[np.uint8]) -> Reading:
+        """The reading of one crop.
+
+        Args:
+            crop_rgb: (H, W, 3) uint8 RGB, of any size. A hand should fill most of it, but not be cut off.
+
+        Returns:
+            For a picture in which no hand is found the answer is `none` with confidence 1.
+        """
+        if self.task == "emotion":
+            return self._expressions.classify_crops([crop_rgb])[0]
+        hand = self._hands.landmarks_of_crop(crop_rgb)
+        if hand is not None:
+            reading = self._gestures.classify([hand])[0].reading
+            assert reading is not None
+            return reading
+        scores = {label: float(label == "none") for label in self.labels.labels}
+        return Reading(label="none", confidence=1.0, uncertain=False, scores=scores)
+
+    def close(self) -> None:
+        """Free the models."""
+        self._resources.close()
+
+    def __enter__(self) -> CropReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def look(picture: str | os.PathLike[str] | NDArray[np.uint8], **options: object) -> Scene:
+    """What is in one photo.
+
+    Args:
+        picture: a path, or an (H, W, 3) uint8 RGB array.
+        options: fields of `Options`, e.g. `tasks=("gesture",)`, `tiles=True`.
+
+    Raises:
+        UnreadableMedia: the photo is missing, empty or damaged.
+        TypeError: an unknown option.
+
+    Loading the models takes longer than looking; for many photos keep an `Analyzer`.
+    """
+    if isinstance(picture, np.ndarray):
+        frame = Frame(image_rgb=picture)
+    else:
+        frame = Frame(image_rgb=read_image(picture), source=str(picture))
+    with Analyzer(_options(options)) as analyzer:
+        return analyzer.step(frame)
+
+
+def stream(source: str | Path, *, every: int = 1, **options: object) -> Iterator[Scene]:
+    """The scenes of a video file (or of a photo), one at a time as they are asked for.
+
+    Args:
+        source: path of the file.
+        every: look at every n-th frame only; scenes keep their true frame number and time.
+        options: fields of `Options`.
+
+    Raises:
+        UnreadableMedia: the file cannot be read, or breaks off; scenes so far have been given.
+    """
+    chosen = _options(options)
+    with open_source(source, every=every) as frames, Analyzer(chosen) as analyzer:
+        yield from analyzer.scenes(frames)
+
+
+def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:
+    """The tasks, if there is at least one and all are known; UnknownName or InputError otherwise."""
+    for task in tasks:
+        if task not in TASKS:
+            raise UnknownName("task", task, TASKS)
+    if not tasks:
+        raise InputError(f"At least one task is needed: {', '.join(TASKS)}.")
+    return tuple(task for task in TASKS if task in tasks)
+
+
+def _options(values: dict[str, object]) -> Options:
+    names = [f.name for f in fields(Options)]
+    for name in values:
+        if name not in names:
+            raise UnknownName("option", name, names)
+    return Options(**values)  # type: ignore[arg-type]

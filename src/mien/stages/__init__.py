@@ -1,0 +1,1 @@
+"""The steps of a run: sources, detection, classification, tracking. No stage imports another."""

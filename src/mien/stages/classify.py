@@ -1,0 +1,171 @@
+"""From a face or a hand to a reading: crop or landmarks, network, temperature, threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import ModelError
+from mien.labels import LabelSet
+from mien.models.artifact import Artifact, Task, load_artifact
+from mien.models.session import Network, Session
+from mien.pixels.preprocess import InputSpec, crop_face, fit_crop, to_batch
+from mien.scene import Face, Hand, Reading
+
+EMOTION_MODEL = "emotion_residual"
+GESTURE_MODEL = "gesture_landmark"
+
+_WRIST, _MIDDLE_MCP = 0, 9
+
+
+class Classifier:
+    """A network whose outputs are logits over a label set.
+
+    Args:
+        task: `emotion` or `gesture`; a model made for another one is refused.
+        model: a model of the package by name, a model folder, or a loaded network.
+        threshold: confidence under which an answer is uncertain; the manifest's by default.
+        threads: threads of the network, by default the cores at hand.
+
+    Raises:
+        UnknownName, ModelError: the model cannot be used.
+        ValueError: the threshold is not between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: str | Artifact | Network,
+        *,
+        threshold: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if isinstance(model, str):
+            model = load_artifact(model)
+        self._network: Network = Session(model, threads=threads) if isinstance(model, Artifact) else model
+        manifest = self._network.artifact.manifest
+        if manifest.task != task or manifest.label_set is None:
+            raise ModelError(f"The model {manifest.name} is made for {manifest.task}, not for {task}.")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError(f"a threshold lies between 0 and 1, got {threshold}")
+        self.spec: InputSpec = manifest.input
+        self.labels: LabelSet = manifest.label_set
+        self.threshold = manifest.threshold if threshold is None else threshold
+        self._temperature = manifest.temperature
+
+    def read(self, batch: NDArray[np.float32]) -> tuple[Reading, ...]:
+        """Readings of a batch that is prepared as the spec says."""
+        return tuple(self._reading(row) for row in self.probabilities(batch))
+
+    def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, L) calibrated probabilities for a prepared batch; rows sum to 1."""
+        logits = self._network.run(batch)[0].astype(np.float64) / self._temperature
+        if logits.ndim != 2 or logits.shape[1] != len(self.labels) or not np.isfinite(logits).all():
+            name = self._network.artifact.manifest.name
+            raise ModelError(f"The model {name} gave {logits.shape} instead of {len(self.labels)} finite logits a row.")
+        exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exp / exp.sum(axis=1, keepdims=True))
+
+    def close(self) -> None:
+        """Free the network."""
+        self._network.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reading(self, row: NDArray[np.float64]) -> Reading:
+        best = int(row.argmax())
+        confidence = float(row[best])
+        scores = {label: float(p) for label, p in zip(self.labels.labels, row, strict=True)}
+        return Reading(
+            label=self.labels.labels[best],
+            confidence=confidence,
+            uncertain=confidence < self.threshold,
+            scores=scores,
+        )
+
+
+class ExpressionClassifier(Classifier):
+    """Reads the expressions of faces; arguments as `Classifier`."""
+
+    def __init__(
+        self,
+        model: str | Artifact | Network = EMOTION_MODEL,
+        *,
+        threshold: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__("emotion", model, threshold=threshold, threads=threads)
+
+    def classify(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
+        """The faces with their readings, all in one batch.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB, the picture the faces were found in.
+            faces: boxes and keypoints in its pixels.
+        """
+        if not faces:
+            return ()
+        crops = [
+            crop_face(image_rgb, face.box_xyxy, self.spec, keypoints_xy=face.keypoints_xy) for face in faces
+        ]
+        readings = self.read(to_batch(np.stack(crops), self.spec))
+        return tuple(replace(face, reading=reading) for face, reading in zip(faces, readings, strict=True))
+
+    def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Reading, ...]:
+        """Readings of pictures that are the face themselves: (H, W, 3) uint8 RGB each, of any size."""
+        if not crops_rgb:
+            return ()
+        return self.read(to_batch(np.stack([fit_crop(crop, self.spec) for crop in crops_rgb]), self.spec))
+
+
+class GestureClassifier(Classifier):
+    """Reads the gestures of hands from their landmarks; arguments as `Classifier`."""
+
+    def __init__(
+        self,
+        model: str | Artifact | Network = GESTURE_MODEL,
+        *,
+        threshold: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__("gesture", model, threshold=threshold, threads=threads)
+
+    def classify(self, hands: Sequence[Hand]) -> tuple[Hand, ...]:
+        """The hands with their readings, all in one batch."""
+        if not hands:
+            return ()
+        readings = self.read(np.stack([canonical_landmarks(hand) for hand in hands]))
+        return tuple(replace(hand, reading=reading) for hand, reading in zip(hands, readings, strict=True))
+
+
+def canonical_landmarks(hand: Hand) -> NDArray[np.float32]:
+    """Landmarks freed from where the hand is, how large it looks, how it is turned and which hand it is.
+
+    A left hand is mirrored into a right one; the wrist is moved to the origin; the picture plane is turned until the
+    base of the middle finger lies straight above the wrist; the root mean square distance from the middle becomes 1.
+
+    Returns:
+        (21, 3) float32, x to the right, y down, z away from the camera.
+    """
+    points = np.asarray(hand.landmarks_xyz, np.float64)
+    if hand.side == "left":
+        points = points * (-1, 1, 1)
+    points = points - points[_WRIST]
+    x, y, _ = points[_MIDDLE_MCP]
+    length = float(np.hypot(x, y))
+    # (x, y) / length is the hand's direction; it is turned to (0, -1), which is up.
+    cos, sin = (-y / length, -x / length) if length > 1e-9 else (1.0, 0.0)
+    turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    points = points @ turn
+    spread = float(np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    return np.asarray(points / max(spread, 1e-9), np.float32)

@@ -1,0 +1,184 @@
+"""From a run to a model folder: ONNX, checked against torch, calibrated on the validation split."""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mien.data.dataset import Dataset
+from mien.errors import ModelError
+from mien.models.artifact import Artifact, Manifest, Score, write_artifact
+from mien.models.session import Session
+from mien.pixels.preprocess import InputSpec, to_batch
+from mien.train.fit import best_network
+from mien.train.recipe import Recipe
+from mien.train.scores import fitted_temperature, softmax, summary_scores
+
+OPSET = 18
+TOLERANCE = 1e-4
+
+logger = logging.getLogger(__name__)
+
+
+def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Artifact:
+    """Write the best weights of a run as a model folder.
+
+    The temperature is the one with the lowest negative log likelihood on the validation split (Guo et al. 2017); the
+    scores in the manifest are of that split too, on which the checkpoint was chosen. The test split is not touched.
+
+    Args:
+        run: the run folder.
+        folder: the model folder to write.
+        dataset: the data of the run.
+        command: what the user typed, for the manifest.
+
+    Raises:
+        InputError: the folder holds no run.
+        ModelError: ONNX Runtime and torch disagree by more than 1e-4.
+        OutputError: the model folder cannot be written.
+    """
+    recipe, network = best_network(run)
+    spec = input_spec(recipe)
+    validation = dataset.part("validation")
+    batch = prepared(validation.samples, spec)
+    model_bytes = to_onnx(network, batch[:2])
+    manifest = Manifest(
+        name=recipe.export.name or recipe.name,
+        task=recipe.task,
+        labels=recipe.label_set,
+        input=spec,
+        threshold=recipe.export.threshold,
+        licence=recipe.export.licence,
+        origin=recipe.export.origin or f"trained with mien's recipe {recipe.name}",
+    )
+    logits, difference = _checked(network, model_bytes, manifest, batch)
+    temperature = fitted_temperature(logits, validation.labels)
+    scores = summary_scores(softmax(logits / temperature), validation.labels)
+    manifest = _with_scores(manifest, temperature, scores, validation, command)
+    card = _card(recipe, manifest, len(dataset.part("train")), difference)
+    logger.info("temperature %.3f, torch and ONNX differ by %.1e", temperature, difference)
+    return write_artifact(folder, model_bytes, manifest, card)
+
+
+def input_spec(recipe: Recipe) -> InputSpec:
+    """The run-time preprocessing that a recipe trains for."""
+    if recipe.data.kind == "hands":
+        return InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey")
+    height, width = recipe.input.size_hw
+    return InputSpec(
+        size_hw=(height, width),
+        colour=recipe.input.colour,
+        mean=recipe.input.mean,
+        std=recipe.input.std,
+        margin=recipe.input.margin,
+        level=recipe.input.level,
+    )
+
+
+def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
+    """Samples of a data set as the network takes them."""
+    return np.asarray(samples, np.float32) if spec.kind == "landmarks" else to_batch(samples, spec)
+
+
+def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
+    """The network as ONNX with any number of items a batch.
+
+    Args:
+        network: in evaluation mode.
+        example: (2, ...) float32 batch.
+    """
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter's own deprecation notes are of no use to whoever trains.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.from_numpy(example),),
+            file,
+            input_names=["input"],
+            output_names=["logits"],
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+            external_data=False,
+            verbose=False,
+        )
+    return file.getvalue()
+
+
+def _checked(
+    network: nn.Module, model_bytes: bytes, manifest: Manifest, batch: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], float]:
+    """Logits of the whole batch by ONNX Runtime and the largest difference to torch's."""
+    with tempfile.TemporaryDirectory() as scratch:
+        artifact = write_artifact(Path(scratch) / "model", model_bytes, manifest, "# not the card\n")
+        with Session(artifact) as session:
+            by_onnx = session.run(batch)[0].astype(np.float64)
+    with torch.inference_mode():
+        by_torch = np.concatenate([network(part).double().numpy() for part in torch.from_numpy(batch).split(256)])
+    difference = float(np.abs(by_onnx - by_torch).max())
+    if not difference <= TOLERANCE:
+        raise ModelError(f"ONNX Runtime and torch differ by {difference:.1e}, more than {TOLERANCE}; nothing was written.")
+    return by_onnx, difference
+
+
+def _with_scores(
+    manifest: Manifest, temperature: float, scores: dict[str, float], validation: Dataset, command: str
+) -> Manifest:
+    from dataclasses import replace
+
+    return replace(
+        manifest,
+        temperature=round(temperature, 4),
+        scores=tuple(
+            Score(
+                metric=metric,
+                value=round(value, 4),
+                data=validation.source,
+                split="validation",
+                protocol=f"{len(validation)} samples, one view; the checkpoint was chosen on them",
+                command=command,
+            )
+            for metric, value in scores.items()
+        ),
+    )
+
+
+def _card(recipe: Recipe, manifest: Manifest, train_samples: int, difference: float) -> str:
+    scores = "\n".join(f"| {s.metric} | {s.value:g} | {s.data}, {s.split}: {s.protocol} |" for s in manifest.scores)
+    what = "facial expression" if recipe.task == "emotion" else "hand gesture"
+    return f"""# {manifest.name}
+
+## Model details
+Reads the {what} of one crop as one of: {', '.join(manifest.label_set.labels if manifest.label_set else ())}.
+Recipe `{recipe.name}` of mien ({recipe.source}); {manifest.origin}. Licence of the weights: {manifest.licence}.
+
+## Intended use
+Describing what an expression or gesture looks like, on the user's own machine, with the person's knowledge.
+
+## Out of scope
+Judging what somebody feels, thinks or intends; identity, age, gender, race, health; decisions about people; use at
+work or in education where the law forbids it (in the EU: AI Act, Article 5(1)(f)).
+
+## Data
+{train_samples} training samples from {recipe.data.kind}. Rights in training images are described in the README.
+
+## Metrics
+| metric | value | on |
+|---|---|---|
+{scores}
+
+Torch and ONNX Runtime agree within {difference:.1e} on the validation split. Temperature {manifest.temperature:g}.
+
+## Limitations
+Faces and hands unlike the training data are read less well; no figures by age, gender or skin tone exist for this data.
+"""
