@@ -18,10 +18,14 @@ from mien.stages.sources import expand_sources
 
 def classify(
     task: Annotated[str, typer.Argument(help="emotion or gesture.", metavar="TASK")],
-    images: Annotated[list[str], typer.Argument(help="Crops of a face (emotion) or a hand (gesture).", metavar="IMAGE...")],
+    images: Annotated[
+        list[str], typer.Argument(help="Crops of a face (emotion) or a hand (gesture).", metavar="IMAGE...")
+    ],
     jsonl: Annotated[str | None, typer.Option(help="One JSON object an image, to this file; - is stdout.")] = None,
     model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
-    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Confidence under which an answer is uncertain.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Confidence under which an answer is uncertain.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
 ) -> None:
     """Name the expression or gesture of ready crops, in the order given.

@@ -35,7 +35,9 @@ def look(
     csv: Annotated[str | None, typer.Option(help="A row a face or hand, to this file; - is stdout.")] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for annotated pictures and videos (without sound).")] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
-    tiles: Annotated[bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")] = False,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
+    ] = False,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
@@ -50,7 +52,7 @@ def look(
         tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
         tiles=tiles,
         threads=threads,
-        **{key: value for key, value in models.items() if value is not None},
+        **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     targets = [target for target in (jsonl, json, csv) if target is not None]
     if len(set(targets)) < len(targets):
@@ -63,7 +65,7 @@ def look(
             for target, kind in ((jsonl, JsonlWriter), (json, JsonWriter), (csv, CsvWriter)):
                 if target is not None:
                     outputs.append(stack.enter_context(kind(target)))
-            saver = stack.enter_context(SavedMedia(save, paths)) if save is not None else None
+            saver = SavedMedia(save, paths) if save is not None else None
             analyzer = stack.enter_context(Analyzer(options))
             words = _Words(silent=quiet or "-" in targets)
             progress = stack.enter_context(_progress(quiet))
@@ -114,6 +116,7 @@ class _Words:
 
     def __init__(self, *, silent: bool) -> None:
         self.silent = silent
+        self._last: Scene | None = None
         self._begin()
 
     def write(self, scene: Scene) -> None:
@@ -132,7 +135,7 @@ class _Words:
 
     def _begin(self) -> None:
         self._frames = 0
-        self._last: Scene | None = None
+        self._last = None
         self._seen: Counter[str] = Counter()
         self._read: Counter[str] = Counter()
 

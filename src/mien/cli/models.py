@@ -24,12 +24,15 @@ def models(
     for each in zoo_names():
         artifact = load_artifact(each)
         manifest = artifact.manifest
+        height, width = manifest.input.size_hw
+        colour = manifest.input.colour if manifest.input.kind == "image" else "landmarks"
         table.add_row(
             manifest.name,
             manifest.task,
-            f"{'x'.join(map(str, manifest.input.size_hw))} {manifest.input.colour if manifest.input.kind == 'image' else 'landmarks'}",
+            f"{height}x{width} {colour}",
             f"{artifact.model_path.stat().st_size / 1e6:.1f} MB",
             manifest.licence,
-            "\n".join(f"{score.metric} {score.value:g} ({score.data}, {score.split})" for score in manifest.scores) or "-",
+            "\n".join(f"{score.metric} {score.value:g} ({score.data}, {score.split})" for score in manifest.scores)
+            or "-",
         )
     Console(soft_wrap=True).print(table)

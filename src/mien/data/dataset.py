@@ -45,7 +45,7 @@ class Dataset:
         for name, column in columns.items():
             if len(column) != count:
                 raise DataError(f"a data set of {count} samples came with {len(column)} {name}")
-        if count and not (0 <= self.labels.min() and self.labels.max() < len(self.label_set)):
+        if count and not (self.labels.min() >= 0 and self.labels.max() < len(self.label_set)):
             raise DataError(f"labels lie between 0 and {len(self.label_set) - 1} for {self.label_set.name}")
 
     def __len__(self) -> int:

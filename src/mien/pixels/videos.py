@@ -30,15 +30,15 @@ _TOLERANCE_PART = 0.1
 class VideoReader:
     """An iterator over the frames of a video file; none is dropped, rotation is applied.
 
-    Times are the file's own; where it gives none they follow from the frame rate. A video that breaks off gives
-    the frames it has, then raises UnreadableMedia.
+    Times are the file's own; where it gives none they follow from the frame rate. A video that breaks off
+    gives the frames it has, then raises UnreadableMedia.
 
     Args:
         path: the file.
         every: give frames 0, N, 2N, ...; the others are passed over without conversion.
 
     Attributes:
-        frame_count: how many frames will come, as the file says; None when it does not say.
+        frame_count: how many frames the file says it has, whatever `every` is; None when it does not say.
         fps: frames a second of the file, whatever `every` is; None when unknown.
 
     Raises:
@@ -55,8 +55,8 @@ class VideoReader:
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 0 < fps <= 1000 else None
         known = math.isfinite(announced) and 0 < announced < 2**40
-        self.frame_count = math.ceil(announced / every) if known else None
-        plan = _Plan(name, every, self.fps, int(announced) if known else None)
+        self.frame_count = int(announced) if known else None
+        plan = _Plan(name, every, self.fps, self.frame_count)
         self._frames: queue.Queue[Frame | _End] = queue.Queue(QUEUED_FRAMES)
         self._stop = threading.Event()
         # The thread knows nothing of self, so a reader that is dropped unclosed is collected, which ends it.
@@ -186,9 +186,9 @@ def _put(frames: queue.Queue[Frame | _End], item: Frame | _End, stop: threading.
 def _check_whole(plan: _Plan, count: int, end_s: float) -> None:
     """Raise when frames are missing at the end.
 
-    What a file announces is often an estimate. Frames count as missing when the container's own sizes go beyond
-    the end of the file and at least one frame is short, or when the last frame ends more than half a second and
-    a tenth of the video before the announced end.
+    What a file announces is often an estimate. Frames count as missing when the container's own sizes go
+    beyond the end of the file and at least one frame is short, or when the last frame ends more than half a
+    second and a tenth of the video before the announced end.
     """
     if count == 0:
         raise UnreadableMedia(

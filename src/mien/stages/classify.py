@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ EMOTION_MODEL = "emotion_residual"
 GESTURE_MODEL = "gesture_landmark"
 
 _WRIST, _MIDDLE_MCP = 0, 9
+
+C = TypeVar("C", bound="Classifier")
 
 
 class Classifier:
@@ -74,7 +77,7 @@ class Classifier:
         """Free the network."""
         self._network.close()
 
-    def __enter__(self) -> Classifier:
+    def __enter__(self: C) -> C:
         return self
 
     def __exit__(
@@ -115,9 +118,7 @@ class ExpressionClassifier(Classifier):
         """
         if not faces:
             return ()
-        crops = [
-            crop_face(image_rgb, face.box_xyxy, self.spec, keypoints_xy=face.keypoints_xy) for face in faces
-        ]
+        crops = [crop_face(image_rgb, face.box_xyxy, self.spec, keypoints_xy=face.keypoints_xy) for face in faces]
         readings = self.read(to_batch(np.stack(crops), self.spec))
         return tuple(replace(face, reading=reading) for face, reading in zip(faces, readings, strict=True))
 

@@ -40,11 +40,11 @@ BOX_MARGIN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """points_xyz: (21, 3) pixels of the picture; presence and right_if_mirrored in 0..1."""
+    """points_xyz: (21, 3) pixels of the picture; presence and right in 0..1."""
 
     points_xyz: Floats
     presence: float
-    right_if_mirrored: float
+    right: float
 
 
 class HandDetector:
@@ -115,5 +115,5 @@ def _distinct(readings: Sequence[_Reading]) -> list[_Reading]:
 
 def _hand(r: _Reading) -> Hand:
     box = bounding_box(r.points_xyz[:, :2], margin=BOX_MARGIN)
-    return Hand(box_xyxy=tuple(box.tolist()), score=r.presence, side="left" if r.right_if_mirrored >= 0.5 else "right",
+    return Hand(box_xyxy=tuple(box.tolist()), score=r.presence, side="right" if r.right >= 0.5 else "left",
         landmarks_xyz=tuple((x, y, z) for x, y, z in r.points_xyz.tolist()))

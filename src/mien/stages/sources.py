@@ -12,6 +12,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -47,7 +48,6 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of files that a folder gives as videos."""
 
-_MEDIA_SUFFIXES = PHOTO_SUFFIXES | VIDEO_SUFFIXES
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -57,7 +57,7 @@ class Source(ABC):
     Attributes:
         name: the path or address, as given.
         kind: `photo` or `video`.
-        frame_count: how many frames will come, as the file says; an estimate, None when it does not say.
+        frame_count: how many frames the file says it has, whatever `every` is; None when unknown.
         fps: frames a second of the file, whatever `every` is; None for photos and when unknown.
     """
 
@@ -185,67 +185,71 @@ def open_source(spec: str | Path, *, every: int = 1) -> Source:
     return VideoSource(spec, every=every)
 
 
-def expand_sources(specs: Sequence[str | Path]) -> list[Path | UnreadableMedia]:
+def expand_sources(specs: Sequence[str | Path]) -> tuple[list[Path], list[UnreadableMedia]]:
     """The files that specs name, in the order given.
 
-    A file stands for itself, whatever its suffix. A folder gives the photos and videos in and below it; hidden
-    files and folders and other suffixes are passed over, links to folders are not followed. A glob (`*`, `?`,
-    `[...]`, `**` for any depth) gives the photos and videos that match and those in the folders that match.
-    Folders and globs are in natural order: frame2 before frame10.
+    A file stands for itself, whatever its suffix. A folder gives the photos and videos in and below it;
+    hidden files and folders and other suffixes are passed over, links to folders are not followed. A glob
+    (`*`, `?`, `[...]`, `**` for any depth) gives the photos and videos that match, and those in the folders
+    that match. Folders and globs are in natural order: frame2 before frame10.
 
     Returns:
-        Paths, and in the place of a spec that names nothing an error to report; the others can still be done.
+        The files, and an error to report for each spec that names nothing and each unreadable folder.
     """
-    found: list[Path | UnreadableMedia] = []
-    for spec in specs:
-        found.extend(_expand(str(spec)))
-    return found
-
-
-def _expand(spec: str) -> list[Path | UnreadableMedia]:
-    path = Path(spec)
-    try:
-        if path.is_dir():
-            return _folder(path)
-        if os.path.lexists(path):
-            return [path]
-    except (OSError, ValueError) as error:
-        return [read_error(spec, error)]
-    if glob.has_magic(spec):
-        return _matches(spec)
-    return [UnreadableMedia(f"Cannot read {spec}: there is no such file or folder; check the name.")]
-
-
-def _matches(spec: str) -> list[Path | UnreadableMedia]:
-    found: list[Path | UnreadableMedia] = []
-    for path in _in_order(Path(name) for name in glob.glob(spec, recursive=True)  # noqa: PTH207):
-        if path.is_dir():
-            if "**" not in spec:
-                found.extend(item for item in _folder(path) if isinstance(item, Path))
-        elif path.suffix.lower() in _MEDIA_SUFFIXES:
-            found.append(path)
-    if not found:
-        return [UnreadableMedia(f"Cannot read {spec}: no photo or video matches it; check the pattern.")]
-    return found
-
-
-def _folder(folder: Path) -> list[Path | UnreadableMedia]:
     paths: list[Path] = []
-    failed: list[UnreadableMedia] = []
+    problems: list[UnreadableMedia] = []
+    for spec in map(str, specs):
+        path = Path(spec)
+        try:
+            if path.is_dir():
+                found = _folder(path, problems)
+            elif os.path.lexists(path):
+                found = [path]
+            else:
+                found = _matches(spec)
+        except (OSError, ValueError) as error:
+            problems.append(read_error(spec, error))
+        except UnreadableMedia as problem:
+            problems.append(problem)
+        else:
+            paths.extend(found)
+    return paths, problems
+
+
+def _folder(folder: Path, problems: list[UnreadableMedia]) -> list[Path]:
+    """Media in and below a folder; subfolders that cannot be listed are added to the problems."""
+    before = len(problems)
+    paths: list[Path] = []
 
     def fail(error: OSError) -> None:
-        failed.append(read_error(str(error.filename), error))
+        problems.append(read_error(str(error.filename), error))
 
     for name, folders, files in os.walk(folder, onerror=fail):
         folders[:] = [sub for sub in folders if not sub.startswith(".")]
-        paths.extend(
-            Path(name, file)
-            for file in files
-            if not file.startswith(".") and Path(file).suffix.lower() in _MEDIA_SUFFIXES
-        )
-    if not paths and not failed:
-        return [UnreadableMedia(f"The folder {folder} holds no photo or video; name another one.")]
-    return [*_in_order(paths), *failed]
+        paths.extend(Path(name, file) for file in files if not file.startswith(".") and _is_media(Path(file)))
+    if not paths and len(problems) == before:
+        raise UnreadableMedia(f"The folder {folder} holds no photo or video; name another one.")
+    return _in_order(paths)
+
+
+def _matches(spec: str) -> list[Path]:
+    """Media that a glob names, each once, also when its folder matches as well."""
+    if not glob.has_magic(spec):
+        raise UnreadableMedia(f"Cannot read {spec}: there is no such file or folder; check the name.")
+    found: dict[Path, None] = {}
+    for path in _in_order(map(Path, glob.glob(spec, recursive=True))):  # noqa: PTH207
+        if path.is_dir():
+            with suppress(UnreadableMedia):  # a match without media, beside others
+                found.update(dict.fromkeys(_folder(path, [])))
+        elif _is_media(path):
+            found[path] = None
+    if not found:
+        raise UnreadableMedia(f"Cannot read {spec}: no photo or video matches it; check the pattern.")
+    return _in_order(found)
+
+
+def _is_media(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _in_order(paths: Iterable[Path]) -> list[Path]:

@@ -79,8 +79,8 @@ def _closeness(first_xyxy: Box, second_xyxy: Box) -> float:
     """1 for equal boxes, falling to 0 where the centres are one mean box size apart and nothing overlaps."""
     ax1, ay1, ax2, ay2 = first_xyxy
     bx1, by1, bx2, by2 = second_xyxy
-    overlap = max(0.0, min(ax2, bx2) - max(ax1, bx1)) * max(0.0, min(ay2, by2) - max(ay1, by1))
+    overlap: float = max(0.0, min(ax2, bx2) - max(ax1, bx1)) * max(0.0, min(ay2, by2) - max(ay1, by1))
     areas = (ax2 - ax1) * (ay2 - ay1), (bx2 - bx1) * (by2 - by1)
     size = (areas[0] ** 0.5 + areas[1] ** 0.5) / 2
-    apart = (((ax1 + ax2 - bx1 - bx2) / 2) ** 2 + ((ay1 + ay2 - by1 - by2) / 2) ** 2) ** 0.5
+    apart: float = (((ax1 + ax2 - bx1 - bx2) / 2) ** 2 + ((ay1 + ay2 - by1 - by2) / 2) ** 2) ** 0.5
     return max(overlap / (sum(areas) - overlap), 0.5 * (1 - apart / size))

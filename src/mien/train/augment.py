@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from kornia import augmentation
 from torch import Tensor, nn
@@ -91,4 +89,4 @@ def _rotations(angles: Tensor) -> Tensor:
         step[:, first, first], step[:, first, second] = cos, -sin
         step[:, second, first], step[:, second, second] = sin, cos
         turn = step @ turn
-    return cast(Tensor, turn)
+    return turn

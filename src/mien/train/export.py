@@ -19,7 +19,7 @@ from mien.errors import ModelError
 from mien.models.artifact import Artifact, Manifest, Score, write_artifact
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, to_batch
-from mien.train.fit import best_network
+from mien.train.fit import trained_network
 from mien.train.recipe import Recipe
 from mien.train.scores import fitted_temperature, softmax, summary_scores
 
@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Artifact:
     """Write the best weights of a run as a model folder.
 
-    The temperature is the one with the lowest negative log likelihood on the validation split (Guo et al. 2017); the
-    scores in the manifest are of that split too, on which the checkpoint was chosen. The test split is not touched.
+    The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
+    al. 2017); the scores in the manifest are of that split too. The test split is not touched.
 
     Args:
         run: the run folder.
@@ -46,7 +46,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
         ModelError: ONNX Runtime and torch disagree by more than 1e-4.
         OutputError: the model folder cannot be written.
     """
-    recipe, network = best_network(run)
+    recipe, network = trained_network(run)
     spec = input_spec(recipe)
     validation = dataset.part("validation")
     batch = prepared(validation.samples, spec)
@@ -61,7 +61,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
         origin=recipe.export.origin or f"trained with mien's recipe {recipe.name}",
     )
     logits, difference = _checked(network, model_bytes, manifest, batch)
-    temperature = fitted_temperature(logits, validation.labels)
+    temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     scores = summary_scores(softmax(logits / temperature), validation.labels)
     manifest = _with_scores(manifest, temperature, scores, validation, command)
     card = _card(recipe, manifest, len(dataset.part("train")), difference)
@@ -103,7 +103,7 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
         torch.onnx.export(
             network,
             (torch.from_numpy(example),),
-            file,
+            file,  # type: ignore[arg-type]
             input_names=["input"],
             output_names=["logits"],
             opset_version=OPSET,
@@ -124,10 +124,12 @@ def _checked(
         with Session(artifact) as session:
             by_onnx = session.run(batch)[0].astype(np.float64)
     with torch.inference_mode():
-        by_torch = np.concatenate([network(part).double().numpy() for part in torch.from_numpy(batch).split(256)])
+        by_torch = np.concatenate([network(part).double().numpy() for part in torch.split(torch.from_numpy(batch), 256)])
     difference = float(np.abs(by_onnx - by_torch).max())
     if not difference <= TOLERANCE:
-        raise ModelError(f"ONNX Runtime and torch differ by {difference:.1e}, more than {TOLERANCE}; nothing was written.")
+        raise ModelError(
+            f"ONNX Runtime and torch differ by {difference:.1e}, more than {TOLERANCE}; nothing was written."
+        )
     return by_onnx, difference
 
 
@@ -145,7 +147,7 @@ def _with_scores(
                 value=round(value, 4),
                 data=validation.source,
                 split="validation",
-                protocol=f"{len(validation)} samples, one view; the checkpoint was chosen on them",
+                protocol=f"{len(validation)} samples, one view; the checkpoint was watched on them",
                 command=command,
             )
             for metric, value in scores.items()
@@ -159,7 +161,7 @@ def _card(recipe: Recipe, manifest: Manifest, train_samples: int, difference: fl
     return f"""# {manifest.name}
 
 ## Model details
-Reads the {what} of one crop as one of: {', '.join(manifest.label_set.labels if manifest.label_set else ())}.
+Reads the {what} of one crop as one of: {", ".join(manifest.label_set.labels if manifest.label_set else ())}.
 Recipe `{recipe.name}` of mien ({recipe.source}); {manifest.origin}. Licence of the weights: {manifest.licence}.
 
 ## Intended use

@@ -23,8 +23,9 @@ from torch.utils.data import DataLoader
 from mien import __version__
 from mien.data.dataset import Dataset
 from mien.errors import InputError
+from mien.labels import label_set
 from mien.train.learner import BatchPositions, Learner, TensorBatches
-from mien.train.recipe import Recipe
+from mien.train.recipe import Recipe, recipe_from_dict
 
 RECIPE_FILE = "recipe.json"
 SUMMARY_FILE = "summary.json"
@@ -117,19 +118,25 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     return summary
 
 
-def best_network(run: Path) -> tuple[Recipe, torch.nn.Module]:
-    """The recipe of a run folder and its network with the weights that did best on validation, ready to evaluate.
+def run_recipe(run: Path) -> Recipe:
+    """The recipe that a run folder was started with; raises InputError when it holds no run."""
+    settings = run / RECIPE_FILE
+    if not settings.is_file():
+        raise InputError(f"{run} holds no trained run; `mien train` writes one")
+    return recipe_from_dict(json.loads(settings.read_text("utf-8")))
+
+
+def trained_network(run: Path) -> tuple[Recipe, torch.nn.Module]:
+    """The recipe of a run folder and its network with the weights the recipe keeps, ready to evaluate.
 
     Raises:
         InputError: the folder holds no finished epoch of a run.
     """
-    from mien.train.recipe import recipe_from_dict
-
-    checkpoint, settings = run / "checkpoints" / "best.ckpt", run / RECIPE_FILE
-    if not checkpoint.is_file() or not settings.is_file():
-        raise InputError(f"{run} holds no trained run; `mien train` writes one")
-    recipe = recipe_from_dict(json.loads(settings.read_text("utf-8")))
-    learner = Learner(recipe, [1])
+    recipe = run_recipe(run)
+    checkpoint = run / "checkpoints" / f"{recipe.fit.keep}.ckpt"
+    if not checkpoint.is_file():
+        raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
+    learner = Learner(recipe, [1] * len(label_set(recipe.label_set)))
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     learner.load_state_dict(state)
     return recipe, learner.network.eval()
@@ -141,7 +148,7 @@ def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
     if options.resume:
         if not (options.out / "checkpoints" / "last.ckpt").is_file():
             raise InputError(f"{options.out} has no checkpoint to resume from; leave out --resume to start")
-        if settings.read_text("utf-8") != written:
+        if run_recipe(options.out) != recipe:
             raise InputError(f"{options.out} was started with other settings; resume with the same recipe")
         return
     if settings.exists():
@@ -184,7 +191,11 @@ def _quiet() -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            for text in (".*does not have many workers.*", ".*GPU available but not used.*", ".*isinstance.*treespec.*"):
+            for text in (
+                ".*does not have many workers.*",
+                ".*GPU available but not used.*",
+                ".*isinstance.*treespec.*",
+            ):
                 warnings.filterwarnings("ignore", text)
             yield
     finally:

@@ -38,12 +38,10 @@ class Learner(L.LightningModule):
         super().__init__()
         self.recipe = recipe
         self.labels = label_set(recipe.label_set)
-        self.network = build_network(recipe).to(memory_format=torch.channels_last)
+        self.network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.is_image = recipe.data.kind == "fer2013"
         self.augment: nn.Module = (
-            image_augmentation(recipe.augment, self.labels)
-            if self.is_image
-            else LandmarkAugmentation(recipe.augment)
+            image_augmentation(recipe.augment, self.labels) if self.is_image else LandmarkAugmentation(recipe.augment)
         )
         channels = 1 if recipe.input.colour == "grey" else 3
         for name, values in (("mean", recipe.input.mean), ("std", recipe.input.std)):
@@ -64,14 +62,15 @@ class Learner(L.LightningModule):
         inputs = self._augmented(samples)
         inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
         target, votes = both[:, :L_], both[:, L_:]
-        logits, vote_logits = self.network.heads(inputs)  # type: ignore[operator]
+        logits, vote_logits = self.network.heads(inputs)
         loss = -(target * F.log_softmax(logits.float(), dim=1) * self.class_weight).sum(dim=1).mean()
         if vote_logits is not None:
-            loss = loss - self.recipe.loss.votes_weight * (
-                votes * F.log_softmax(vote_logits.float(), dim=1)
-            ).sum(dim=1).mean()
+            loss = (
+                loss
+                - self.recipe.loss.votes_weight * (votes * F.log_softmax(vote_logits.float(), dim=1)).sum(dim=1).mean()
+            )
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels))
-        return cast(Tensor, loss)
+        return loss
 
     def validation_step(self, batch: Batch, _batch_index: int) -> None:
         samples, labels, _ = batch
@@ -94,7 +93,11 @@ class Learner(L.LightningModule):
         optimizer: torch.optim.Optimizer
         if fit.optimizer == "sgd":
             optimizer = torch.optim.SGD(
-                self.network.parameters(), fit.rate, fit.momentum, weight_decay=fit.weight_decay, nesterov=True
+                self.network.parameters(),
+                fit.rate,
+                fit.momentum,
+                weight_decay=fit.weight_decay,
+                nesterov=True,
             )
         else:
             optimizer = torch.optim.AdamW(self.network.parameters(), fit.rate, weight_decay=fit.weight_decay)
@@ -173,4 +176,4 @@ class BatchPositions(Sampler[Tensor]):
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
             order = torch.randperm(self.count, generator=generator)
-        yield from order.split(self.batch)[: len(self)]
+        yield from torch.split(order, self.batch)[: len(self)]

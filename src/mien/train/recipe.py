@@ -40,11 +40,18 @@ class InputRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecipe:
-    """Which data: `fer2013` (a CSV) or `hands` (landmarks found in folders of hand pictures), and how it is cleaned."""
+    """Which data and which part of it.
+
+    `kind` is `fer2013` (a CSV) or `hands` (landmarks found in folders of hand pictures). `clean` drops training
+    images that would mislead. For hands: `limit` pictures at most of each class and data set, evenly spaced;
+    `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
+    """
 
     kind: Literal["fer2013", "hands"] = "fer2013"
     clean: bool = True
+    limit: int = 0
     leave_out: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +98,7 @@ class FitRecipe:
     """The optimisation: SGD with Nesterov momentum or AdamW, a one-cycle rate (Smith 2018), averaged weights.
 
     `sizes` trains on smaller images first: pairs of a side in pixels and the share of the epochs spent on it.
+    `keep` is the checkpoint to export: the one that was best on the validation split, or the last.
     """
 
     epochs: int = 30
@@ -103,15 +111,18 @@ class FitRecipe:
     ema: float = 0.0
     sizes: tuple[tuple[float, ...], ...] = ()
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    keep: Literal["best", "last"] = "best"
     seed: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
-    """The model folder: its name, the threshold under which an answer counts as uncertain, and words for the card."""
+    """The model folder: its name, the threshold under which an answer counts as uncertain, words for the card, and
+    the temperature, where it cannot be fitted on the validation split (0 fits it)."""
 
     name: str = ""
     threshold: float = 0.5
+    temperature: float = 0.0
     licence: str = "Apache-2.0"
     origin: str = ""
 

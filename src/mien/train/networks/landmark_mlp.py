@@ -31,7 +31,12 @@ class LandmarkMLP(nn.Module):
         self.register_buffer("second", torch.tensor([b for _, b in _PAIRS]), persistent=False)
         layers: list[nn.Module] = []
         for narrow, wide in pairwise((3 * _POINTS + len(_PAIRS), *widths)):
-            layers += [nn.Linear(narrow, wide), nn.BatchNorm1d(wide), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            layers += [
+                nn.Linear(narrow, wide),
+                nn.BatchNorm1d(wide),
+                nn.ReLU(inplace=True),
+                nn.Dropout(dropout),
+            ]
         self.layers = nn.Sequential(*layers)
         self.label_head = nn.Linear(widths[-1], labels)
 

@@ -1,0 +1,82 @@
+"""`mien bench`: how long one frame takes here, stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mien.errors import InputError
+from mien.pipeline import Analyzer, Options, check_tasks
+from mien.pixels.artwork import demo_frames
+from mien.pixels.images import read_image
+from mien.scene import Frame
+from mien.stages.classify import ExpressionClassifier, GestureClassifier
+from mien.stages.faces import FaceDetector
+from mien.stages.hands import HandDetector
+
+_WARM_UP = 10
+
+
+def bench(
+    picture: Annotated[Path | None, typer.Argument(help="A photo to look at; a drawn one by default.")] = None,
+    task: Annotated[str, typer.Option(help="emotion, gesture, or both with a comma.")] = "emotion,gesture",
+    rounds: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 200,
+    size: Annotated[str, typer.Option(help="Frame size, WIDTHxHEIGHT.")] = "640x480",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+) -> None:
+    """Time one frame through everything: median and 95th percentile in milliseconds."""
+    tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
+    image = _fitted(demo_frames()[0] if picture is None else read_image(picture), size)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("stage", "median ms", "p95 ms"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    with Analyzer(Options(tasks=tasks, threads=threads)) as analyzer:
+        frame = Frame(image_rgb=image)
+        scene = analyzer.step(frame)
+        for name, run in _stages(image, tasks, threads).items():
+            table.add_row(name, *_timed(run, rounds))
+        table.add_row("whole frame", *_timed(lambda: analyzer.step(frame), rounds))
+    Console(soft_wrap=True).print(table)
+    typer.echo(f"{size}, {len(scene.faces)} faces, {len(scene.hands)} hands, {rounds} frames")
+
+
+def _stages(image: np.ndarray, tasks: tuple[str, ...], threads: int | None) -> dict[str, Callable[[], object]]:
+    stages: dict[str, Callable[[], object]] = {}
+    if "emotion" in tasks:
+        faces, expressions = FaceDetector(threads=threads), ExpressionClassifier(threads=threads)
+        found = faces.detect(image)
+        stages["find faces"] = lambda: faces.detect(image)
+        stages["read expressions"] = lambda: expressions.classify(image, found)
+    if "gesture" in tasks:
+        hands, gestures = HandDetector(threads=threads), GestureClassifier(threads=threads)
+        held = hands.detect(image)
+        stages["find hands"] = lambda: hands.detect(image)
+        stages["read gestures"] = lambda: gestures.classify(held)
+    return stages
+
+
+def _timed(run: Callable[[], object], rounds: int) -> tuple[str, str]:
+    for _ in range(_WARM_UP):
+        run()
+    took = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        took.append((time.perf_counter() - started) * 1000)
+    return f"{np.median(took):.1f}", f"{np.quantile(took, 0.95):.1f}"
+
+
+def _fitted(image: np.ndarray, size: str) -> np.ndarray:
+    import cv2
+
+    width, sign, height = size.lower().partition("x")
+    if not sign or not (width.isdigit() and height.isdigit()) or not (16 <= int(width) <= 8192 >= int(height) >= 16):
+        raise InputError(f"A size is WIDTHxHEIGHT from 16 to 8192, e.g. 640x480, not {size!r}.")
+    return np.asarray(cv2.resize(image, (int(width), int(height)), interpolation=cv2.INTER_AREA), np.uint8)

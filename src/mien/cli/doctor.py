@@ -1,0 +1,120 @@
+"""`mien doctor`: what is installed, what works here, and whether the models are whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mien import __version__
+from mien.errors import MienError
+
+State = Literal["ok", "-", "BAD"]
+Line = tuple[State, str, str]
+
+_BASE = ("numpy", "onnxruntime", "opencv-python-headless", "typer", "rich")
+_EXTRAS = {"train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard")}
+
+
+def doctor() -> None:
+    """Say what works on this machine; the exit code is 1 when something of the package itself does not."""
+    lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *_devices()]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for state, subject, finding in lines:
+        table.add_row(state, subject, finding)
+    Console(soft_wrap=True).print(table, markup=False)
+    bad = sum(state == "BAD" for state, _, _ in lines)
+    typer.echo(f"{bad} problem{'s' * (bad != 1)}." if bad else "All of the package works here.")
+    if bad:
+        raise typer.Exit(1)
+
+
+def _software() -> Iterator[Line]:
+    yield "ok", "mien", __version__
+    yield "ok", "Python", f"{platform.python_version()} on {platform.platform()}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield "ok", "cores", f"{cores}"
+    for name in _BASE:
+        try:
+            yield "ok", name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            # opencv-python and opencv-contrib-python do as well as the headless build.
+            is_there = name.startswith("opencv") and importlib.util.find_spec("cv2") is not None
+            yield ("ok", name, "another build of OpenCV") if is_there else ("BAD", name, "not installed")
+
+
+def _extras() -> Iterator[Line]:
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        if missing:
+            yield "-", f"extra {extra}", f"not installed ({', '.join(missing)}); pip install 'mien[{extra}]'"
+        else:
+            yield "ok", f"extra {extra}", "installed"
+
+
+def _runtime() -> Iterator[Line]:
+    import onnxruntime
+
+    yield (
+        "ok",
+        "providers",
+        ", ".join(onnxruntime.get_available_providers()) + "; mien uses CPUExecutionProvider",
+    )
+
+
+def _models() -> Iterator[Line]:
+    from mien.models.artifact import load_artifact, zoo_names
+    from mien.models.session import Session
+
+    if not zoo_names():
+        yield "BAD", "models", "there are none in the package; install it again"
+    for name in zoo_names():
+        try:
+            artifact = load_artifact(name)
+            Session(artifact).close()
+        except MienError as error:
+            yield "BAD", f"model {name}", str(error)
+        else:
+            yield "ok", f"model {name}", f"hash {artifact.manifest.sha256[:12]} as stated, loads"
+
+
+def _video() -> Iterator[Line]:
+    import numpy as np
+
+    from mien.outputs.video import VideoWriter
+    from mien.stages.sources import open_source
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trial.mp4"
+        try:
+            with VideoWriter(path, 10.0, (64, 64)) as video:
+                for level in (0, 100, 200):
+                    video.write(np.full((64, 64, 3), level, np.uint8))
+            with open_source(path) as source:
+                frames = sum(1 for _ in source)
+        except MienError as error:
+            yield "BAD", "video", str(error)
+        else:
+            yield ("ok" if frames == 3 else "BAD"), "video", f"wrote 3 frames, read {frames}"
+
+
+def _devices() -> Iterator[Line]:
+    if sys.platform.startswith("linux"):
+        cameras = sorted(path.name for path in Path("/dev").glob("video*"))
+        yield ("ok", "camera", ", ".join(cameras)) if cameras else ("-", "camera", "none found")
+        cards = Path("/proc/asound/cards")
+        has_sound = cards.is_file() and "no soundcards" not in cards.read_text(encoding="utf-8", errors="replace")
+        yield (("ok", "sound", "a sound card is present") if has_sound else ("-", "sound", "no sound card found"))
+    else:
+        yield "-", "camera, sound", "not looked for on this system, so that no permission is asked for"
+    yield "ok", "network", "never used"

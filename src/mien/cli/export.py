@@ -1,0 +1,33 @@
+"""`mien export`: a run folder becomes a model folder."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.train import corpus
+from mien.errors import MissingExtra
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder of `mien train`.")],
+    folder: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    data: Annotated[Path, typer.Option(help="The data of the run: the temperature is fitted on its validation split.")],
+    votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
+) -> None:
+    """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
+    try:
+        from mien.train.corpus import CorpusPaths
+        from mien.train.export import export_run
+        from mien.train.fit import run_recipe
+    except ImportError as exc:
+        raise MissingExtra("train", exc.name or "torch") from exc
+    dataset = corpus(run_recipe(run), CorpusPaths(data=data, votes=votes, cache=run.parent / "cache"))
+    command = shlex.join(["mien", "export", run.name, folder.name, "--data", data.name])
+    artifact = export_run(run, folder, dataset, command=command)
+    typer.echo(f"{folder}: {artifact.manifest.name}, temperature {artifact.manifest.temperature:g}")
+    for score in artifact.manifest.scores:
+        typer.echo(f"{score.split} {score.metric} {score.value:.4f}")

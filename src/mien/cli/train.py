@@ -1,0 +1,72 @@
+"""`mien train`: a recipe becomes a run folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from mien.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
+    from mien.train.corpus import CorpusPaths
+    from mien.train.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="emotion, gesture, or a TOML file.")],
+    data: Annotated[Path, typer.Option(help="FER2013 CSV, or the folder with data sets of hand pictures.")],
+    votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, e.g. fit.epochs=3."),
+    ] = None,
+) -> None:
+    """Train a model by a recipe. Needs mien[train]."""
+    try:
+        from mien.train.corpus import CorpusPaths
+        from mien.train.fit import RunOptions, fit
+        from mien.train.recipe import load_recipe
+    except ImportError as exc:
+        raise MissingExtra("train", exc.name or "torch") from exc
+    changes = dict(_change(text) for text in settings or ())
+    chosen = load_recipe(recipe, changes=changes)
+    folder = out or Path("runs") / chosen.name
+    is_watched = sys.stderr.isatty()
+    if not is_watched:
+        logging.getLogger("mien").setLevel(logging.INFO)
+    dataset = corpus(chosen, CorpusPaths(data=data, votes=votes, cache=folder.parent / "cache"))
+    options = RunOptions(out=folder, device=device, resume=resume, threads=threads, progress=is_watched)
+    summary = fit(chosen, dataset, options)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in summary.items():
+        table.add_row(name, str(value))
+    Console(soft_wrap=True).print(table)
+    typer.echo(f"Next: mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else ""))
+
+
+def corpus(recipe: Recipe, paths: CorpusPaths) -> Dataset:
+    """The recipe's data, with a bar while landmarks are looked for."""
+    from mien.train.corpus import load_corpus
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task(f"reading {paths.data.name}", total=None)
+        return load_corpus(recipe, paths, on_step=lambda done: progress.update(bar, completed=done))
+
+
+def _change(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE, e.g. fit.epochs=3", param_hint="--set")
+    return name, value

@@ -1,0 +1,207 @@
+"""Scenes as pictures: boxes, hands, and a plate with the label in words, so that colour never stands alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
+from mien.pixels.images import encode_image, write_image
+from mien.scene import Box, Face, Hand, Scene
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SHIFT = 3  # bits behind the point
+_FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (0, 17, 18, 19, 20), (5, 9, 13, 17))
+
+Rect = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A drawn picture.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+    """
+
+    image_rgb: NDArray[np.uint8]
+
+    def save(self, path: str | Path) -> None:
+        """Write it as .jpg, .jpeg, .png or .webp; OutputError when that fails."""
+        write_image(path, self.image_rgb)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return encode_image(self.image_rgb, ".png")
+
+
+def draw_scene(scene: Scene) -> Picture:
+    """The scene's frame with its faces and hands marked; the frame itself is not changed.
+
+    Uncertain readings have thinner, dashed lines and a question mark: "happy? 41%".
+
+    Raises:
+        ValueError: the scene has no picture, because it was read back from a record.
+    """
+    if scene.image_rgb is None:
+        raise ValueError("this scene has no picture to draw on; scenes read back from records have none")
+    pen = _Pen(np.array(scene.image_rgb, np.uint8, order="C"))
+    regions: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
+    for region in regions:
+        pen.frame(region.box_xyxy, label_colour(region.label), sure=not region.uncertain)
+    for hand in scene.hands:
+        pen.hand(hand.landmarks_xyz, label_colour(hand.label), sure=not hand.uncertain)
+    for region in regions:
+        if region.reading is not None:
+            pen.plate(region.box_xyxy, label_text(region), label_colour(region.label))
+    return Picture(pen.image_rgb)
+
+
+def label_text(region: Face | Hand) -> str:
+    """The words on a plate: "happy 91%", "happy? 41%" when uncertain."""
+    doubt = "?" if region.uncertain else ""
+    return f"{region.label}{doubt} {100 * (region.confidence or 0.0):.0f}%"
+
+
+class _Pen:
+    """Draws on one picture, in sizes that suit it; plates keep clear of each other where there is room.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB; drawn on.
+    """
+
+    def __init__(self, image_rgb: NDArray[np.uint8]) -> None:
+        self.image_rgb = image_rgb
+        self.height, self.width = image_rgb.shape[:2]
+        extent = min(self.height, self.width)
+        self.line = max(1, round(extent * 0.004))
+        self.thin = max(1, round(extent * 0.0025))
+        self.text_height = max(9.0, extent * 0.026)
+        self._plates: list[Rect] = []
+
+    def frame(self, box_xyxy: Box, colour: Colour, *, sure: bool) -> None:
+        """A box with round corners, as far as it lies in the picture; dashed and thinner when not sure."""
+        rect = self._inside(box_xyxy)
+        if rect is None:
+            return
+        x1, y1, x2, y2 = rect
+        radius = min(x2 - x1, y2 - y1, 24 * self.line) // 4
+        outline = _round_rect(rect, radius)
+        thickness = self.line if sure else self.thin
+        pieces = [outline] if sure else _dashes(outline, 4.0 * self.line + 3, 3.0 * self.line + 2)
+        self._lines(pieces, colour, thickness)
+
+    def hand(self, landmarks_xyz: Sequence[tuple[float, float, float]], colour: Colour, *, sure: bool) -> None:
+        """The 21 points and the bones between them."""
+        reach = 4 * max(self.height, self.width)
+        points = np.clip(np.array(landmarks_xyz, np.float64)[:, :2], -reach, reach)
+        span = float(np.ptp(points, axis=0).max())
+        thickness = max(1, min(self.line if sure else self.thin, round(span / 40)))
+        chains = [points[list(chain)] for chain in _FINGERS]
+        if not sure:
+            chains = [dash for chain in chains for dash in _dashes(chain, 3.0 * thickness + 2, 2.0 * thickness + 2)]
+        self._lines(chains, colour, thickness)
+        radius = max(1, round(min(1.4 * self.line, span / 28)))
+        for x, y in np.rint(points).astype(int).tolist():
+            cv2.circle(self.image_rgb, (x, y), radius + max(1, thickness // 2), DARK, cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(self.image_rgb, (x, y), radius, LIGHT, cv2.FILLED, cv2.LINE_AA)
+
+    def plate(self, box_xyxy: Box, text: str, colour: Colour) -> None:
+        """A label on a plate of the label's colour, at the box, never beyond the picture."""
+        box = self._inside(box_xyxy)
+        if box is None:
+            return
+        size = self.text_height
+        while True:
+            scale = size / 22.0  # Hershey capitals are 22 pixels high at scale 1
+            stroke = max(1, round(size / 14))
+            (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, stroke)
+            pad = max(2, round(size * 0.5))
+            plate_wh = text_width + 2 * pad, math.ceil(size) + 2 * pad
+            if plate_wh[0] <= self.width or size <= 4:
+                break
+            size = max(4.0, size * min(0.9, self.width / plate_wh[0]))
+        rect = self._place(box, plate_wh)
+        self._plates.append(rect)
+        outline = [_fixed(_round_rect(rect, pad * 2 // 3))]
+        cv2.fillPoly(self.image_rgb, outline, colour, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(self.image_rgb, outline, True, DARK, max(1, self.line // 3), cv2.LINE_AA, _SHIFT)
+        origin = rect[0] + pad, rect[3] - pad
+        cv2.putText(self.image_rgb, text, origin, _FONT, scale, ink_on(colour), stroke, cv2.LINE_AA)
+
+    def _lines(self, chains: Sequence[NDArray[np.float64]], colour: Colour, thickness: int) -> None:
+        """Lines with a dark rim, so that they show on any background."""
+        points = [_fixed(chain) for chain in chains]
+        rim = thickness + 2 * max(1, thickness // 3)
+        cv2.polylines(self.image_rgb, points, False, DARK, rim, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(self.image_rgb, points, False, colour, thickness, cv2.LINE_AA, _SHIFT)
+
+    def _inside(self, box_xyxy: Box) -> Rect | None:
+        """The part of a box within the picture, far enough from its edge for the line; None when there is none."""
+        edge = self.line // 2
+        x1, y1 = (round(max(edge, min(v, 1e9))) for v in box_xyxy[:2])
+        x2 = round(min(self.width - 1 - edge, max(box_xyxy[2], -1e9)))
+        y2 = round(min(self.height - 1 - edge, max(box_xyxy[3], -1e9)))
+        return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
+
+    def _place(self, box: Rect, plate_wh: tuple[int, int]) -> Rect:
+        """Above the box, below it, or in it: the first place in the picture where no other plate is."""
+        width, height = plate_wh
+        x1, y1, x2, y2 = box
+        gap = self.line
+        tops = (y1 - gap - height, y2 + gap, y1 + gap, y2 - gap - height)
+        for left in (x1, x2 - width):
+            x = max(0, min(left, self.width - width))
+            for y in tops:
+                rect = x, y, x + width, y + height
+                if y >= 0 and rect[3] <= self.height and not any(_overlap(rect, other) for other in self._plates):
+                    return rect
+        x = max(0, min(x1, self.width - width))
+        free = [y for y in tops if y >= 0 and y + height <= self.height]
+        y = max(0, min(free[0] if free else y1, self.height - height))
+        return x, y, x + width, y + height
+
+
+def _overlap(a: Rect, b: Rect) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _round_rect(rect: Rect, radius: int) -> NDArray[np.float64]:
+    """Outline of a rectangle with round corners, closed: (N, 2) pixels."""
+    x1, y1, x2, y2 = rect
+    corners = (
+        (x2 - radius, y1 + radius, -90),
+        (x2 - radius, y2 - radius, 0),
+        (x1 + radius, y2 - radius, 90),
+        (x1 + radius, y1 + radius, 180),
+    )
+    turn = np.deg2rad(np.arange(0, 91, 15))
+    arcs = [
+        np.stack([x + radius * np.cos(turn + np.deg2rad(start)), y + radius * np.sin(turn + np.deg2rad(start))], 1)
+        for x, y, start in corners
+    ]
+    return np.concatenate([*arcs, arcs[0][:1]])
+
+
+def _fixed(chain: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Points as OpenCV's fixed-point numbers, so that curves are smooth."""
+    return np.rint(chain * 2**_SHIFT).astype(np.int32)
+
+
+def _dashes(chain: NDArray[np.float64], length: float, gap: float) -> list[NDArray[np.float64]]:
+    """A line of (N, 2) points cut into dashes of two points and more."""
+    steps = np.hypot(*np.diff(chain, axis=0).T)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    total = float(along[-1])
+    dashes = []
+    for start in np.arange(0.0, total, length + gap):
+        end = min(start + length, total)
+        at = np.concatenate([[start], along[(along > start) & (along < end)], [end]])
+        dashes.append(np.stack([np.interp(at, along, chain[:, 0]), np.interp(at, along, chain[:, 1])], 1))
+    return dashes

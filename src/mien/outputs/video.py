@@ -1,0 +1,190 @@
+"""Annotated videos out: MP4 for everything, WebM where it has to play in a browser.
+
+What the OpenCV wheels can encode decides. MP4: H.264 (`avc1`), which every browser plays, where this build of OpenCV
+has an encoder; the wheels for Linux have none, and there it is MPEG-4 part 2 (`mp4v`), which players for the desktop
+show and browsers do not. WebM: VP8, which browsers play, at about a tenth of the speed. VP9 is there as well and five
+times slower still.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import OutputError
+from mien.files import PartFile, output_error
+from mien.pixels.containers import ends_early
+from mien.pixels.images import quiet_opencv
+
+_log = logging.getLogger(__name__)
+
+CODECS = {".mp4": ("avc1", "mp4v"), ".webm": ("VP80",)}
+"""Codecs to try for each suffix, best first."""
+
+FREE_BYTES = 8 * 2**20
+"""Room that must stay on the disk: the index of a video is written last, and without it nothing can be read."""
+
+_LOOK_EVERY = 16
+
+
+class VideoWriter:
+    """A video file that frames are added to; sound is not written.
+
+    It is called `<name>.part<suffix>` until it is closed, also when the run is interrupted or fails; then it holds the
+    frames so far. OpenCV says nothing when a disk is full, so the room is watched and the result is checked.
+
+    Args:
+        path: ends in .mp4 or .webm.
+        fps: frames a second, above 0 and up to 1000.
+        size_hw: height and width of the frames in pixels; odd ones get one repeated row or column, as the codecs want.
+
+    Raises:
+        OutputError: wrong suffix, no codec, a folder that cannot be written, no room. From `write` and `close` too.
+        ValueError: an impossible rate or size.
+    """
+
+    def __init__(self, path: str | Path, fps: float, size_hw: tuple[int, int]) -> None:
+        if not (math.isfinite(fps) and 0 < fps <= 1000):
+            raise ValueError(f"a video has between 0 and 1000 frames a second, got {fps}")
+        if min(size_hw) < 1 or max(size_hw) > 16384:
+            raise ValueError(f"a video is 1 to 16384 pixels high and wide, got {size_hw}")
+        self.size_hw = size_hw
+        self.frames = 0
+        self._name = str(path)
+        suffix = Path(path).suffix.lower()
+        if suffix not in CODECS:
+            raise OutputError(f"Videos are written as {' or '.join(CODECS)}, got {path}; choose one of these.")
+        self._part = PartFile(path, keep_suffix=True)
+        if self._part.direct:
+            raise OutputError(f"Cannot write {path}: a video needs an ordinary file.")
+        self._check_room()
+        self._check_folder()
+        even_wh = size_hw[1] + size_hw[1] % 2, size_hw[0] + size_hw[0] % 2
+        self.codec, writer = self._open(suffix, fps, even_wh)
+        self._writer: cv2.VideoWriter | None = writer
+
+    def write(self, image_rgb: NDArray[np.uint8]) -> None:
+        """Add a frame.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB of the video's size.
+        """
+        if self._writer is None:
+            raise OutputError(f"Cannot write {self._name}: it is closed.")
+        if image_rgb.shape != (*self.size_hw, 3) or image_rgb.dtype != np.uint8:
+            raise ValueError(
+                f"a frame of {self._name} is {(*self.size_hw, 3)} uint8, got {image_rgb.shape}, {image_rgb.dtype}"
+            )
+        if self.frames % _LOOK_EVERY == 0:
+            self._check_room()
+        height, width = self.size_hw
+        frame_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+        if height % 2 or width % 2:
+            frame_bgr = cv2.copyMakeBorder(frame_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        self._writer.write(frame_bgr)
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file, check that it can be read, and give it its name; may be called twice."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        with quiet_opencv():
+            writer.release()
+        if self.frames == 0:
+            self._part.discard()
+            return
+        if not self._is_whole():
+            self._part.discard()
+            raise OutputError(
+                f"Cannot write {self._name}: the system did not take all of it, most likely because the disk is full "
+                "or files may not grow that large; free some space or name another folder."
+            )
+        self._part.commit()
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except OutputError as second:
+            if error is None:
+                raise
+            _log.warning("%s", second)  # the first error is the one to tell
+
+    def _open(self, suffix: str, fps: float, size_wh: tuple[int, int]) -> tuple[str, cv2.VideoWriter]:
+        for codec in CODECS[suffix]:
+            with quiet_opencv(), _quiet_stderr():
+                fourcc = cv2.VideoWriter.fourcc(*codec)
+                writer = cv2.VideoWriter(str(self._part.path.absolute()), cv2.CAP_FFMPEG, fourcc, fps, size_wh)
+            if writer.isOpened():
+                return codec, writer
+            writer.release()
+        self._part.discard()
+        height, width = self.size_hw
+        raise OutputError(
+            f"Cannot write {self._name}: OpenCV has no encoder for {suffix} of {width} x {height} pixels at {fps:g} "
+            "frames a second here; try the other of .mp4 and .webm."
+        )
+
+    def _check_folder(self) -> None:
+        """Make the file, for the system's own reason when that fails; OpenCV would give none."""
+        try:
+            self._part.path.write_bytes(b"")
+        except OSError as error:
+            raise output_error(self._name, error) from error
+
+    def _check_room(self) -> None:
+        try:
+            free = shutil.disk_usage(self._part.path.parent).free
+        except OSError as error:
+            raise output_error(self._name, error) from error
+        if free < FREE_BYTES:
+            raise output_error(self._name, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def _is_whole(self) -> bool:
+        with quiet_opencv():
+            capture = cv2.VideoCapture(str(self._part.path.absolute()), cv2.CAP_FFMPEG)
+            try:
+                opened, announced = capture.isOpened(), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+            finally:
+                capture.release()
+        return opened and announced >= self.frames - 1 and not ends_early(self._part.path)
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send what native code writes to stderr nowhere, for the moment in which OpenCV opens an encoder.
+
+    It prints a line on WebM's codec tags past its own log. Nothing is done where stderr is no real file.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
