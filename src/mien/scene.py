@@ -82,9 +82,9 @@ class Reading:
     def to_dict(self) -> dict[str, Any]:
         return {
             "label": self.label,
-            "confidence": round(self.confidence, _SCORE_DIGITS),
-            "uncertain": self.uncertain,
-            "scores": {name: round(score, _SCORE_DIGITS) for name, score in self.scores.items()},
+            "confidence": round(float(self.confidence), _SCORE_DIGITS),
+            "uncertain": bool(self.uncertain),
+            "scores": {name: round(float(score), _SCORE_DIGITS) for name, score in self.scores.items()},
         }
 
     @classmethod
@@ -119,6 +119,9 @@ class Face:
     def __post_init__(self) -> None:
         _check_box(self.box_xyxy)
         _check_unit("score", self.score)
+        _check_track(self.track)
+        if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in self.keypoints_xy):
+            raise ValueError(f"keypoints are pairs of finite numbers, got {self.keypoints_xy}")
 
     @property
     def label(self) -> str | None:
@@ -142,9 +145,9 @@ class Face:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "track": self.track,
+            "track": None if self.track is None else int(self.track),
             "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
-            "score": round(self.score, _SCORE_DIGITS),
+            "score": round(float(self.score), _SCORE_DIGITS),
             **(self.reading.to_dict() if self.reading else {}),
         }
 
@@ -184,8 +187,10 @@ class Hand:
         _check_unit("score", self.score)
         if self.side not in ("left", "right"):
             raise ValueError(f"a hand is 'left' or 'right', got {self.side!r}")
-        if len(self.landmarks_xyz) != 21 or any(len(point) != 3 for point in self.landmarks_xyz):
-            raise ValueError("a hand has 21 landmarks of 3 numbers")
+        _check_track(self.track)
+        finite = (len(point) == 3 and all(map(math.isfinite, point)) for point in self.landmarks_xyz)
+        if len(self.landmarks_xyz) != 21 or not all(finite):
+            raise ValueError("a hand has 21 landmarks of 3 finite numbers")
 
     @property
     def label(self) -> str | None:
@@ -209,9 +214,9 @@ class Hand:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "track": self.track,
+            "track": None if self.track is None else int(self.track),
             "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
-            "score": round(self.score, _SCORE_DIGITS),
+            "score": round(float(self.score), _SCORE_DIGITS),
             "side": self.side,
             "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz],
             **(self.reading.to_dict() if self.reading else {}),
@@ -270,9 +275,9 @@ class Scene:
     def to_dict(self) -> dict[str, Any]:
         return {
             "source": self.source,
-            "frame": self.frame,
-            "time_s": round(self.time_s, _TIME_DIGITS),
-            "size": list(self.size_hw),
+            "frame": int(self.frame),
+            "time_s": round(float(self.time_s), _TIME_DIGITS),
+            "size": [int(length) for length in self.size_hw],
             "faces": [face.to_dict() for face in self.faces],
             "hands": [hand.to_dict() for hand in self.hands],
         }
@@ -315,17 +320,18 @@ class Event:
             raise ValueError(f"an event is 'start', 'change' or 'end', got {self.kind!r}")
         if self.task not in ("emotion", "gesture"):
             raise ValueError(f"an event is of 'emotion' or 'gesture', got {self.task!r}")
-        if not (math.isfinite(self.time_s) and self.duration_s >= 0):
-            raise ValueError(f"times are finite and durations not negative: {self.time_s}, {self.duration_s}")
+        _check_track(self.track)
+        if not (math.isfinite(self.time_s) and 0 <= self.duration_s < math.inf):
+            raise ValueError(f"times are finite and durations not negative, got {self.time_s}, {self.duration_s}")
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
             "task": self.task,
-            "track": self.track,
+            "track": int(self.track),
             "label": self.label,
-            "time_s": round(self.time_s, _TIME_DIGITS),
-            "duration_s": round(self.duration_s, _TIME_DIGITS),
+            "time_s": round(float(self.time_s), _TIME_DIGITS),
+            "duration_s": round(float(self.duration_s), _TIME_DIGITS),
         }
 
     @classmethod
@@ -345,6 +351,11 @@ def _rounded(values: tuple[float, ...], digits: int) -> list[float]:
 def _check_unit(name: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} lies between 0 and 1, got {value}")
+
+
+def _check_track(track: int | None) -> None:
+    if track is not None and track < 1:
+        raise ValueError(f"a track is a number from 1, got {track}")
 
 
 def _check_box(box_xyxy: Box) -> None:

@@ -70,9 +70,7 @@ class BlazeDetector:
         threshold: least score; the manifest's when None.
     """
 
-    def __init__(
-        self, network: Network, layers: Sequence[tuple[int, int]], *, threshold: float | None = None
-    ) -> None:
+    def __init__(self, network: Network, layers: Sequence[tuple[int, int]], *, threshold: float | None = None) -> None:
         manifest = network.artifact.manifest
         self.network = network
         self.threshold = manifest.threshold if threshold is None else threshold
@@ -168,9 +166,7 @@ def _place(image_rgb: NDArray[np.uint8], box: Letterbox, frame_hw: tuple[int, in
     """(h, w, 3) uint8: the picture scaled into a black frame."""
     height, width = box.inner_hw
     shrinks = image_rgb.shape[0] > height
-    scaled = cv2.resize(
-        image_rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    scaled = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     frame = np.zeros((*frame_hw, 3), np.uint8)
     x, y = box.pad_xy
     frame[y : y + height, x : x + width] = scaled

@@ -1,7 +1,7 @@
 """Running a model folder with ONNX Runtime.
 
-One session, one network. Threads do not spin while they wait: several sessions take turns on the same cores, and
-spinning pools would steal time from one another (median 19 to 24 ms instead of 11 for the hand pipeline on 2 cores).
+One session, one network. Threads do not spin while they wait: several sessions take turns on the same cores,
+and spinning pools would steal time from one another (19 to 24 ms instead of 11 for the hand pipeline on 2 cores).
 """
 
 from __future__ import annotations
@@ -83,15 +83,13 @@ class Session:
             raise ModelError(f"The session of {self.artifact.manifest.name} is closed; open a new one.")
         if batch.dtype != np.float32 or batch.shape[1:] != self._item_shape:
             raise ModelError(
-                f"The model {self.artifact.manifest.name} takes float32 (N, {', '.join(map(str, self._item_shape))}), "
+                f"The model {self.artifact.manifest.name} takes float32 batches of items {self._item_shape}, "
                 f"got {batch.dtype} {batch.shape}; prepare the batch with its manifest's input."
             )
         if not len(batch):
             return tuple(np.zeros((0, *shape), np.float32) for shape in self._output_shapes)
         parts = [self._run(batch[i : i + self._step]) for i in range(0, len(batch), self._step)]
-        return (
-            parts[0] if len(parts) == 1 else tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-        )
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
     def close(self) -> None:
         """Free the model; closing twice is allowed."""

@@ -16,6 +16,8 @@ from mien.pixels.images import encode_image, write_image
 from mien.scene import Box, Face, Hand, Scene
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_CAPITALS = 22.0  # pixels that capitals are high at scale 1
+_SMALLEST_TEXT = 4.5  # pixels
 _SHIFT = 3  # bits behind the point
 _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (0, 17, 18, 19, 20), (5, 9, 13, 17))
 
@@ -69,6 +71,16 @@ def label_text(region: Face | Hand) -> str:
     return f"{region.label}{doubt} {100 * (region.confidence or 0.0):.0f}%"
 
 
+@dataclass(frozen=True, slots=True)
+class _Lettering:
+    """How a text is written; lengths in pixels."""
+
+    scale: float
+    stroke: int
+    pad: int
+    plate_wh: tuple[int, int]
+
+
 class _Pen:
     """Draws on one picture, in sizes that suit it; plates keep clear of each other where there is room.
 
@@ -113,27 +125,32 @@ class _Pen:
             cv2.circle(self.image_rgb, (x, y), radius, LIGHT, cv2.FILLED, cv2.LINE_AA)
 
     def plate(self, box_xyxy: Box, text: str, colour: Colour) -> None:
-        """A label on a plate of the label's colour, at the box, never beyond the picture."""
+        """A label on a plate of the label's colour, at the box; left out where it could not be read."""
         box = self._inside(box_xyxy)
-        if box is None:
+        lettering = self._lettering(text)
+        if box is None or lettering is None:
             return
+        rect = self._place(box, lettering.plate_wh)
+        self._plates.append(rect)
+        outline = [_fixed(_round_rect(rect, lettering.pad * 2 // 3))]
+        cv2.fillPoly(self.image_rgb, outline, colour, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(self.image_rgb, outline, True, DARK, max(1, self.line // 3), cv2.LINE_AA, _SHIFT)
+        origin = rect[0] + lettering.pad, rect[3] - lettering.pad
+        scale, stroke = lettering.scale, lettering.stroke
+        cv2.putText(self.image_rgb, text, origin, _FONT, scale, ink_on(colour), stroke, cv2.LINE_AA)
+
+    def _lettering(self, text: str) -> _Lettering | None:
+        """The largest lettering up to the picture's own that fits into it; None when that cannot be read."""
         size = self.text_height
-        while True:
-            scale = size / 22.0  # Hershey capitals are 22 pixels high at scale 1
-            stroke = max(1, round(size / 14))
+        while size >= _SMALLEST_TEXT:
+            scale, stroke = size / _CAPITALS, max(1, round(size / 14))
             (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, stroke)
             pad = max(2, round(size * 0.5))
             plate_wh = text_width + 2 * pad, math.ceil(size) + 2 * pad
-            if plate_wh[0] <= self.width or size <= 4:
-                break
-            size = max(4.0, size * min(0.9, self.width / plate_wh[0]))
-        rect = self._place(box, plate_wh)
-        self._plates.append(rect)
-        outline = [_fixed(_round_rect(rect, pad * 2 // 3))]
-        cv2.fillPoly(self.image_rgb, outline, colour, cv2.LINE_AA, _SHIFT)
-        cv2.polylines(self.image_rgb, outline, True, DARK, max(1, self.line // 3), cv2.LINE_AA, _SHIFT)
-        origin = rect[0] + pad, rect[3] - pad
-        cv2.putText(self.image_rgb, text, origin, _FONT, scale, ink_on(colour), stroke, cv2.LINE_AA)
+            if plate_wh[0] < self.width and plate_wh[1] < self.height:
+                return _Lettering(scale, stroke, pad, plate_wh)
+            size *= 0.9
+        return None
 
     def _lines(self, chains: Sequence[NDArray[np.float64]], colour: Colour, thickness: int) -> None:
         """Lines with a dark rim, so that they show on any background."""
@@ -191,7 +208,8 @@ def _round_rect(rect: Rect, radius: int) -> NDArray[np.float64]:
 
 def _fixed(chain: NDArray[np.float64]) -> NDArray[np.int32]:
     """Points as OpenCV's fixed-point numbers, so that curves are smooth."""
-    return np.rint(chain * 2**_SHIFT).astype(np.int32)
+    fixed: NDArray[np.int32] = np.rint(chain * 2**_SHIFT).astype(np.int32)
+    return fixed
 
 
 def _dashes(chain: NDArray[np.float64], length: float, gap: float) -> list[NDArray[np.float64]]:

@@ -31,9 +31,7 @@ def _faces(faces: Sequence[Face]) -> str:
     if len(read) <= _EACH_UP_TO:
         return f"{title}: {', '.join(f'one {_look(face)}' for face in read)}"
     counts = Counter("" if face.uncertain else str(face.label) for face in read)
-    told = [
-        _count(number, f"looks {label}", f"look {label}") for label, number in _by_number(counts) if label
-    ]
+    told = [_count(number, f"looks {label}", f"look {label}") for label, number in _by_number(counts) if label]
     if counts[""]:
         told.append(_count(counts[""], "is hard to read", "are hard to read"))
     return f"{title}: {', '.join(told)}"

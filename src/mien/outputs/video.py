@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mien.errors import OutputError
 from mien.files import PartFile, output_error
-from mien.pixels.containers import ends_early
+from mien.pixels.containers import is_whole
 from mien.pixels.images import quiet_opencv
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ class VideoWriter:
         frame_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
         if height % 2 or width % 2:
             frame_bgr = cv2.copyMakeBorder(frame_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        self._writer.write(frame_bgr)
+        with quiet_opencv():
+            self._writer.write(frame_bgr)
         self.frames += 1
 
     def close(self) -> None:
@@ -164,7 +165,7 @@ class VideoWriter:
                 opened, announced = capture.isOpened(), capture.get(cv2.CAP_PROP_FRAME_COUNT)
             finally:
                 capture.release()
-        return opened and announced >= self.frames - 1 and not ends_early(self._part.path)
+        return opened and announced >= self.frames - 1 and is_whole(self._part.path) is not False
 
 
 @contextmanager

@@ -6,13 +6,11 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-_MP4_BOXES = frozenset(
-    {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp", b"sidx", b"pnot"}
-)
+_MP4_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp", b"sidx", b"pnot"})
 
 
-def ends_early(path: str | Path) -> bool:
-    """Whether the file is shorter than its container says; False where the container does not say.
+def is_whole(path: str | Path) -> bool | None:
+    """Whether the file is as long as its container says; None where the container does not say.
 
     Knows MP4 and MOV (boxes), AVI (RIFF) and Matroska and WebM (segment).
     """
@@ -21,14 +19,15 @@ def ends_early(path: str | Path) -> bool:
         head = file.read(16)
         try:
             if head[4:8] in _MP4_BOXES:
-                return _mp4_end(file, size) > size
+                return _mp4_end(file, size) <= size
             if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-                return 8 + int(struct.unpack_from("<I", head, 4)[0]) > size
+                return 8 + int(struct.unpack_from("<I", head, 4)[0]) <= size
             if head[:4] == b"\x1aE\xdf\xa3":
-                return _matroska_end(file) > size
+                end = _matroska_end(file)
+                return None if end is None else end <= size
         except struct.error:
-            return True
-    return False
+            return False
+    return None
 
 
 def _mp4_end(file: BinaryIO, size: int) -> int:
@@ -46,16 +45,16 @@ def _mp4_end(file: BinaryIO, size: int) -> int:
     return position
 
 
-def _matroska_end(file: BinaryIO) -> int:
-    """Where the segment should end; 0 when its length is left open."""
+def _matroska_end(file: BinaryIO) -> int | None:
+    """Where the segment should end; None when its length is left open."""
     file.seek(4)
     head = file.read(256)
     length, position = _vint(head, 0)
     position += length
     if head[position : position + 4] != b"\x18S\x80g":
-        return 0
+        return None
     length, end = _vint(head, position + 4)
-    return 4 + end + length if length >= 0 else 0
+    return 4 + end + length if length >= 0 else None
 
 
 def _vint(data: bytes, position: int) -> tuple[int, int]:

@@ -55,6 +55,8 @@ class InputSpec:
             raise ValueError(f"kind is image or landmarks, got {self.kind}")
         if len(self.mean) not in (1, self.channels) or len(self.std) != len(self.mean):
             raise ValueError(f"mean and std have one number, or one a channel, got {self.mean}, {self.std}")
+        if not all(map(math.isfinite, (*self.mean, *self.std))):
+            raise ValueError(f"mean and std are finite numbers, got {self.mean}, {self.std}")
         if min(self.std) <= 0 or not -0.5 < self.margin < 2:
             raise ValueError(f"std is above 0 and margin between -0.5 and 2, got {self.std}, {self.margin}")
 
@@ -100,9 +102,10 @@ def to_batch(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """
     if images.ndim == 3:
         images = images[..., None]
-    height, width, channels = images.shape[1:]
-    if (height, width) != spec.size_hw or channels != spec.channels:
-        raise ValueError(f"expected crops of {spec.size_hw} with {spec.channels} channels, got {images.shape[1:]}")
+    if images.shape[1:] != (*spec.size_hw, spec.channels) or images.dtype != np.uint8:
+        raise ValueError(
+            f"expected crops of {spec.size_hw} with {spec.channels} channels, uint8, got {images.shape}, {images.dtype}"
+        )
     scale = (1.0 / (255.0 * np.asarray(spec.std))).astype(np.float32)
     shift = (np.asarray(spec.mean) / np.asarray(spec.std)).astype(np.float32)
     batch = images * scale - shift
@@ -161,7 +164,7 @@ def crop_square(
         (h, w) uint8 for grey, (h, w, 3) for rgb.
     """
     height, width = spec.size_hw
-    # Sampled at twice the size or more when the source is larger, then averaged down: a single warp would alias.
+    # Where the source is larger it is sampled about once a pixel, then averaged down: one warp to the size would alias.
     oversample = int(np.clip(round(side / max(height, width)), 1, 8))
     scale_x, scale_y = side / (width * oversample), side / (height * oversample)
     cos, sin = math.cos(angle), math.sin(angle)
@@ -195,8 +198,10 @@ def _coloured(image_rgb: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint8]
 
 
 def _resize(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    if image.shape[:2] == size_hw:
-        return image
-    shrinks = image.shape[0] > size_hw[0]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=interpolation), np.uint8)
+    # Averaged along a side that shrinks, interpolated along one that grows; OpenCV cannot do both in one call.
+    height, width = min(image.shape[0], size_hw[0]), min(image.shape[1], size_hw[1])
+    if image.shape[:2] != (height, width):
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    if size_hw != (height, width):
+        image = np.asarray(cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    return image

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 
 from mien.errors import MienError, UnreadableMedia
-from mien.pixels.containers import ends_early
+from mien.pixels.containers import is_whole
 from mien.pixels.images import quiet_opencv, read_head
 from mien.scene import Frame
 
@@ -61,7 +61,7 @@ class VideoReader:
         self._stop = threading.Event()
         # The thread knows nothing of self, so a reader that is dropped unclosed is collected, which ends it.
         self._thread = threading.Thread(
-            target=_decode, args=(capture, plan, self._frames, self._stop), name=f"decode {name}", daemon=True
+            target=_decode, args=(capture, plan, self._frames, self._stop), name=f"decode {name}"
         )
         self._thread.start()
 
@@ -122,18 +122,14 @@ def _open_capture(name: str) -> cv2.VideoCapture:
 
 
 def _no_video(name: str) -> UnreadableMedia:
-    if ends_early(name):
-        return UnreadableMedia(
-            f"Cannot read {name}: the video breaks off before its end; get a whole copy of it."
-        )
+    if is_whole(name) is False:
+        return UnreadableMedia(f"Cannot read {name}: the video breaks off before its end; get a whole copy of it.")
     return UnreadableMedia(
         f"Cannot read {name}: it is damaged, or no video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
     )
 
 
-def _decode(
-    capture: cv2.VideoCapture, plan: _Plan, frames: queue.Queue[Frame | _End], stop: threading.Event
-) -> None:
+def _decode(capture: cv2.VideoCapture, plan: _Plan, frames: queue.Queue[Frame | _End], stop: threading.Event) -> None:
     """The thread: frames into the queue, then the end, whatever happens."""
     error: Exception | None = None
     try:
@@ -157,7 +153,7 @@ def _decode_frames(
     index = 0
     time_s = -1.0
     step_s = 1.0 / plan.fps if plan.fps else 0.04
-    while not stop.is_set() and capture.grab():
+    while not _is_over(stop) and capture.grab():
         stamp_s = max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, 0.0)
         time_s = stamp_s if stamp_s > time_s and math.isfinite(stamp_s) else time_s + step_s
         if index % plan.every == 0:
@@ -168,13 +164,13 @@ def _decode_frames(
             if not _put(frames, Frame(image_rgb, index, time_s, plan.name), stop):
                 return
         index += 1
-    if not stop.is_set():
+    if not _is_over(stop):
         _check_whole(plan, index, time_s + step_s)
 
 
 def _put(frames: queue.Queue[Frame | _End], item: Frame | _End, stop: threading.Event) -> bool:
     """Hand over an item as soon as there is room; False when the reader has gone."""
-    while not stop.is_set():
+    while not _is_over(stop):
         try:
             frames.put(item, timeout=_POLL_S)
             return True
@@ -183,22 +179,31 @@ def _put(frames: queue.Queue[Frame | _End], item: Frame | _End, stop: threading.
     return False
 
 
+def _is_over(stop: threading.Event) -> bool:
+    """Whether the reader has closed, or the program is ending.
+
+    The thread is no daemon, because Python aborts daemons inside FFmpeg at its end; so it has to end by itself.
+    """
+    return stop.is_set() or not threading.main_thread().is_alive()
+
+
 def _check_whole(plan: _Plan, count: int, end_s: float) -> None:
     """Raise when frames are missing at the end.
 
-    What a file announces is often an estimate. Frames count as missing when the container's own sizes go
-    beyond the end of the file and at least one frame is short, or when the last frame ends more than half a
-    second and a tenth of the video before the announced end.
+    What a file announces is often an estimate, and a trimmed clip announces frames that are not shown. So the
+    sizes that the container states decide where it states them: if they go beyond the end of the file, any
+    frame that is short counts. Where it states none, frames count as missing when the last one ends more than
+    half a second and a tenth of the video before the announced end.
     """
     if count == 0:
-        raise UnreadableMedia(
-            f"Cannot read {plan.name}: it has no frames that can be decoded; check the file."
-        )
+        raise UnreadableMedia(f"Cannot read {plan.name}: it has no frames that can be decoded; check the file.")
     if plan.announced is None or count >= plan.announced:
         return
-    length_s = plan.announced / plan.fps if plan.fps else 0.0
-    missing_s = length_s - end_s
-    if ends_early(plan.name) or missing_s > max(_TOLERANCE_S, _TOLERANCE_PART * length_s):
+    whole = is_whole(plan.name)
+    if whole is None:
+        length_s = plan.announced / plan.fps if plan.fps else 0.0
+        whole = length_s - end_s <= max(_TOLERANCE_S, _TOLERANCE_PART * length_s)
+    if not whole:
         raise UnreadableMedia(
             f"{plan.name} breaks off: {count} of {plan.announced} announced frames could be read; "
             "they are kept, get a whole copy for the rest."

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mien.errors import ModelError
 from mien.labels import LabelSet
-from mien.models.artifact import Artifact, Task, load_artifact
+from mien.models.artifact import Artifact, load_artifact
+from mien.models.manifest import Task
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, fit_crop, to_batch
 from mien.scene import Face, Hand, Reading
@@ -49,12 +50,12 @@ class Classifier:
     ) -> None:
         if isinstance(model, str):
             model = load_artifact(model)
-        self._network: Network = Session(model, threads=threads) if isinstance(model, Artifact) else model
-        manifest = self._network.artifact.manifest
+        manifest = (model if isinstance(model, Artifact) else model.artifact).manifest
         if manifest.task != task or manifest.label_set is None:
             raise ModelError(f"The model {manifest.name} is made for {manifest.task}, not for {task}.")
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"a threshold lies between 0 and 1, got {threshold}")
+        self._network: Network = Session(model, threads=threads) if isinstance(model, Artifact) else model
         self.spec: InputSpec = manifest.input
         self.labels: LabelSet = manifest.label_set
         self.threshold = manifest.threshold if threshold is None else threshold
@@ -67,9 +68,10 @@ class Classifier:
     def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, L) calibrated probabilities for a prepared batch; rows sum to 1."""
         logits = self._network.run(batch)[0].astype(np.float64) / self._temperature
-        if logits.ndim != 2 or logits.shape[1] != len(self.labels) or not np.isfinite(logits).all():
+        wanted = (len(batch), len(self.labels))
+        if logits.shape != wanted or not np.isfinite(logits).all():
             name = self._network.artifact.manifest.name
-            raise ModelError(f"The model {name} gave {logits.shape} instead of {len(self.labels)} finite logits a row.")
+            raise ModelError(f"The model {name} gave {logits.shape} instead of {wanted} finite logits.")
         exp = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exp / exp.sum(axis=1, keepdims=True))
 

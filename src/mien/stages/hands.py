@@ -26,21 +26,29 @@ PALM_MODEL = "palm_mediapipe_full"
 LANDMARK_MODEL = "hand_landmark_full"
 
 _LAYERS = ((24, 2), (12, 6))
-_WRIST, _MIDDLE_BASE = 0, 2
+_WRIST, _MIDDLE_BASE = 0, 2  # among the palm detector's seven key points
 
 _PALM_SHIFT = -0.5
 _PALM_SCALE = 2.6
 _LANDMARK_SHIFT = -0.1
 _LANDMARK_SCALE = 2.0
-_PALM_LANDMARKS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+_STEADY_LANDMARKS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+
+# Hands closer than this, as the mean distance of their landmarks over the hand's longer side, are one hand.
 _SAME_HAND = 0.25
+
+# A reading that is neither a hand for sure nor hopeless is repeated in the square that its own landmarks suggest.
+_SURE = 0.9
+_HOPELESS = 0.05
+
+_PAD = 0.5
 BOX_MARGIN = 0.1
-"""How far a hand's box reaches beyond its landmarks, as a fraction of the longer side."""
+"""How far a hand's box reaches beyond its landmarks on each side, as a fraction of the longer side."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """points_xyz: (21, 3) pixels of the picture; presence and right in 0..1."""
+    """points_xyz: (21, 3) pixels of the picture; presence and right (a right hand, not mirrored) in 0..1."""
 
     points_xyz: Floats
     presence: float
@@ -48,6 +56,17 @@ class _Reading:
 
 
 class HandDetector:
+    """Palm detector and landmark network, one after the other.
+
+    Args:
+        threshold: least presence score of a hand, 0 to 1; the landmark manifest's when None.
+        tiles: search overlapping tiles too; several times slower, for hands far away.
+        max_hands: keep only this many, the largest; all when None.
+        palms: a palm network to use instead of the package's own.
+        landmarks: a landmark network to use instead of the package's own.
+        threads: how many threads compute; see `Session`.
+    """
+
     def __init__(
         self,
         *,
@@ -58,62 +77,155 @@ class HandDetector:
         landmarks: Network | None = None,
         threads: int | None = None,
     ) -> None:
+        if max_hands is not None and max_hands < 1:
+            raise ValueError(f"max_hands is at least 1, got {max_hands}")
+        if threshold is not None and not 0 < threshold <= 1:
+            raise ValueError(f"threshold is above 0 and at most 1, got {threshold}")
         self._palms = BlazeDetector(palms or Session(zoo_artifact(PALM_MODEL), threads=threads), _LAYERS)
         self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads)
         manifest = self._network.artifact.manifest
         self._spec = manifest.input
-        self.threshold = manifest.threshold if threshold is None else threshold
+        self._threshold = manifest.threshold if threshold is None else threshold
         self._tiles = tiles
         self._max_hands = max_hands
 
     def detect(self, image_rgb: NDArray[np.uint8]) -> tuple[Hand, ...]:
-        palms = self._palms.detect(image_rgb, tiles=self._tiles)
-        squares = [_square_of_palm(box, points) for box, points in zip(palms.boxes_xyxy, palms.points_xy, strict=True)]
-        readings = [r for r in self._read(image_rgb, squares) if r.presence >= self.threshold]
-        return tuple(_hand(r) for r in _distinct(readings))[: self._max_hands]
+        """The hands of a picture, largest first.
+
+        A hand's side is right for a picture that is not mirrored; a mirrored one (a selfie view) shows the other.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB.
+
+        Returns:
+            hands with boxes and landmarks in pixels of the picture; both may reach beyond it.
+        """
+        readings = self._read(image_rgb, self._palm_squares(image_rgb, tiles=self._tiles))
+        hands = _distinct([reading for reading in readings if reading.presence >= self._threshold])
+        return tuple(_hand(reading) for reading in hands[: self._max_hands])
+
+    def landmarks_of_crop(self, image_rgb: NDArray[np.uint8]) -> Hand | None:
+        """The hand of a picture that is a crop of one hand, however tight.
+
+        Tries, until one is certain: palms in the picture; palms in the picture with a wide border, for hands that
+        fill it; the whole picture as the hand's square.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB.
+
+        Returns:
+            the most certain hand in pixels of the picture, None when none reaches the threshold.
+        """
+        best: _Reading | None = None
+        for squares in (self._palm_squares, self._padded_squares, _whole_square):
+            readings = self._read(image_rgb, squares(image_rgb))
+            best = max([*readings, *([best] if best else [])], key=lambda reading: reading.presence, default=None)
+            if best and best.presence >= _SURE:
+                break
+        return _hand(best) if best and best.presence >= self._threshold else None
+
+    def close(self) -> None:
+        """Free both networks."""
+        self._palms.close()
+        self._network.close()
+
+    def __enter__(self) -> HandDetector:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _palm_squares(self, image_rgb: NDArray[np.uint8], *, tiles: bool = False) -> list[Square]:
+        palms = self._palms.detect(image_rgb, tiles=tiles)
+        return [
+            _square_of_palm(box_xyxy, points_xy)
+            for box_xyxy, points_xy in zip(palms.boxes_xyxy, palms.points_xy, strict=True)
+        ]
+
+    def _padded_squares(self, image_rgb: NDArray[np.uint8]) -> list[Square]:
+        pad = round(_PAD * max(image_rgb.shape[:2]))
+        padded = np.pad(image_rgb, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+        squares = self._palm_squares(padded)
+        return [Square((s.centre_xy[0] - pad, s.centre_xy[1] - pad), s.side, s.angle) for s in squares]
 
     def _read(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
+        """Landmarks in each square; doubtful ones are read again where their landmarks lie."""
+        readings = self._read_once(image_rgb, squares)
+        doubtful = [i for i, reading in enumerate(readings) if _HOPELESS <= reading.presence < _SURE]
+        again = self._read_once(image_rgb, [_square_of_landmarks(readings[i].points_xyz[:, :2]) for i in doubtful])
+        for i, reading in zip(doubtful, again, strict=True):
+            readings[i] = max(readings[i], reading, key=lambda one: one.presence)
+        return readings
+
+    def _read_once(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
         if not squares:
             return []
         crops = [crop_square(image_rgb, s.centre_xy, s.side, s.angle, self._spec) for s in squares]
         outputs = self._network.run(to_batch(np.stack(crops), self._spec))
-        points, presence, right = outputs[0].reshape(len(squares), 21, 3), outputs[1], outputs[2]
-        size = self._spec.size_hw[0]
+        if [output.shape[1:] for output in outputs[:3]] != [(63,), (1,), (1,)]:
+            raise ModelError(
+                f"The model {self._network.artifact.manifest.name} does not answer like a hand landmark network: got "
+                f"{[output.shape for output in outputs]}; use the model of the package."
+            )
+        size = np.array([*self._spec.size_hw[::-1], self._spec.size_hw[1]])
+        points = outputs[0].astype(np.float64).reshape(len(squares), 21, 3) / size
         readings = []
-        for i, square in enumerate(squares):
-            points_xy = square.to_pixels(points[i, :, :2].astype(np.float64) / size)
-            points_xyz = np.column_stack([points_xy, points[i, :, 2] * square.side / size])
-            readings.append(_Reading(points_xyz, float(presence[i, 0]), float(right[i, 0])))
+        for square, unit_xyz, presence, right in zip(squares, points, outputs[1][:, 0], outputs[2][:, 0], strict=True):
+            points_xyz = np.column_stack([square.to_pixels(unit_xyz[:, :2]), unit_xyz[:, 2] * square.side])
+            readings.append(_Reading(points_xyz, float(presence), float(right)))
         return readings
 
 
+def _whole_square(image_rgb: NDArray[np.uint8]) -> list[Square]:
+    height, width = image_rgb.shape[:2]
+    return [Square((width / 2, height / 2), max(height, width), 0.0)]
+
+
 def _square_of_palm(box_xyxy: Floats, points_xy: Floats) -> Square:
+    """The upright square of a hand from its palm; constants of MediaPipe's palm_detection_detection_to_roi."""
     x1, y1, x2, y2 = box_xyxy.tolist()
-    right, down = points_xy[_MIDDLE_BASE] - points_xy[_WRIST]
+    right, down = (points_xy[_MIDDLE_BASE] - points_xy[_WRIST]).tolist()
     square = Square(((x1 + x2) / 2, (y1 + y2) / 2), max(x2 - x1, y2 - y1), math.atan2(right, -down))
     return square.moved(0, _PALM_SHIFT).scaled(_PALM_SCALE)
 
 
 def _square_of_landmarks(points_xy: Floats) -> Square:
-    base = (points_xy[5] + points_xy[13]) / 2
-    right, down = (base + points_xy[9]) / 2 - points_xy[0]
+    """The upright square of a hand from its landmarks; constants of MediaPipe's hand_landmark_landmarks_to_roi."""
+    knuckles = ((points_xy[5] + points_xy[13]) / 2 + points_xy[9]) / 2
+    right, down = (knuckles - points_xy[0]).tolist()
     upright = Square((0.0, 0.0), 1.0, math.atan2(right, -down))
-    x1, y1, x2, y2 = bounding_box(upright.from_pixels(points_xy[list(_PALM_LANDMARKS)])).tolist()
-    cx, cy = upright.to_pixels(np.array([(x1 + x2) / 2, (y1 + y2) / 2])).tolist()
-    square = Square((cx, cy), max(x2 - x1, y2 - y1, 1.0), upright.angle)
+    x1, y1, x2, y2 = bounding_box(upright.from_pixels(points_xy[list(_STEADY_LANDMARKS)])).tolist()
+    x, y = upright.to_pixels(np.array([(x1 + x2) / 2, (y1 + y2) / 2])).tolist()
+    square = Square((x, y), max(x2 - x1, y2 - y1, 1.0), upright.angle)
     return square.moved(0, _LANDMARK_SHIFT).scaled(_LANDMARK_SCALE)
 
 
 def _distinct(readings: Sequence[_Reading]) -> list[_Reading]:
+    """One reading a hand, the most certain one; largest hand first."""
     kept: list[_Reading] = []
-    for r in sorted(readings, key=lambda r: -r.presence):
-        side = float(np.ptp(r.points_xyz[:, :2], axis=0).max())
-        if all(np.linalg.norm(r.points_xyz[:, :2] - k.points_xyz[:, :2], axis=1).mean() > _SAME_HAND * side for k in kept):
-            kept.append(r)
-    return sorted(kept, key=lambda r: -float(np.prod(np.ptp(r.points_xyz[:, :2], axis=0))))
+    for reading in sorted(readings, key=lambda one: -one.presence):
+        side = max(_extent(reading))
+        if all(_distance(reading, other) > _SAME_HAND * side for other in kept):
+            kept.append(reading)
+    return sorted(kept, key=lambda one: -math.prod(_extent(one)))
 
 
-def _hand(r: _Reading) -> Hand:
-    box = bounding_box(r.points_xyz[:, :2], margin=BOX_MARGIN)
-    return Hand(box_xyxy=tuple(box.tolist()), score=r.presence, side="right" if r.right >= 0.5 else "left",
-        landmarks_xyz=tuple((x, y, z) for x, y, z in r.points_xyz.tolist()))
+def _extent(reading: _Reading) -> tuple[float, float]:
+    width, height = np.ptp(reading.points_xyz[:, :2], axis=0).tolist()
+    return width, height
+
+
+def _distance(a: _Reading, b: _Reading) -> float:
+    return float(np.linalg.norm(a.points_xyz[:, :2] - b.points_xyz[:, :2], axis=1).mean())
+
+
+def _hand(reading: _Reading) -> Hand:
+    x1, y1, x2, y2 = bounding_box(reading.points_xyz[:, :2], margin=BOX_MARGIN).tolist()
+    return Hand(
+        box_xyxy=(x1, y1, x2, y2),
+        score=min(1.0, max(0.0, reading.presence)),
+        side="right" if reading.right >= 0.5 else "left",
+        landmarks_xyz=tuple((x, y, z) for x, y, z in reading.points_xyz.tolist()),
+    )

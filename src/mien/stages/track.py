@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -32,7 +33,7 @@ class Tracker:
     """
 
     def __init__(self, *, lost_s: float = 1.0) -> None:
-        if lost_s < 0:
+        if not lost_s >= 0:
             raise ValueError(f"lost_s is 0 or more seconds, got {lost_s}")
         self.lost_s = lost_s
         self._tracks: list[_Track] = []
@@ -79,8 +80,8 @@ def _closeness(first_xyxy: Box, second_xyxy: Box) -> float:
     """1 for equal boxes, falling to 0 where the centres are one mean box size apart and nothing overlaps."""
     ax1, ay1, ax2, ay2 = first_xyxy
     bx1, by1, bx2, by2 = second_xyxy
-    overlap: float = max(0.0, min(ax2, bx2) - max(ax1, bx1)) * max(0.0, min(ay2, by2) - max(ay1, by1))
+    overlap = max(0.0, min(ax2, bx2) - max(ax1, bx1)) * max(0.0, min(ay2, by2) - max(ay1, by1))
     areas = (ax2 - ax1) * (ay2 - ay1), (bx2 - bx1) * (by2 - by1)
-    size = (areas[0] ** 0.5 + areas[1] ** 0.5) / 2
-    apart: float = (((ax1 + ax2 - bx1 - bx2) / 2) ** 2 + ((ay1 + ay2 - by1 - by2) / 2) ** 2) ** 0.5
+    size = (math.sqrt(areas[0]) + math.sqrt(areas[1])) / 2
+    apart = math.hypot((ax1 + ax2 - bx1 - bx2) / 2, (ay1 + ay2 - by1 - by2) / 2)
     return max(overlap / (sum(areas) - overlap), 0.5 * (1 - apart / size))

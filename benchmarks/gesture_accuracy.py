@@ -1,0 +1,126 @@
+"""Accuracy of the gesture recipe on signers it has never seen: each data set in turn is left out and tested.
+
+    python benchmarks/gesture_accuracy.py GESTURES_FOLDER [--recipe gesture] [--limit 0] [--cache DIR]
+
+Every picture of the data set that is left out is looked at as at run time: the detector finds the hand in the whole
+picture, the network reads its landmarks. A gesture counts as recognised when it is the answer and the answer is not
+uncertain; a picture in which no hand is found is a miss. `none` counts as recognised when the answer is `none` or
+uncertain, or when no hand is found. Fists other than A (letters E, M, N, S, T) are in neither.
+The temperature and the threshold for the recipe come from the answers to all left-out pictures together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from mien.data.hands import find_hand_pictures, load_hands
+from mien.labels import GESTURES
+from mien.stages.hands import HandDetector
+from mien.train.fit import RunOptions, fit, trained_network
+from mien.train.recipe import load_recipe
+from mien.train.scores import fitted_temperature, softmax
+
+NONE = GESTURES.index("none")
+
+
+def main() -> None:
+    arguments = _arguments()
+    recipe = load_recipe(arguments.recipe, changes=dict(text.split("=", 1) for text in arguments.set))
+    pictures = find_hand_pictures(arguments.folder, limit=arguments.limit)
+    with HandDetector() as detector:
+        dataset, found = load_hands(pictures, detector, cache=arguments.cache / f"measured-{arguments.limit}.npz")
+    trained_on = {picture.path for picture in find_hand_pictures(arguments.folder, limit=recipe.data.limit)}
+    used = np.array([picture.path in trained_on for picture in pictures])[found]
+    collection = np.array([picture.collection for picture in pictures])
+    truth = np.array([GESTURES.index(picture.gesture) for picture in pictures])
+
+    logits = np.full((len(pictures), len(GESTURES)), np.nan)
+    for left_out in sorted(set(collection)):
+        tested = collection == left_out
+        for seed in range(arguments.seeds):
+            answers = _leave_out(recipe, dataset, used, collection[found] != left_out, tested[found], seed)
+            where = np.flatnonzero(tested & found)
+            logits[where] = np.nan_to_num(logits[where]) + answers / arguments.seeds
+    temperature = fitted_temperature(logits[found], truth[found])
+    probabilities = np.zeros_like(logits)
+    probabilities[:, NONE] = 1
+    probabilities[found] = softmax(logits[found] / temperature)
+    threshold = recipe.export.threshold if arguments.threshold is None else arguments.threshold
+    _print(collection, truth, found, probabilities, threshold)
+    print(f"temperature over all left-out pictures {temperature:.3f}; threshold {threshold:g}")
+    for t in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        print(f"threshold {t:g}:", _line(collection, truth, probabilities, t))
+
+
+def _leave_out(recipe, dataset, used, others, tested, seed) -> np.ndarray:
+    """Logits for the tested samples of a network trained on the used samples of the others."""
+    split = np.where(used & others, "train", "")
+    split[np.flatnonzero(used & others)[::50]] = "validation"  # only watched: the recipe keeps the last weights
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        changed = replace(recipe, fit=replace(recipe.fit, seed=recipe.fit.seed + seed))
+        fit(changed, replace(dataset, split=split), RunOptions(out=run, device="cpu", progress=False))
+        _, network = trained_network(run)
+    with torch.inference_mode():
+        return network(torch.from_numpy(dataset.samples[tested])).double().numpy()
+
+
+def _line(collection, truth, probabilities, threshold) -> str:
+    right, four = _right(truth, probabilities, threshold), truth != NONE
+    parts = [f"{name} {right[four & (collection == name)].mean():.3f}" for name in sorted(set(collection))]
+    nones = [right[~four & (collection == name)].mean() for name in sorted(set(collection[~four]))]
+    return " ".join([*parts, f"none {np.mean(nones):.3f}"])
+
+
+def _right(truth, probabilities, threshold) -> np.ndarray:
+    answer, uncertain = probabilities.argmax(axis=1), probabilities.max(axis=1) < threshold
+    return np.where(truth == NONE, (answer == NONE) | uncertain, (answer == truth) & ~uncertain)
+
+
+def _print(collection, truth, found, probabilities, threshold) -> None:
+    right = _right(truth, probabilities, threshold)
+    table = Table(title=f"left-out data sets, threshold {threshold:g}", box=None)
+    for heading in ("data set", "pictures", "hand found", "four gestures", *GESTURES.labels, "without threshold"):
+        table.add_column(heading, justify="right")
+    shares = defaultdict(list)
+    for name in sorted(set(collection)):
+        mine = collection == name
+        cells = [f"{right[mine & (truth == i)].mean():.1%}" if (mine & (truth == i)).any() else "-" for i in range(5)]
+        four = mine & (truth != NONE)
+        plain = _right(truth, probabilities, 0.0)[four].mean()
+        table.add_row(
+            name, f"{mine.sum()}", f"{found[four].mean():.1%}", f"{right[four].mean():.1%}", *cells, f"{plain:.1%}"
+        )
+        if (mine & (truth == NONE)).any():
+            shares["none"].append(right[mine & (truth == NONE)].mean())
+    Console(width=140).print(table)
+    print(f"none recognised, mean over data sets: {np.mean(shares['none']):.1%}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--recipe", default="gesture")
+    parser.add_argument("--limit", type=int, default=0, help="test at most so many pictures of a class and data set")
+    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--seeds", type=int, default=1, help="average the logits of so many networks")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    arguments = parser.parse_args()
+    logging.getLogger("mien").setLevel(logging.ERROR)
+    torch.set_num_threads(2)
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

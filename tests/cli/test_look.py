@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mien.outputs.records import read_jsonl
+from mien.pixels.images import read_image
+from mien.scene import Scene
+from mien.stages.sources import open_source
+
+Run = Callable[..., object]
+
+
+def test_a_photo_is_told_in_a_sentence(mien: Run, photo: Path) -> None:
+    ended = mien("look", photo)
+    assert ended.code == 0
+    assert ended.out.startswith(f"{photo}: ")
+    assert "face" in ended.out
+    assert "hand" in ended.out
+    assert ended.err == ""
+
+
+def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path) -> None:
+    ended = mien("look", photo, "--jsonl", "-")
+    (line,) = ended.out.splitlines()
+    record = json.loads(line)
+    assert list(record) == ["source", "frame", "time_s", "size", "faces", "hands"]
+    assert record["source"] == str(photo)
+    face, hand = record["faces"][0], record["hands"][0]
+    assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "scores"]
+    assert list(hand) == ["track", "box", "score", "side", "landmarks", "label", "confidence", "uncertain", "scores"]
+    assert list(face["scores"]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+    assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
+    assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
+    assert Scene.from_dict(record).to_dict() == record
+
+
+def test_every_record_of_a_video_has_its_frame_and_time(mien: Run, clip: Path, tmp_path: Path) -> None:
+    ended = mien("look", clip, "--jsonl", tmp_path / "a.jsonl", "--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
+    assert ended.code == 0
+    assert "12 frames" in ended.out
+    scenes = list(read_jsonl(tmp_path / "a.jsonl"))
+    assert [scene.frame for scene in scenes] == list(range(12))
+    assert [scene.time_s for scene in scenes] == pytest.approx([i / 6 for i in range(12)], abs=0.002)
+    assert [scene.to_dict() for scene in scenes] == json.loads((tmp_path / "a.json").read_text("utf-8"))
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        assert {int(row["frame"]) for row in csv.DictReader(file)} == set(range(12))
+
+
+def test_a_face_keeps_its_number_through_a_video(mien: Run, clip: Path, tmp_path: Path) -> None:
+    mien("look", clip, "--jsonl", tmp_path / "a.jsonl")
+    tracks = [face.track for scene in read_jsonl(tmp_path / "a.jsonl") for face in scene.faces[:1]]
+    assert len(tracks) >= 10
+    assert set(tracks) == {1}
+
+
+def test_every_takes_each_third_frame_with_its_true_number(mien: Run, clip: Path) -> None:
+    ended = mien("look", clip, "--every", 3, "--jsonl", "-")
+    assert [json.loads(line)["frame"] for line in ended.out.splitlines()] == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize(("task", "faces", "hands"), [("emotion", True, False), ("gesture", False, True)])
+def test_a_task_alone_looks_for_nothing_else(mien: Run, photo: Path, task: str, faces: bool, hands: bool) -> None:
+    record = json.loads(mien("look", photo, "--task", task, "--jsonl", "-").out)
+    assert (bool(record["faces"]), bool(record["hands"])) == (faces, hands)
+
+
+def test_save_writes_annotated_copies_of_photo_and_video(mien: Run, photo: Path, clip: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    assert mien("look", photo, clip, "--save", saved).code == 0
+    assert sorted(path.name for path in saved.iterdir()) == ["clip.mp4", "good.png"]
+    original, annotated = read_image(photo), read_image(saved / "good.png")
+    assert original.shape == annotated.shape
+    assert (original != annotated).any()
+    with open_source(saved / "clip.mp4") as source:
+        assert len(list(source)) == 12
+
+
+def test_save_to_one_file(mien: Run, photo: Path, tmp_path: Path) -> None:
+    assert mien("look", photo, "--save", tmp_path / "one.jpg").code == 0
+    assert (tmp_path / "one.jpg").is_file()
+
+
+def test_saving_over_the_source_is_refused(mien: Run, photo: Path) -> None:
+    before = photo.read_bytes()
+    ended = mien("look", photo, "--save", photo.parent)
+    assert ended.code == 1
+    assert "replace" in ended.err
+    assert photo.read_bytes() == before
+
+
+def test_equal_names_are_told_apart(mien: Run, photo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "sub"
+    other.mkdir()
+    (other / "good.png").write_bytes(photo.read_bytes())
+    assert mien("look", photo, other / "good.png", "--save", tmp_path / "saved").code == 0
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["good-2.png", "good.png"]
+
+
+def test_a_folder_and_a_glob_give_the_same(mien: Run, photo: Path) -> None:
+    (photo.parent / "more.png").write_bytes(photo.read_bytes())
+    by_folder = mien("look", photo.parent, "--jsonl", "-").out
+    by_glob = mien("look", photo.parent / "*.png", "--jsonl", "-").out
+    assert by_folder == by_glob
+    assert len(by_folder.splitlines()) == 2
+
+
+def test_python_and_command_agree(mien: Run, photo: Path) -> None:
+    import mien as package
+
+    scene = package.look(photo)
+    assert scene.to_dict() == json.loads(mien("look", photo, "--jsonl", "-").out)
+    assert [s.to_dict() for s in package.stream(photo)] == [scene.to_dict()]
+    assert scene.faces[0].label == scene.faces[0].to_dict()["label"]
+
+
+def test_the_api_names_an_unknown_option(photo: Path) -> None:
+    import mien as package
+
+    with pytest.raises(package.UnknownName, match="Did you mean 'tiles'"):
+        package.look(photo, tile=True)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.errors import ModelError
+from mien.models.artifact import Artifact, Manifest, write_artifact, zoo_artifact
+from mien.models.session import FakeSession, Session
+from mien.pixels.preprocess import InputSpec
+
+SPEC = InputSpec(size_hw=(3, 5), colour="grey")
+
+
+def _artifact(folder: Path, model: bytes) -> Artifact:
+    manifest = Manifest(
+        name="tiny", task="hand_landmarks", labels=None, input=SPEC, threshold=0.5, licence="none", origin="a test"
+    )
+    return write_artifact(folder, model, manifest, "# tiny\n")
+
+
+def _doubling_model(batch: int | str) -> bytes:
+    """Two outputs, in this order: twice the input, and its sum over the picture."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Add", ["x", "x"], ["twice"]),
+            helper.make_node("Constant", [], ["axes"], value=onnx.numpy_helper.from_array(np.array([1, 2, 3]))),
+            helper.make_node("ReduceSum", ["x", "axes"], ["total"], keepdims=0),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("x", kind, [batch, 1, 3, 5])],
+        [
+            helper.make_tensor_value_info("twice", kind, [batch, 1, 3, 5]),
+            helper.make_tensor_value_info("total", kind, [batch]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+@pytest.mark.parametrize("count", [0, 1, 2, 70])
+def test_any_number_of_items_in_the_models_order(tmp_path: Path, batch: int | str, count: int) -> None:
+    items = np.random.default_rng(0).random((count, 1, 3, 5), np.float32)
+    with Session(_artifact(tmp_path / "tiny", _doubling_model(batch)), threads=1) as session:
+        twice, total = session.run(items)
+    assert twice.shape == items.shape
+    assert total.shape == (count,)
+    np.testing.assert_allclose(twice, 2 * items)
+    np.testing.assert_allclose(total, items.sum((1, 2, 3)), rtol=1e-5)
+
+
+def test_a_model_for_another_fixed_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="exactly 3"):
+        Session(_artifact(tmp_path / "tiny", _doubling_model(3)))
+
+
+def test_weights_that_are_no_model_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        Session(_artifact(tmp_path / "tiny", b"\x00not a model"))
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [np.zeros((1, 192, 192, 3)), np.zeros((1, 3, 192, 192), np.float32), np.zeros((192, 192, 3), np.float32)],
+)
+def test_a_wrong_batch_is_refused(batch: np.ndarray) -> None:
+    with Session(zoo_artifact("palm_mediapipe_full"), threads=1) as session, pytest.raises(ModelError, match="float32"):
+        session.run(batch)
+
+
+def test_a_closed_session_says_so() -> None:
+    session = Session(zoo_artifact("palm_mediapipe_full"), threads=1)
+    session.close()
+    session.close()
+    with pytest.raises(ModelError, match="closed"):
+        session.run(np.zeros((1, 192, 192, 3), np.float32))
+
+
+def test_threads_are_at_least_one() -> None:
+    with pytest.raises(ValueError, match="threads"):
+        Session(zoo_artifact("palm_mediapipe_full"), threads=0)
+
+
+@pytest.mark.parametrize("name", ["face_blazeface_back", "palm_mediapipe_full", "hand_landmark_full"])
+def test_a_batch_gives_what_single_items_give(name: str) -> None:
+    artifact = zoo_artifact(name)
+    batch = np.random.default_rng(1).random((3, *artifact.manifest.input.size_hw, 3), np.float32)
+    with Session(artifact, threads=1) as session:
+        together = session.run(batch)
+        alone = [session.run(item[None]) for item in batch]
+    for i, output in enumerate(together):
+        np.testing.assert_allclose(output, np.concatenate([one[i] for one in alone]), atol=1e-4)
+
+
+def test_the_fake_remembers_and_closes() -> None:
+    fake = FakeSession(zoo_artifact("palm_mediapipe_full"), lambda batch: (batch * 2,))
+    (answer,) = fake.run(np.ones((2, 3), np.float32))
+    assert answer.sum() == 12
+    assert len(fake.batches) == 1
+    fake.close()
+    assert fake.closed
+    with pytest.raises(ModelError, match="closed"):
+        fake.run(np.ones((2, 3), np.float32))

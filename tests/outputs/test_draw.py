@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.errors import OutputError
+from mien.labels import EMOTIONS_8, GESTURES
+from mien.outputs import draw
+from mien.outputs.draw import Picture, draw_scene, label_text
+from mien.outputs.palette import ink_on, label_colour
+from mien.pixels.images import read_image
+from mien.scene import Face, Hand, Scene
+
+
+def _scene(size_hw: tuple[int, int], *regions: Face | Hand, value: int = 90) -> Scene:
+    return Scene(
+        source="x",
+        frame=0,
+        time_s=0,
+        size_hw=size_hw,
+        faces=tuple(region for region in regions if isinstance(region, Face)),
+        hands=tuple(region for region in regions if isinstance(region, Hand)),
+        image_rgb=np.full((*size_hw, 3), value, np.uint8),
+    )
+
+
+def _changed(scene: Scene) -> np.ndarray:
+    assert scene.image_rgb is not None
+    return (draw_scene(scene).image_rgb != scene.image_rgb).any(2)
+
+
+@pytest.fixture
+def plates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int, int]]:
+    """The plates that get drawn, as rectangles."""
+    seen: list[tuple[int, int, int, int]] = []
+    place = draw._Pen._place
+
+    def spy(pen: draw._Pen, *args: Any) -> tuple[int, int, int, int]:
+        rect = place(pen, *args)
+        seen.append(rect)
+        return rect
+
+    monkeypatch.setattr(draw._Pen, "_place", spy)
+    return seen
+
+
+def test_the_frame_is_not_changed(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
+    scene = _scene((160, 200), face(), hand())
+    assert _changed(scene).any()
+    assert (scene.image_rgb == 90).all()
+    empty = _scene((160, 200))
+    assert not _changed(empty).any()
+    assert draw_scene(empty).image_rgb is not empty.image_rgb
+
+
+def test_a_view_that_is_not_contiguous(face: Callable[..., Face]) -> None:
+    image = np.full((160, 400, 3), 90, np.uint8)[:, ::2]
+    image.flags.writeable = False
+    picture = draw_scene(Scene(source="x", frame=0, time_s=0, size_hw=(160, 200), faces=(face(),), image_rgb=image))
+    assert picture.image_rgb.flags.c_contiguous
+
+
+def test_no_picture(scene: Callable[..., Scene]) -> None:
+    with pytest.raises(ValueError, match="no picture"):
+        scene().draw()
+
+
+def test_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
+    assert label_text(face("happy", 0.914)) == "happy 91%"
+    assert label_text(face("happy", 0.41, uncertain=True)) == "happy? 41%"
+    assert label_text(hand("victory", 1.0)) == "victory 100%"
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (30, 400), (400, 30), (200, 200), (480, 640), (3000, 4000)])
+def test_every_size(
+    size_hw: tuple[int, int], face: Callable[..., Face], hand: Callable[..., Hand], plates: Any
+) -> None:
+    height, width = size_hw
+    box = (0.2 * width, 0.3 * height, 0.6 * width, 0.8 * height)
+    wrist = (0.5 * width, 0.9 * height)
+    scene = _scene(
+        size_hw,
+        face("surprise", box_xyxy=box),
+        face("disgust", 0.4, uncertain=True, box_xyxy=(-width, -height, 3 * width, 2 * height)),
+        hand(wrist_xy=wrist, size=0.4 * height),
+        hand(wrist_xy=wrist, size=0.1 * height, uncertain=True),
+    )
+    assert draw_scene(scene).image_rgb.shape == (*size_hw, 3)
+    for x1, y1, x2, y2 in plates:
+        assert 0 <= x1 < x2 <= width
+        assert 0 <= y1 < y2 <= height
+    assert len(plates) == (4 if min(size_hw) >= 200 else len(plates))
+
+
+def test_text_is_readable_at_every_size(face: Callable[..., Face], plates: Any) -> None:
+    for size in (200, 480, 1080, 3000):
+        box = (0.3 * size, 0.3 * size, 0.6 * size, 0.6 * size)
+        draw_scene(_scene((size, size), face(box_xyxy=box)))
+        x1, y1, x2, y2 = plates[-1]
+        assert max(17, 0.04 * size) <= y2 - y1 <= 0.1 * size
+        assert x2 - x1 <= 0.45 * size
+
+
+def test_plates_keep_clear_of_each_other(face: Callable[..., Face], plates: Any) -> None:
+    faces = [face(box_xyxy=(200 + 15 * i, 150 + 12 * i, 420 + 15 * i, 400 + 12 * i)) for i in range(4)]
+    draw_scene(_scene((600, 800), *faces))
+    for a, b in itertools.combinations(plates, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+@pytest.mark.parametrize(
+    "box", [(-50, -40, 60, 70), (150, 100, 260, 230), (-9e8, 10, 9e8, 20), (50, -30, 90, 4), (0, 0, 200, 160)]
+)
+def test_faces_at_the_border(box: Any, face: Callable[..., Face], plates: Any) -> None:
+    assert _changed(_scene((160, 200), face(box_xyxy=box))).any()
+    ((x1, y1, x2, y2),) = plates
+    assert x1 >= 0
+    assert y1 >= 0
+    assert x2 <= 200
+    assert y2 <= 160
+
+
+@pytest.mark.parametrize("box", [(300, 10, 400, 60), (-90, -90, -10, -10)])
+def test_faces_outside_are_not_drawn(box: Any, face: Callable[..., Face]) -> None:
+    assert not _changed(_scene((160, 200), face(box_xyxy=box))).any()
+
+
+def test_landmarks_far_outside(hand: Callable[..., Hand]) -> None:
+    draw_scene(_scene((160, 200), hand(wrist_xy=(1e12, -1e12), size=1e11)))
+
+
+def test_uncertain_is_lighter(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
+    for make in (face, hand):
+        sure = _changed(_scene((480, 640), make(confidence=0.5)))
+        unsure = _changed(_scene((480, 640), make(confidence=0.5, uncertain=True)))
+        assert unsure.sum() < sure.sum()
+
+
+def test_faces_before_classification_have_no_plate(face: Callable[..., Face], plates: Any) -> None:
+    assert _changed(_scene((160, 200), face(None))).any()
+    assert plates == []
+
+
+def test_visible_on_any_background(face: Callable[..., Face]) -> None:
+    for label, value in itertools.product(EMOTIONS_8.labels, (0, 90, 200, 255)):
+        known = face(None) if label == "contempt" else face(label)
+        scene = _scene((160, 200), known, value=value)
+        assert np.abs(draw_scene(scene).image_rgb.astype(int) - value).max() > 60
+
+
+def test_colours_differ_within_a_task() -> None:
+    for labels in (EMOTIONS_8.labels, GESTURES.labels):
+        colours = np.array([label_colour(label) for label in labels], float)
+        for a, b in itertools.combinations(colours, 2):
+            assert np.abs(a - b).sum() > 60
+
+
+def test_ink_contrast() -> None:
+    def luminance(colour: Any) -> float:
+        linear = np.where(
+            np.array(colour) <= 10, np.array(colour) / 3294.6, ((np.array(colour) / 255 + 0.055) / 1.055) ** 2.4
+        )
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    for label in (*EMOTIONS_8.labels, *GESTURES.labels, "something else", None):
+        bright, dark = sorted((luminance(label_colour(label)), luminance(ink_on(label_colour(label)))), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) > 4.5, label
+
+
+def test_unknown_labels_keep_their_colour() -> None:
+    assert label_colour("bored") == label_colour("bored")
+    assert label_colour(None) != label_colour("happy")
+
+
+def test_save(face: Callable[..., Face], tmp_path: Path) -> None:
+    picture = draw_scene(_scene((160, 200), face()))
+    picture.save(tmp_path / "out.png")
+    assert (read_image(tmp_path / "out.png") == picture.image_rgb).all()
+    with pytest.raises(OutputError, match=r"\.jpg"):
+        picture.save(tmp_path / "out.xyz")
+    assert picture._repr_png_().startswith(b"\x89PNG")
+    assert isinstance(picture, Picture)

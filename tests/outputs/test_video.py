@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.errors import OutputError
+from mien.outputs import video
+from mien.outputs.video import CODECS, VideoWriter
+from mien.stages.sources import open_source
+
+SIZE = (48, 64)
+
+
+def _picture(index: int, size_hw: tuple[int, int] = SIZE) -> np.ndarray:
+    image = np.full((*size_hw, 3), 40 + 5 * index, np.uint8)
+    image[:, : size_hw[1] // 4] = (230, 20, 20)
+    return image
+
+
+def _write(path: Path, count: int, size_hw: tuple[int, int] = SIZE, fps: float = 10.0) -> None:
+    with VideoWriter(path, fps, size_hw) as writer:
+        for index in range(count):
+            writer.write(_picture(index, size_hw))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".MP4"])
+@pytest.mark.parametrize("size_hw", [SIZE, (47, 63), (480, 641)])
+def test_write_and_read(suffix: str, size_hw: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "new" / f"żółć out{suffix}"
+    _write(path, 12, size_hw)
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+    with open_source(path) as source:
+        assert source.fps == pytest.approx(10)
+        frames = list(source)
+    assert len(frames) == 12
+    height, width = size_hw
+    assert frames[0].size_hw == (height + height % 2, width + width % 2)
+    for index, frame in enumerate(frames):
+        assert frame.time_s == pytest.approx(index / 10)
+        right = frame.image_rgb[8:-8, width // 2 : -4]
+        assert abs(float(right.mean()) - 40 - 5 * index) < 5
+    red = frames[0].image_rgb[8:-8, 4 : width // 4 - 8].mean((0, 1))
+    assert red[0] > 150 > 100 > red[2]
+
+
+@pytest.mark.parametrize("fps", [0.5, 12.345, 23.976, 29.97, 59.94, 120])
+def test_rates(fps: float, tmp_path: Path) -> None:
+    _write(tmp_path / "out.mp4", 8, fps=fps)
+    with open_source(tmp_path / "out.mp4") as source:
+        assert source.fps == pytest.approx(fps, rel=1e-3)
+        assert len(list(source)) == 8
+
+
+def test_one_frame_and_small_ones(tmp_path: Path) -> None:
+    for size_hw in ((1, 1), (16, 2), (48, 64)):
+        _write(tmp_path / "out.mp4", 1, size_hw)
+        with open_source(tmp_path / "out.mp4") as source:
+            assert len(list(source)) == 1
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 5000])
+def test_impossible_rates(fps: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="frames a second"):
+        VideoWriter(tmp_path / "out.mp4", fps, SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size_hw", [(0, 5), (5, 0), (20_000, 5)])
+def test_impossible_sizes(size_hw: tuple[int, int], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="high and wide"):
+        VideoWriter(tmp_path / "out.mp4", 10, size_hw)
+
+
+def test_frames_of_another_size(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "out.mp4", 10, SIZE) as writer:
+        writer.write(_picture(0))
+        for wrong in (_picture(0, (64, 48)), _picture(0).astype(float), _picture(0)[..., 0]):
+            with pytest.raises(ValueError, match=r"\(48, 64, 3\) uint8"):
+                writer.write(wrong)  # type: ignore[arg-type]
+    assert writer.frames == 1
+
+
+@pytest.mark.parametrize("name", ["out.xyz", "out", "out.jpg"])
+def test_unknown_suffix(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"\.mp4 or \.webm"):
+        VideoWriter(tmp_path / name, 10, SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_impossible_targets(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for target, words in (
+        (tmp_path / "file" / "out.mp4", "a file, not a folder"),
+        (tmp_path / "folder.mp4", "it is a folder"),
+        (tmp_path / "pipe.mp4", "ordinary file"),
+        (Path("/proc/out.mp4"), "Cannot write /proc/out.mp4"),
+    ):
+        with pytest.raises(OutputError, match=words):
+            VideoWriter(target, 10, SIZE)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_video_keeps_its_frames(error: type[BaseException], tmp_path: Path) -> None:
+    def run() -> None:
+        with VideoWriter(tmp_path / "out.mp4", 10, SIZE) as writer:
+            for index in range(5):
+                writer.write(_picture(index))
+            assert not (tmp_path / "out.mp4").exists()
+            raise error
+
+    with pytest.raises(error):
+        run()
+    with open_source(tmp_path / "out.mp4") as source:
+        assert len(list(source)) == 5
+    assert [item.name for item in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_no_frames_leave_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_text("earlier")
+    with VideoWriter(tmp_path / "out.mp4", 10, SIZE):
+        pass
+    assert (tmp_path / "out.mp4").read_text() == "earlier"
+    assert [item.name for item in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_closed(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "out.mp4", 10, SIZE)
+    writer.write(_picture(0))
+    writer.close()
+    writer.close()
+    with pytest.raises(OutputError, match="closed"):
+        writer.write(_picture(1))
+
+
+def test_no_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CODECS, ".mp4", ("xxxx",))
+    with pytest.raises(OutputError, match="no encoder"):
+        VideoWriter(tmp_path / "out.mp4", 10, SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_disk_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room is watched: the video ends early, but whole."""
+    usage = namedtuple("usage", "total used free")
+    free = iter([10**9, 10**9, 10**9, 10**6])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, next(free)))
+    with pytest.raises(OutputError, match="disk is full"):
+        _write(tmp_path / "out.mp4", 100)
+    with open_source(tmp_path / "out.mp4") as source:
+        assert len(list(source)) == 32
+
+
+def test_no_room_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "FREE_BYTES", 2**62)
+    with pytest.raises(OutputError, match="disk is full"):
+        VideoWriter(tmp_path / "out.mp4", 10, SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_a_limit_that_nobody_can_see_coming(suffix: str, tmp_path: Path) -> None:
+    program = (
+        "import resource, sys, numpy as np\n"
+        "from mien.errors import OutputError\n"
+        "from mien.outputs.video import VideoWriter\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "rng = np.random.default_rng(0)\n"
+        "try:\n"
+        "    with VideoWriter(sys.argv[1], 10, (240, 320)) as writer:\n"
+        "        for _ in range(40):\n"
+        "            writer.write(rng.integers(0, 255, (240, 320, 3), np.uint8))\n"
+        "except OutputError as error:\n    print(error)\n"
+    )
+    path = tmp_path / f"out{suffix}"
+    path.write_text("earlier")
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert "did not take all of it" in done.stdout
+    assert done.stderr == ""
+    assert path.read_text() == "earlier"
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_folder_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OutputError, match="no permission"):
+        VideoWriter(tmp_path / "out.mp4", 10, SIZE)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_nothing_on_stderr(suffix: str, tmp_path: Path) -> None:
+    program = (
+        "import sys, numpy as np\n"
+        "from mien.outputs.video import VideoWriter\n"
+        "with VideoWriter(sys.argv[1], 10, (48, 64)) as writer:\n"
+        "    writer.write(np.zeros((48, 64, 3), np.uint8))\n"
+        "    sys.stderr.write(writer.codec)\n"
+    )
+    path = tmp_path / f"out{suffix}"
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert done.stderr in CODECS[suffix]
+    assert done.stdout == ""
+    assert cv2.VideoCapture(str(path)).isOpened()

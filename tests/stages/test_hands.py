@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.errors import ModelError
+from mien.models.artifact import zoo_artifact
+from mien.models.blaze import anchor_centres
+from mien.models.session import FakeSession
+from mien.pixels.images import read_image
+from mien.scene import Hand
+from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector
+
+ANCHORS = anchor_centres(((24, 2), (12, 6)))
+HANDS = ("hand_open.jpg", "hand_thumb_up.jpg")
+FACES = (
+    "single_face.jpg",
+    "justin.jpg",
+    "0-f1-su-ph.jpg",
+    "0-f15-hao-ph.jpg",
+    "15-f13-anc-ph.jpg",
+    "45-m7-di-ph.jpg",
+    "no-faces.jpg",
+    "no_face_mountain.jpg",
+)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Iterator[HandDetector]:
+    with HandDetector(threads=2) as detector:
+        yield detector
+
+
+def _xy(hand: Hand) -> np.ndarray:
+    return np.array(hand.landmarks_xyz)[:, :2]
+
+
+def _apart(a: Hand, b_xy: np.ndarray) -> float:
+    """Mean distance of the landmarks as a fraction of the hand's longer side."""
+    return float(np.linalg.norm(_xy(a) - b_xy, axis=1).mean() / np.ptp(_xy(a), axis=0).max())
+
+
+def _fake_palms(*finds: tuple[int, float]) -> FakeSession:
+    """Upright palms of a side (input pixels) at some anchors; the wrist below, the middle finger above."""
+
+    def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        boxes, logits = np.zeros((len(batch), 2016, 18), np.float32), np.full((len(batch), 2016, 1), -50, np.float32)
+        for anchor, side in finds:
+            boxes[:, anchor, 2:4], logits[:, anchor] = side, 20
+            boxes[:, anchor, 5], boxes[:, anchor, 9] = side / 2, -side / 2
+        return boxes, logits
+
+    return FakeSession(zoo_artifact(PALM_MODEL), answer)
+
+
+def _fake_landmarks(presence: float = 0.95, right: float = 0.9) -> FakeSession:
+    """The same 21 points in every square: a slanted row in its middle, z rising."""
+    points = np.stack([np.linspace(72, 152, 21), np.linspace(172, 52, 21), np.arange(21)], axis=1)
+
+    def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        rows, one = len(batch), np.ones((len(batch), 1), np.float32)
+        flat = np.repeat(points.reshape(1, 63), rows, axis=0).astype(np.float32)
+        return flat, one * presence, one * right, flat
+
+    return FakeSession(zoo_artifact(LANDMARK_MODEL), answer)
+
+
+def test_landmarks_come_back_in_pixels_of_the_picture() -> None:
+    centre = ANCHORS[1000] * 192
+    hands = HandDetector(palms=_fake_palms((1000, 20)), landmarks=_fake_landmarks()).detect(
+        np.zeros((192, 192, 3), np.uint8)
+    )
+    (hand,) = hands
+    side = 2.6 * 20
+    middle = centre - (0, 0.5 * 20)
+    np.testing.assert_allclose(hand.landmarks_xyz[0][:2], middle + side * (np.array([72, 172]) / 224 - 0.5), atol=1e-6)
+    assert hand.landmarks_xyz[20][2] == pytest.approx(20 * side / 224)
+    extent = np.ptp(_xy(hand), axis=0)
+    x1, y1, x2, y2 = hand.box_xyxy
+    np.testing.assert_allclose([x2 - x1, y2 - y1], extent + 2 * BOX_MARGIN * extent.max())
+    assert (hand.side, hand.score) == ("right", pytest.approx(0.95))
+
+
+def test_two_palms_with_the_same_landmarks_are_one_hand() -> None:
+    # Two palms of one middle, so different in size that they are not merged; the landmarks of the second square,
+    # which is half as large and a palm higher, are placed so that they mean the same pixels.
+    first = np.stack([np.linspace(80, 144, 21), np.linspace(172, 52, 21), np.zeros(21)], axis=1)
+    second = np.stack(
+        [2 * (first[:, 0] - 112) + 112, 2 * (first[:, 1] - 112) - 224 / 2.6 / 2 + 112, first[:, 2]], axis=1
+    )
+    flat = np.stack([first, second]).reshape(2, 63).astype(np.float32)
+    one = np.ones((2, 1), np.float32)
+    landmarks = FakeSession(zoo_artifact(LANDMARK_MODEL), lambda _batch: (flat, one * [[0.92], [0.97]], one, flat))
+    palms = _fake_palms((1000, 60), (1001, 30))
+    (hand,) = HandDetector(palms=palms, landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
+    assert len(landmarks.batches[0]) == 2
+    assert hand.score == pytest.approx(0.97)
+
+
+def test_two_hands_are_two_largest_first() -> None:
+    picture = np.zeros((192, 192, 3), np.uint8)
+    far = HandDetector(palms=_fake_palms((1000, 20), (1030, 30)), landmarks=_fake_landmarks())
+    large, small = far.detect(picture)
+    assert np.ptp(_xy(large), axis=0).max() > np.ptp(_xy(small), axis=0).max()
+    one = HandDetector(palms=_fake_palms((1000, 20), (1030, 30)), landmarks=_fake_landmarks(), max_hands=1)
+    assert [hand.box_xyxy for hand in one.detect(picture)] == [large.box_xyxy]
+
+
+def test_presence_below_the_threshold_is_no_hand() -> None:
+    picture = np.zeros((192, 192, 3), np.uint8)
+    palms = _fake_palms((1000, 20))
+    assert HandDetector(palms=palms, landmarks=_fake_landmarks(0.45)).detect(picture) == ()
+    assert len(HandDetector(palms=palms, landmarks=_fake_landmarks(0.45), threshold=0.4).detect(picture)) == 1
+    assert HandDetector(palms=palms, landmarks=_fake_landmarks(0.45)).landmarks_of_crop(picture) is None
+
+
+def test_only_doubtful_landmarks_are_read_twice() -> None:
+    picture = np.zeros((192, 192, 3), np.uint8)
+    for presence, runs in ((0.95, 1), (0.6, 2), (0.01, 1)):
+        landmarks = _fake_landmarks(presence)
+        HandDetector(palms=_fake_palms((1000, 20)), landmarks=landmarks).detect(picture)
+        assert len(landmarks.batches) == runs
+
+
+def test_without_palms_the_landmark_network_rests() -> None:
+    landmarks = _fake_landmarks()
+    assert HandDetector(palms=_fake_palms(), landmarks=landmarks).detect(np.zeros((9, 5, 3), np.uint8)) == ()
+    assert landmarks.batches == []
+
+
+def test_a_crop_without_palms_is_taken_as_the_hand_itself() -> None:
+    hand = HandDetector(palms=_fake_palms(), landmarks=_fake_landmarks()).landmarks_of_crop(
+        np.zeros((100, 50, 3), np.uint8)
+    )
+    assert hand is not None
+    np.testing.assert_allclose(hand.landmarks_xyz[0][:2], [25 + 100 * (72 / 224 - 0.5), 100 * 172 / 224])
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_hands"):
+        HandDetector(palms=_fake_palms(), landmarks=_fake_landmarks(), max_hands=0)
+    with pytest.raises(ValueError, match="threshold"):
+        HandDetector(palms=_fake_palms(), landmarks=_fake_landmarks(), threshold=0)
+
+
+def test_a_network_of_another_kind_is_refused() -> None:
+    wrong = FakeSession(zoo_artifact(LANDMARK_MODEL), lambda batch: (np.zeros((len(batch), 7), np.float32),))
+    with pytest.raises(ModelError, match="landmark network"):
+        HandDetector(palms=_fake_palms((1000, 20)), landmarks=wrong).detect(np.zeros((192, 192, 3), np.uint8))
+
+
+def test_closing_frees_both_networks() -> None:
+    palms, landmarks = _fake_palms(), _fake_landmarks()
+    with HandDetector(palms=palms, landmarks=landmarks):
+        pass
+    assert palms.closed
+    assert landmarks.closed
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 900, 3), (64, 64, 3)])
+def test_any_shape_and_no_hand_in_noise(detector: HandDetector, shape: tuple[int, ...]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    assert detector.detect(noise) == ()
+    assert detector.landmarks_of_crop(noise) is None
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "side"), [("hand_open.jpg", "right"), ("hand_thumb_up.jpg", "left")])
+def test_a_mirror_exchanges_the_sides_and_keeps_the_landmarks(
+    media: Path, detector: HandDetector, name: str, side: str
+) -> None:
+    picture = read_image(media / name)
+    (plain,) = detector.detect(picture)
+    (mirrored,) = detector.detect(np.ascontiguousarray(picture[:, ::-1]))
+    assert {plain.side, mirrored.side} == {"left", "right"}
+    assert plain.side == side
+    assert _apart(plain, (picture.shape[1], 0) + _xy(mirrored) * (-1, 1)) < 0.1
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", FACES)
+def test_faces_are_no_hands(media: Path, detector: HandDetector, name: str) -> None:
+    assert detector.detect(read_image(media / name)) == ()
+
+
+@pytest.mark.data
+def test_a_turned_picture_has_turned_landmarks(media: Path, detector: HandDetector) -> None:
+    picture = read_image(media / "hand_thumb_up.jpg")
+    (plain,) = detector.detect(picture)
+    (turned,) = detector.detect(np.ascontiguousarray(np.rot90(picture)))
+    back = np.stack([picture.shape[1] - _xy(turned)[:, 1], _xy(turned)[:, 0]], axis=1)
+    assert turned.side == plain.side
+    assert _apart(plain, back) < 0.1
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", HANDS)
+def test_a_moved_hand_is_found_where_it_went(media: Path, detector: HandDetector, name: str) -> None:
+    picture = read_image(media / name)
+    moved = cv2.copyMakeBorder(picture, 60, 0, 90, 0, cv2.BORDER_REPLICATE)
+    (plain,), (shifted,) = detector.detect(picture), detector.detect(np.asarray(moved, np.uint8))
+    assert _apart(plain, _xy(shifted) - (90, 60)) < 0.1
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", HANDS)
+def test_the_crop_of_a_hand_gives_the_same_hand(media: Path, detector: HandDetector, name: str) -> None:
+    picture = read_image(media / name)
+    (hand,) = detector.detect(picture)
+    x1, y1, x2, y2 = (max(0, round(v)) for v in hand.box_xyxy)
+    crop = detector.landmarks_of_crop(np.ascontiguousarray(picture[y1:y2, x1:x2]))
+    assert crop is not None
+    assert crop.side == hand.side
+    assert _apart(hand, _xy(crop) + np.array([x1, y1])) < 0.15
+
+
+@pytest.mark.data
+def test_the_clip_of_a_hand(media: Path, detector: HandDetector) -> None:
+    capture = cv2.VideoCapture(str(media / "hand_video.mp4"))
+    found = []
+    while True:
+        there, frame_bgr = capture.read()
+        if not there:
+            break
+        found.append(detector.detect(np.ascontiguousarray(frame_bgr[..., ::-1])))
+    capture.release()
+    assert np.mean([len(hands) == 1 for hands in found]) >= 0.95
+    assert np.mean([hands[0].side == "right" for hands in found if hands]) >= 0.95
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("tiles", [False, True])
+def test_tiles_find_distant_hands(media: Path, tiles: bool) -> None:
+    photo = cv2.resize(read_image(media / "hand_thumb_up.jpg"), (128, 104), interpolation=cv2.INTER_AREA)
+    wide = np.full((1080, 1920, 3), 127, np.uint8)
+    places = ((100, 150), (500, 900), (850, 1700))
+    for y, x in places:
+        wide[y : y + 104, x : x + 128] = photo
+    with HandDetector(threads=2, tiles=tiles) as detector:
+        hands = detector.detect(wide)
+    assert len(hands) == (3 if tiles else 0)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("collection", ["asl_alphabet", "signer_b", "signer_c", "webcam", "massey"])
+def test_hand_crops_of_every_collection(data_root: Path, detector: HandDetector, collection: str) -> None:
+    hits = []
+    for letter in "AFLV":
+        paths = sorted((data_root / "gestures" / collection / letter).iterdir())
+        if not paths:
+            pytest.skip(f"no pictures of {collection}")
+        hits += [detector.landmarks_of_crop(read_image(path)) is not None for path in paths[:: len(paths) // 8]]
+    assert np.mean(hits) >= 0.95

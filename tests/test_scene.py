@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien.scene import Event, Face, Frame, Hand, Reading, Scene
+
+LANDMARKS = tuple((10.0 + i, 20.0 + 2 * i, -0.5 * i) for i in range(21))
+
+
+def reading(**changes: Any) -> Reading:
+    values: dict[str, Any] = {
+        "label": "happy",
+        "confidence": 0.75,
+        "uncertain": False,
+        "scores": {"happy": 0.75, "sad": 0.25},
+    }
+    return Reading(**(values | changes))
+
+
+def face(**changes: Any) -> Face:
+    values: dict[str, Any] = {"box_xyxy": (10.0, 20.5, 50.25, 80.0), "score": 0.98, "track": 3, "reading": reading()}
+    return Face(**(values | changes))
+
+
+def hand(**changes: Any) -> Hand:
+    values: dict[str, Any] = {
+        "box_xyxy": (1.0, 2.0, 30.0, 40.0),
+        "score": 0.97,
+        "side": "right",
+        "landmarks_xyz": LANDMARKS,
+        "track": 1,
+        "reading": reading(label="victory", confidence=0.9, scores={"victory": 0.9, "none": 0.1}),
+    }
+    return Hand(**(values | changes))
+
+
+def scene(**changes: Any) -> Scene:
+    values: dict[str, Any] = {
+        "source": "photo.jpg",
+        "frame": 4,
+        "time_s": 0.16,
+        "size_hw": (480, 640),
+        "faces": (face(),),
+        "hands": (hand(),),
+    }
+    return Scene(**(values | changes))
+
+
+def event(**changes: Any) -> Event:
+    values: dict[str, Any] = {
+        "kind": "change",
+        "task": "emotion",
+        "track": 2,
+        "label": "happy",
+        "time_s": 1.5,
+        "duration_s": 0.25,
+    }
+    return Event(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "says"),
+    [
+        (reading, {"label": "bored"}, "bored"),
+        (reading, {"confidence": 1.01}, "confidence"),
+        (reading, {"confidence": math.nan}, "confidence"),
+        (reading, {"confidence": -0.01}, "confidence"),
+        (reading, {"scores": {"happy": 0.75, "sad": 1.5}}, "score of sad"),
+        (reading, {"scores": {"happy": 0.75, "sad": math.nan}}, "score of sad"),
+        (face, {"box_xyxy": (10.0, 20.0, 10.0, 80.0)}, "box"),
+        (face, {"box_xyxy": (10.0, 20.0, 30.0, 19.0)}, "box"),
+        (face, {"box_xyxy": (10.0, math.nan, 30.0, 40.0)}, "box"),
+        (face, {"box_xyxy": (10.0, 20.0, math.inf, 40.0)}, "box"),
+        (face, {"score": 1.2}, "score"),
+        (face, {"score": math.nan}, "score"),
+        (face, {"keypoints_xy": ((1.0, math.nan),)}, "keypoints"),
+        (face, {"keypoints_xy": ((1.0, 2.0, 3.0),)}, "keypoints"),
+        (face, {"track": 0}, "track"),
+        (hand, {"box_xyxy": (5.0, 5.0, 4.0, 9.0)}, "box"),
+        (hand, {"score": -0.1}, "score"),
+        (hand, {"side": "Right"}, "Right"),
+        (hand, {"landmarks_xyz": LANDMARKS[:20]}, "21"),
+        (hand, {"landmarks_xyz": (*LANDMARKS[:20], (1.0, 2.0))}, "21"),
+        (hand, {"landmarks_xyz": (*LANDMARKS[:20], (1.0, 2.0, math.nan))}, "21"),
+        (hand, {"track": -1}, "track"),
+        (scene, {"frame": -1}, "-1"),
+        (scene, {"time_s": math.inf}, "inf"),
+        (scene, {"size_hw": (0, 640)}, "0, 640"),
+        (scene, {"size_hw": (480, 640, 3)}, "480"),
+        (event, {"kind": "stop"}, "stop"),
+        (event, {"task": "pose"}, "pose"),
+        (event, {"time_s": math.nan}, "nan"),
+        (event, {"duration_s": -1.0}, "-1"),
+        (event, {"duration_s": math.inf}, "inf"),
+        (event, {"track": 0}, "track"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_named(make: Any, changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make(**changes)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((1, 4, 4, 3), np.uint8),
+    ],
+    ids=["grey", "alpha", "empty", "float", "batch"],
+)
+def test_a_frame_takes_only_rgb_bytes(image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        Frame(image_rgb=image)
+
+
+@pytest.mark.parametrize("changes", [{"index": -1}, {"time_s": math.nan}, {"time_s": math.inf}])
+def test_a_frame_has_a_place_in_time(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="index from 0 and a finite time"):
+        Frame(image_rgb=np.zeros((2, 3, 3), np.uint8), **changes)
+
+
+def test_a_frame_says_its_height_first() -> None:
+    assert Frame(image_rgb=np.zeros((2, 5, 3), np.uint8)).size_hw == (2, 5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [reading(), face(), hand(), scene(), event(), Frame(image_rgb=np.zeros((2, 2, 3), np.uint8))],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_are_frozen(value: Any) -> None:
+    name = dataclasses.fields(value)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, name, getattr(value, name))
+
+
+def test_the_json_of_a_scene_is_the_documented_one() -> None:
+    written = json.dumps(scene(faces=(face(track=None, reading=None), face())).to_dict())
+    landmarks = json.dumps([list(point) for point in LANDMARKS])
+    assert written == (
+        '{"source": "photo.jpg", "frame": 4, "time_s": 0.16, "size": [480, 640], "faces": ['
+        '{"track": null, "box": [10.0, 20.5, 50.25, 80.0], "score": 0.98}, '
+        '{"track": 3, "box": [10.0, 20.5, 50.25, 80.0], "score": 0.98, "label": "happy", "confidence": 0.75, '
+        '"uncertain": false, "scores": {"happy": 0.75, "sad": 0.25}}], "hands": ['
+        '{"track": 1, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.97, "side": "right", '
+        f'"landmarks": {landmarks}, '
+        '"label": "victory", "confidence": 0.9, "uncertain": false, "scores": {"victory": 0.9, "none": 0.1}}]}'
+    )
+
+
+def test_a_frame_without_anything_is_written_too() -> None:
+    empty = scene(faces=(), hands=()).to_dict()
+    assert list(empty) == ["source", "frame", "time_s", "size", "faces", "hands"]
+    assert (empty["faces"], empty["hands"]) == ([], [])
+
+
+def test_numbers_are_rounded_in_json() -> None:
+    data = scene(
+        time_s=1 / 3,
+        faces=(
+            face(
+                box_xyxy=(1 / 3, 2 / 3, 100 / 3, 200 / 3),
+                score=2 / 3,
+                reading=reading(confidence=2 / 3, scores={"happy": 2 / 3, "sad": 1 / 3}),
+            ),
+        ),
+    ).to_dict()
+    assert data["time_s"] == 0.3333
+    assert data["faces"][0]["box"] == [0.33, 0.67, 33.33, 66.67]
+    assert data["faces"][0]["score"] == data["faces"][0]["confidence"] == 0.6667
+    assert data["faces"][0]["scores"] == {"happy": 0.6667, "sad": 0.3333}
+
+
+def test_numpy_numbers_become_plain_json() -> None:
+    one = np.float32(0.5)
+    odd = scene(
+        frame=np.int64(2),
+        time_s=np.float32(0.5),
+        size_hw=(np.int64(48), np.int64(64)),
+        faces=(face(box_xyxy=tuple(np.arange(4, dtype=np.float32)), score=one, track=np.int64(1)),),
+        hands=(hand(score=one, reading=reading(confidence=one, uncertain=np.False_, scores={"happy": one})),),
+    )
+    back = json.loads(json.dumps(odd.to_dict()))
+    assert back["frame"] == 2
+    assert back["size"] == [48, 64]
+    assert back["faces"][0]["box"] == [0, 1, 2, 3]
+    assert back["hands"][0]["scores"] == {"happy": 0.5}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        face(),
+        face(reading=None),
+        face(track=None, reading=None),
+        hand(),
+        hand(side="left", reading=None),
+        hand(track=None),
+        reading(uncertain=True),
+        scene(),
+        scene(faces=(), hands=()),
+        event(),
+        event(kind="start", task="gesture", duration_s=0.0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_written_reads_back_equal(value: Any) -> None:
+    through_json = json.loads(json.dumps(value.to_dict()))
+    back = type(value).from_dict(through_json)
+    assert back == value
+    assert back.to_dict() == value.to_dict()
+
+
+def test_any_rounded_scene_survives_a_second_trip() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(50):
+        left, top = random.uniform(-50, 600, 2)
+        width, height = random.uniform(1, 300, 2)
+        p = random.dirichlet(np.ones(3))
+        names = ("happy", "sad", "fear")
+        once = scene(
+            time_s=float(random.uniform(0, 1e4)),
+            faces=(
+                face(
+                    box_xyxy=(left, top, left + width, top + height),
+                    score=float(random.uniform()),
+                    reading=reading(
+                        label=names[int(p.argmax())],
+                        confidence=float(p.max()),
+                        scores=dict(zip(names, p.tolist(), strict=True)),
+                    ),
+                ),
+            ),
+            hands=(hand(landmarks_xyz=tuple(map(tuple, random.uniform(-99, 999, (21, 3)).tolist()))),),
+        ).to_dict()
+        assert Scene.from_dict(once).to_dict() == once
+
+
+def test_keypoints_and_pictures_stay_out_of_json() -> None:
+    seen = scene(
+        faces=(face(keypoints_xy=((1.0, 2.0), (3.0, 4.0))),), image_rgb=np.zeros((480, 640, 3), np.uint8)
+    ).to_dict()
+    assert "keypoints_xy" not in seen["faces"][0]
+    assert "image_rgb" not in seen
+
+
+def test_the_keys_of_an_event() -> None:
+    assert list(event().to_dict()) == ["kind", "task", "track", "label", "time_s", "duration_s"]
+
+
+@pytest.mark.parametrize("make", [face, hand])
+def test_before_classification_everything_is_uncertain(make: Any) -> None:
+    bare = make(reading=None)
+    assert (bare.label, bare.confidence, bare.uncertain, dict(bare.scores)) == (None, None, True, {})
+    read = make(reading=reading())
+    assert (read.label, read.confidence, read.uncertain) == ("happy", 0.75, False)
+    assert read.scores == {"happy": 0.75, "sad": 0.25}
+
+
+def test_scenes_compare_by_what_they_show() -> None:
+    picture = np.zeros((480, 640, 3), np.uint8)
+    assert scene(image_rgb=picture) == scene()
+    assert scene(frame=5) != scene()
+    assert hash(face()) == hash(face())
+
+
+@pytest.mark.parametrize("key", ["source", "frame", "time_s", "size", "faces", "hands"])
+def test_a_record_that_lacks_a_key_is_refused(key: str) -> None:
+    data = scene().to_dict()
+    del data[key]
+    with pytest.raises(KeyError, match=key):
+        Scene.from_dict(data)
