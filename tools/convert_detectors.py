@@ -32,7 +32,15 @@ import onnxruntime as ort
 import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
 from detector_cards import CARDS
-from detector_graph import drop_unused, free_batch, halve_weights, name_outputs, shorten_names, split_prelu
+from detector_graph import (
+    drop_unused,
+    free_batch,
+    halve_weights,
+    name_outputs,
+    order_nodes,
+    shorten_names,
+    split_prelu,
+)
 from numpy.typing import NDArray
 
 from mien.models.artifact import Manifest, write_artifact
@@ -174,7 +182,9 @@ def convert(tflite: Path, source: Source) -> bytes:
     for change in (free_batch, split_prelu, halve_weights, drop_unused):
         change(model.graph)
     name_outputs(model.graph, source.outputs)
+    order_nodes(model.graph)
     shorten_names(model.graph)
+    model.graph.name = tflite.stem
     del model.graph.value_info[:]
     model.doc_string = ""
     onnx.checker.check_model(model, full_check=True)

@@ -63,7 +63,7 @@ def drawn() -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB: a drawn picture with a face and a hand that the detectors find."""
     from mien.pixels.artwork import demo_frames
 
-    return np.asarray(demo_frames()[0], np.uint8)
+    return np.asarray(next(demo_frames()), np.uint8)
 
 
 @pytest.fixture

@@ -386,7 +386,8 @@ def test_quiet_restores_the_log_level() -> None:
 
 def test_import_sets_nothing() -> None:
     program = "import os, mien.pixels.images, mien.stages.sources; print([k for k in os.environ if 'OPENCV' in k])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={})
+    env = {key: value for key, value in os.environ.items() if "OPENCV" not in key}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "[]"
 
 

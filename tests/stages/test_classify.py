@@ -138,7 +138,7 @@ def test_an_unknown_model_is_named() -> None:
         fixed(0, 0, 0, 0, 0, 0, math.nan),
         fixed(0, 0, 0, 0, 0, 0, math.inf),
         lambda batch: (np.zeros((len(batch), 7, 1), np.float32),),
-        lambda batch: (np.zeros(7, np.float32),),
+        lambda _: (np.zeros(7, np.float32),),
         lambda batch: (np.zeros((len(batch) + 1, 7), np.float32),),
     ],
     ids=["five", "nan", "inf", "3d", "1d", "more-rows"],

@@ -28,11 +28,18 @@ def test_a_moving_face_keeps_its_number() -> None:
         assert found.track == 1
 
 
-def test_a_face_that_jumps_less_than_its_size_keeps_its_number_without_overlap() -> None:
+def test_a_jump_of_most_of_its_size_is_still_the_same_face() -> None:
     tracker = Tracker()
     tracker.update([face(100, size=40)], 0.0)
     assert numbers(tracker.update([face(130, size=40)], 0.1)) == [1]
     assert numbers(tracker.update([face(230, size=40)], 0.2)) == [2]
+
+
+@pytest.mark.parametrize("size", [10.0, 160.0])
+def test_a_box_of_quite_another_size_in_the_same_place_is_the_same_face(size: float) -> None:
+    tracker = Tracker()
+    tracker.update([face(100, size=40)], 0.0)
+    assert numbers(tracker.update([face(103, size=size)], 0.1)) == [1]
 
 
 def test_only_the_track_changes() -> None:

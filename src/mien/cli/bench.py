@@ -33,7 +33,7 @@ def bench(
 ) -> None:
     """Time one frame through everything: median and 95th percentile in milliseconds."""
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
-    image = _fitted(demo_frames()[0] if picture is None else read_image(picture), size)
+    image = _fitted(next(demo_frames()) if picture is None else read_image(picture), size)
     table = Table(box=None, pad_edge=False)
     for heading in ("stage", "median ms", "p95 ms"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")

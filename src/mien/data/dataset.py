@@ -47,6 +47,11 @@ class Dataset:
                 raise DataError(f"a data set of {count} samples came with {len(column)} {name}")
         if count and not (self.labels.min() >= 0 and self.labels.max() < len(self.label_set)):
             raise DataError(f"labels lie between 0 and {len(self.label_set) - 1} for {self.label_set.name}")
+        if self.votes is not None and self.votes.shape[1:] != (len(self.label_set),):
+            raise DataError(f"votes have {len(self.label_set)} columns, one a label; got {self.votes.shape}")
+        for split in np.unique(self.split):
+            if split not in SPLITS:
+                raise DataError(f"a split is one of {', '.join(SPLITS)}, got {str(split)!r}")
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -83,6 +88,6 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over samples, labels and splits: two runs with the same value saw the same data."""
         digest = hashlib.sha256()
-        for array in (self.samples, self.labels, self.split.astype("S")):
+        for array in (self.samples, self.labels, self.split.astype("S10")):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import lzma
+import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -53,9 +54,9 @@ def load_fer2013(path: str | Path, *, votes: Votes | None = None) -> Dataset:
         images.append(_images(chunk, first_row))
         labels.append(_labels(chunk, first_row))
         splits.append(_splits(chunk, first_row))
-    if not images:
-        raise DataError(f"{path} has no rows; FER2013 has 35,887")
     count = sum(map(len, labels))
+    if not count:
+        raise DataError(f"{path} has no rows; FER2013 has 35,887")
     if votes is not None and len(votes.distribution) != count:
         raise DataError(f"{path} has {count} rows but FER+ has {len(votes.distribution)}; both list the same images")
     return Dataset(
@@ -124,10 +125,12 @@ def _chunks(path: Path) -> Iterator[tuple[int, pd.DataFrame]]:
                 first_row += len(chunk)
     except pd.errors.EmptyDataError as exc:
         raise DataError(f"{path} is empty; FER2013 has the columns {', '.join(_COLUMNS)}") from exc
-    except (EOFError, lzma.LZMAError, zlib.error, OSError) as exc:
+    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, OSError) as exc:
         raise UnreadableMedia(f"{path} breaks off or is damaged after row {first_row}: {exc}") from exc
     except (pd.errors.ParserError, UnicodeDecodeError) as exc:
         raise DataError(f"{path} is no CSV that can be read after row {first_row}: {exc}") from exc
+    except ValueError as exc:  # pandas on an archive of no file or of several
+        raise UnreadableMedia(f"{path} cannot be unpacked: {exc}") from exc
 
 
 def _images(chunk: pd.DataFrame, first_row: int) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +47,15 @@ def load_ferplus(path: str | Path, *, label_set: LabelSet = EMOTIONS) -> Votes:
     wanted = [*FERPLUS_COLUMNS, *_NO_EXPRESSION]
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path} has no column {', '.join(missing)}; FER+ has {', '.join(wanted)}")
         try:
-            rows = [[float(row[name]) for name in wanted] for row in reader]
+            missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path} has no column {', '.join(missing)}; FER+ has {', '.join(wanted)}")
+            rows = [[_vote(row[name]) for name in wanted] for row in reader]
+        except (UnicodeDecodeError, csv.Error) as exc:
+            raise DataError(f"{path} is no CSV that can be read: {exc}") from exc
         except (TypeError, ValueError) as exc:
-            raise DataError(f"{path}, line {reader.line_num}: votes are numbers ({exc})") from exc
+            raise DataError(f"{path}, line {reader.line_num}: votes are numbers from 0 ({exc})") from exc
     counts = np.asarray(rows, np.float32).reshape(-1, len(wanted))
     distribution = np.zeros((len(counts), len(label_set)), np.float32)
     for column, label in enumerate(FERPLUS_COLUMNS.values()):
@@ -62,3 +65,10 @@ def load_ferplus(path: str | Path, *, label_set: LabelSet = EMOTIONS) -> Votes:
     np.divide(distribution, total, out=distribution, where=total > 0)
     not_a_face = counts[:, wanted.index("NF")] > counts[:, : len(FERPLUS_COLUMNS)].max(axis=1)
     return Votes(distribution, not_a_face)
+
+
+def _vote(text: str) -> float:
+    vote = float(text)
+    if not 0 <= vote < math.inf:
+        raise ValueError(f"got {text!r}")
+    return vote

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from numpy.typing import NDArray
 from mien import __version__
 from mien.data.dataset import Dataset
 from mien.errors import DataError, UnreadableMedia
-from mien.models.artifact import zoo_artifact
 from mien.labels import FIST_LETTERS, GESTURES, LETTERS
+from mien.models.artifact import zoo_artifact
 from mien.pixels.images import read_image
 from mien.stages.classify import canonical_landmarks
 from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, HandDetector
@@ -80,14 +82,17 @@ def load_hands(
     pictures: Sequence[HandPicture],
     detector: HandDetector,
     *,
+    whole_frames: Collection[str] = (),
     cache: Path | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> tuple[Dataset, NDArray[np.bool_]]:
-    """Landmarks of the pictures in which a hand is found.
+    """Landmarks of the pictures in which a hand is found; a damaged picture is logged and counts as one without.
 
     Args:
         pictures: from `find_hand_pictures`.
         detector: finds the hand in each picture, as at run time.
+        whole_frames: data sets whose pictures are frames with a hand somewhere, as `mien look` gets them, not crops of
+            a hand; the most certain hand of each is taken.
         cache: an .npz file that keeps the landmarks; used again while pictures and detector stay the same.
         on_step: called with the number of pictures done.
 
@@ -95,12 +100,20 @@ def load_hands(
         The data set, (M, 21, 3) float32 canonical landmarks, all in the split train; and the (N,) bool mask over
         `pictures` that says in which a hand was found (M of them).
     """
-    key = _cache_key(pictures)
+    key = _cache_key(pictures, whole_frames)
     landmarks = _cached(cache, key)
     if landmarks is None:
         landmarks = np.full((len(pictures), 21, 3), np.nan, np.float32)
         for i, picture in enumerate(pictures):
-            hand = detector.landmarks_of_crop(read_image(picture.path))
+            try:
+                image = read_image(picture.path)
+                if picture.collection in whole_frames:
+                    hand = max(detector.detect(image), key=lambda found: found.score, default=None)
+                else:
+                    hand = detector.landmarks_of_crop(image)
+            except UnreadableMedia as exc:
+                logger.warning("%s", exc)
+                hand = None
             if hand is not None:
                 landmarks[i] = canonical_landmarks(hand)
             if on_step is not None:
@@ -131,7 +144,7 @@ def _class_pictures(folder: Path) -> Iterator[HandPicture]:
         logger.warning("%s is no class of hand pictures and is left out", folder)
         return
     for path in sorted(folder.iterdir(), key=_natural):
-        if path.suffix.lower() not in _SUFFIXES:
+        if path.suffix.lower() not in _SUFFIXES or not path.is_file():
             continue
         named = _NAMED_SIGNER.match(path.name)
         letter = (named.group(2) if named else path.name[:1]).upper()
@@ -145,9 +158,9 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def _cache_key(pictures: Sequence[HandPicture]) -> str:
+def _cache_key(pictures: Sequence[HandPicture], whole_frames: Collection[str]) -> str:
     hashes = [zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]
-    digest = hashlib.sha256("".join((*hashes, __version__)).encode())
+    digest = hashlib.sha256("".join((*hashes, __version__, *sorted(whole_frames))).encode())
     for picture in pictures:
         digest.update(f"{picture.path}:{picture.path.stat().st_size}:{picture.gesture}\n".encode())
     return digest.hexdigest()
@@ -157,8 +170,8 @@ def _cached(cache: Path | None, key: str) -> NDArray[np.float32] | None:
     if cache is None or not cache.is_file():
         return None
     try:
-        with np.load(cache) as stored:
+        with cache.open("rb") as file, np.load(file) as stored:
             return np.asarray(stored["landmarks"]) if str(stored["key"]) == key else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         logger.warning("%s is damaged and is made anew", cache)
         return None

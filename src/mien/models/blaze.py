@@ -165,8 +165,12 @@ def _joined(parts: Sequence[Detections]) -> Detections:
 def _place(image_rgb: NDArray[np.uint8], box: Letterbox, frame_hw: tuple[int, int]) -> NDArray[np.uint8]:
     """(h, w, 3) uint8: the picture scaled into a black frame."""
     height, width = box.inner_hw
-    shrinks = image_rgb.shape[0] > height
-    scaled = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    # Halves first: OpenCV averages 2x2 pixels fast, any other factor eight times slower.
+    while image_rgb.shape[0] >= 2 * height and image_rgb.shape[0] % 2 == 0 and image_rgb.shape[1] % 2 == 0:
+        half_wh = image_rgb.shape[1] // 2, image_rgb.shape[0] // 2
+        image_rgb = np.asarray(cv2.resize(image_rgb, half_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    averages = image_rgb.shape[0] >= 2 * height
+    scaled = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA if averages else cv2.INTER_LINEAR)
     frame = np.zeros((*frame_hw, 3), np.uint8)
     x, y = box.pad_xy
     frame[y : y + height, x : x + width] = scaled

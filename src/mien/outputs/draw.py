@@ -168,11 +168,12 @@ class _Pen:
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
     def _place(self, box: Rect, plate_wh: tuple[int, int]) -> Rect:
-        """Above the box, below it, or in it: the first place in the picture where no other plate is."""
+        """Above the box, below it, in it, or further off: the first place within the picture without a plate."""
         width, height = plate_wh
         x1, y1, x2, y2 = box
         gap = self.line
-        tops = (y1 - gap - height, y2 + gap, y1 + gap, y2 - gap - height)
+        tops = [y1 - gap - height, y2 + gap, y1 + gap, y2 - gap - height]
+        tops += [y + sign * row * (height + 1) for row in (1, 2, 3) for y, sign in ((tops[0], -1), (tops[1], 1))]
         for left in (x1, x2 - width):
             x = max(0, min(left, self.width - width))
             for y in tops:

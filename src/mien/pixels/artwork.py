@@ -1,109 +1,179 @@
-"""x"""
+"""Pictures that mien draws itself: faces and hands to try it on, with no photo and nothing copied.
+
+They are drawn by code from a few numbers, so they may be shipped and shown freely. They show what the detectors and
+classifiers do; they measure nothing.
+"""
+
 from __future__ import annotations
+
 import math
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+
 from mien.errors import UnknownName
-from mien.pixels.artwork_canvas import Brush, Canvas, Colour, Floats, Shape, ellipse, mixed, points, ribbon, smooth
-from mien.pixels.artwork_face import EXPRESSIONS, Expression, Person, paint_head
+from mien.pixels.artwork_canvas import Brush, Canvas, Colour
+from mien.pixels.artwork_cast import EXPRESSIONS, PEOPLE, Expression, Person
+from mien.pixels.artwork_hand import POSES, blended_joints, hand_joints, paint_hand
+from mien.pixels.artwork_people import paint_person
 
-_BLACK: Colour = (24, 18, 20)
+CLIP_FPS = 12.0
+"""Frames a second of the drawn clip."""
 
-PEOPLE: dict[str, Person] = {
-    "ada": Person(skin=(238, 193, 164), shade=(172, 104, 84), lips=(201, 100, 96), hair=(96, 52, 34),
-                  iris=(92, 128, 88), clothes=(62, 118, 140), style="bob", jaw=0.94),
-    "ben": Person(skin=(146, 96, 68), shade=(84, 46, 34), lips=(150, 78, 72), hair=(34, 26, 26),
-                  iris=(74, 46, 30), clothes=(226, 160, 62), style="short", jaw=1.03),
-    "chen": Person(skin=(228, 184, 146), shade=(160, 100, 74), lips=(190, 98, 88), hair=(30, 28, 34),
-                  iris=(62, 40, 30), clothes=(190, 84, 84), style="short", jaw=1.0),
-    "dia": Person(skin=(196, 138, 100), shade=(122, 70, 50), lips=(170, 74, 74), hair=(46, 28, 24),
-                  iris=(80, 52, 34), clothes=(108, 92, 160), style="curls", jaw=0.96),
-}  # fmt: skip
+CLIP_SIZE_HW = (480, 640)
+"""Its height and width in pixels."""
 
+CLIP_FRAMES = 36
+"""Number of its frames."""
 
-def paint_person(brush: Brush, person: Person, expression: Expression) -> None:
-    _paint_hair_behind(brush, person)
-    _paint_shoulders(brush, person, expression)
-    head = paint_head(brush, person, expression)
-    _paint_hair(brush, person, head)
-
-
-def _paint_shoulders(brush: Brush, person: Person, expression: Expression) -> None:
-    body = smooth([(-0.52, 1.62), (0, 1.9), (0.52, 1.62), (1.2, 1.86), (1.72, 2.2), (1.95, 3.0), (2.1, 5.0), (0, 5.4),
-                   (-2.1, 5.0), (-1.95, 3.0), (-1.72, 2.2), (-1.2, 1.86)])  # fmt: skip
-    clothes = brush.fill(body, person.clothes)
-    dark, pale = mixed(person.clothes, (20, 20, 40), 0.45), mixed(person.clothes, (255, 255, 255), 0.35)
-    brush.fill(smooth([(0.9, 1.6), (2.4, 1.8), (2.4, 5.5), (1.0, 5.5), (1.2, 3.0)]), dark, alpha=0.55, blur=0.28, clip=clothes)
-    brush.fill(ellipse(-1.15, 2.2, 0.5, 0.22), pale, alpha=0.5, blur=0.18, clip=clothes)
-    for side in (-1.0, 1.0):
-        brush.line([(side * 1.38, 2.75), (side * 1.30, 3.5), (side * 1.36, 5.0)], (0.01, 0.06, 0.05), dark, alpha=0.7, blur=0.03, clip=clothes)
-    neck = smooth([(-0.53, 0.7), (0.53, 0.7), (0.50, 1.35), (0.62, 1.66), (0.30, 1.86), (0, 1.93), (-0.30, 1.86), (-0.62, 1.66), (-0.50, 1.35)])
-    brush.fill(neck + points((0.0, 0.05)), dark, alpha=0.5, blur=0.03, clip=clothes)
-    shape = brush.fill(neck, mixed(person.skin, person.shade, 0.12))
-    brush.fill(ellipse(0.06, 1.12, 0.75, 0.42), person.shade, alpha=0.85, blur=0.10, clip=shape)
-    brush.fill(smooth([(0.2, 1.2), (0.7, 1.2), (0.7, 2.0), (0.3, 2.0)]), person.shade, alpha=0.5, blur=0.1, clip=shape)
+WALLS: dict[str, tuple[Colour, Colour]] = {
+    "blue": ((221, 232, 238), (170, 191, 206)),
+    "sand": ((242, 234, 222), (212, 194, 172)),
+    "teal": ((120, 170, 176), (70, 120, 130)),
+    "rose": ((243, 228, 226), (212, 184, 184)),
+    "sage": ((226, 235, 224), (180, 200, 182)),
+}
 
 
-def _paint_hair_behind(brush: Brush, person: Person) -> None:
-    dark = mixed(person.hair, _BLACK, 0.45)
-    if person.style == "bob":
-        half = [(0.5, -1.62), (1.05, -1.2), (1.24, -0.4), (1.26, 0.5), (1.16, 1.2), (0.95, 1.42), (0.6, 1.3)]
-        brush.fill(smooth([(0, -1.7), *half, *((-x, y) for x, y in reversed(half))]), dark)
-    elif person.style == "curls":
-        _paint_curls(brush, dark, 44, 1.10, 0.30, seed=3, low=0.62)
+def draw_face(expression: str, *, person: str = "ada", size: int = 512, wall: str = "blue") -> NDArray[np.uint8]:
+    """A portrait: head and shoulders.
 
+    Args:
+        expression: one of `EXPRESSIONS`.
+        person: one of `PEOPLE`.
+        size: width and height in pixels.
+        wall: colour of the background.
 
-def _paint_curls(brush: Brush, colour: Colour, count: int, reach: float, size: float, *, seed: int, low: float) -> None:
-    """Locks on an arc over the head, from one side at height `low` to the other."""
-    rng = np.random.default_rng(seed)
-    for i in range(count):
-        turn = math.pi * (-0.5 + (i / (count - 1) - 0.5) * (1 + low))
-        r = reach + rng.uniform(-0.07, 0.10)
-        x, y = r * math.cos(turn) * 1.02, r * 1.16 * math.sin(turn) - 0.18
-        s = size * rng.uniform(0.75, 1.1)
-        tone = mixed(colour, (255, 214, 170), max(0.0, rng.uniform(-0.05, 0.16) - 0.06 * x))
-        lock = brush.fill(ellipse(x, y, s, s * 0.9), tone)
-        brush.fill(ellipse(x + 0.1 * s, y + 0.5 * s, s * 0.9, s * 0.6), _BLACK, alpha=0.28, blur=0.07, clip=lock)
-        brush.fill(ellipse(x - 0.25 * s, y - 0.4 * s, s * 0.4, s * 0.25), (255, 220, 180), alpha=0.16, blur=0.05, clip=lock)
-
-
-def _paint_hair(brush: Brush, person: Person, head: Shape) -> None:
-    if person.style == "curls":
-        brush.fill(smooth([(-1.0, -0.5), (-0.86, -0.72), (-0.5, -0.95), (0, -1.02), (0.5, -0.95), (0.86, -0.72), (1.0, -0.5), (1.0, -1.5), (-1.0, -1.5)]), mixed(person.hair, _BLACK, 0.3), clip=head, blur=0.02)
-        _paint_curls(brush, person.hair, 30, 1.10, 0.26, seed=8, low=0.22)
-        _paint_curls(brush, person.hair, 22, 0.97, 0.2, seed=5, low=-0.12)
-        return
-    outlines = {
-        "short": [(-1.02, -0.12), (-1.05, -0.6), (-0.92, -1.12), (-0.5, -1.5), (0.05, -1.6), (0.6, -1.47), (0.96, -1.1), (1.05, -0.6),
-                  (1.02, -0.12), (0.93, -0.2), (0.89, -0.52), (0.76, -0.78), (0.4, -0.93), (0.0, -0.90), (-0.45, -0.98), (-0.74, -0.80), (-0.88, -0.52), (-0.93, -0.2)],
-        "bob": [(-0.98, 0.9), (-1.18, 0.2), (-1.16, -0.6), (-0.9, -1.25), (-0.4, -1.62), (0.15, -1.66), (0.7, -1.48), (1.06, -1.0), (1.18, -0.4), (1.18, 0.3),
-                (0.98, 0.9), (0.90, 0.3), (0.90, -0.2), (0.80, -0.62), (0.56, -0.95), (0.30, -1.18), (-0.05, -0.95), (-0.5, -0.76), (-0.80, -0.45), (-0.90, 0.0), (-0.90, 0.4)],
-    }  # fmt: skip
-    outline = smooth(outlines[person.style])
-    brush.fill(outline + points((0.03, 0.06)), person.crease, alpha=0.5, blur=0.045, clip=head)
-    hair = brush.fill(outline, person.hair)
-    _shine(brush, person, hair)
-
-
-def _shine(brush: Brush, person: Person, hair: Shape) -> None:
-    dark, pale = mixed(person.hair, _BLACK, 0.6), mixed(person.hair, (255, 226, 190), 0.4)
-    brush.fill(smooth([(0.4, -1.8), (1.4, -1.6), (1.4, 1.0), (0.86, 1.0), (0.95, -0.5)]), dark, alpha=0.6, blur=0.16, clip=hair)
-    brush.line([(-0.95, -0.75), (-0.62, -1.18), (-0.1, -1.36), (0.35, -1.30)], (0.05, 0.17, 0.14, 0.02), pale, alpha=0.55, blur=0.07, clip=hair)
-    for i in range(9):
-        x = -0.95 + 0.23 * i
-        strand = [(x * 0.4 + 0.05, -1.62), (x * 0.9, -1.32), (x * 1.12, -0.7)]
-        brush.line(strand, (0.006, 0.022, 0.004), dark if i % 2 else pale, alpha=0.28, blur=0.01, clip=hair)
-
-
-def draw_face(expression: str, *, person: str = "ada", size: int = 512) -> NDArray[np.uint8]:
+    Returns:
+        (size, size, 3) uint8 RGB.
+    """
     canvas = Canvas((size, size))
-    paint_room(canvas, (214, 226, 232), (164, 184, 198))
+    canvas.wash(*_wall(wall))
     brush = Brush(canvas, (size / 2, size * 0.44), size * 0.215)
-    paint_person(brush, PEOPLE[person], EXPRESSIONS[expression])
+    paint_person(brush, _person(person), _expression(expression))
     return canvas.finish()
 
 
-def paint_room(canvas: Canvas, top: Colour, bottom: Colour) -> None:
-    h, w = canvas.pixels.shape[:2]
-    y = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
-    canvas.pixels[:] = np.asarray(top, np.float32) * (1 - y) + np.asarray(bottom, np.float32) * y
+def draw_hand(
+    gesture: str, *, person: str = "ada", left: bool = False, size: int = 512, angle: float = 0.0, wall: str = "teal"
+) -> NDArray[np.uint8]:
+    """A raised hand with its palm to the viewer.
+
+    Args:
+        gesture: one of `POSES`; `none` is an open palm.
+        person: one of `PEOPLE`.
+        left: a person's left hand instead of the right one.
+        size: width and height in pixels.
+        angle: radians the hand is turned, clockwise on screen.
+        wall: colour of the background.
+
+    Returns:
+        (size, size, 3) uint8 RGB.
+    """
+    canvas = Canvas((size, size))
+    canvas.wash(*_wall(wall))
+    wrist = (size * (0.5 + (0.06 if left else -0.06) - 0.28 * math.sin(angle)), size * 0.78)
+    _paint_gesture(Brush(canvas, wrist, size * 0.32, angle), gesture, _person(person), left=left, sleeve=True)
+    return canvas.finish()
+
+
+def draw_people() -> NDArray[np.uint8]:
+    """Three people, two of them with a hand raised: (860, 1280, 3) uint8 RGB."""
+    canvas = Canvas((860, 1280))
+    canvas.wash(*WALLS["sand"])
+    paint_person(Brush(canvas, (646, 276), 116, 0.02), PEOPLE["ben"], EXPRESSIONS["surprise"])
+    paint_person(Brush(canvas, (372, 366), 126, -0.05), PEOPLE["ada"], EXPRESSIONS["happy"])
+    paint_person(Brush(canvas, (915, 382), 126, 0.03), PEOPLE["dia"], EXPRESSIONS["happy"])
+    _paint_gesture(Brush(canvas, (138, 516), 138, -0.20), "victory", PEOPLE["ada"], sleeve=True, forearm=3.0)
+    _paint_gesture(Brush(canvas, (1128, 524), 138, 0.12), "super", PEOPLE["dia"], left=True, sleeve=True, forearm=3.0)
+    return canvas.finish()
+
+
+def draw_faces() -> NDArray[np.uint8]:
+    """Six portraits in two rows: (852, 1278, 3) uint8 RGB."""
+    shown = (("happy", "ben", "sand"), ("surprise", "ada", "blue"), ("neutral", "chen", "sage"),
+             ("sad", "chen", "rose"), ("angry", "ada", "sage"), ("happy", "dia", "blue"))  # fmt: skip
+    return _panels([draw_face(name, person=who, size=426, wall=wall) for name, who, wall in shown])
+
+
+def draw_hands() -> NDArray[np.uint8]:
+    """Six hands in two rows, the last one a left hand: (852, 990, 3) uint8 RGB."""
+    shown = (
+        ("loser", "ada"),
+        ("punch", "chen"),
+        ("super", "ben"),
+        ("victory", "dia"),
+        ("none", "ada"),
+        ("victory", "chen"),
+    )
+    last = len(shown) - 1
+    pictures = [draw_hand(name, person=who, left=i == last, size=426) for i, (name, who) in enumerate(shown)]
+    return _panels([picture[:, 48:378] for picture in pictures])
+
+
+def demo_frames() -> Iterator[NDArray[np.uint8]]:
+    """A clip of three seconds, frame by frame: a face begins to smile, a hand rises and turns a palm into a V.
+
+    Returns:
+        36 pictures, (480, 640, 3) uint8 RGB, to be shown at `CLIP_FPS`.
+    """
+    for i in range(CLIP_FRAMES):
+        time_s = i / CLIP_FPS
+        face = EXPRESSIONS["neutral"].towards(EXPRESSIONS["happy"], _eased((time_s - 0.8) / 0.6))
+        if 2.3 < time_s < 2.45:
+            face = replace(face, eyes=-0.9)  # a blink
+        canvas = Canvas(CLIP_SIZE_HW)
+        canvas.wash(*WALLS["blue"])
+        sway = 0.04 * math.sin(2 * math.pi * time_s / 3)
+        paint_person(Brush(canvas, (262 + 60 * sway, 205), 74, sway), PEOPLE["chen"], face)
+        joints = blended_joints("none", "victory", _eased((time_s - 1.7) / 0.4))
+        wave = 0.13 + 0.09 * math.sin(2 * math.pi * time_s / 1.5)
+        brush = Brush(canvas, (500, 570 - 250 * _eased(time_s / 0.7)), 84, wave)
+        _paint_joints(brush, joints, PEOPLE["chen"], left=True, sleeve=True, forearm=3.0)
+        yield canvas.finish()
+
+
+def _panels(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Six pictures of one size in two rows."""
+    return np.vstack([np.hstack(pictures[:3]), np.hstack(pictures[3:])])
+
+
+def _paint_gesture(
+    brush: Brush, gesture: str, person: Person, *, left: bool = False, sleeve: bool = False, forearm: float = 1.6
+) -> None:
+    if gesture not in POSES:
+        raise UnknownName("drawn gesture", gesture, POSES)
+    _paint_joints(brush, hand_joints(POSES[gesture]), person, left=left, sleeve=sleeve, forearm=forearm)
+
+
+def _paint_joints(
+    brush: Brush, joints: NDArray[np.float64], person: Person, *, left: bool, sleeve: bool, forearm: float
+) -> None:
+    clothes = person.clothes if sleeve else None
+    paint_hand(brush, joints, person.palm, person.shade, sleeve=clothes, left=left, forearm=forearm)
+
+
+def _eased(share: float) -> float:
+    """0 to 1, slow at both ends."""
+    share = min(max(share, 0.0), 1.0)
+    return share * share * (3 - 2 * share)
+
+
+def _wall(name: str) -> tuple[Colour, Colour]:
+    if name not in WALLS:
+        raise UnknownName("wall", name, WALLS)
+    return WALLS[name]
+
+
+def _person(name: str) -> Person:
+    if name not in PEOPLE:
+        raise UnknownName("drawn person", name, PEOPLE)
+    return PEOPLE[name]
+
+
+def _expression(name: str) -> Expression:
+    if name not in EXPRESSIONS:
+        raise UnknownName("drawn expression", name, EXPRESSIONS)
+    return EXPRESSIONS[name]

@@ -1,4 +1,4 @@
-"""Drawn faces: expressions as a few numbers, people as colours and hair.
+"""Drawn faces.
 
 A face has coordinates of its own: the origin between the eyes, x to the right, y down, the head 1 wide to either
 side. The light comes from the upper left.
@@ -6,108 +6,14 @@ side. The light comes from the upper left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 
 from mien.pixels.artwork_canvas import Brush, Colour, Floats, Shape, ellipse, mixed, points, ribbon, smooth
+from mien.pixels.artwork_cast import Expression, Person
 
 _BLACK: Colour = (28, 20, 20)
 _WHITE: Colour = (255, 255, 255)
 _EYE_X = 0.42
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expression:
-    """What the muscles do, 0 at rest.
-
-    Args:
-        brow_inner: raise of the inner ends of the brows; negative lowers them.
-        brow_outer: raise of the outer ends.
-        furrow: how far the brows are drawn together.
-        eyes: opening of the upper lids; negative closes.
-        squint: raise of the lower lids.
-        corners: raise of the corners of the mouth; negative lowers them.
-        open: how far the mouth is open.
-        round: how far an open mouth is an O rather than a smile.
-        wide: how much wider the mouth is.
-        teeth: how much of the upper teeth is seen in an open mouth.
-        lower_teeth: likewise for the lower teeth.
-        cheeks: raise of the cheeks, with the folds beside the mouth.
-        sneer: raise of the upper lip and nostrils.
-        gaze: how far the eyes look down, as a length.
-    """
-
-    brow_inner: float = 0.0
-    brow_outer: float = 0.0
-    furrow: float = 0.0
-    eyes: float = 0.0
-    squint: float = 0.0
-    corners: float = 0.0
-    open: float = 0.0
-    round: float = 0.0
-    wide: float = 0.0
-    teeth: float = 0.0
-    lower_teeth: float = 0.0
-    cheeks: float = 0.0
-    sneer: float = 0.0
-    gaze: float = 0.0
-
-    def towards(self, other: Expression, share: float) -> Expression:
-        """The expression on the way to another one: 0 is this one, 1 the other."""
-        names = [f.name for f in fields(self)]
-        return Expression(**{n: getattr(self, n) + (getattr(other, n) - getattr(self, n)) * share for n in names})
-
-
-EXPRESSIONS: dict[str, Expression] = {
-    "neutral": Expression(),
-    "happy": Expression(
-        brow_inner=0.1, brow_outer=0.15, eyes=-0.12, squint=0.6, corners=1.0, open=0.5, wide=0.32, teeth=1.0, cheeks=1.0
-    ),
-    "surprise": Expression(brow_inner=0.95, brow_outer=0.9, eyes=0.75, open=1.0, round=1.0, wide=-0.28),
-    "sad": Expression(
-        brow_inner=0.7, brow_outer=-0.45, furrow=0.45, eyes=-0.42, squint=0.1, corners=-0.9, wide=-0.02, gaze=0.03
-    ),
-    "angry": Expression(
-        brow_inner=-1.0, brow_outer=0.15, furrow=1.0, eyes=-0.05, squint=0.4, corners=-0.45, open=0.4, round=0.2,
-        wide=0.12, teeth=1.0, lower_teeth=1.0, sneer=0.9,
-    ),
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """How somebody is drawn.
-
-    Args:
-        skin: the colour in even light.
-        shade: what shadows on the skin tend to.
-        lips: the colour of the lips.
-        hair: the colour of the hair.
-        iris: the colour of the eyes.
-        clothes: the colour of the clothes.
-        style: `short`, `bob` or `curls`.
-        jaw: width of the lower face, about 1.
-    """
-
-    skin: Colour
-    shade: Colour
-    lips: Colour
-    hair: Colour
-    iris: Colour
-    clothes: Colour
-    style: str = "short"
-    jaw: float = 1.0
-
-    @property
-    def light(self) -> Colour:
-        """What highlights on the skin tend to."""
-        return mixed(self.skin, (255, 244, 226), 0.55)
-
-    @property
-    def crease(self) -> Colour:
-        """The colour of fine lines in the skin."""
-        return mixed(self.shade, _BLACK, 0.35)
 
 
 def paint_head(brush: Brush, person: Person, expression: Expression) -> Shape:
@@ -139,7 +45,10 @@ def head_outline(person: Person, expression: Expression) -> Floats:
 
 def _paint_ear(brush: Brush, person: Person, side: float) -> None:
     ear = smooth(
-        [(side * x, y) for x, y in ((0.90, -0.20), (1.03, -0.24), (1.09, -0.02), (1.02, 0.24), (0.93, 0.32), (0.86, 0.1))]
+        [
+            (side * x, y)
+            for x, y in ((0.90, -0.20), (1.03, -0.24), (1.09, -0.02), (1.02, 0.24), (0.93, 0.32), (0.86, 0.1))
+        ]
     )
     shape = brush.fill(ear, mixed(person.skin, person.shade, 0.22 + 0.12 * side))
     brush.fill(ellipse(side * 0.985, 0.03, 0.05, 0.15), person.shade, alpha=0.7, blur=0.03, clip=shape)
@@ -159,8 +68,12 @@ def _shade_head(brush: Brush, person: Person, expression: Expression, head: Shap
     for side in (-1.0, 1.0):
         brush.fill(ellipse(side * 0.58, 0.42 - lift, 0.24, 0.17), rosy, alpha=0.5, blur=0.10, clip=head)
         brush.fill(ellipse(side * _EYE_X, -0.07, 0.30, 0.17), shade, alpha=0.42, blur=0.08, clip=head)
-    brush.fill(ellipse(-0.55, 0.29 - lift, 0.2, 0.1), light, alpha=0.45 + 0.25 * expression.cheeks, blur=0.06, clip=head)
-    brush.fill(ellipse(0.46, 0.29 - lift, 0.14, 0.07), light, alpha=0.25 + 0.2 * expression.cheeks, blur=0.06, clip=head)
+    brush.fill(
+        ellipse(-0.55, 0.29 - lift, 0.2, 0.1), light, alpha=0.45 + 0.25 * expression.cheeks, blur=0.06, clip=head
+    )
+    brush.fill(
+        ellipse(0.46, 0.29 - lift, 0.14, 0.07), light, alpha=0.25 + 0.2 * expression.cheeks, blur=0.06, clip=head
+    )
 
 
 def _paint_nose(brush: Brush, person: Person, expression: Expression, head: Shape) -> None:
@@ -177,7 +90,9 @@ def _paint_nose(brush: Brush, person: Person, expression: Expression, head: Shap
     for side in (-1.0, 1.0):
         wing = [(side * 0.185 * flare, 0.31 + up), (side * 0.235 * flare, 0.40 + up), (side * 0.19 * flare, 0.465 + up)]
         brush.line(wing, (0.012, 0.032, 0.015), crease, alpha=0.6, blur=0.008)
-        hole = smooth([(side * x * flare, y + up) for x, y in ((0.05, 0.465), (0.10, 0.435), (0.155, 0.455), (0.11, 0.485))])
+        hole = smooth(
+            [(side * x * flare, y + up) for x, y in ((0.05, 0.465), (0.10, 0.435), (0.155, 0.455), (0.11, 0.485))]
+        )
         brush.fill(hole, mixed(crease, _BLACK, 0.4), alpha=0.85, blur=0.008)
 
 
@@ -185,7 +100,7 @@ def _lids(expression: Expression, side: float) -> tuple[Floats, Floats]:
     """The upper and the lower edge of an eye's opening, from the nose outwards: (N, 2) each."""
     t = np.linspace(-1, 1, 17, dtype=np.float32)
     arch = np.clip(1 - np.abs(t) ** 2.2, 0, 1)
-    upper = 0.096 * (1 + expression.eyes) * arch
+    upper = 0.080 * (1 + expression.eyes) * arch
     lower = 0.072 * (1 - 0.85 * expression.squint + 0.35 * max(expression.eyes, 0.0)) * arch
     slant = -0.022 * t + (0.03 * t * max(expression.brow_inner, 0.0) if expression.brow_outer < 0 else 0 * t)
     x = side * (_EYE_X + 0.215 * t)
@@ -220,10 +135,10 @@ def _paint_brow(brush: Brush, person: Person, expression: Expression, side: floa
     squeeze = 0.06 * expression.furrow
     middle = (inner + outer) / 2 + 0.02 * max(expression.brow_inner, 0.0)
     path = [
-        (side * (0.19 - squeeze), -0.255 - inner),
-        (side * (0.36 - squeeze * 0.6), -0.315 - (inner * 0.55 + middle * 0.45)),
-        (side * 0.54, -0.325 - (middle * 0.4 + outer * 0.6)),
-        (side * 0.69, -0.235 - outer),
+        (side * (0.19 - squeeze), -0.212 - inner),
+        (side * (0.36 - squeeze * 0.6), -0.272 - (inner * 0.55 + middle * 0.45)),
+        (side * 0.54, -0.282 - (middle * 0.4 + outer * 0.6)),
+        (side * 0.69, -0.198 - outer),
     ]
     colour = mixed(person.hair, _BLACK, 0.35)
     brush.line(path, (0.085, 0.105, 0.075, 0.012), colour, alpha=0.55, blur=0.014)
@@ -232,17 +147,17 @@ def _paint_brow(brush: Brush, person: Person, expression: Expression, side: floa
 
 def _paint_folds(brush: Brush, person: Person, expression: Expression, head: Shape) -> None:
     crease, light = person.crease, person.light
-    depth = 0.10 + 0.5 * expression.cheeks + 0.4 * expression.sneer + 0.2 * max(-expression.corners, 0.0)
+    depth = 0.10 + 0.36 * expression.cheeks + 0.4 * expression.sneer + 0.2 * max(-expression.corners, 0.0)
     out = 0.10 * expression.wide + 0.05 * expression.cheeks
     for side in (-1.0, 1.0):
         fold = [(side * 0.26, 0.39), (side * (0.43 + out), 0.50), (side * (0.53 + out), 0.74)]
-        brush.line(fold, (0.02, 0.055, 0.01), crease, alpha=min(depth, 0.8), blur=0.016, clip=head)
+        brush.line(fold, (0.02, 0.055, 0.01), crease, alpha=min(depth, 0.8), blur=0.024, clip=head)
         cheek = [(side * (x + 0.06), y - 0.03) for x, y in ((0.30, 0.36), (0.44 + out, 0.47), (0.52 + out, 0.66))]
         brush.line(cheek, (0.02, 0.08, 0.02), light, alpha=0.5 * expression.cheeks, blur=0.03, clip=head)
         if expression.furrow > 0:
             line = [(side * 0.055 + 0.01, -0.43), (side * 0.06, -0.32), (side * 0.085, -0.21)]
             brush.line(line, (0.006, 0.026, 0.008), crease, alpha=0.7 * expression.furrow, blur=0.014)
-    worry = max(min(expression.brow_inner, 1.0), 0.0)
+    worry = max(min((expression.brow_inner - 0.4) * 1.3, 1.0), 0.0)
     for y, reach in ((-0.62, 0.42), (-0.73, 0.48), (-0.84, 0.36)):
         line = [(-reach, y + 0.02), (-reach / 2, y - 0.02), (0, y), (reach / 2, y - 0.02), (reach, y + 0.02)]
         brush.line(line, (0.004, 0.02, 0.02, 0.004), crease, alpha=0.42 * worry, blur=0.01, clip=head)
@@ -256,7 +171,7 @@ def _lip_lines(expression: Expression) -> tuple[Floats, Floats, Floats, Floats]:
     gap = 0.36 * e.open
     corner = 0.765 - 0.155 * e.corners + 0.38 * gap * e.round
     top = 0.77 - 0.02 * e.corners - 0.05 * e.sneer - 0.12 * gap * e.round
-    bottom = top + gap + 0.03 * max(-e.corners, 0.0)
+    bottom = top + gap
     bow = 1 - np.abs(t) ** (2.0 + 0.5 * e.round)
     oval = np.sqrt(np.clip(1 - t * t, 0, 1))
     arch = bow * (1 - 0.7 * e.round) + oval * 0.7 * e.round
@@ -283,9 +198,13 @@ def _paint_mouth(brush: Brush, person: Person, expression: Expression, head: Sha
     brush.line(shine, (0.004, 0.04, 0.004), mixed(person.lips, _WHITE, 0.55), alpha=0.5, blur=0.012, clip=lower)
     if expression.open > 0.02:
         _paint_inside(brush, expression, inner_up, inner_down)
-    brush.line(inner_up[::4], (0.012, 0.026, 0.022, 0.026, 0.012), mixed(person.crease, _BLACK, 0.35), alpha=0.9, blur=0.004)
+    brush.line(
+        inner_up[::4], (0.012, 0.026, 0.022, 0.026, 0.012), mixed(person.crease, _BLACK, 0.35), alpha=0.9, blur=0.004
+    )
     for side, end in ((-1.0, inner_up[0]), (1.0, inner_up[-1])):
-        brush.fill(ellipse(float(end[0]) + side * 0.012, float(end[1]), 0.03, 0.026), person.crease, alpha=0.6, blur=0.016)
+        brush.fill(
+            ellipse(float(end[0]) + side * 0.012, float(end[1]), 0.03, 0.026), person.crease, alpha=0.6, blur=0.016
+        )
 
 
 def _paint_inside(brush: Brush, expression: Expression, inner_up: Floats, inner_down: Floats) -> None:

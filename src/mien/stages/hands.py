@@ -41,7 +41,8 @@ _SAME_HAND = 0.25
 _SURE = 0.9
 _HOPELESS = 0.05
 
-_PAD = 0.5
+_PAD = 0.5  # border of a crop on each side, as a fraction of its longer side
+
 BOX_MARGIN = 0.1
 """How far a hand's box reaches beyond its landmarks on each side, as a fraction of the longer side."""
 

@@ -25,8 +25,8 @@ class _Track:
 class Tracker:
     """Gives each detection the number of the nearest earlier one, greedily from the closest pair on.
 
-    Closeness is the overlap of the boxes (intersection over union), or for boxes that moved apart between two frames
-    how near their centres still are in box sizes. One tracker serves one kind of thing in one source.
+    Closeness is the overlap of the boxes (intersection over union), or where that is small, as for a box of another
+    size in the same place, how near their centres are in box sizes. One tracker serves one kind of thing in one source.
 
     Args:
         lost_s: how long a track is remembered while nothing matches it, in seconds.

@@ -59,13 +59,14 @@ def _hands(data: DataRecipe, paths: CorpusPaths, on_step: Callable[[int], None] 
     pictures = find_hand_pictures(paths.data, limit=data.limit)
     cache = None if paths.cache is None else paths.cache / f"hands-{data.limit or 'all'}.npz"
     with HandDetector() as detector:
-        dataset, _ = load_hands(pictures, detector, cache=cache, on_step=on_step)
+        dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=cache, on_step=on_step)
     split = dataset.split.copy()
     for names, part in ((data.validation, "validation"), (data.leave_out, "test")):
         for name in names:
             # A name is a whole data set, or one signer of it.
             members = np.array([group == name or group.startswith(f"{name}/") for group in dataset.groups])
             if not members.any():
-                raise DataError(f"No data set or signer is called {name!r}; there is {sorted(set(dataset.groups))}")
+                there = ", ".join(sorted(set(dataset.groups.tolist())))
+                raise DataError(f"No data set or signer is called {name!r}; there is {there}")
             split[members] = part
     return replace(dataset, split=split)

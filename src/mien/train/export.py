@@ -6,6 +6,7 @@ import io
 import logging
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.errors import ModelError
-from mien.models.artifact import Artifact, Manifest, Score, write_artifact
+from mien.models.artifact import Artifact, write_artifact
+from mien.models.manifest import Manifest, Score
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, to_batch
 from mien.train.fit import trained_network
@@ -47,19 +49,11 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
         OutputError: the model folder cannot be written.
     """
     recipe, network = trained_network(run)
-    spec = input_spec(recipe)
+    spec = recipe.input_spec()
     validation = dataset.part("validation")
     batch = prepared(validation.samples, spec)
     model_bytes = to_onnx(network, batch[:2])
-    manifest = Manifest(
-        name=recipe.export.name or recipe.name,
-        task=recipe.task,
-        labels=recipe.label_set,
-        input=spec,
-        threshold=recipe.export.threshold,
-        licence=recipe.export.licence,
-        origin=recipe.export.origin or f"trained with mien's recipe {recipe.name}",
-    )
+    manifest = recipe.manifest()
     logits, difference = _checked(network, model_bytes, manifest, batch)
     temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     scores = summary_scores(softmax(logits / temperature), validation.labels)
@@ -67,21 +61,6 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
     card = _card(recipe, manifest, len(dataset.part("train")), difference)
     logger.info("temperature %.3f, torch and ONNX differ by %.1e", temperature, difference)
     return write_artifact(folder, model_bytes, manifest, card)
-
-
-def input_spec(recipe: Recipe) -> InputSpec:
-    """The run-time preprocessing that a recipe trains for."""
-    if recipe.data.kind == "hands":
-        return InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey")
-    height, width = recipe.input.size_hw
-    return InputSpec(
-        size_hw=(height, width),
-        colour=recipe.input.colour,
-        mean=recipe.input.mean,
-        std=recipe.input.std,
-        margin=recipe.input.margin,
-        level=recipe.input.level,
-    )
 
 
 def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
@@ -124,7 +103,8 @@ def _checked(
         with Session(artifact) as session:
             by_onnx = session.run(batch)[0].astype(np.float64)
     with torch.inference_mode():
-        by_torch = np.concatenate([network(part).double().numpy() for part in torch.split(torch.from_numpy(batch), 256)])
+        parts = torch.split(torch.from_numpy(batch), 256)
+        by_torch = np.concatenate([network(part).double().numpy() for part in parts])
     difference = float(np.abs(by_onnx - by_torch).max())
     if not difference <= TOLERANCE:
         raise ModelError(
@@ -136,8 +116,6 @@ def _checked(
 def _with_scores(
     manifest: Manifest, temperature: float, scores: dict[str, float], validation: Dataset, command: str
 ) -> Manifest:
-    from dataclasses import replace
-
     return replace(
         manifest,
         temperature=round(temperature, 4),

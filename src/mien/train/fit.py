@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from mien import __version__
 from mien.data.dataset import Dataset
-from mien.errors import InputError
+from mien.errors import DataError, InputError, OutputError
 from mien.labels import label_set
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.recipe import Recipe, recipe_from_dict
@@ -60,9 +60,12 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
 
     Raises:
         InputError: the folder holds a run and neither `resume` nor another folder was chosen, or it holds another.
-        DataError: the data set has no train or validation samples.
+        DataError: the data set has no train or validation samples, or samples or labels of another form than the
+            recipe's.
+        OutputError: the folder cannot be made.
     """
     train, validation = dataset.part("train"), dataset.part("validation")
+    _check_samples(recipe, dataset)
     _claim_folder(recipe, options)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -123,7 +126,10 @@ def run_recipe(run: Path) -> Recipe:
     settings = run / RECIPE_FILE
     if not settings.is_file():
         raise InputError(f"{run} holds no trained run; `mien train` writes one")
-    return recipe_from_dict(json.loads(settings.read_text("utf-8")))
+    try:
+        return recipe_from_dict(json.loads(settings.read_text("utf-8")))
+    except json.JSONDecodeError as exc:
+        raise InputError(f"{settings} is damaged: {exc}; train again into another folder") from exc
 
 
 def trained_network(run: Path) -> tuple[Recipe, torch.nn.Module]:
@@ -142,6 +148,16 @@ def trained_network(run: Path) -> tuple[Recipe, torch.nn.Module]:
     return recipe, learner.network.eval()
 
 
+def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
+    spec = recipe.input_spec()
+    item = (*spec.size_hw, 3) if spec.channels == 3 else spec.size_hw
+    if dataset.samples.shape[1:] != item or dataset.label_set.name != recipe.label_set:
+        raise DataError(
+            f"The recipe {recipe.name} takes samples of {item} with labels of {recipe.label_set}, "
+            f"the data set has {dataset.samples.shape[1:]} with {dataset.label_set.name}"
+        )
+
+
 def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
     settings = options.out / RECIPE_FILE
     written = json.dumps(recipe.to_dict(), indent=2) + "\n"
@@ -151,9 +167,13 @@ def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
         if run_recipe(options.out) != recipe:
             raise InputError(f"{options.out} was started with other settings; resume with the same recipe")
         return
-    if settings.exists():
+    # A run that stopped in its first epoch left nothing to go on from: its folder may be used again.
+    if (options.out / "checkpoints").is_dir() or (options.out / SUMMARY_FILE).is_file():
         raise InputError(f"{options.out} already holds a run; go on with --resume or name another folder")
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{options.out} cannot be made: {exc.strerror}; name another folder") from exc
     settings.write_text(written, "utf-8")
 
 
@@ -163,10 +183,16 @@ def _loader(dataset: Dataset, batch: int, *, shuffle: bool, seed: int = 0) -> Da
 
 
 def _loggers(out: Path) -> list[Logger]:
-    return [
-        CSVLogger(out, name="", version="curves"),
-        TensorBoardLogger(out, name="", version="tensorboard"),
-    ]
+    curves = CSVLogger(out, name="", version="curves")
+    file = out / "curves" / "metrics.csv"
+    earlier = file.read_text("utf-8") if file.is_file() else ""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Previous log files in this directory will be deleted.*")
+        writer = curves.experiment
+    if earlier:  # Lightning starts a resumed run's file anew; the epochs before are put back
+        file.write_text(earlier, "utf-8")
+        writer.metrics_keys = earlier.splitlines()[0].split(",")
+    return [curves, TensorBoardLogger(out, name="", version="tensorboard")]
 
 
 class _EpochLines(Callback):
@@ -185,7 +211,7 @@ class _EpochLines(Callback):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's advice about worker processes does not apply to tensors in memory."""
+    """Without advice that does not apply to tensors in memory, a log line an epoch and a folder resumed on purpose."""
     levels = {name: logging.getLogger(name).level for name in ("lightning.pytorch", "lightning.fabric")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -193,6 +219,8 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             for text in (
                 ".*does not have many workers.*",
+                ".*smaller than the logging interval.*",
+                ".*Checkpoint directory .* exists and is not empty.*",
                 ".*GPU available but not used.*",
                 ".*isinstance.*treespec.*",
             ):

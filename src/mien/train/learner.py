@@ -50,11 +50,10 @@ class Learner(L.LightningModule):
         self.register_buffer("class_weight", weight / weight.mean(), persistent=False)
         self._validation: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_epoch_start(self) -> None:
-        # A resumed run draws the same augmentation as an unbroken one.
-        torch.manual_seed(self.recipe.fit.seed * 1_000_003 + self.current_epoch)
-
     def training_step(self, batch: Batch, _batch_index: int) -> Tensor:
+        # A resumed run draws the same augmentation as an unbroken one. By step, not by epoch: Lightning resumes with
+        # data loaders made at another moment, and making one draws a number too.
+        torch.manual_seed(self.recipe.fit.seed * 1_000_003 + self.global_step)
         samples, labels, votes = batch
         L_ = len(self.labels)
         smoothing = self.recipe.loss.label_smoothing

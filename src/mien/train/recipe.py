@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import types
 import typing
@@ -13,6 +14,8 @@ from typing import Any, Literal, TypeVar
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
+from mien.models.manifest import Manifest
+from mien.pixels.preprocess import InputSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,6 +23,34 @@ else:
     import tomli as tomllib
 
 T = TypeVar("T")
+
+_LIMITS = {
+    "data.limit": (0, math.inf),
+    "network.dropout": (0, 0.99),
+    "augment.rotation": (0, 180),
+    "augment.shear": (0, 89),
+    "augment.zoom": (0, 0.99),
+    "augment.shift": (0, 1),
+    "augment.contrast": (0, 1),
+    "augment.brightness": (0, 1),
+    "augment.erasing": (0, 1),
+    "augment.tilt": (0, 180),
+    "augment.noise": (0, math.inf),
+    "augment.mixup": (0, math.inf),
+    "loss.label_smoothing": (0, 0.99),
+    "loss.votes_weight": (0, math.inf),
+    "loss.balance": (0, math.inf),
+    "fit.epochs": (1, math.inf),
+    "fit.batch": (2, math.inf),
+    "fit.rate": (1e-9, math.inf),
+    "fit.momentum": (0.01, 0.9999),
+    "fit.weight_decay": (0, math.inf),
+    "fit.warm_up": (0, 1),
+    "fit.ema": (0, 0.99999),
+    "export.threshold": (0, 1),
+    "export.temperature": (0, math.inf),
+}
+"""Lowest and highest meaningful value of the settings that are one number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +75,14 @@ class DataRecipe:
 
     `kind` is `fer2013` (a CSV) or `hands` (landmarks found in folders of hand pictures). `clean` drops training
     images that would mislead. For hands: `limit` pictures at most of each class and data set, evenly spaced;
+    `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
     `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
     """
 
     kind: Literal["fer2013", "hands"] = "fer2013"
     clean: bool = True
     limit: int = 0
+    whole_frames: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
 
@@ -145,15 +178,57 @@ class Recipe:
 
     def __post_init__(self) -> None:
         label_set(self.label_set)
-        if self.fit.epochs < 1 or self.fit.batch < 2:
-            raise RecipeError(f"recipe {self.name}: fit needs at least 1 epoch and a batch of 2")
-        shares = sum(share for _, share in self.fit.sizes)
-        if self.fit.sizes and abs(shares - 1) > 1e-6:
-            raise RecipeError(f"recipe {self.name}: the shares in fit.sizes add up to {shares}, not 1")
+        try:
+            self._check()
+            self.manifest()  # what the export needs is wrong before hours of training, not after them
+        except (TypeError, ValueError) as exc:
+            raise RecipeError(f"recipe {self.name}: {exc}") from exc
+
+    def input_spec(self) -> InputSpec:
+        """The run-time preprocessing that this recipe trains for."""
+        if self.data.kind == "hands":
+            return InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey")
+        if len(self.input.size_hw) != 2:
+            raise ValueError(f"input.size_hw is a height and a width, got {self.input.size_hw}")
+        height, width = self.input.size_hw
+        return InputSpec(
+            size_hw=(height, width),
+            colour=self.input.colour,
+            mean=self.input.mean,
+            std=self.input.std,
+            margin=self.input.margin,
+            level=self.input.level,
+        )
+
+    def manifest(self) -> Manifest:
+        """The manifest of the exported model, before it is calibrated and scored."""
+        return Manifest(
+            name=self.export.name or self.name,
+            task=self.task,
+            labels=self.label_set,
+            input=self.input_spec(),
+            threshold=self.export.threshold,
+            licence=self.export.licence,
+            origin=self.export.origin or f"trained with mien's recipe {self.name}",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data of every setting, defaults included."""
         return asdict(self)
+
+    def _check(self) -> None:
+        for dotted, (low, high) in _LIMITS.items():
+            section, name = dotted.split(".")
+            value = getattr(getattr(self, section), name)
+            if not low <= value <= high:
+                raise ValueError(f"{dotted} lies between {low:g} and {high:g}, got {value}")
+        if not self.network.widths or min(self.network.widths) < 1:
+            raise ValueError(f"network.widths are one or more numbers from 1, got {self.network.widths}")
+        sizes = self.fit.sizes
+        if any(len(pair) != 2 or pair[0] < 1 or not 0 < pair[1] <= 1 for pair in sizes):
+            raise ValueError(f"fit.sizes are pairs of a side in pixels and a share of the epochs, got {sizes}")
+        if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
+            raise ValueError(f"the shares in fit.sizes add up to 1, got {sizes}")
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -191,7 +266,10 @@ def _read(name_or_path: str) -> dict[str, Any]:
             raise UnknownName("recipe", name_or_path, recipe_names())
         text = (resources.files("mien.train") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
     elif path.is_file():
-        text = path.read_text("utf-8")
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise RecipeError(f"The recipe {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
     else:
         raise RecipeError(f"There is no recipe file {path}; the package has {', '.join(recipe_names())}")
     try:
@@ -202,13 +280,15 @@ def _read(name_or_path: str) -> dict[str, Any]:
 
 def _change(data: dict[str, Any], dotted: str, text: str) -> None:
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        value = text
+        parsed = {}
     *sections, key = dotted.split(".")
     for section in sections:
         data = data.setdefault(section, {})
-    data[key] = value
+        if not isinstance(data, dict):
+            raise RecipeError(f"There is no setting {dotted}: {section} is a value, not a table of settings")
+    data[key] = parsed["value"] if list(parsed) == ["value"] else text
 
 
 def _build(cls: type[T], data: Mapping[str, Any], where: str) -> T:

@@ -1,0 +1,104 @@
+"""`mien demo`: a run that needs nothing, on faces and hands that mien draws itself."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from mien.errors import OutputError
+
+if TYPE_CHECKING:
+    from mien.outputs.records import JsonlWriter
+    from mien.pipeline import Analyzer
+
+_CLIP = "clip.mp4"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures, the clip and the records.")] = Path("mien-demo"),
+) -> None:
+    """Look at drawn faces and hands: nothing is downloaded, no camera and no photo is needed.
+
+    The folder gets the drawings, annotated copies of them, an annotated clip, and demo.jsonl with all that was seen.
+    """
+    from mien.outputs.records import JsonlWriter
+    from mien.pipeline import Analyzer
+    from mien.pixels import artwork
+    from mien.pixels.images import write_image
+
+    _make_folder(out)
+    drawings = {"people": artwork.draw_people, "faces": artwork.draw_faces, "hands": artwork.draw_hands}
+    with Analyzer() as analyzer, JsonlWriter(out / "demo.jsonl") as records:
+        for name, draw in drawings.items():
+            path = out / f"{name}.png"
+            image_rgb = draw()
+            write_image(path, image_rgb)
+            _look(analyzer, records, path, image_rgb)
+        _watch(analyzer, records, out / _CLIP)
+    typer.echo(f"Written to {out}: annotated pictures (*-annotated.jpg), {_CLIP}, demo.jsonl.\n")
+    typer.echo("Next, try:")
+    typer.echo("  mien look YOUR_PHOTO.jpg --save annotated.jpg")
+    typer.echo(f"  mien look {shlex.quote(str(out / 'people.png'))} --jsonl -")
+    typer.echo("  mien doctor")
+
+
+def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArray[np.uint8]) -> None:
+    """Say and write what is in one picture."""
+    from mien.outputs.text import describe
+    from mien.scene import Frame
+
+    (scene,) = analyzer.scenes([Frame(image_rgb=image_rgb, source=str(path))])
+    records.write(scene)
+    scene.draw().save(path.with_name(f"{path.stem}-annotated.jpg"))
+    typer.echo(f"{path}: {describe(scene)}")
+
+
+def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
+    """Say and write what happens in the clip: a line whenever it changes."""
+    from mien.outputs.text import describe
+    from mien.outputs.video import VideoWriter
+    from mien.pixels.artwork import CLIP_FPS, CLIP_SIZE_HW, demo_frames
+    from mien.scene import Frame, Scene
+
+    def frames() -> Iterator[Frame]:
+        for i, image_rgb in enumerate(demo_frames()):
+            yield Frame(image_rgb=image_rgb, index=i, time_s=i / CLIP_FPS, source=str(path))
+
+    def labels(scene: Scene) -> tuple[tuple[str | None, ...], tuple[str | None, ...]]:
+        return tuple(f.label for f in scene.faces if not f.uncertain), tuple(h.label for h in scene.hands)
+
+    last: object = None
+    with VideoWriter(path, CLIP_FPS, CLIP_SIZE_HW) as video:
+        for scene in analyzer.scenes(frames()):
+            records.write(scene)
+            video.write(scene.draw().image_rgb)
+            if labels(scene) != last:
+                typer.echo(f"{path} at {scene.time_s:.1f} s: {describe(scene)}")
+                last = labels(scene)
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder, and fail before any work is done when nothing can be written there."""
+    from mien.files import output_error, write_whole
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if out.is_file():
+            raise OutputError(f"Cannot write to {out}: it is a file; name a folder with --out.") from error
+        raise output_error(out, error) from error
+    write_whole(out / "README.txt", _README.encode())
+
+
+_README = """Made by `mien demo`. All pictures in this folder are drawn by mien's own code; they show nobody.
+
+people.png faces.png hands.png   the drawings
+*-annotated.jpg clip.mp4         the same, and a clip, with what mien saw
+demo.jsonl                       what mien saw, one JSON object a frame
+"""

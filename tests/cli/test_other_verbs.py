@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien import __version__
+from mien.models.artifact import zoo_artifact, zoo_names
+from mien.pixels.images import read_image, write_image
+from mien.pixels.preprocess import crop_face
+from mien.pixels.preprocess import InputSpec
+
+Run = Callable[..., object]
+
+
+def test_version_and_help(mien: Run) -> None:
+    assert mien("--version").out == f"mien {__version__}\n"
+    for verb in ("look", "classify", "models", "doctor", "bench", "demo", "train", "export"):
+        ended = mien(verb, "--help")
+        assert ended.code == 0
+        assert "Usage: mien" in ended.out
+
+
+def test_classify_emotion_takes_the_picture_as_the_face(mien: Run, photo: Path, tmp_path: Path) -> None:
+    face = json.loads(mien("look", photo, "--jsonl", "-").out)["faces"][0]
+    crop = crop_face(read_image(photo), tuple(face["box"]), InputSpec(size_hw=(192, 192), margin=0.1))
+    write_image(tmp_path / "b.png", crop)
+    write_image(tmp_path / "a.png", crop[:, ::-1].copy())
+    ended = mien("classify", "emotion", tmp_path / "b.png", tmp_path / "a.png", "--jsonl", "-")
+    assert ended.code == 0
+    records = [json.loads(line) for line in ended.out.splitlines()]
+    assert [Path(record["source"]).name for record in records] == ["b.png", "a.png"], "the order given is kept"
+    assert list(records[0]) == ["source", "label", "confidence", "uncertain", "scores"]
+    assert sum(records[0]["scores"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_classify_gesture_without_a_hand_is_none(mien: Run, tmp_path: Path) -> None:
+    write_image(tmp_path / "grey.png", np.full((120, 120, 3), 128, np.uint8))
+    record = json.loads(mien("classify", "gesture", tmp_path / "grey.png", "--jsonl", "-").out)
+    assert record["label"] == "none"
+
+
+def test_classify_goes_on_after_a_bad_file(mien: Run, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("no picture")
+    ended = mien("classify", "emotion", tmp_path / "bad.jpg", photo)
+    assert ended.code == 1
+    assert len(ended.sentences) == 1
+    assert len(ended.out.splitlines()) == 1
+
+
+def test_threshold_decides_what_is_uncertain(mien: Run, photo: Path) -> None:
+    for threshold, uncertain in ((0.0, False), (1.0, True)):
+        ended = mien("classify", "emotion", photo, "--threshold", threshold, "--jsonl", "-")
+        assert json.loads(ended.out)["uncertain"] is uncertain
+
+
+def test_models_lists_all_and_shows_a_card(mien: Run) -> None:
+    listed = mien("models").out
+    for name in zoo_names():
+        assert name in listed
+    card = mien("models", "emotion_residual").out
+    assert card.startswith("# emotion_residual")
+    assert "Out of scope" in card
+
+
+def test_doctor_finds_everything_well(mien: Run) -> None:
+    ended = mien("doctor")
+    assert ended.code == 0, ended.out
+    assert "All of the package works here." in ended.out
+    for word in ("onnxruntime", "extra train", "CPUExecutionProvider", "camera", "sound", *zoo_names()):
+        assert word in ended.out
+
+
+def test_doctor_reports_a_damaged_model(mien: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zoo = tmp_path / "zoo"
+    shutil.copytree(zoo_artifact("emotion_residual").folder.parent, zoo)
+    with (zoo / "emotion_residual" / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    monkeypatch.setattr("mien.models.artifact._ZOO", zoo)
+    ended = mien("doctor")
+    assert ended.code == 1
+    assert "BAD" in ended.out
+    assert "1 problem." in ended.out
+
+
+def test_bench_prints_every_stage(mien: Run) -> None:
+    ended = mien("bench", "--rounds", 10)
+    assert ended.code == 0
+    for stage in ("find faces", "read expressions", "find hands", "read gestures", "whole frame"):
+        assert stage in ended.out
+    assert "1 faces, 1 hands" in ended.out or "1 faces" in ended.out
+
+
+def test_bench_refuses_an_odd_size(mien: Run) -> None:
+    ended = mien("bench", "--size", "big")
+    assert ended.code == 1
+    assert "640x480" in ended.err
+
+
+def test_train_refuses_what_it_does_not_know(mien: Run, tmp_path: Path) -> None:
+    assert "emotion" in mien("train", "emotoin", "--data", tmp_path).err
+    ended = mien("train", "emotion", "--data", tmp_path, "--set", "fit.epoch=3")
+    assert ended.code == 2
+    assert "epochs" in ended.err
+    assert mien("train", "emotion", "--data", tmp_path, "--set", "fit.epochs").code == 2
+    ended = mien("train", "emotion", "--data", tmp_path / "none.csv", "--votes", tmp_path / "none.csv")
+    assert ended.code == 1
+    assert len(ended.sentences) == 1
+
+
+def test_export_wants_a_run(mien: Run, tmp_path: Path) -> None:
+    ended = mien("export", tmp_path / "nothing", tmp_path / "model", "--data", tmp_path)
+    assert ended.code == 1
+    assert "no trained run" in ended.err

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien.data.hands import find_hand_pictures, load_hands
+from mien.errors import DataError, UnreadableMedia
+from mien.labels import GESTURES
+from mien.pixels.images import write_image
+from mien.scene import Hand
+from mien.stages.classify import canonical_landmarks
+from mien.stages.hands import HandDetector
+
+
+class FakeHands:
+    """Finds a hand wherever the picture is not black; its shape depends on the brightness."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def detect(self, image_rgb: NDArray[np.uint8]) -> tuple[Hand, ...]:
+        """In a whole frame there is a second, larger but less certain hand."""
+        self.calls += 1
+        found = hand_of(int(image_rgb[0, 0, 0]) + 1)
+        return (replace(hand_of(0), score=0.5), found) if image_rgb.any() else ()
+
+    def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand | None:
+        self.calls += 1
+        return hand_of(int(crop_rgb[0, 0, 0])) if crop_rgb.any() else None
+
+
+def hand_of(value: int) -> Hand:
+    points = np.random.default_rng(value).uniform(1, 60, (21, 3)).tolist()
+    return Hand(box_xyxy=(0, 0, 64, 64), score=0.9, side="left", landmarks_xyz=tuple((x, y, z) for x, y, z in points))
+
+
+def fake() -> HandDetector:
+    return cast(HandDetector, FakeHands())
+
+
+def calls(detector: HandDetector) -> int:
+    return cast(FakeHands, detector).calls
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def picture(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, np.full((8, 8, 3), value, np.uint8))
+
+
+def found(root: Path, limit: int = 0) -> list[tuple[str, str, str, str]]:
+    return [(p.path.name, p.gesture, p.collection, p.group) for p in find_hand_pictures(root, limit=limit)]
+
+
+def test_letters_and_names_of_gestures_are_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "asl/A/1.jpg", "asl/L/1.jpeg", "asl/F/1.png", "asl/V/1.JPG", "own/victory/x.jpg", "own/none/y.jpg")
+    assert sorted((gesture, collection) for _, gesture, collection, _ in found(tmp_path)) == [
+        ("loser", "asl"),
+        ("none", "own"),
+        ("punch", "asl"),
+        ("super", "asl"),
+        ("victory", "asl"),
+        ("victory", "own"),
+    ]
+
+
+def test_other_and_nothing_are_none_but_fists_and_the_gestures_stay_out(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"asl/other/{letter}12.jpg" for letter in "ABCDEFGLMNSTVYZ"), "asl/nothing/e1.jpg")
+    assert [(name, gesture) for name, gesture, *_ in found(tmp_path)] == [
+        ("e1.jpg", "none"),
+        *((f"{letter}12.jpg", "none") for letter in "BCDGYZ"),
+    ]
+
+
+def test_massey_names_tell_the_signer_and_the_letter(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "massey/A/hand1_a_bot_seg_1_cropped.jpeg",
+        "massey/A/hand5_a_top_seg_2_cropped.jpeg",
+        "massey/other/hand2_b_bot_seg_1_cropped.jpeg",
+        "massey/other/hand2_m_bot_seg_1_cropped.jpeg",
+        "massey/other/hand2_1_bot_seg_1_cropped.jpeg",
+        "signer_b/A/A1.jpg",
+    )
+    assert Counter((gesture, group) for _, gesture, _, group in found(tmp_path)) == {
+        ("punch", "massey/hand1"): 1,
+        ("punch", "massey/hand5"): 1,
+        ("none", "massey/hand2"): 2,
+        ("punch", "signer_b"): 1,
+    }
+
+
+def test_names_are_in_natural_order(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"asl/A/A{i}.jpg" for i in (10, 9, 100, 1, 2)))
+    assert [name for name, *_ in found(tmp_path)] == ["A1.jpg", "A2.jpg", "A9.jpg", "A10.jpg", "A100.jpg"]
+
+
+def test_the_limit_is_for_each_class_and_evenly_spaced(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"asl/A/A{i}.jpg" for i in range(1, 12)), *(f"asl/V/V{i}.jpg" for i in range(1, 3)))
+    assert [name for name, *_ in found(tmp_path, 3)] == ["A1.jpg", "A6.jpg", "A11.jpg", "V1.jpg", "V2.jpg"]
+    assert len(found(tmp_path, 0)) == 13
+
+
+def test_the_limit_counts_after_fists_are_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"asl/other/E{i}.jpg" for i in range(20)), "asl/other/B1.jpg", "asl/other/C1.jpg")
+    assert [name for name, *_ in found(tmp_path, 2)] == ["B1.jpg", "C1.jpg"]
+
+
+def test_other_folders_and_files_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "asl/A/A1.jpg", "asl/A/notes.txt", "asl/B/B1.jpg", "README.md")
+    (tmp_path / "asl" / "A" / "folder.jpg").mkdir()
+    assert [name for name, *_ in found(tmp_path)] == ["A1.jpg"]
+    assert str(tmp_path / "asl" / "B") in caplog.text
+
+
+def test_a_wrong_root(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableMedia, match="is not a folder"):
+        find_hand_pictures(tmp_path / "none")
+    touch(tmp_path, "asl/A/A1.jpg")
+    with pytest.raises(UnreadableMedia, match="is not a folder"):
+        find_hand_pictures(tmp_path / "asl/A/A1.jpg")
+    with pytest.raises(DataError, match="no pictures in folders <data set>/<class>, with a class of loser"):
+        find_hand_pictures(tmp_path / "asl")
+
+
+def test_pictures_without_a_hand_are_left_out(tmp_path: Path) -> None:
+    for name, value in (("A/A1", 50), ("A/A2", 0), ("V/V1", 90)):
+        picture(tmp_path / "asl" / f"{name}.png", value)
+    steps: list[int] = []
+    dataset, has_hand = load_hands(find_hand_pictures(tmp_path), fake(), on_step=steps.append)
+    assert has_hand.tolist() == [True, False, True]
+    assert steps == [1, 2, 3]
+    assert [GESTURES.labels[i] for i in dataset.labels] == ["punch", "victory"]
+    assert dataset.split.tolist() == ["train", "train"]
+    assert dataset.groups.tolist() == ["asl", "asl"]
+    assert dataset.source == "asl"
+    np.testing.assert_array_equal(
+        dataset.samples, np.stack([canonical_landmarks(hand_of(50)), canonical_landmarks(hand_of(90))])
+    )
+
+
+def test_in_whole_frames_the_most_certain_hand_is_taken(tmp_path: Path) -> None:
+    for name in ("asl/A/1", "webcam/A/1"):
+        picture(tmp_path / "data" / f"{name}.png", 50)
+    picture(tmp_path / "data/webcam/A/2.png", 0)
+    pictures, cache = find_hand_pictures(tmp_path / "data"), tmp_path / "hands.npz"
+    dataset, has_hand = load_hands(pictures, fake(), whole_frames=["webcam"], cache=cache)
+    assert has_hand.tolist() == [True, True, False]
+    np.testing.assert_array_equal(
+        dataset.samples, np.stack([canonical_landmarks(hand_of(50)), canonical_landmarks(hand_of(51))])
+    )
+    # The same pictures taken as crops are other landmarks, so the cache does not serve them.
+    as_crops, _ = load_hands(pictures, fake(), cache=cache)
+    np.testing.assert_array_equal(as_crops.samples[0], as_crops.samples[1])
+
+
+def test_a_damaged_picture_is_said_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    picture(tmp_path / "asl/A/A1.png", 50)
+    touch(tmp_path, "asl/A/A2.png")
+    dataset, has_hand = load_hands(find_hand_pictures(tmp_path), fake())
+    assert len(dataset) == 1
+    assert has_hand.tolist() == [True, False]
+    assert "A2.png" in caplog.text
+
+
+def test_landmarks_are_found_once_and_then_read(tmp_path: Path) -> None:
+    for i in range(3):
+        picture(tmp_path / "data" / "asl" / "A" / f"A{i}.png", 40 * i)
+    cache = tmp_path / "cache" / "hands.npz"
+    first, second = fake(), fake()
+    pictures = find_hand_pictures(tmp_path / "data")
+    made, mask = load_hands(pictures, first, cache=cache)
+    again, mask_again = load_hands(pictures, second, cache=cache)
+    assert (calls(first), calls(second)) == (3, 0)
+    assert made.fingerprint() == again.fingerprint()
+    assert mask.tolist() == mask_again.tolist() == [False, True, True]
+    assert [path.name for path in cache.parent.iterdir()] == ["hands.npz"]
+
+
+def test_other_pictures_make_the_cache_anew(tmp_path: Path) -> None:
+    picture(tmp_path / "data/asl/A/A1.png", 40)
+    cache = tmp_path / "hands.npz"
+    load_hands(find_hand_pictures(tmp_path / "data"), fake(), cache=cache)
+    picture(tmp_path / "data/asl/A/A2.png", 50)
+    detector = fake()
+    assert len(load_hands(find_hand_pictures(tmp_path / "data"), detector, cache=cache)[0]) == 2
+    assert calls(detector) == 2
+
+
+@pytest.mark.parametrize("damage", ["half", "empty", "text", "other-arrays", "flipped"])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(40):
+        picture(tmp_path / "data" / "asl" / "A" / f"A{i}.png", 40 + i)
+    cache = tmp_path / "hands.npz"
+    pictures = find_hand_pictures(tmp_path / "data")
+    made, _ = load_hands(pictures, fake(), cache=cache)
+    whole = cache.read_bytes()
+    if damage == "other-arrays":
+        np.savez(cache, points=np.zeros(3))
+    else:
+        middle = len(whole) // 2
+        cache.write_bytes(
+            {
+                "half": whole[:middle],
+                "empty": b"",
+                "text": b"not a cache",
+                "flipped": whole[:middle] + bytes(b ^ 255 for b in whole[middle : middle + 40]) + whole[middle + 40 :],
+            }[damage]
+        )
+    detector = fake()
+    again, _ = load_hands(pictures, detector, cache=cache)
+    assert calls(detector) == 40
+    assert again.fingerprint() == made.fingerprint()
+    assert "damaged" in caplog.text
+    third = fake()
+    load_hands(pictures, third, cache=cache)
+    assert calls(third) == 0
+
+
+@pytest.mark.data
+def test_the_folders_of_the_project(data_root: Path) -> None:
+    if not (data_root / "gestures").is_dir():
+        pytest.skip(f"no gestures in {data_root}")
+    pictures = find_hand_pictures(data_root / "gestures", limit=50)
+    assert {p.gesture for p in pictures} == set(GESTURES.labels)
+    signers = {p.group for p in pictures if p.collection == "massey"}
+    assert signers == {f"massey/hand{i}" for i in range(1, 6)}

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mien.data.dataset import Dataset
+from mien.errors import InputError, ModelError, OutputError
+from mien.models.artifact import Artifact, load_artifact, write_artifact
+from mien.models.session import Session
+from mien.stages.classify import ExpressionClassifier
+from mien.train.export import export_run, prepared, to_onnx
+from mien.train.fit import RunOptions, fit, trained_network
+from mien.train.networks import build_network
+from mien.train.recipe import load_recipe
+from mien.train.scores import negative_log_likelihood, softmax, summary_scores
+
+COMMAND = "mien export run model"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_faces: Dataset) -> Path:
+    """A run whose votes head and averaged weights must not confuse the export."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    recipe = load_recipe(
+        "emotion",
+        changes={
+            "input.size_hw": "[16, 16]",
+            "network.widths": "[8, 16]",
+            "augment.rotation": "0.0",
+            "augment.zoom": "0.0",
+            "augment.shift": "0.0",
+            "fit.epochs": "6",
+            "fit.batch": "16",
+            "fit.sizes": "[]",
+            "fit.precision": "32-true",
+            "fit.ema": "0.5",
+        },
+    )
+    fit(recipe, tiny_faces, RunOptions(out=folder, device="cpu", progress=False, threads=1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, tiny_faces: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return export_run(run, folder, tiny_faces, command=COMMAND)
+
+
+def test_the_manifest_holds_what_the_run_time_needs(exported: Artifact, run: Path) -> None:
+    recipe, _ = trained_network(run)
+    manifest = exported.manifest
+    assert (manifest.name, manifest.task, manifest.labels) == ("emotion_residual", "emotion", "emotions")
+    assert manifest.input == recipe.input_spec()
+    assert (manifest.threshold, manifest.licence) == (recipe.export.threshold, recipe.export.licence)
+    assert manifest.origin == recipe.export.origin
+    assert 0.2 <= manifest.temperature <= 5.0
+    assert manifest.temperature != 1.0
+    assert load_artifact(exported.folder).manifest == manifest
+
+
+def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_faces: Dataset) -> None:
+    validation = tiny_faces.part("validation")
+    manifest = exported.manifest
+    with Session(exported) as session:
+        logits = session.run(prepared(validation.samples, manifest.input))[0].astype(np.float64)
+    expected = summary_scores(softmax(logits / manifest.temperature), validation.labels)
+    stated = {score.metric: score.value for score in manifest.scores}
+    assert stated == {name: pytest.approx(value, abs=2e-4) for name, value in expected.items()}
+    assert {(score.data, score.split, score.command) for score in manifest.scores} == {("bars", "validation", COMMAND)}
+    before = negative_log_likelihood(softmax(logits), validation.labels)
+    assert expected["nll"] < before
+
+
+def test_the_card_says_what_counts(exported: Artifact) -> None:
+    for words in ("# emotion_residual", "Out of scope", "AI Act", "140 training samples", "| accuracy |", "Apache-2.0"):
+        assert words in exported.card
+
+
+def test_torch_and_onnx_agree_for_any_batch(exported: Artifact, run: Path, tiny_faces: Dataset) -> None:
+    _, network = trained_network(run)
+    batch = prepared(tiny_faces.samples, exported.manifest.input)
+    with torch.inference_mode():
+        by_torch = network(torch.from_numpy(batch)).numpy()
+    with Session(exported, threads=1) as session:
+        for count in (1, 2, 7, len(batch)):
+            assert np.abs(session.run(batch[:count])[0] - by_torch[:count]).max() <= 1e-4
+
+
+def test_the_folder_runs_as_a_classifier(exported: Artifact, tiny_faces: Dataset) -> None:
+    test = tiny_faces.part("test")
+    crops = [np.repeat(image[..., None], 3, axis=2) for image in test.samples]
+    with ExpressionClassifier(str(exported.folder), threads=1) as classifier:
+        readings = classifier.classify_crops(crops)
+        assert classifier.threshold == exported.manifest.threshold
+        together = classifier.probabilities(prepared(test.samples, classifier.spec))
+    labels = classifier.labels
+    assert np.mean([reading.label == labels.labels[i] for reading, i in zip(readings, test.labels, strict=True)]) > 0.7
+    np.testing.assert_allclose([list(reading.scores.values()) for reading in readings], together, atol=1e-6)
+
+
+def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(
+    run: Path, tiny_faces: Dataset, exported: Artifact
+) -> None:
+    without_test = tiny_faces.where(tiny_faces.split != "test")
+    again = export_run(run, exported.folder, without_test, command=COMMAND)
+    assert again.manifest == exported.manifest
+    assert sorted(path.name for path in again.folder.parent.iterdir()) == ["tiny"]
+
+
+def test_a_temperature_in_the_recipe_is_taken(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    settings = json.loads((run / "recipe.json").read_text("utf-8"))
+    settings["export"]["temperature"] = 2.5
+    copy = tmp_path / "run"
+    (copy / "checkpoints").mkdir(parents=True)
+    (copy / "recipe.json").write_text(json.dumps(settings), "utf-8")
+    (copy / "checkpoints" / "best.ckpt").write_bytes((run / "checkpoints" / "best.ckpt").read_bytes())
+    assert export_run(copy, tmp_path / "model", tiny_faces, command=COMMAND).manifest.temperature == 2.5
+
+
+def test_a_disagreement_writes_nothing(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slightly_other(network: nn.Module, example: np.ndarray) -> bytes:
+        with torch.no_grad():
+            head = network.label_head
+            head.bias += 1e-3
+            onnx = to_onnx(network, example)
+            head.bias -= 1e-3
+        return onnx
+
+    monkeypatch.setattr("mien.train.export.to_onnx", slightly_other)
+    with pytest.raises(ModelError, match=r"differ by 1\.0e-03, more than 0\.0001; nothing was written"):
+        export_run(run, tmp_path / "model", tiny_faces, command=COMMAND)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_run_and_no_place(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no trained run"):
+        export_run(tmp_path / "none", tmp_path / "model", tiny_faces, command=COMMAND)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"")
+    with pytest.raises(OutputError, match="not a model folder"):
+        export_run(run, tmp_path / "photos", tiny_faces, command=COMMAND)
+
+
+@pytest.mark.parametrize("name", ["emotion", "gesture"])
+def test_the_shipped_networks_export_with_any_batch(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    network = build_network(recipe).eval()
+    spec = recipe.input_spec()
+    shape = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
+    batch = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
+    artifact = write_artifact(tmp_path / name, to_onnx(network, batch[:2]), recipe.manifest(), "# card\n")
+    with torch.inference_mode():
+        by_torch = network(torch.from_numpy(batch)).numpy()
+    with Session(artifact, threads=1) as session:
+        for count in (1, 5):
+            np.testing.assert_allclose(session.run(batch[:count])[0], by_torch[:count], atol=1e-4)
