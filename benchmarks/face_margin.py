@@ -49,7 +49,9 @@ def main() -> None:
             cells = []
             for level in (False, True):
                 spec = replace(classifier.spec, margin=margin, level=level)
-                crops = [crop_face(pictures[i], faces[i].box_xyxy, spec, keypoints_xy=faces[i].keypoints_xy) for i in kept]
+                crops = [
+                    crop_face(pictures[i], faces[i].box_xyxy, spec, keypoints_xy=faces[i].keypoints_xy) for i in kept
+                ]
                 answers = classifier.probabilities(to_batch(np.stack(crops), spec)).argmax(axis=1)
                 cells.append(f"{(answers == labels).mean():.4f}")
             table.add_row(f"{margin:g}", *cells)

@@ -3,9 +3,10 @@
     python benchmarks/gesture_accuracy.py GESTURES_FOLDER [--recipe gesture] [--limit 0] [--cache DIR]
 
 Every picture of the data set that is left out is looked at as at run time: pictures of a hand as by `mien classify
-gesture`, the recipe's whole frames as by `mien look`; then the network reads the landmarks. A gesture counts as recognised when it is the answer and the answer is not
-uncertain; a picture in which no hand is found is a miss. `none` counts as recognised when the answer is `none` or
-uncertain, or when no hand is found. Fists other than A (letters E, M, N, S, T) are in neither.
+gesture`, the recipe's whole frames as by `mien look`; then the network reads the landmarks. A gesture counts as
+recognised when it is the answer and the answer is not uncertain; a picture in which no hand is found is a miss. `none`
+counts as recognised when the answer is `none` or uncertain, or when no hand is found. Fists other than A (letters E, M,
+N, S, T) are in neither.
 The temperature and the threshold for the recipe come from the answers to all left-out pictures together.
 """
 
@@ -38,7 +39,12 @@ def main() -> None:
     recipe = load_recipe(arguments.recipe, changes=dict(text.split("=", 1) for text in arguments.set))
     pictures = find_hand_pictures(arguments.folder, limit=arguments.limit)
     with HandDetector() as detector:
-        dataset, found = load_hands(pictures, detector, whole_frames=recipe.data.whole_frames, cache=arguments.cache / f"measured-{arguments.limit}.npz")
+        dataset, found = load_hands(
+            pictures,
+            detector,
+            whole_frames=recipe.data.whole_frames,
+            cache=arguments.cache / f"measured-{arguments.limit}.npz",
+        )
     trained_on = {picture.path for picture in find_hand_pictures(arguments.folder, limit=recipe.data.limit)}
     used = np.array([picture.path in trained_on for picture in pictures])[found]
     collection = np.array([picture.collection for picture in pictures])
@@ -64,7 +70,7 @@ def main() -> None:
 
 def _leave_out(recipe, dataset, used, others, tested, seed) -> np.ndarray:
     """Logits for the tested samples of a network trained on the used samples of the others."""
-    split = np.where(used & others, "train", "test")
+    split = np.where(used & others, "train", "test").astype("<U10")
     split[np.flatnonzero(used & others)[::50]] = "validation"  # only watched: the recipe keeps the last weights
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,9 +100,7 @@ def test_a_picture_of_108_megapixels(mien: Run, drawn: NDArray[np.uint8], tmp_pa
 
 
 @pytest.mark.parametrize("name", ["with spaces in it.png", "Gesichtsausdrücke 顔.png", "-dash.png"])
-def test_names_of_all_kinds(
-    mien: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_names_of_all_kinds(mien: Run, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     shutil.copy(photo, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     ended = mien("look", "--jsonl", "-", "--save", "saved", "--", name)
@@ -162,10 +162,7 @@ def test_no_permission_to_write(mien: Run, photo: Path, tmp_path: Path, monkeypa
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_while_records_are_written(mien_process: Run, photo: Path) -> None:
-    with open("/dev/full", "w") as full:
-        import subprocess
-        import sys
-
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "mien", "look", str(photo), "--jsonl", "-"],
             stdout=full,
@@ -227,7 +224,9 @@ def test_unknown_names_are_wrong_use(mien: Run, photo: Path, words: tuple[str, .
     assert near in sentence
 
 
-@pytest.mark.parametrize("words", [("look",), ("nothing",), ("look", "x.jpg", "--every", "0"), ("look", "--wrong", "x")])
+@pytest.mark.parametrize(
+    "words", [("look",), ("nothing",), ("look", "x.jpg", "--every", "0"), ("look", "--wrong", "x")]
+)
 def test_wrong_use_is_two(mien: Run, words: tuple[str, ...]) -> None:
     ended = mien(*words)
     assert ended.code == 2

@@ -40,7 +40,9 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
 
 
 def test_every_record_of_a_video_has_its_frame_and_time(mien: Run, clip: Path, tmp_path: Path) -> None:
-    ended = mien("look", clip, "--jsonl", tmp_path / "a.jsonl", "--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
+    ended = mien(
+        "look", clip, "--jsonl", tmp_path / "a.jsonl", "--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv"
+    )
     assert ended.code == 0
     assert "12 frames" in ended.out
     scenes = list(read_jsonl(tmp_path / "a.jsonl"))

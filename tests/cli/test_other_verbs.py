@@ -11,8 +11,7 @@ import pytest
 from mien import __version__
 from mien.models.artifact import zoo_artifact, zoo_names
 from mien.pixels.images import read_image, write_image
-from mien.pixels.preprocess import crop_face
-from mien.pixels.preprocess import InputSpec
+from mien.pixels.preprocess import InputSpec, crop_face
 
 Run = Callable[..., object]
 

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.data, pytest.mark.slow]
 def records(media: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict]]:
     """What `mien look` writes about every photo and clip, by file name."""
     folder = tmp_path_factory.mktemp("seen")
-    assert main(["look", str(media), "--jsonl", str(folder / "a.jsonl"), "--save", str(folder / "saved"), "--quiet"]) == 0
+    assert (
+        main(["look", str(media), "--jsonl", str(folder / "a.jsonl"), "--save", str(folder / "saved"), "--quiet"]) == 0
+    )
     by_name = defaultdict(list)
     for line in (folder / "a.jsonl").read_text("utf-8").splitlines():
         record = json.loads(line)

@@ -61,12 +61,15 @@ def look(
     failed = [_report(problem) for problem in problems]
     if paths:
         with ExitStack() as stack:
-            outputs: list[Output] = []
-            for target, kind in ((jsonl, JsonlWriter), (json, JsonWriter), (csv, CsvWriter)):
-                if target is not None:
-                    outputs.append(stack.enter_context(kind(target)))
-            saver = SavedMedia(save, paths) if save is not None else None
             analyzer = stack.enter_context(Analyzer(options))
+            outputs: list[Output] = []
+            if jsonl is not None:
+                outputs.append(stack.enter_context(JsonlWriter(jsonl)))
+            if json is not None:
+                outputs.append(stack.enter_context(JsonWriter(json)))
+            if csv is not None:
+                outputs.append(stack.enter_context(CsvWriter(csv)))
+            saver = SavedMedia(save, paths) if save is not None else None
             words = _Words(silent=quiet or "-" in targets)
             progress = stack.enter_context(_progress(quiet))
             for path in paths:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,11 +66,20 @@ def main(arguments: list[str]) -> int:
     try:
         app(args=arguments, prog_name="mien")
     except MienError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            return _unheard()
         return _say(str(error), error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             return _say("interrupted; what was finished is saved.", INTERRUPTED)
         return int(end.code or 0)
+    return 0
+
+
+def _unheard() -> int:
+    """Whoever read our stdout (head, say) has enough: no error, and Python must not complain about it at exit."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return 0
 
 

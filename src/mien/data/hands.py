@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import __version__
 from mien.data.dataset import Dataset
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import FIST_LETTERS, GESTURES, LETTERS
 from mien.models.artifact import zoo_artifact
 from mien.pixels.images import read_image
 from mien.stages.classify import canonical_landmarks
-from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, HandDetector
+from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
@@ -160,7 +159,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def _cache_key(pictures: Sequence[HandPicture], whole_frames: Collection[str]) -> str:
     hashes = [zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]
-    digest = hashlib.sha256("".join((*hashes, __version__, *sorted(whole_frames))).encode())
+    digest = hashlib.sha256("".join((*hashes, str(REVISION), *sorted(whole_frames))).encode())
     for picture in pictures:
         digest.update(f"{picture.path}:{picture.path.stat().st_size}:{picture.gesture}\n".encode())
     return digest.hexdigest()

@@ -59,9 +59,7 @@ def read_header(data: bytes, kind: str) -> PictureHeader:
 def plain_png(data: bytes) -> bytes:
     """The PNG with its picture only; decoders complain aloud about profiles and text they do not like."""
     wanted = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-    return data[:8] + b"".join(
-        data[start : end + 4] for name, start, end in _png_chunks(data) if name in wanted
-    )
+    return data[:8] + b"".join(data[start : end + 4] for name, start, end in _png_chunks(data) if name in wanted)
 
 
 def _jpeg(data: bytes) -> PictureHeader:

@@ -78,11 +78,7 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     if header.size_hw:
         _check_size(header.size_hw, name)
     plain = plain_png(data) if header.kind == "PNG" else data
-    flags = (
-        cv2.IMREAD_UNCHANGED
-        if header.kind in _WITH_ALPHA
-        else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    )
+    flags = cv2.IMREAD_UNCHANGED if header.kind in _WITH_ALPHA else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         with quiet_opencv():
             decoded: Any = cv2.imdecode(np.frombuffer(plain, np.uint8), flags)
@@ -107,9 +103,7 @@ def encode_image(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
     """
     if suffix.lower() not in _ENCODERS:
         shown = f"the suffix {suffix!r}" if suffix else "no suffix"
-        raise OutputError(
-            f"Pictures are written as {', '.join(_ENCODERS)}, got {shown}; choose one of these."
-        )
+        raise OutputError(f"Pictures are written as {', '.join(_ENCODERS)}, got {shown}; choose one of these.")
     try:
         with quiet_opencv():
             done, encoded = cv2.imencode(
@@ -222,9 +216,7 @@ def _check_size(size_hw: tuple[int, int], name: str) -> None:
 
 
 def _damaged(name: str, header: PictureHeader, what: str) -> UnreadableMedia:
-    return UnreadableMedia(
-        f"Cannot read {name}: this {header.kind} is damaged ({what}); get a whole copy of it."
-    )
+    return UnreadableMedia(f"Cannot read {name}: this {header.kind} is damaged ({what}); get a whole copy of it.")
 
 
 def _too_large(image_rgb: NDArray[np.uint8], suffix: str) -> OutputError:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +22,9 @@ from mien.models.session import Network, Session
 from mien.pixels.boxes import Floats, Square, bounding_box
 from mien.pixels.preprocess import crop_square, to_batch
 from mien.scene import Hand
+
+REVISION = 2
+"""Raised whenever the same picture gives other landmarks, so that landmarks kept by training are found anew."""
 
 PALM_MODEL = "palm_mediapipe_full"
 LANDMARK_MODEL = "hand_landmark_full"
@@ -41,6 +45,7 @@ _SAME_HAND = 0.25
 _SURE = 0.9
 _HOPELESS = 0.05
 
+_PAD_SIDE = 512  # pixels; larger pictures are shrunk before they get a border, the palm network sees 192 anyway
 _PAD = 0.5  # border of a crop on each side, as a fraction of its longer side
 
 BOX_MARGIN = 0.1
@@ -101,8 +106,11 @@ class HandDetector:
         Returns:
             hands with boxes and landmarks in pixels of the picture; both may reach beyond it.
         """
-        readings = self._read(image_rgb, self._palm_squares(image_rgb, tiles=self._tiles))
-        hands = _distinct([reading for reading in readings if reading.presence >= self._threshold])
+        hands = self._hands(image_rgb, self._palm_squares(image_rgb, tiles=self._tiles))
+        if not hands:
+            # A hand held close to the camera fills the frame; the palm detector wants to see around it. Measured on
+            # webcam pictures: found in 95 % instead of 90 %; frames without a hand cost a palm search more.
+            hands = self._hands(image_rgb, self._padded_squares(image_rgb))
         return tuple(_hand(reading) for reading in hands[: self._max_hands])
 
     def landmarks_of_crop(self, image_rgb: NDArray[np.uint8]) -> Hand | None:
@@ -138,6 +146,10 @@ class HandDetector:
     ) -> None:
         self.close()
 
+    def _hands(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
+        readings = self._read(image_rgb, squares)
+        return _distinct([reading for reading in readings if reading.presence >= self._threshold])
+
     def _palm_squares(self, image_rgb: NDArray[np.uint8], *, tiles: bool = False) -> list[Square]:
         palms = self._palms.detect(image_rgb, tiles=tiles)
         return [
@@ -146,18 +158,29 @@ class HandDetector:
         ]
 
     def _padded_squares(self, image_rgb: NDArray[np.uint8]) -> list[Square]:
+        height, width = image_rgb.shape[:2]
+        scale = min(1.0, _PAD_SIDE / max(height, width))
+        if scale < 1:
+            small_wh = max(1, round(width * scale)), max(1, round(height * scale))
+            image_rgb = np.asarray(cv2.resize(image_rgb, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
         pad = round(_PAD * max(image_rgb.shape[:2]))
         padded = np.pad(image_rgb, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
-        squares = self._palm_squares(padded)
-        return [Square((s.centre_xy[0] - pad, s.centre_xy[1] - pad), s.side, s.angle) for s in squares]
+        return [
+            Square(((s.centre_xy[0] - pad) / scale, (s.centre_xy[1] - pad) / scale), s.side / scale, s.angle)
+            for s in self._palm_squares(padded)
+        ]
 
     def _read(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
-        """Landmarks in each square; doubtful ones are read again where their landmarks lie."""
+        """Landmarks in each square, read again where they lie: the palm's square is only a guess at the hand's.
+
+        Measured on webcam pictures: the second reading takes the gestures read rightly from 79 to 82 %.
+        """
         readings = self._read_once(image_rgb, squares)
-        doubtful = [i for i, reading in enumerate(readings) if _HOPELESS <= reading.presence < _SURE]
-        again = self._read_once(image_rgb, [_square_of_landmarks(readings[i].points_xyz[:, :2]) for i in doubtful])
-        for i, reading in zip(doubtful, again, strict=True):
-            readings[i] = max(readings[i], reading, key=lambda one: one.presence)
+        hopeful = [i for i, reading in enumerate(readings) if reading.presence >= _HOPELESS]
+        again = self._read_once(image_rgb, [_square_of_landmarks(readings[i].points_xyz[:, :2]) for i in hopeful])
+        for i, reading in zip(hopeful, again, strict=True):
+            if reading.presence >= min(self._threshold, readings[i].presence):
+                readings[i] = reading
         return readings
 
     def _read_once(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:

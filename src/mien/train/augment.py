@@ -57,11 +57,23 @@ class LandmarkAugmentation(nn.Module):
         B = landmarks.shape[0]
         spread = torch.tensor([self.recipe.tilt, self.recipe.tilt, self.recipe.rotation], device=landmarks.device)
         angles = torch.deg2rad(spread * (2 * torch.rand(B, 3, device=landmarks.device) - 1))
+        landmarks = self._bent(landmarks)
         middle = landmarks.mean(dim=1, keepdim=True)
         points = (landmarks - middle) @ _rotations(angles).transpose(1, 2)  # (B, 21, 3)
         points = points * (1 + self.recipe.zoom * (2 * torch.rand(B, 1, 3, device=points.device) - 1))
         size = points.square().sum(dim=2).mean(dim=1).sqrt()[:, None, None]
         return points + middle + self.recipe.noise * size * torch.randn_like(points)
+
+    def _bent(self, landmarks: Tensor) -> Tensor:
+        """Each finger turned at its base: signers hold the fingers that make no difference in their own ways."""
+        if not self.recipe.bend:
+            return landmarks
+        B = landmarks.shape[0]
+        fingers = landmarks[:, 1:].reshape(B * 5, 4, 3)  # thumb to little finger, base to tip
+        base = fingers[:, :1]
+        angles = torch.deg2rad(self.recipe.bend * torch.randn(B * 5, 3, device=landmarks.device))
+        bent = (fingers - base) @ _rotations(angles).transpose(1, 2) + base
+        return torch.cat([landmarks[:, :1], bent.reshape(B, 20, 3)], dim=1)
 
 
 def mixup(samples: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:

@@ -100,7 +100,8 @@ class NetworkRecipe:
 class AugmentRecipe:
     """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions,
     `flip` left to right, `contrast` and `brightness` as fractions, `erasing` as a probability. Landmarks: `rotation`,
-    `zoom`, `tilt` (degrees out of the picture plane) and `noise` (fraction of the hand's size). Both: `mixup`, the
+    `zoom`, `tilt` (degrees out of the picture plane), `bend` (standard deviation in degrees by which each finger turns
+    at its base) and `noise` (fraction of the hand's size). Both: `mixup`, the
     alpha of Zhang et al. 2018."""
 
     rotation: float = 0.0
@@ -112,6 +113,7 @@ class AugmentRecipe:
     brightness: float = 0.0
     erasing: float = 0.0
     tilt: float = 0.0
+    bend: float = 0.0
     noise: float = 0.0
     mixup: float = 0.0
 
