@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ def main() -> None:
     for heading in ("figure", "value"):
         table.add_column(heading)
     low, high = accuracy_interval(right)
-    for name, value in summary_scores(probabilities, part.labels).items():
+    figures = summary_scores(probabilities, part.labels)
+    for name, value in figures.items():
         table.add_row(
             name, f"{value:.4f}" + (f"  (95 % interval {low:.4f} to {high:.4f})" if name == "accuracy" else "")
         )
@@ -54,12 +56,30 @@ def main() -> None:
         agrees = probabilities[voted].argmax(axis=1) == plurality
         table.add_row("accuracy against the FER+ plurality", f"{agrees.mean():.4f}  ({voted.sum()} images)")
     Console(width=120).print(table)
+    if arguments.scores:
+        _write_scores(arguments, figures, len(part))
 
     names = list(part.label_set.labels)
     print(classification_report(part.labels, probabilities.argmax(axis=1), target_names=names, digits=3))
     matrix = confusion_matrix(part.labels, probabilities.argmax(axis=1))
     print("rows true, columns predicted:", " ".join(names))
     print(np.array2string(matrix))
+
+
+def _write_scores(arguments: argparse.Namespace, figures: dict[str, float], count: int) -> None:
+    usage = {"validation": "PublicTest", "test": "PrivateTest"}[arguments.split]
+    scores = [
+        {
+            "metric": name,
+            "value": round(value, 4),
+            "data": "FER2013",
+            "split": usage,
+            "protocol": f"all {count} images, one view, chosen on PublicTest",
+            "command": f"python benchmarks/emotion_accuracy.py fer2013.csv.xz --split {arguments.split}",
+        }
+        for name, value in figures.items()
+    ]
+    arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
 
 
 def _repeats(images: np.ndarray, train: np.ndarray, tested: np.ndarray) -> np.ndarray:
@@ -79,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--votes", type=Path)
     parser.add_argument("--split", choices=("validation", "test"), default="validation")
     parser.add_argument("--model", default=EMOTION_MODEL)
+    parser.add_argument("--scores", type=Path, help="write the figures as JSON, for `mien export --scores`")
     return parser.parse_args()
 
 

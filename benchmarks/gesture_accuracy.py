@@ -13,6 +13,7 @@ The temperature and the threshold for the recipe come from the answers to all le
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import tempfile
 from collections import defaultdict
@@ -63,6 +64,8 @@ def main() -> None:
     probabilities[found] = softmax(logits[found] / temperature)
     threshold = recipe.export.threshold if arguments.threshold is None else arguments.threshold
     _print(collection, truth, found, probabilities, threshold)
+    if arguments.scores:
+        arguments.scores.write_text(json.dumps(_scores(collection, truth, probabilities, threshold), indent=2) + "\n")
     print(f"temperature over all left-out pictures {temperature:.3f}; threshold {threshold:g}")
     for t in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
         print(f"threshold {t:g}:", _line(collection, truth, probabilities, t))
@@ -79,6 +82,24 @@ def _leave_out(recipe, dataset, used, others, tested, seed) -> np.ndarray:
         _, network = trained_network(run)
     with torch.inference_mode():
         return network(torch.from_numpy(dataset.samples[tested])).double().numpy()
+
+
+def _scores(collection, truth, probabilities, threshold) -> list[dict[str, object]]:
+    right = _right(truth, probabilities, threshold)
+    parts = [("four gestures recognised", collection == name, name, truth != NONE) for name in sorted(set(collection))]
+    named = sorted(set(collection[truth == NONE]))
+    parts += [("none recognised", collection == name, name, truth == NONE) for name in named]
+    return [
+        {
+            "metric": metric,
+            "value": round(float(right[mine & wanted].mean()), 4),
+            "data": name,
+            "split": "all pictures",
+            "protocol": f"{(mine & wanted).sum()} pictures of a data set left out of training, threshold {threshold:g}",
+            "command": "python benchmarks/gesture_accuracy.py GESTURES_FOLDER",
+        }
+        for metric, mine, name, wanted in parts
+    ]
 
 
 def _line(collection, truth, probabilities, threshold) -> str:
@@ -121,6 +142,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--seeds", type=int, default=1, help="average the logits of so many networks")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
+    parser.add_argument("--scores", type=Path, help="write the figures as JSON, for `mien export --scores`")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     logging.getLogger("mien").setLevel(logging.ERROR)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -277,3 +278,16 @@ def test_golden_crops_and_batches() -> None:
     blocks = flat[:96:2, :96:2].repeat(2, axis=0).repeat(2, axis=1)  # halving it is exact
     digest.update(crop_face(blocks, (0, 0, 96, 96), spec(colour="grey")).tobytes())
     assert digest.hexdigest() == "8ae3870153a13df3bdd05045f36491d3d40c578ca890aa8e8e0e58e055441e50"
+
+
+def test_lift_moves_the_crop_up_along_the_face() -> None:
+    rows = np.repeat(np.arange(200, dtype=np.uint8)[:, None, None], 200, axis=1).repeat(3, axis=2)
+    box = (60.0, 80.0, 100.0, 120.0)
+    plain, lifted = (crop_face(rows, box, InputSpec(size_hw=(40, 40), lift=lift)) for lift in (0.0, 0.25))
+    assert (plain.astype(int) - lifted.astype(int) == 10).all()
+    # A face lying on its side (the eyes one above the other): up is to the side.
+    columns = rows.transpose(1, 0, 2).copy()
+    eyes = ((80.0, 90.0), (80.0, 110.0))
+    spec = InputSpec(size_hw=(40, 40), level=True)
+    turned = [crop_face(columns, box, replace(spec, lift=lift), keypoints_xy=eyes) for lift in (0.0, 0.25)]
+    assert np.abs(turned[1].astype(int) - turned[0].astype(int) - 10).max() <= 1

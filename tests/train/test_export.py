@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from mien.data.dataset import Dataset
-from mien.errors import InputError, ModelError, OutputError
+from mien.errors import InputError, ModelError, OutputError, UnknownName
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.session import Session
 from mien.stages.classify import ExpressionClassifier
-from mien.train.export import export_run, prepared, to_onnx
+from mien.train.export import ExportOptions, export_run, prepared, read_scores, to_onnx
 from mien.train.fit import RunOptions, fit, trained_network
 from mien.train.networks import build_network
 from mien.train.recipe import load_recipe
@@ -48,7 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_faces: Dataset) -> Path:
 @pytest.fixture(scope="module")
 def exported(run: Path, tiny_faces: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    return export_run(run, folder, tiny_faces, command=COMMAND)
+    return export_run(run, folder, tiny_faces, ExportOptions(command=COMMAND))
 
 
 def test_the_manifest_holds_what_the_run_time_needs(exported: Artifact, run: Path) -> None:
@@ -107,7 +107,7 @@ def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(
     run: Path, tiny_faces: Dataset, exported: Artifact
 ) -> None:
     without_test = tiny_faces.where(tiny_faces.split != "test")
-    again = export_run(run, exported.folder, without_test, command=COMMAND)
+    again = export_run(run, exported.folder, without_test, ExportOptions(command=COMMAND))
     assert again.manifest == exported.manifest
     assert sorted(path.name for path in again.folder.parent.iterdir()) == ["tiny"]
 
@@ -119,7 +119,7 @@ def test_a_temperature_in_the_recipe_is_taken(run: Path, tiny_faces: Dataset, tm
     (copy / "checkpoints").mkdir(parents=True)
     (copy / "recipe.json").write_text(json.dumps(settings), "utf-8")
     (copy / "checkpoints" / "best.ckpt").write_bytes((run / "checkpoints" / "best.ckpt").read_bytes())
-    assert export_run(copy, tmp_path / "model", tiny_faces, command=COMMAND).manifest.temperature == 2.5
+    assert export_run(copy, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND)).manifest.temperature == 2.5
 
 
 def test_a_disagreement_writes_nothing(
@@ -135,17 +135,17 @@ def test_a_disagreement_writes_nothing(
 
     monkeypatch.setattr("mien.train.export.to_onnx", slightly_other)
     with pytest.raises(ModelError, match=r"differ by 1\.0e-03, more than 0\.0001; nothing was written"):
-        export_run(run, tmp_path / "model", tiny_faces, command=COMMAND)
+        export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_run_and_no_place(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no trained run"):
-        export_run(tmp_path / "none", tmp_path / "model", tiny_faces, command=COMMAND)
+        export_run(tmp_path / "none", tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"")
     with pytest.raises(OutputError, match="not a model folder"):
-        export_run(run, tmp_path / "photos", tiny_faces, command=COMMAND)
+        export_run(run, tmp_path / "photos", tiny_faces, ExportOptions(command=COMMAND))
 
 
 @pytest.mark.parametrize("name", ["emotion", "gesture"])
@@ -161,3 +161,32 @@ def test_the_shipped_networks_export_with_any_batch(name: str, tmp_path: Path) -
     with Session(artifact, threads=1) as session:
         for count in (1, 5):
             np.testing.assert_allclose(session.run(batch[:count])[0], by_torch[:count], atol=1e-4)
+
+
+def test_what_was_found_out_after_training_goes_into_the_manifest(
+    run: Path, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    score = {"metric": "m", "value": 0.5, "data": "d", "split": "test", "protocol": "p", "command": "c"}
+    (tmp_path / "scores.json").write_text(json.dumps([score]))
+    options = ExportOptions(
+        command=COMMAND,
+        changes={"input.margin": "0.1", "input.lift": "0.05", "input.level": "true", "export.threshold": "0.4"},
+        scores=read_scores(tmp_path / "scores.json"),
+    )
+    artifact = export_run(run, tmp_path / "model", tiny_faces, options)
+    spec = load_artifact(tmp_path / "model").manifest.input
+    assert (spec.margin, spec.lift, spec.level, artifact.manifest.threshold) == (0.1, 0.05, True, 0.4)
+    assert artifact.manifest.scores[0].metric == "m"
+    assert "| m | 0.5 |" in artifact.card
+
+
+def test_what_was_trained_cannot_change_at_export() -> None:
+    with pytest.raises(UnknownName, match=r"input\.margin"):
+        ExportOptions(command=COMMAND, changes={"input.mean": "[0.1]"})
+
+
+@pytest.mark.parametrize("text", ["no json", "{}x", '[{"metric": "m"}]', "[1]"])
+def test_scores_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(InputError, match="scores"):
+        read_scores(tmp_path / "scores.json")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.train import corpus
+from mien.cli.train import corpus, setting
 from mien.errors import MissingExtra
 
 
@@ -17,17 +17,24 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Model folder to write.")],
     data: Annotated[Path, typer.Option(help="The data of the run: the temperature is fitted on its validation split.")],
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="JSON list of scores that a benchmark wrote.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="input.margin, input.lift, input.level or export.*"),
+    ] = None,
 ) -> None:
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
     try:
         from mien.train.corpus import CorpusPaths
-        from mien.train.export import export_run
+        from mien.train.export import ExportOptions, export_run, read_scores
         from mien.train.fit import run_recipe
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
-    dataset = corpus(run_recipe(run), CorpusPaths(data=data, votes=votes, cache=run.parent / "cache"))
+    changes = dict(setting(text) for text in settings or ())
     command = shlex.join(["mien", "export", run.name, folder.name, "--data", data.name])
-    artifact = export_run(run, folder, dataset, command=command)
+    options = ExportOptions(command=command, changes=changes, scores=() if scores is None else read_scores(scores))
+    dataset = corpus(run_recipe(run), CorpusPaths(data=data, votes=votes, cache=run.parent / "cache"))
+    artifact = export_run(run, folder, dataset, options)
     typer.echo(f"{folder}: {artifact.manifest.name}, temperature {artifact.manifest.temperature:g}")
     for score in artifact.manifest.scores:
         typer.echo(f"{score.split} {score.metric} {score.value:.4f}")

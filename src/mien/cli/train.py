@@ -40,7 +40,7 @@ def train(
         from mien.train.recipe import load_recipe
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
-    changes = dict(_change(text) for text in settings or ())
+    changes = dict(setting(text) for text in settings or ())
     chosen = load_recipe(recipe, changes=changes)
     folder = out or Path("runs") / chosen.name
     is_watched = sys.stderr.isatty()
@@ -65,7 +65,8 @@ def corpus(recipe: Recipe, paths: CorpusPaths) -> Dataset:
         return load_corpus(recipe, paths, on_step=lambda done: progress.update(bar, completed=done))
 
 
-def _change(text: str) -> tuple[str, str]:
+def setting(text: str) -> tuple[str, str]:
+    """NAME=VALUE as a pair."""
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE, e.g. fit.epochs=3", param_hint="--set")

@@ -142,6 +142,7 @@ def _read_input(data: Any) -> InputSpec:
         for number in data[name]:
             _check_number(f"{name} of input", number)
     _check_number("margin of input", data["margin"])
+    _check_number("lift of input", data["lift"])
     return InputSpec.from_dict(data)
 
 

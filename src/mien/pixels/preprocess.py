@@ -34,6 +34,7 @@ class InputSpec:
         mean: subtracted per channel after scaling pixels to 0..1.
         std: divided by, per channel.
         margin: how far a crop reaches beyond the detected box on each side, as a fraction of the box's longer side.
+        lift: how far a crop's middle lies above the box's, as a fraction of the box's longer side.
         level: whether faces are turned until the eyes are level.
     """
 
@@ -44,6 +45,7 @@ class InputSpec:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     margin: float = 0.0
+    lift: float = 0.0
     level: bool = False
 
     def __post_init__(self) -> None:
@@ -57,8 +59,11 @@ class InputSpec:
             raise ValueError(f"mean and std have one number, or one a channel, got {self.mean}, {self.std}")
         if not all(map(math.isfinite, (*self.mean, *self.std))):
             raise ValueError(f"mean and std are finite numbers, got {self.mean}, {self.std}")
-        if min(self.std) <= 0 or not -0.5 < self.margin < 2:
-            raise ValueError(f"std is above 0 and margin between -0.5 and 2, got {self.std}, {self.margin}")
+        if min(self.std) <= 0 or not -0.5 < self.margin < 2 or not -1 <= self.lift <= 1:
+            raise ValueError(
+                "std is above 0, margin between -0.5 and 2, lift between -1 and 1, "
+                f"got {self.std}, {self.margin}, {self.lift}"
+            )
 
     @property
     def channels(self) -> int:
@@ -74,6 +79,7 @@ class InputSpec:
             "mean": list(self.mean),
             "std": list(self.std),
             "margin": self.margin,
+            "lift": self.lift,
             "level": self.level,
         }
 
@@ -142,10 +148,11 @@ def crop_face(
         (h, w) uint8 for grey, (h, w, 3) for rgb.
     """
     x1, y1, x2, y2 = box_xyxy
-    side = max(x2 - x1, y2 - y1) * (1 + 2 * spec.margin)
-    centre = ((x1 + x2) / 2, (y1 + y2) / 2)
+    side = max(x2 - x1, y2 - y1)
     angle = _eye_angle(keypoints_xy) if spec.level and len(keypoints_xy) >= 2 else 0.0
-    return crop_square(image_rgb, centre, side, angle, spec)
+    up = spec.lift * side
+    centre = ((x1 + x2) / 2 + up * math.sin(angle), (y1 + y2) / 2 - up * math.cos(angle))
+    return crop_square(image_rgb, centre, side * (1 + 2 * spec.margin), angle, spec)
 
 
 def crop_square(

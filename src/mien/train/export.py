@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import tempfile
 import warnings
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +18,43 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mien.data.dataset import Dataset
-from mien.errors import ModelError
+from mien.errors import InputError, ModelError, UnknownName
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Manifest, Score
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, to_batch
 from mien.train.fit import trained_network
-from mien.train.recipe import Recipe
+from mien.train.recipe import Recipe, changed_recipe
 from mien.train.scores import fitted_temperature, softmax, summary_scores
 
 OPSET = 18
 TOLERANCE = 1e-4
+_LATE_SETTINGS = ("input.margin", "input.lift", "input.level")
 
 logger = logging.getLogger(__name__)
 
 
-def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Artifact:
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What may differ from the run's recipe, and what was found out since.
+
+    Args:
+        command: what the user typed, for the manifest.
+        changes: settings of the recipe's `input.margin`, `input.lift`, `input.level` and `export`, as text.
+        scores: figures measured elsewhere, on data the run has not seen.
+    """
+
+    command: str
+    changes: Mapping[str, str] = field(default_factory=dict)
+    scores: tuple[Score, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.changes:
+            if name not in _LATE_SETTINGS and not name.startswith("export."):
+                raise UnknownName("setting that may change after training", name, (*_LATE_SETTINGS, "export.*"))
+
+
+def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions) -> Artifact:
     """Write the best weights of a run as a model folder.
 
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
@@ -41,7 +64,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
         run: the run folder.
         folder: the model folder to write.
         dataset: the data of the run.
-        command: what the user typed, for the manifest.
+        options: what differs from the recipe.
 
     Raises:
         InputError: the folder holds no run.
@@ -49,6 +72,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
         OutputError: the model folder cannot be written.
     """
     recipe, network = trained_network(run)
+    recipe = changed_recipe(recipe, options.changes)
     spec = recipe.input_spec()
     validation = dataset.part("validation")
     batch = prepared(validation.samples, spec)
@@ -57,10 +81,21 @@ def export_run(run: Path, folder: Path, dataset: Dataset, *, command: str) -> Ar
     logits, difference = _checked(network, model_bytes, manifest, batch)
     temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     scores = summary_scores(softmax(logits / temperature), validation.labels)
-    manifest = _with_scores(manifest, temperature, scores, validation, command)
+    manifest = _with_scores(manifest, temperature, scores, validation, options.command)
+    manifest = replace(manifest, scores=(*options.scores, *manifest.scores))
     card = _card(recipe, manifest, len(dataset.part("train")), difference)
     logger.info("temperature %.3f, torch and ONNX differ by %.1e", temperature, difference)
     return write_artifact(folder, model_bytes, manifest, card)
+
+
+def read_scores(path: Path) -> tuple[Score, ...]:
+    """Figures from a JSON list, as the project's benchmarks write it; raises InputError when it is none."""
+    try:
+        return tuple(Score(**entry) for entry in json.loads(path.read_text("utf-8")))
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read: {exc.strerror}") from exc
+    except (ValueError, TypeError) as exc:
+        raise InputError(f"{path} is no list of scores as the benchmarks write it: {exc}") from exc
 
 
 def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:

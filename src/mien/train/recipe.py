@@ -57,8 +57,8 @@ _LIMITS = {
 class InputRecipe:
     """What the network is fed; becomes the manifest's input.
 
-    `size_hw`, `colour`, `mean` and `std` as in `mien.pixels.preprocess.InputSpec`; `margin` and `level` say how a
-    detected face must be cropped to be framed as the training images are.
+    `size_hw`, `colour`, `mean` and `std` as in `mien.pixels.preprocess.InputSpec`; `margin`, `lift` and `level` say
+    how a detected face must be cropped to be framed as the training images are.
     """
 
     size_hw: tuple[int, ...] = (48, 48)
@@ -66,6 +66,7 @@ class InputRecipe:
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.25,)
     margin: float = 0.0
+    lift: float = 0.0
     level: bool = False
 
 
@@ -101,8 +102,7 @@ class AugmentRecipe:
     """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions,
     `flip` left to right, `contrast` and `brightness` as fractions, `erasing` as a probability. Landmarks: `rotation`,
     `zoom`, `tilt` (degrees out of the picture plane), `bend` (standard deviation in degrees by which each finger turns
-    at its base) and `noise` (fraction of the hand's size). Both: `mixup`, the
-    alpha of Zhang et al. 2018."""
+    at its base) and `noise` (fraction of the hand's size). Both: `mixup`, the alpha of Zhang et al. 2018."""
 
     rotation: float = 0.0
     shear: float = 0.0
@@ -199,6 +199,7 @@ class Recipe:
             mean=self.input.mean,
             std=self.input.std,
             margin=self.input.margin,
+            lift=self.input.lift,
             level=self.input.level,
         )
 
@@ -254,6 +255,14 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
     return _build(Recipe, data, "recipe")
+
+
+def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+    """The recipe with some settings changed, given as for `load_recipe`; raises as it does."""
+    data = recipe.to_dict()
+    for dotted, text in changes.items():
+        _change(data, dotted, text)
+    return recipe_from_dict(data)
 
 
 def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
