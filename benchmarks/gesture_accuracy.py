@@ -44,7 +44,7 @@ def main() -> None:
             pictures,
             detector,
             whole_frames=recipe.data.whole_frames,
-            cache=arguments.cache / f"measured-{arguments.limit}.npz",
+            cache=arguments.cache / f"hands-{arguments.limit or 'all'}.npz",
         )
     trained_on = {picture.path for picture in find_hand_pictures(arguments.folder, limit=recipe.data.limit)}
     used = np.array([picture.path in trained_on for picture in pictures])[found]

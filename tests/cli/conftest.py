@@ -61,9 +61,9 @@ def mien_process() -> Callable[..., subprocess.Popen[str]]:
 @pytest.fixture(scope="session")
 def drawn() -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB: a drawn picture with a face and a hand that the detectors find."""
-    from mien.pixels.artwork import demo_frames
+    from mien.pixels.artwork import demo_frame
 
-    return np.asarray(next(demo_frames()), np.uint8)
+    return np.asarray(demo_frame(30), np.uint8)
 
 
 @pytest.fixture

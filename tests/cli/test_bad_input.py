@@ -143,7 +143,7 @@ def test_an_output_folder_that_cannot_be_made(mien: Run, photo: Path, tmp_path: 
     ended = mien("look", photo, "--save", tmp_path / "file" / "saved")
     assert ended.code == 1
     assert len(ended.sentences) == 1
-    ended = mien("look", photo, "--jsonl", tmp_path / "nowhere" / "file" / "a.jsonl")
+    ended = mien("look", photo, "--jsonl", tmp_path / "file" / "a.jsonl")
     assert ended.code == 1
     assert len(ended.sentences) == 1
 
@@ -186,7 +186,7 @@ def test_a_full_disk_while_a_picture_is_saved(
     ended = mien("look", photo, "--save", tmp_path / "saved")
     assert ended.code == 1
     (sentence,) = ended.sentences
-    assert "No space left" in sentence
+    assert "the disk is full" in sentence
     assert not list((tmp_path / "saved").iterdir()), "nothing half-written stays"
 
 
@@ -272,6 +272,7 @@ def test_a_reader_that_goes_away_is_no_error(mien_process: Run, long_clip: Path)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.stderr is not None
-    assert "Traceback" not in process.stderr.read()
-    assert process.wait(timeout=30) in (0, 1)
+    process.stdout = None
+    _, err = process.communicate(timeout=60)
+    assert err == ""
+    assert process.returncode == 0

@@ -10,6 +10,7 @@ from mien.outputs.text import describe
     [
         ([], [], "no face and no hand"),
         ([("happy", 0.914)], [], "1 face: looks happy (91 %)"),
+        ([("surprise", 0.914)], [], "1 face: looks surprised (91 %)"),
         ([("happy", 0.3, True)], [], "1 face: is hard to read"),
         ([(None,)], [], "1 face"),
         ([(None,), (None,)], [], "2 faces"),

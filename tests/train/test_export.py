@@ -163,9 +163,7 @@ def test_the_shipped_networks_export_with_any_batch(name: str, tmp_path: Path) -
             np.testing.assert_allclose(session.run(batch[:count])[0], by_torch[:count], atol=1e-4)
 
 
-def test_what_was_found_out_after_training_goes_into_the_manifest(
-    run: Path, tiny_faces: Dataset, tmp_path: Path
-) -> None:
+def test_what_was_found_out_later_goes_into_the_manifest(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
     score = {"metric": "m", "value": 0.5, "data": "d", "split": "test", "protocol": "p", "command": "c"}
     (tmp_path / "scores.json").write_text(json.dumps([score]))
     options = ExportOptions(

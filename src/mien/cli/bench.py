@@ -14,7 +14,7 @@ from rich.table import Table
 
 from mien.errors import InputError
 from mien.pipeline import Analyzer, Options, check_tasks
-from mien.pixels.artwork import demo_frames
+from mien.pixels.artwork import demo_frame
 from mien.pixels.images import read_image
 from mien.scene import Frame
 from mien.stages.classify import ExpressionClassifier, GestureClassifier
@@ -33,7 +33,7 @@ def bench(
 ) -> None:
     """Time one frame through everything: median and 95th percentile in milliseconds."""
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
-    image = _fitted(next(demo_frames()) if picture is None else read_image(picture), size)
+    image = _fitted(demo_frame(30) if picture is None else read_image(picture), size)
     table = Table(box=None, pad_edge=False)
     for heading in ("stage", "median ms", "p95 ms"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")

@@ -19,7 +19,7 @@ from mien.stages.sources import expand_sources
 def classify(
     task: Annotated[str, typer.Argument(help="emotion or gesture.", metavar="TASK")],
     images: Annotated[
-        list[str], typer.Argument(help="Crops of a face (emotion) or a hand (gesture).", metavar="IMAGE...")
+        list[str], typer.Argument(help="Crops of a face (emotion) or a hand (gesture).", metavar="IMAGE")
     ],
     jsonl: Annotated[str | None, typer.Option(help="One JSON object an image, to this file; - is stdout.")] = None,
     model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from mien import __version__
 from mien.errors import MienError
@@ -29,10 +27,9 @@ _EXTRAS = {"train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pand
 def doctor() -> None:
     """Say what works on this machine; the exit code is 1 when something of the package itself does not."""
     lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *_devices()]
-    table = Table(box=None, show_header=False, pad_edge=False)
+    width = max(len(subject) for _, subject, _ in lines)
     for state, subject, finding in lines:
-        table.add_row(state, subject, finding)
-    Console(soft_wrap=True).print(table, markup=False)
+        typer.echo(f"{state:<4}{subject:<{width}}  {finding}")
     bad = sum(state == "BAD" for state, _, _ in lines)
     typer.echo(f"{bad} problem{'s' * (bad != 1)}." if bad else "All of the package works here.")
     if bad:

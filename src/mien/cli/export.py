@@ -17,7 +17,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Model folder to write.")],
     data: Annotated[Path, typer.Option(help="The data of the run: the temperature is fitted on its validation split.")],
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
-    scores: Annotated[Path | None, typer.Option(help="JSON list of scores that a benchmark wrote.")] = None,
+    scores: Annotated[
+        list[Path] | None, typer.Option(help="JSON list of scores that a benchmark wrote; may be given again.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="input.margin, input.lift, input.level or export.*"),
@@ -32,7 +34,8 @@ def export(
         raise MissingExtra("train", exc.name or "torch") from exc
     changes = dict(setting(text) for text in settings or ())
     command = shlex.join(["mien", "export", run.name, folder.name, "--data", data.name])
-    options = ExportOptions(command=command, changes=changes, scores=() if scores is None else read_scores(scores))
+    measured = tuple(score for path in scores or () for score in read_scores(path))
+    options = ExportOptions(command=command, changes=changes, scores=measured)
     dataset = corpus(run_recipe(run), CorpusPaths(data=data, votes=votes, cache=run.parent / "cache"))
     artifact = export_run(run, folder, dataset, options)
     typer.echo(f"{folder}: {artifact.manifest.name}, temperature {artifact.manifest.temperature:g}")

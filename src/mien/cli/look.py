@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from mien.errors import InputError, MienError, OutputError
 from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter
 from mien.outputs.saved import SavedMedia
-from mien.outputs.text import describe
+from mien.outputs.text import appearance, describe
 from mien.pipeline import Analyzer, Options, check_tasks
 from mien.scene import Scene
 from mien.stages.sources import Source, expand_sources, open_source
@@ -28,7 +28,7 @@ class Output(Protocol):
 
 
 def look(
-    sources: Annotated[list[str], typer.Argument(help="Photos, videos, folders or quoted globs.", metavar="SOURCE...")],
+    sources: Annotated[list[str], typer.Argument(help="Photos, videos, folders or quoted globs.", metavar="SOURCE")],
     task: Annotated[str, typer.Option(help="emotion, gesture, or both with a comma.")] = "emotion,gesture",
     jsonl: Annotated[str | None, typer.Option(help="One JSON object a frame, to this file; - is stdout.")] = None,
     json: Annotated[str | None, typer.Option(help="One JSON array, to this file; - is stdout.")] = None,
@@ -127,7 +127,7 @@ class _Words:
         self._last = scene
         seen = {"a face": bool(scene.faces), "a hand": bool(scene.hands)}
         self._seen.update(what for what, is_there in seen.items() if is_there)
-        looks = {f"looks {face.label}" for face in scene.faces if not face.uncertain}
+        looks = {f"looks {appearance(str(face.label))}" for face in scene.faces if not face.uncertain}
         self._read.update(looks | {f"hand shows {hand.label}" for hand in scene.hands if not hand.uncertain})
 
     def end_of(self, path: Path) -> None:

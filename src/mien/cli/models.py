@@ -10,6 +10,8 @@ from rich.table import Table
 
 from mien.models.artifact import load_artifact, zoo_names
 
+_WIDTH = 120
+
 
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this model's card; a name or a folder.")] = None,
@@ -19,7 +21,7 @@ def models(
         typer.echo(load_artifact(name).card)
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "task", "input", "size", "licence", "scores"):
+    for heading in ("model", "task", "input", "size", "licence", "first score"):
         table.add_column(heading, overflow="fold")
     for each in zoo_names():
         artifact = load_artifact(each)
@@ -32,7 +34,9 @@ def models(
             f"{height}x{width} {colour}",
             f"{artifact.model_path.stat().st_size / 1e6:.1f} MB",
             manifest.licence,
-            "\n".join(f"{score.metric} {score.value:g} ({score.data}, {score.split})" for score in manifest.scores)
-            or "-",
+            f"{manifest.scores[0].metric} {manifest.scores[0].value:g}, {manifest.scores[0].data}"
+            if manifest.scores
+            else "",
         )
-    Console(soft_wrap=True).print(table)
+    Console(width=max(Console().width, _WIDTH)).print(table)
+    typer.echo("mien models NAME shows a model's card with all its scores.")

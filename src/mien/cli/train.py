@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from mien.errors import MissingExtra
 
@@ -49,10 +48,8 @@ def train(
     dataset = corpus(chosen, CorpusPaths(data=data, votes=votes, cache=folder.parent / "cache"))
     options = RunOptions(out=folder, device=device, resume=resume, threads=threads, progress=is_watched)
     summary = fit(chosen, dataset, options)
-    table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in summary.items():
-        table.add_row(name, str(value))
-    Console(soft_wrap=True).print(table)
+        typer.echo(f"{name:<20}{value}")
     typer.echo(f"Next: mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else ""))
 
 

@@ -9,6 +9,13 @@ from mien.scene import Face, Hand, Scene
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _EACH_UP_TO = 3
+_LOOKS = {"disgust": "disgusted", "fear": "afraid", "surprise": "surprised", "contempt": "contemptuous"}
+"""How a face looks, for labels that are nouns."""
+
+
+def appearance(label: str) -> str:
+    """The word for a face that shows an expression, e.g. `surprised` for `surprise`."""
+    return _LOOKS.get(label, label)
 
 
 def describe(scene: Scene) -> str:
@@ -31,14 +38,18 @@ def _faces(faces: Sequence[Face]) -> str:
     if len(read) <= _EACH_UP_TO:
         return f"{title}: {', '.join(f'one {_look(face)}' for face in read)}"
     counts = Counter("" if face.uncertain else str(face.label) for face in read)
-    told = [_count(number, f"looks {label}", f"look {label}") for label, number in _by_number(counts) if label]
+    told = [
+        _count(number, f"looks {appearance(label)}", f"look {appearance(label)}")
+        for label, number in _by_number(counts)
+        if label
+    ]
     if counts[""]:
         told.append(_count(counts[""], "is hard to read", "are hard to read"))
     return f"{title}: {', '.join(told)}"
 
 
 def _look(face: Face) -> str:
-    return "is hard to read" if face.uncertain else f"looks {face.label} ({_percent(face.confidence)})"
+    return "is hard to read" if face.uncertain else f"looks {appearance(str(face.label))} ({_percent(face.confidence)})"
 
 
 def _hands(hands: Sequence[Hand]) -> str:

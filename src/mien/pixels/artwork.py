@@ -119,20 +119,25 @@ def demo_frames() -> Iterator[NDArray[np.uint8]]:
     Returns:
         36 pictures, (480, 640, 3) uint8 RGB, to be shown at `CLIP_FPS`.
     """
-    for i in range(CLIP_FRAMES):
-        time_s = i / CLIP_FPS
-        face = EXPRESSIONS["neutral"].towards(EXPRESSIONS["happy"], _eased((time_s - 0.8) / 0.6))
-        if 2.3 < time_s < 2.45:
-            face = replace(face, eyes=-0.9)  # a blink
-        canvas = Canvas(CLIP_SIZE_HW)
-        canvas.wash(*WALLS["blue"])
-        sway = 0.04 * math.sin(2 * math.pi * time_s / 3)
-        paint_person(Brush(canvas, (262 + 60 * sway, 205), 74, sway), PEOPLE["chen"], face)
-        joints = blended_joints("none", "victory", _eased((time_s - 1.7) / 0.4))
-        wave = 0.13 + 0.09 * math.sin(2 * math.pi * time_s / 1.5)
-        brush = Brush(canvas, (500, 570 - 250 * _eased(time_s / 0.7)), 84, wave)
-        _paint_joints(brush, joints, PEOPLE["chen"], left=True, sleeve=True, forearm=3.0)
-        yield canvas.finish()
+    for index in range(CLIP_FRAMES):
+        yield demo_frame(index)
+
+
+def demo_frame(index: int) -> NDArray[np.uint8]:
+    """One picture of the clip, (480, 640, 3) uint8 RGB; from 22 on it shows a V."""
+    time_s = index / CLIP_FPS
+    face = EXPRESSIONS["neutral"].towards(EXPRESSIONS["happy"], _eased((time_s - 0.8) / 0.6))
+    if 2.3 < time_s < 2.45:
+        face = replace(face, eyes=-0.9)  # a blink
+    canvas = Canvas(CLIP_SIZE_HW)
+    canvas.wash(*WALLS["blue"])
+    sway = 0.04 * math.sin(2 * math.pi * time_s / 3)
+    paint_person(Brush(canvas, (262 + 60 * sway, 205), 74, sway), PEOPLE["chen"], face)
+    joints = blended_joints("none", "victory", _eased((time_s - 1.7) / 0.4))
+    wave = 0.13 + 0.09 * math.sin(2 * math.pi * time_s / 1.5)
+    brush = Brush(canvas, (500, 570 - 250 * _eased(time_s / 0.7)), 84, wave)
+    _paint_joints(brush, joints, PEOPLE["chen"], left=True, sleeve=True, forearm=3.0)
+    return canvas.finish()
 
 
 def _panels(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

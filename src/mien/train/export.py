@@ -29,6 +29,20 @@ from mien.train.scores import fitted_temperature, softmax, summary_scores
 
 OPSET = 18
 TOLERANCE = 1e-4
+_DATA = {
+    "fer2013": """FER2013 (Goodfellow et al. 2013), collected from the web for a research challenge: the rights in its
+images are unresolved. Votes of FER+ (Barsoum et al. 2016): MIT. The labels are noisy: those of FER2013 agree with the
+FER+ plurality on 64.5 % of PrivateTest.""",
+    "hands": """Landmarks found by the package's hand detector in sign-language pictures that were published for
+research and study under various terms; few signers, whose pictures are near copies of one another.""",
+}
+_LIMITATIONS = {
+    "fer2013": """Disgust and fear are read worst, and a sad face is often taken for a neutral one. Posed web pictures
+are not everyday faces; small, turned, covered or dark faces are read less well.""",
+    "hands": """A V whose other fingers are hard to see (small or blurred hands) is read worst. The gesture is read from
+landmarks: where these are wrong, for example on hands seen edge-on or holding things, so is the answer. Gestures that
+are none of the four may be taken for one of them: a thumb held up is often read as a punch.""",
+}
 _LATE_SETTINGS = ("input.margin", "input.lift", "input.level")
 
 logger = logging.getLogger(__name__)
@@ -41,7 +55,7 @@ class ExportOptions:
     Args:
         command: what the user typed, for the manifest.
         changes: settings of the recipe's `input.margin`, `input.lift`, `input.level` and `export`, as text.
-        scores: figures measured elsewhere, on data the run has not seen.
+        scores: figures measured elsewhere, on data the run has not seen; they take the place of the validation split's.
     """
 
     command: str
@@ -82,7 +96,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     scores = summary_scores(softmax(logits / temperature), validation.labels)
     manifest = _with_scores(manifest, temperature, scores, validation, options.command)
-    manifest = replace(manifest, scores=(*options.scores, *manifest.scores))
+    if options.scores:
+        manifest = replace(manifest, scores=options.scores)
     card = _card(recipe, manifest, len(dataset.part("train")), difference)
     logger.info("temperature %.3f, torch and ONNX differ by %.1e", temperature, difference)
     return write_artifact(folder, model_bytes, manifest, card)
@@ -111,9 +126,12 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
         example: (2, ...) float32 batch.
     """
     file = io.BytesIO()
+    chatter = logging.getLogger("torch.onnx")
+    level = chatter.level
     with warnings.catch_warnings():
-        # The exporter's own deprecation notes are of no use to whoever trains.
+        # The exporter's own deprecation notes, and that torchvision is absent, are of no use to whoever trains.
         warnings.simplefilter("ignore")
+        chatter.setLevel(logging.ERROR)
         torch.onnx.export(
             network,
             (torch.from_numpy(example),),
@@ -126,6 +144,7 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
             external_data=False,
             verbose=False,
         )
+    chatter.setLevel(level)
     return file.getvalue()
 
 
@@ -185,7 +204,7 @@ Judging what somebody feels, thinks or intends; identity, age, gender, race, hea
 work or in education where the law forbids it (in the EU: AI Act, Article 5(1)(f)).
 
 ## Data
-{train_samples} training samples from {recipe.data.kind}. Rights in training images are described in the README.
+{train_samples} training samples. {_DATA[recipe.data.kind]}
 
 ## Metrics
 | metric | value | on |
@@ -195,5 +214,5 @@ work or in education where the law forbids it (in the EU: AI Act, Article 5(1)(f
 Torch and ONNX Runtime agree within {difference:.1e} on the validation split. Temperature {manifest.temperature:g}.
 
 ## Limitations
-Faces and hands unlike the training data are read less well; no figures by age, gender or skin tone exist for this data.
+{_LIMITATIONS[recipe.data.kind]} No figures by age, gender or skin tone exist for this data.
 """
