@@ -11,6 +11,7 @@ from mien.errors import ModelError
 from mien.models.artifact import zoo_artifact
 from mien.models.blaze import anchor_centres
 from mien.models.session import FakeSession
+from mien.pixels.artwork import draw_hand
 from mien.pixels.images import read_image
 from mien.scene import Hand
 from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector
@@ -57,14 +58,18 @@ def _fake_palms(*finds: tuple[int, float]) -> FakeSession:
     return FakeSession(zoo_artifact(PALM_MODEL), answer)
 
 
-def _fake_landmarks(presence: float = 0.95, right: float = 0.9) -> FakeSession:
-    """The same 21 points in every square: a slanted row in its middle, z rising."""
+def _fake_landmarks(presence: float = 0.95, right: float = 0.9, *, again: float = 0.0) -> FakeSession:
+    """The same 21 points in every square: a slanted row in its middle, z rising.
+
+    From the second batch on (the second look) the presence is `again`; 0 leaves the first reading as it is.
+    """
+    presences = iter([presence])
     points = np.stack([np.linspace(72, 152, 21), np.linspace(172, 52, 21), np.arange(21)], axis=1)
 
     def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
         rows, one = len(batch), np.ones((len(batch), 1), np.float32)
         flat = np.repeat(points.reshape(1, 63), rows, axis=0).astype(np.float32)
-        return flat, one * presence, one * right, flat
+        return flat, one * next(presences, again), one * right, flat
 
     return FakeSession(zoo_artifact(LANDMARK_MODEL), answer)
 
@@ -94,7 +99,8 @@ def test_two_palms_with_the_same_landmarks_are_one_hand() -> None:
     )
     flat = np.stack([first, second]).reshape(2, 63).astype(np.float32)
     one = np.ones((2, 1), np.float32)
-    landmarks = FakeSession(zoo_artifact(LANDMARK_MODEL), lambda _batch: (flat, one * [[0.92], [0.97]], one, flat))
+    presences = iter([one * [[0.92], [0.97]], 0 * one])
+    landmarks = FakeSession(zoo_artifact(LANDMARK_MODEL), lambda _batch: (flat, next(presences), one, flat))
     palms = _fake_palms((1000, 60), (1001, 30))
     (hand,) = HandDetector(palms=palms, landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
     assert len(landmarks.batches[0]) == 2
@@ -118,12 +124,43 @@ def test_presence_below_the_threshold_is_no_hand() -> None:
     assert HandDetector(palms=palms, landmarks=_fake_landmarks(0.45)).landmarks_of_crop(picture) is None
 
 
-def test_only_doubtful_landmarks_are_read_twice() -> None:
+def test_landmarks_are_read_again_where_they_lie() -> None:
     picture = np.zeros((192, 192, 3), np.uint8)
-    for presence, runs in ((0.95, 1), (0.6, 2), (0.01, 1)):
-        landmarks = _fake_landmarks(presence)
-        HandDetector(palms=_fake_palms((1000, 20)), landmarks=landmarks).detect(picture)
-        assert len(landmarks.batches) == runs
+    once, twice = (_fake_landmarks(again=again) for again in (0.4, 0.9))
+    (kept,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=once).detect(picture)
+    (moved,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=twice).detect(picture)
+    assert (len(once.batches), len(twice.batches)) == (2, 2)
+    assert kept.score == pytest.approx(0.95), "a second look that finds no hand changes nothing"
+    assert moved.score == pytest.approx(0.9)
+    assert np.abs(_xy(moved) - _xy(kept)).max() > 1
+
+
+def test_hopeless_landmarks_are_not_read_again() -> None:
+    landmarks = _fake_landmarks(0.01, again=0.01)
+    palms = _fake_palms((1000, 20))
+    assert HandDetector(palms=palms, landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8)) == ()
+    assert len(landmarks.batches) == 2, "once in the picture and once with a border around it"
+
+
+def test_a_hand_that_fills_a_large_frame_is_found_with_a_border(
+    drawn_hand: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = HandDetector()
+    (plain,) = detector.detect(drawn_hand)
+    x1, y1, x2, y2 = (round(v) for v in plain.box_xyxy)
+    tight = np.ascontiguousarray(drawn_hand[y1 + 30 : y2 - 30, x1 + 30 : x2 - 30])  # fingertips and wrist cut off
+    large = np.asarray(cv2.resize(tight, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), np.uint8)
+    (found,) = detector.detect(large)
+    apart = np.linalg.norm(_xy(found) / 4 + (x1 + 30, y1 + 30) - _xy(plain), axis=1)
+    assert apart.mean() < 0.15 * (x2 - x1)
+    monkeypatch.setattr(detector, "_padded_squares", lambda _image: [])
+    assert detector.detect(large) == (), "the plain picture shows too little around the palm"
+
+
+@pytest.fixture
+def drawn_hand() -> np.ndarray:
+    """A drawn hand in a wide picture."""
+    return draw_hand("none", size=400)
 
 
 def test_without_palms_the_landmark_network_rests() -> None:
