@@ -25,7 +25,7 @@ from mien.stages.faces import FaceDetector
 SCALE = 4
 BORDER = SIDE // 2
 MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2)
-LIFTS = (0.0, 0.04, 0.08, 0.12)
+LIFTS = (0.0, 0.03, 0.06, 0.09)
 
 
 def main() -> None:
