@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError, UnknownName
 from mien.pixels.images import read_image
+from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Reading, Scene
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
@@ -58,7 +58,7 @@ class Options:
             raise InputError(f"threads is at least 1, got {self.threads}")
 
 
-class Analyzer:
+class Analyzer(Resource):
     """Looks at frames one after another; keep one and use it for everything, its models stay loaded.
 
     Not for several threads at once: tracks belong to one source at a time.
@@ -125,16 +125,8 @@ class Analyzer:
         """Free the models."""
         self._resources.close()
 
-    def __enter__(self) -> Analyzer:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class CropReader:
+class CropReader(Resource):
     """Reads pictures that are the face, or the hand, themselves: no detector decides what to look at.
 
     Args:
@@ -182,14 +174,6 @@ class CropReader:
     def close(self) -> None:
         """Free the models."""
         self._resources.close()
-
-    def __enter__(self) -> CropReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def look(picture: str | os.PathLike[str] | NDArray[np.uint8], **options: object) -> Scene:

@@ -98,21 +98,18 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
-    """A face in a frame.
+class Seen:
+    """What faces and hands have in common.
 
     Args:
         box_xyxy: left, top, right, bottom in pixels; may reach beyond the frame.
         score: the detector's confidence, 0 to 1.
-        keypoints_xy: right eye, left eye, nose tip, mouth centre, right ear, left ear of the person (the person's
-            right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
-        track: number that stays with the face through a video, from 1.
-        reading: the expression; None before classification.
+        track: number that stays with it through a video, from 1.
+        reading: the expression or gesture; None before classification.
     """
 
     box_xyxy: Box
     score: float
-    keypoints_xy: tuple[Point, ...] = ()
     track: int | None = None
     reading: Reading | None = None
 
@@ -120,12 +117,10 @@ class Face:
         _check_box(self.box_xyxy)
         _check_unit("score", self.score)
         _check_track(self.track)
-        if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in self.keypoints_xy):
-            raise ValueError(f"keypoints are pairs of finite numbers, got {self.keypoints_xy}")
 
     @property
     def label(self) -> str | None:
-        """The expression's name, None before classification."""
+        """The name of the expression or gesture, None before classification."""
         return self.reading.label if self.reading else None
 
     @property
@@ -140,7 +135,7 @@ class Face:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """Probability of every expression; empty before classification."""
+        """Probability of every name of the label set; empty before classification."""
         return self.reading.scores if self.reading else {}
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,90 +143,65 @@ class Face:
             "track": None if self.track is None else int(self.track),
             "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
             "score": round(float(self.score), _SCORE_DIGITS),
+            **self._own_dict(),
             **(self.reading.to_dict() if self.reading else {}),
         }
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Face:
-        return cls(
-            box_xyxy=_box(data["box"]),
-            score=float(data["score"]),
-            track=data.get("track"),
-            reading=Reading.from_dict(data) if "label" in data else None,
-        )
+    def _own_dict(self) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hand:
+class Face(Seen):
+    """A face in a frame.
+
+    Args:
+        keypoints_xy: right eye, left eye, nose tip, mouth centre, right ear, left ear of the person (the person's
+            right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
+        box_xyxy, score, track, reading: as in `Seen`.
+    """
+
+    keypoints_xy: tuple[Point, ...] = ()
+
+    def __post_init__(self) -> None:
+        Seen.__post_init__(self)
+        if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in self.keypoints_xy):
+            raise ValueError(f"keypoints are pairs of finite numbers, got {self.keypoints_xy}")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Face:
+        return cls(**_seen(data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand(Seen):
     """A hand in a frame.
 
     Args:
-        box_xyxy: left, top, right, bottom in pixels; may reach beyond the frame.
-        score: confidence that this is a hand, 0 to 1.
         side: which hand of the person it is, for a picture that is not mirrored.
         landmarks_xyz: 21 points in MediaPipe's order (wrist, then thumb to little finger, base to tip); x and y in
             pixels, z in the same unit, relative to the wrist, smaller towards the camera.
-        track: number that stays with the hand through a video, from 1.
-        reading: the gesture; None before classification.
+        box_xyxy, score, track, reading: as in `Seen`.
     """
 
-    box_xyxy: Box
-    score: float
     side: Side
     landmarks_xyz: tuple[tuple[float, float, float], ...]
-    track: int | None = None
-    reading: Reading | None = None
 
     def __post_init__(self) -> None:
-        _check_box(self.box_xyxy)
-        _check_unit("score", self.score)
+        Seen.__post_init__(self)
         if self.side not in ("left", "right"):
             raise ValueError(f"a hand is 'left' or 'right', got {self.side!r}")
-        _check_track(self.track)
         finite = (len(point) == 3 and all(map(math.isfinite, point)) for point in self.landmarks_xyz)
         if len(self.landmarks_xyz) != 21 or not all(finite):
             raise ValueError("a hand has 21 landmarks of 3 finite numbers")
 
-    @property
-    def label(self) -> str | None:
-        """The gesture's name, None before classification."""
-        return self.reading.label if self.reading else None
-
-    @property
-    def confidence(self) -> float | None:
-        """Probability of the label, None before classification."""
-        return self.reading.confidence if self.reading else None
-
-    @property
-    def uncertain(self) -> bool:
-        """Whether the answer should be taken as "not sure"; True before classification."""
-        return self.reading.uncertain if self.reading else True
-
-    @property
-    def scores(self) -> Mapping[str, float]:
-        """Probability of every gesture; empty before classification."""
-        return self.reading.scores if self.reading else {}
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "track": None if self.track is None else int(self.track),
-            "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
-            "score": round(float(self.score), _SCORE_DIGITS),
-            "side": self.side,
-            "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz],
-            **(self.reading.to_dict() if self.reading else {}),
-        }
+    def _own_dict(self) -> dict[str, Any]:
+        return {"side": self.side, "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Hand:
-        return cls(
-            box_xyxy=_box(data["box"]),
-            score=float(data["score"]),
-            side=data["side"],
-            landmarks_xyz=tuple((float(x), float(y), float(z)) for x, y, z in data["landmarks"]),
-            track=data.get("track"),
-            reading=Reading.from_dict(data) if "label" in data else None,
-        )
+        landmarks = tuple((float(x), float(y), float(z)) for x, y, z in data["landmarks"])
+        return cls(side=data["side"], landmarks_xyz=landmarks, **_seen(data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +307,16 @@ class Event:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Event:
         return cls(**data)
+
+
+def _seen(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `Seen` out of what `to_dict` gave."""
+    return {
+        "box_xyxy": _box(data["box"]),
+        "score": float(data["score"]),
+        "track": data.get("track"),
+        "reading": Reading.from_dict(data) if "label" in data else None,
+    }
 
 
 def _box(values: Any) -> Box:

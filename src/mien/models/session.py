@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from mien.errors import ModelError
 from mien.models.artifact import Artifact
+from mien.resource import Resource
 
 Batch: TypeAlias = NDArray[np.float32]
 Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
@@ -35,7 +35,7 @@ class Network(Protocol):
     def close(self) -> None: ...
 
 
-class Session:
+class Session(Resource):
     """A loaded model.
 
     Args:
@@ -94,14 +94,6 @@ class Session:
     def close(self) -> None:
         """Free the model; closing twice is allowed."""
         self._session = None
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _run(self, batch: Batch) -> Outputs:
         try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from mien.models.artifact import Artifact, load_artifact
 from mien.models.manifest import Task
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, fit_crop, to_batch
+from mien.resource import Resource
 from mien.scene import Face, Hand, Reading
 
 EMOTION_MODEL = "emotion_residual"
@@ -23,10 +22,8 @@ GESTURE_MODEL = "gesture_landmark"
 
 _WRIST, _MIDDLE_MCP = 0, 9
 
-C = TypeVar("C", bound="Classifier")
 
-
-class Classifier:
+class Classifier(Resource):
     """A network whose outputs are logits over a label set.
 
     Args:
@@ -78,14 +75,6 @@ class Classifier:
     def close(self) -> None:
         """Free the network."""
         self._network.close()
-
-    def __enter__(self: C) -> C:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _reading(self, row: NDArray[np.float64]) -> Reading:
         best = int(row.argmax())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +9,7 @@ from mien.models.artifact import zoo_artifact
 from mien.models.blaze import BlazeDetector, Detections
 from mien.models.session import Network, Session
 from mien.pixels.boxes import areas, iou
+from mien.resource import Resource
 from mien.scene import Face
 
 MODEL = "face_blazeface_back"
@@ -25,7 +24,7 @@ _SECOND_MARGIN = 0.25
 _SECOND_IOU = 0.4
 
 
-class FaceDetector:
+class FaceDetector(Resource):
     """BlazeFace on the whole picture, and on tiles for small and distant faces.
 
     Args:
@@ -84,14 +83,6 @@ class FaceDetector:
     def close(self) -> None:
         """Free the network."""
         self._detector.close()
-
-    def __enter__(self) -> FaceDetector:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _view(box_xyxy: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from mien.models.blaze import BlazeDetector
 from mien.models.session import Network, Session
 from mien.pixels.boxes import Floats, Square, bounding_box
 from mien.pixels.preprocess import crop_square, to_batch
+from mien.resource import Resource
 from mien.scene import Hand
 
 REVISION = 2
@@ -61,7 +61,7 @@ class _Reading:
     right: float
 
 
-class HandDetector:
+class HandDetector(Resource):
     """Palm detector and landmark network, one after the other.
 
     Args:
@@ -137,14 +137,6 @@ class HandDetector:
         """Free both networks."""
         self._palms.close()
         self._network.close()
-
-    def __enter__(self) -> HandDetector:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _hands(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
         readings = self._read(image_rgb, squares)

@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ from mien.errors import UnreadableMedia
 from mien.pixels.headers import picture_kind
 from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
 from mien.pixels.videos import VideoReader
+from mien.resource import Resource
 from mien.scene import Frame
 
 Kind = Literal["photo", "video"]
@@ -51,7 +51,7 @@ VIDEO_SUFFIXES = frozenset(
 _DIGITS = re.compile(r"(\d+)")
 
 
-class Source(ABC):
+class Source(Resource, ABC):
     """Frames in order, once, and a context manager that gives everything back.
 
     Attributes:
@@ -75,14 +75,6 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the source; later frames are not given. May be called twice, and from another thread."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class PhotoSource(Source):
