@@ -131,6 +131,7 @@ class FakeSession:
 def _open(artifact: Artifact, threads: int, providers: Sequence[str]) -> Any:
     import onnxruntime as ort  # 0.1 s, paid only by those who run a model
 
+    ort.disable_telemetry_events()  # the Windows build reports to its maker unless told not to
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
