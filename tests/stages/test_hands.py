@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from mien.models.artifact import zoo_artifact
 from mien.models.blaze import anchor_centres
 from mien.models.session import FakeSession
 from mien.pixels.artwork import draw_hand
+from mien.pixels.boxes import Square
 from mien.pixels.images import read_image
 from mien.scene import Hand
-from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector
+from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector, _agree
 
 ANCHORS = anchor_centres(((24, 2), (12, 6)))
 HANDS = ("hand_open.jpg", "hand_thumb_up.jpg")
@@ -133,6 +135,32 @@ def test_landmarks_are_read_again_where_they_lie() -> None:
     assert kept.score == pytest.approx(0.95), "a second look that finds no hand changes nothing"
     assert moved.score == pytest.approx(0.9)
     assert np.abs(_xy(moved) - _xy(kept)).max() > 1
+
+
+@pytest.mark.parametrize(("agree", "presence", "batches"), [(True, 0.95, 1), (False, 0.95, 2), (True, 0.6, 2)])
+def test_sure_landmarks_of_a_good_square_are_not_read_again(
+    monkeypatch: pytest.MonkeyPatch, agree: bool, presence: float, batches: int
+) -> None:
+    monkeypatch.setattr("mien.stages.hands._agree", lambda _first, _second: agree)
+    landmarks = _fake_landmarks(presence, again=0.9)
+    HandDetector(palms=_fake_palms((1000, 20)), landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
+    assert len([batch for batch in landmarks.batches if len(batch)]) == batches
+
+
+@pytest.mark.parametrize(
+    ("square", "agree"),
+    [
+        (Square((50, 50), 100, 0.1), True),
+        (Square((59, 50), 100, 0.1), True),
+        (Square((50, 61), 100, 0.1), False),
+        (Square((50, 50), 112, 0.1), True),
+        (Square((50, 50), 84, 0.1), False),
+        (Square((50, 50), 100, 0.1 + 2 * math.pi), True),
+        (Square((50, 50), 100, 0.3), False),
+    ],
+)
+def test_squares_agree_when_place_size_and_turn_are_near(square: Square, agree: bool) -> None:
+    assert _agree(Square((50, 50), 100, 0.1), square) is agree
 
 
 def test_hopeless_landmarks_are_not_read_again() -> None:
