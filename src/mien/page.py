@@ -1,0 +1,133 @@
+"""A report as one self-contained HTML page, with its pictures beside it as PNG files too."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 70rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 2px solid #1a1a1a; }
+.about { color: #444; } .note { border-left: 6px solid #1a1a1a; background: #f2f2f2; padding: .6rem 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
+        overflow-x: auto; }
+caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
+th, td { border: 1px solid #999; padding: .25rem .6rem; text-align: right; }
+th:first-child, td:first-child { text-align: left; } thead th { background: #eee; }
+figure { margin: 1.5rem 0; break-inside: avoid; } figure svg, figure img { max-width: 100%; height: auto; }
+figcaption { color: #444; } nav ul { columns: 2; }
+@media print { body { margin: 0; max-width: none; } nav { display: none; } }
+""".strip()
+
+
+class Page:
+    """Collects headings, words, tables and figures; `save` writes them.
+
+    The page holds no script and loads nothing: vector figures are inline SVG, photographs inline PNG.
+
+    Args:
+        title: heading of the page.
+        about: one sentence under it.
+    """
+
+    def __init__(self, title: str, *, about: str = "") -> None:
+        self.title = title
+        self.about = about
+        self._body: list[str] = []
+        self._headings: list[str] = []
+        self._pictures: dict[str, bytes] = {}
+
+    def heading(self, text: str) -> None:
+        """Start a section."""
+        self._headings.append(text)
+        self._body.append(f'<h2 id="s{len(self._headings)}">{html.escape(text)}</h2>')
+
+    def paragraph(self, text: str) -> None:
+        """Plain words."""
+        self._body.append(f"<p>{html.escape(text)}</p>")
+
+    def note(self, text: str) -> None:
+        """Words a reader must not miss: a caveat, a warning."""
+        self._body.append(f'<p class="note"><strong>Note.</strong> {html.escape(text)}</p>')
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "") -> None:
+        """A table; the first column names the rows."""
+        head = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' for cell in header)
+        lines = []
+        for first, *rest in rows:
+            cells = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
+            lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{cells}</tr>')
+        title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+        body = "\n".join(lines)
+        self._body.append(f"<table>{title}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>")
+
+    def figure(self, figure: Figure, *, name: str, caption: str) -> None:
+        """A matplotlib figure, as SVG in the page and as `<name>.png` beside it.
+
+        Args:
+            figure: drawn; it is not closed.
+            name: of the PNG, distinct within the page, without a suffix.
+            caption: what it shows, in words; also read out instead of the picture.
+        """
+        svg, png = io.StringIO(), io.BytesIO()
+        # Ids are random unless salted by something; equal ids of two figures would draw one's glyphs in the other.
+        import matplotlib as mpl
+
+        with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+            figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
+        figure.savefig(png, format="png", bbox_inches="tight", dpi=130)
+        text = svg.getvalue()
+        text = text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{html.escape(caption)}"', 1)
+        self._add_figure(text, caption)
+        self._pictures[name] = png.getvalue()
+
+    def picture(self, image: NDArray[np.uint8], *, name: str, caption: str) -> None:
+        """A photograph or a grid of them: (H, W) grey or (H, W, 3) RGB uint8; also kept as `<name>.png`."""
+        from mien.pixels.images import encode_image
+
+        rgb = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+        png = encode_image(rgb, ".png")
+        data = base64.b64encode(png).decode("ascii")
+        self._add_figure(f'<img src="data:image/png;base64,{data}" alt="{html.escape(caption)}">', caption)
+        self._pictures[name] = png
+
+    def html(self) -> str:
+        """The whole page."""
+        links = "".join(f'<li><a href="#s{i}">{html.escape(h)}</a></li>' for i, h in enumerate(self._headings, 1))
+        contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if len(self._headings) > 1 else ""
+        about = f'<p class="about">{html.escape(self.about)}</p>' if self.about else ""
+        body = "\n".join(self._body)
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{html.escape(self.title)}</title>\n<style>\n{_STYLE}\n</style></head>\n"
+            f"<body>\n<h1>{html.escape(self.title)}</h1>{about}\n{contents}\n{body}\n</body></html>\n"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the page, and its pictures into the folder `<page's name>_files` beside it.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        path = Path(path)
+        for name, png in self._pictures.items():
+            write_whole(path.with_name(f"{path.stem}_files") / f"{name}.png", png)
+        write_whole(path, self.html().encode("utf-8"))
+
+    def _add_figure(self, content: str, caption: str) -> None:
+        self._body.append(f"<figure>{content}<figcaption>{html.escape(caption)}</figcaption></figure>")
