@@ -8,6 +8,7 @@ MienError
 ├── ModelError              a model folder is damaged, incomplete or cannot be run
 ├── OutputError             a result cannot be written
 ├── RecipeError             a training recipe says something it cannot mean
+├── TrainingStopped         a training run cannot go on
 └── MissingExtra            a part of mien that was not installed
 
 Each message is one sentence (or two): what was expected, what came, what to do. Errors of other libraries are
@@ -67,6 +68,10 @@ class RecipeError(MienError):
     """A training recipe says something it cannot mean."""
 
     exit_code = 2
+
+
+class TrainingStopped(MienError):
+    """A training run cannot go on; what it finished stays in its folder."""
 
 
 class MissingExtra(MienError):

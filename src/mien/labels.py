@@ -43,8 +43,9 @@ EMOTIONS = LabelSet("emotions", ("angry", "disgust", "fear", "happy", "sad", "su
 EMOTIONS_6 = LabelSet("emotions6", ("angry", "fear", "happy", "sad", "surprise", "neutral"))
 EMOTIONS_8 = LabelSet("emotions8", (*EMOTIONS.labels, "contempt"))
 GESTURES = LabelSet("gestures", ("loser", "punch", "super", "victory", "none"))
+GESTURES_4 = LabelSet("gestures4", GESTURES.labels[:4])
 
-LABEL_SETS: Mapping[str, LabelSet] = {s.name: s for s in (EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES)}
+LABEL_SETS: Mapping[str, LabelSet] = {s.name: s for s in (EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, GESTURES_4)}
 
 LETTERS: Mapping[str, str] = {"L": "loser", "A": "punch", "F": "super", "V": "victory"}
 """Letters of the American manual alphabet whose hand shape is one of the gestures."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +28,7 @@ h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 2px solid #1a1a
 .about { color: #444; } .note { border-left: 6px solid #1a1a1a; background: #f2f2f2; padding: .6rem 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
         overflow-x: auto; }
-caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
+caption { text-align: left; white-space: nowrap; font-weight: 600; padding-bottom: .3rem; }
 th, td { border: 1px solid #999; padding: .25rem .6rem; text-align: right; }
 th:first-child, td:first-child { text-align: left; } thead th { background: #eee; }
 figure { margin: 1.5rem 0; break-inside: avoid; } figure svg, figure img { max-width: 100%; height: auto; }
@@ -64,6 +67,11 @@ class Page:
         """Words a reader must not miss: a caveat, a warning."""
         self._body.append(f'<p class="note"><strong>Note.</strong> {html.escape(text)}</p>')
 
+    def bullets(self, texts: Sequence[str]) -> None:
+        """A list of plain words; nothing for an empty one."""
+        if texts:
+            self._body.append(f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in texts)}</ul>")
+
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str = "") -> None:
         """A table; the first column names the rows."""
         head = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' for cell in header)
@@ -83,17 +91,15 @@ class Page:
             name: of the PNG, distinct within the page, without a suffix.
             caption: what it shows, in words; also read out instead of the picture.
         """
-        svg, png = io.StringIO(), io.BytesIO()
-        # Ids are random unless salted by something; equal ids of two figures would draw one's glyphs in the other.
         import matplotlib as mpl
 
-        with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        svg, png = io.StringIO(), io.BytesIO()
+        # Ids are drawn by chance unless salted: the same figure gives the same file.
+        with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}), any_script():
             figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
-        figure.savefig(png, format="png", bbox_inches="tight", dpi=130)
-        text = svg.getvalue()
-        text = text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{html.escape(caption)}"', 1)
-        self._add_figure(text, caption)
-        self._pictures[name] = png.getvalue()
+            figure.savefig(png, format="png", bbox_inches="tight", dpi=130)
+        self._keep(name, png.getvalue())
+        self._add_figure(_inline(svg.getvalue(), name, caption), caption)
 
     def picture(self, image: NDArray[np.uint8], *, name: str, caption: str) -> None:
         """A photograph or a grid of them: (H, W) grey or (H, W, 3) RGB uint8; also kept as `<name>.png`."""
@@ -102,8 +108,19 @@ class Page:
         rgb = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
         png = encode_image(rgb, ".png")
         data = base64.b64encode(png).decode("ascii")
+        self._keep(name, png)
         self._add_figure(f'<img src="data:image/png;base64,{data}" alt="{html.escape(caption)}">', caption)
-        self._pictures[name] = png
+
+    def extend(self, other: Page) -> None:
+        """Add all that is on another page; its title and the sentence under it are left behind."""
+        for name, png in other._pictures.items():
+            self._keep(name, png)
+        before = len(self._headings)
+        self._headings += other._headings
+        self._body += [
+            re.sub(r'^<h2 id="s(\d+)">', lambda found: f'<h2 id="s{before + int(found[1])}">', part)
+            for part in other._body
+        ]
 
     def html(self) -> str:
         """The whole page."""
@@ -129,5 +146,35 @@ class Page:
             write_whole(path.with_name(f"{path.stem}_files") / f"{name}.png", png)
         write_whole(path, self.html().encode("utf-8"))
 
+    def _keep(self, name: str, png: bytes) -> None:
+        if name in self._pictures:
+            raise ValueError(f"the page has a picture called {name!r} already; each needs a name of its own")
+        self._pictures[name] = png
+
     def _add_figure(self, content: str, caption: str) -> None:
         self._body.append(f"<figure>{content}<figcaption>{html.escape(caption)}</figcaption></figure>")
+
+
+@contextmanager
+def any_script() -> Iterator[None]:
+    """Lets figures be drawn with names in scripts that matplotlib's font lacks, without a warning for each letter.
+
+    They are boxes in the PNG; in the page they are text, and the browser has letters for them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        yield
+
+
+def _inline(svg: str, name: str, caption: str) -> str:
+    """A matplotlib SVG as part of a page: read out as one picture, its ids and styles its own.
+
+    Every figure of matplotlib calls its parts `figure_1`, `axes_1` and so on, and styles all elements there are.
+    """
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style[^>]*>\*\{(.*?)\}</style>", "", svg, flags=re.DOTALL)
+    prefix = f"{html.escape(name)}-"
+    svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{prefix}", svg)
+    about = f'role="img" aria-label="{html.escape(caption)}" style="stroke-linejoin: round; stroke-linecap: butt"'
+    return svg.replace("<svg", f"<svg {about}", 1)

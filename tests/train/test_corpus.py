@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mien.data.clean import write_clean_list
 from mien.errors import DataError, UnreadableMedia
 from mien.pixels.images import write_image
 from mien.scene import Hand
@@ -124,3 +126,76 @@ def test_no_data(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
     for recipe in (tiny_recipe(), gesture_recipe()):
         with pytest.raises(UnreadableMedia, match="none"):
             load_corpus(recipe, CorpusPaths(data=tmp_path / "none"))
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> CorpusPaths:
+    """Seventy different images of seven emotions: 42 to train, 14 each to validate and test."""
+    rows = [
+        f"{i % 7},{' '.join([str(i)] * 2304)},{usage}"
+        for i, usage in enumerate(["Training"] * 42 + ["PublicTest"] * 14 + ["PrivateTest"] * 14)
+    ]
+    (tmp_path / "published.csv").write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n", "utf-8")
+    return CorpusPaths(data=tmp_path / "published.csv")
+
+
+def of(paths: CorpusPaths, name: str = "emotion_tuned", **changes: str) -> Any:
+    dotted = {key.replace("__", "."): value for key, value in changes.items()}
+    return load_corpus(load_recipe(name, changes=dotted), paths)
+
+
+def test_six_classes_and_a_merged_test_split(published: CorpusPaths) -> None:
+    dataset = of(published, "emotion_cnn3_elu")
+    assert dataset.label_set.name == "emotions6"
+    assert {split: sum(row.values()) for split, row in dataset.counts().items()} == {"train": 36, "validation": 24}
+    assert dataset.counts()["train"] == dict.fromkeys(dataset.label_set.labels, 6)
+
+
+def test_a_random_split_is_that_of_scikit_learn_and_its_seeds(published: CorpusPaths) -> None:
+    first, again = (of(published, "emotion_cnn3_relu") for _ in range(2))
+    other = of(published, "emotion_cnn3_relu", data__seeds="[7]")
+    assert {split: sum(row.values()) for split, row in first.counts().items()} == {
+        "train": 56,
+        "validation": 7,
+        "test": 7,
+    }
+    assert (first.split == again.split).all()
+    assert (first.split != other.split).any()
+
+
+def test_a_share_of_the_training_split_is_drawn_by_the_seed(published: CorpusPaths) -> None:
+    dataset = of(published, data__share="0.5")
+    assert {split: sum(row.values()) for split, row in dataset.counts().items()} == {
+        "train": 21,
+        "validation": 14,
+        "test": 14,
+    }
+    assert set(dataset.names) == set(of(published, data__share="0.5").names)
+    assert set(dataset.names) != set(of(published, data__share="0.5", fit__seed="2").names)
+
+
+def test_a_clean_list_takes_the_place_of_the_recipes_own_rules(faces: CorpusPaths, tmp_path: Path) -> None:
+    everything = of(faces)
+    faults = np.where(everything.names == "row 3", "by hand", "")
+    write_clean_list(tmp_path / "clean.csv", everything, faults)
+    listed = of(replace(faces, clean_list=tmp_path / "clean.csv"), "emotion")
+    assert "row 3" not in listed.names
+    assert len(listed) == 4  # the repeated image stays: the list says so
+
+
+def test_a_packed_set_holds_the_votes_a_recipe_needs(faces: CorpusPaths, tmp_path: Path) -> None:
+    load_corpus(load_recipe("emotion", changes={"data.clean": "false"}), faces).save(tmp_path / "packed.npz")
+    packed = of(CorpusPaths(data=tmp_path / "packed.npz"), "emotion")
+    assert packed.votes is not None
+    assert set(packed.names) == set(of(faces, "emotion").names)
+
+
+def test_pictures_in_folders_are_kept_at_the_side_a_recipe_says(tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        for i, label in enumerate(("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")):
+            path = tmp_path / "set" / split / label / "1.png"
+            path.parent.mkdir(parents=True)
+            write_image(path, np.full((60, 60, 3), 30 * i, np.uint8))
+    paths = CorpusPaths(data=tmp_path / "set")
+    assert of(paths).samples.shape == (14, 48, 48)
+    assert of(paths, data__side="20").samples.shape == (14, 20, 20)

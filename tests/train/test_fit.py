@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import logging
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +18,11 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError
-from mien.labels import GESTURES
+from mien.errors import DataError, InputError, OutputError, TrainingStopped, UnknownName
+from mien.labels import GESTURES, LabelSet
 from mien.train.fit import RunOptions, fit, run_recipe, trained_network
 from mien.train.learner import Learner
+from mien.train.networks.network import Network
 from mien.train.recipe import Recipe, load_recipe
 
 MakeRecipe = Callable[..., Recipe]
@@ -110,15 +116,15 @@ def test_every_step_draws_its_own_random_numbers(
     tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[float] = []
-    augmented = Learner._augmented
+    augmented = Learner.as_trained
 
     def watching(self: Learner, samples: torch.Tensor) -> torch.Tensor:
         drawn.append(torch.rand(()).item())
         return augmented(self, samples)
 
-    monkeypatch.setattr(Learner, "_augmented", watching)
+    monkeypatch.setattr(Learner, "as_trained", watching)
     fit(tiny_recipe(fit={"epochs": 2}), tiny_faces, options(tmp_path))
-    assert len(set(drawn)) == len(drawn) == 2 * 8
+    assert len(set(drawn)) == len(drawn) == 1 + 2 * 8  # one look at the first batch, for TensorBoard
 
 
 def test_the_same_seed_gives_the_same_weights(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
@@ -221,13 +227,239 @@ def test_both_splits_are_needed(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tm
 def test_data_of_another_form_is_refused_before_the_folder_is_made(
     tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
 ) -> None:
-    for recipe in (tiny_recipe(input={"size_hw": [48, 48]}), tiny_recipe(input={"colour": "rgb"})):
-        with pytest.raises(DataError, match=r"takes samples of .* the data set has \(16, 16\)"):
-            fit(recipe, tiny_faces, options(tmp_path / "run"))
+    with pytest.raises(DataError, match=r"takes samples of \(16, 16, 3\) .* the data set has \(16, 16\)"):
+        fit(tiny_recipe(input={"colour": "rgb"}), tiny_faces, options(tmp_path / "run"))
     few = tiny_faces.where(tiny_faces.labels < 5)
     with pytest.raises(DataError, match=r"labels of emotions, the data set has .* gestures"):
         fit(tiny_recipe(), replace(few, label_set=GESTURES, votes=None), options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_images_of_another_size_are_resized_on_the_device(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    for side in (12, 24):
+        recipe = tiny_recipe(input={"size_hw": [side, side]}, fit={"epochs": 4})
+        assert fit(recipe, tiny_faces, options(tmp_path / str(side)))["best_val_accuracy"] > 0.5
+
+
+def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
+    few = tiny_faces.where((tiny_faces.labels != 1) | (tiny_faces.split != "train"))
+    with pytest.raises(DataError, match="training split of bars has no disgust"):
+        fit(tiny_recipe(), few, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_training_sample_is_too_few_for_batch_norm(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    one = replace(
+        tiny_faces, label_set=LabelSet("emotions", ("angry",)), labels=np.zeros(len(tiny_faces), np.int64), votes=None
+    )
+    keep = tiny_faces.split != "train"
+    keep[0] = True
+    with pytest.raises(DataError, match="1 training samples are too few for batches of 16 on 1 device: batch norm"):
+        fit(tiny_recipe(), one.where(keep), options(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_run_and_names_the_batch(
+    tiny_recipe: MakeRecipe,
+    tiny_faces: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: float,
+) -> None:
+    step = Learner.training_step
+
+    def breaking(self: Learner, batch: Any, index: int) -> torch.Tensor:
+        loss = step(self, batch, index)
+        return loss * broken if (self.current_epoch, index) == (1, 2) else loss
+
+    monkeypatch.setattr(Learner, "training_step", breaking)
+    with pytest.raises(TrainingStopped, match="in epoch 2, batch 3; the checkpoints of the epochs before are kept"):
+        fit(tiny_recipe(), tiny_faces, options(tmp_path))
+    assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
+    assert trained_network(tmp_path)[0] == tiny_recipe()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_epochs_and_goes_on(
+    tiny_recipe: MakeRecipe,
+    tiny_faces: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    step = Learner.training_step
+
+    def interrupting(self: Learner, batch: Any, index: int) -> torch.Tensor:
+        if (self.current_epoch, index) == (2, 1):
+            signal.raise_signal(number)
+        return step(self, batch, index)
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "training_step", interrupting)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                fit(tiny_recipe(), tiny_faces, options(tmp_path))
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+    assert not (tmp_path / "summary.json").exists()
+    assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))["epochs"] == 3
+
+
+def test_a_device_that_is_not_there(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="no CUDA device that torch can use here; --device cpu or auto"):
+        fit(tiny_recipe(), tiny_faces, replace(options(tmp_path / "run"), device="cuda"))
+    with pytest.raises(UnknownName, match="no device 'gpu'"):
+        fit(tiny_recipe(), tiny_faces, replace(options(tmp_path / "run"), device="gpu"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    fit(tiny_recipe(fit={"epochs": 1}), tiny_faces, options(tmp_path))
+    other = tiny_recipe(fit={"epochs": 1}, network={"widths": [4, 16]})
+    (tmp_path / "recipe.json").write_text(json.dumps(other.to_dict()), "utf-8")
+    with pytest.raises(InputError, match=r"best\.ckpt is damaged, or of another recipe or version"):
+        trained_network(tmp_path)
+    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"best\.ckpt is damaged"):
+        trained_network(tmp_path)
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = torch.save
+    saved: list[int] = []
+
+    def filling(*args: Any, **kwargs: Any) -> None:
+        saved.append(1)
+        if len(saved) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", filling)
+        with pytest.raises(OutputError, match=r"Cannot write .*checkpoints: the disk is full"):
+            fit(tiny_recipe(), tiny_faces, options(tmp_path))
+    assert trained_network(tmp_path)[0] == tiny_recipe()
+    resumed = fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
+    assert resumed["epochs"] == 3
+
+
+def test_the_rate_falls_on_a_plateau_and_the_run_stops_early(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    noise = replace(tiny_faces, samples=np.full_like(tiny_faces.samples, 80))  # nothing to learn
+    recipe = tiny_recipe(
+        fit={
+            "epochs": 40,
+            "optimizer": "adam",
+            "rate": 0.001,
+            "schedule": "plateau",
+            "plateau_patience": 1,
+            "plateau_factor": 0.5,
+            "least_rate": 0.0002,
+            "stop_patience": 12,
+        }
+    )
+    summary = fit(recipe, noise, options(tmp_path))
+    rates = [float(row["lr"]) for row in curves(tmp_path) if row.get("lr")]
+    assert summary["epochs"] < 40
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[-1]) == (pytest.approx(0.001), pytest.approx(0.0002))
+
+
+def test_a_constant_rate_and_a_penalty_on_named_weights(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    norms = {}
+    for l2 in (0.0, 1.0):
+        recipe = tiny_recipe(
+            input={"size_hw": [48, 48]},
+            network={"name": "step_tuned"},
+            loss={"l2": l2},
+            fit={"epochs": 1, "optimizer": "adam", "rate": 0.001, "schedule": "constant"},
+        )
+        fit(recipe, tiny_faces, options(tmp_path / str(l2)))
+        assert [float(row["lr"]) for row in curves(tmp_path / str(l2)) if row.get("lr")] == [pytest.approx(0.001)]
+        network = trained_network(tmp_path / str(l2))[1]
+        assert isinstance(network, Network)
+        norms[l2] = sum(float(w.detach().square().sum()) for w in network.regularised())
+    assert norms[1.0] < norms[0.0]
+
+
+def test_training_accuracy_is_left_out_when_images_are_blended(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    plain = fit(tiny_recipe(), tiny_faces, options(tmp_path / "plain"))
+    mixed = fit(tiny_recipe(augment={"mixup": 0.2}), tiny_faces, options(tmp_path / "mixed"))
+    assert 0 < plain["last"]["train_accuracy"] <= 1
+    assert "train_accuracy" not in mixed["last"]
+
+
+@pytest.mark.slow
+def test_two_processes_see_what_one_with_the_doubled_batch_sees(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    """No dropout and no augmentation, which each process draws for itself; batch norm sees half a batch in each."""
+    same = {"network": {"dropout": 0.0}}
+    one = fit(tiny_recipe(**same, fit={"epochs": 3, "batch": 20, "rate": 0.02}), tiny_faces, options(tmp_path / "one"))
+    two = fit(
+        tiny_recipe(**same, fit={"epochs": 3, "batch": 10, "rate": 0.02}),
+        tiny_faces,
+        options(tmp_path / "two", devices=2),
+    )
+    losses = {
+        name: [float(row["train_loss"]) for row in curves(tmp_path / name) if row.get("train_loss")]
+        for name in ("one", "two")
+    }
+    assert len(losses["one"]) == 3
+    np.testing.assert_allclose(losses["one"], losses["two"], rtol=0.06)
+    assert two["parameters"] == one["parameters"]
+    assert trained_network(tmp_path / "two")[0].fit.batch == 10
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes_to_the_same_end(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
+    recipe = tiny_recipe(**EVERYTHING | {"fit": {"epochs": 6}})
+    unbroken = fit(recipe, tiny_faces, options(tmp_path / "unbroken"))
+    tiny_faces.save(tmp_path / "faces.npz")
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_dict()), "utf-8")
+    code = (
+        "import json, sys, torch; from pathlib import Path; from mien.data.dataset import load_packed\n"
+        "from mien.train.fit import RunOptions, fit; from mien.train.recipe import recipe_from_dict\n"
+        "from mien.train.learner import Learner; import time; torch.set_num_threads(1)\n"
+        "step = Learner.training_step\n"
+        "def slow(self, batch, index):\n    time.sleep(0.02); return step(self, batch, index)\n"
+        "Learner.training_step = slow; here = Path(sys.argv[1])\n"
+        "recipe = recipe_from_dict(json.loads((here / 'recipe.json').read_text()))\n"
+        "options = RunOptions(out=here / 'killed', device='cpu', progress=False, threads=1)\n"
+        "fit(recipe, load_packed(here / 'faces.npz'), options)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    try:
+        curve = tmp_path / "killed" / "curves" / "metrics.csv"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (curve.is_file() and len(curve.read_text("utf-8").splitlines()) > 4):
+            time.sleep(0.005)
+    finally:
+        process.kill()  # SIGKILL
+        process.wait()
+    assert not (tmp_path / "killed" / "summary.json").exists()
+    resumed = fit(recipe, tiny_faces, options(tmp_path / "killed", resume=True))
+    assert resumed["last"] == unbroken["last"]
+    expected, got = weights(tmp_path / "unbroken"), weights(tmp_path / "killed")
+    assert all(torch.equal(expected[key], got[key]) for key in expected)
 
 
 def test_gestures_are_learned_from_landmarks(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_training_prepares_images_as_the_run_time_does(tiny_recipe: MakeRecipe, 
     by_torch = learner.normalised(learner._scaled(torch.from_numpy(images))).numpy()
     np.testing.assert_allclose(by_torch, to_batch(images, recipe.input_spec()), atol=2e-6)
     # Without augmentation the training step sees the same numbers.
-    np.testing.assert_allclose(learner._augmented(torch.from_numpy(images)).numpy(), by_torch, atol=2e-6)
+    np.testing.assert_allclose(learner.as_trained(torch.from_numpy(images)).numpy(), by_torch, atol=2e-6)
 
 
 def test_landmarks_go_in_as_they_are() -> None:
@@ -98,7 +98,7 @@ def test_the_side_grows_with_the_epochs(tiny_recipe: MakeRecipe, monkeypatch: py
     for epoch in range(10):
         monkeypatch.setattr(Learner, "current_epoch", epoch)
         sides.append(learner.side())
-        assert learner._augmented(torch.zeros(2, 16, 16, dtype=torch.uint8)).shape[-2:] == (sides[-1], sides[-1])
+        assert learner.as_trained(torch.zeros(2, 16, 16, dtype=torch.uint8)).shape[-2:] == (sides[-1], sides[-1])
     assert sides == [8] * 4 + [12] * 3 + [16] * 3
 
 

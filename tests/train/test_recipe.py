@@ -37,7 +37,7 @@ def test_the_package_has_its_two_own_recipes() -> None:
 def test_every_recipe_of_the_package_can_be_used(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.source
-    assert recipe.export.origin
+    assert recipe.manifest().origin
     assert recipe.network.name in NETWORKS
     assert not recipe.augment.flip or label_set(recipe.label_set).mirror_safe
     assert recipe.manifest().input == recipe.input_spec()
@@ -81,7 +81,7 @@ def test_changes_are_read_as_toml_values() -> None:
     [
         ({"fit.epoch": "3"}, UnknownName, r"setting in recipe\.fit 'epoch'.*Did you mean 'epochs'"),
         ({"fitt.epochs": "3"}, UnknownName, "Did you mean 'fit'"),
-        ({"fit.optimizer": "adam"}, UnknownName, "Did you mean 'adamw'"),
+        ({"fit.optimizer": "adamv"}, UnknownName, "Did you mean 'adamw'"),
         ({"label_set": "emotion"}, UnknownName, "Did you mean 'emotions"),
         ({"fit.epochs": "many"}, RecipeError, r"recipe\.fit\.epochs is int, not 'many'"),
         ({"fit.epochs": "1.5"}, RecipeError, r"recipe\.fit\.epochs is int, not 1\.5"),

@@ -6,10 +6,17 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from mien.train.scores import (
+    NO_ANSWER,
     accuracy_interval,
+    answer_matrix,
+    answer_scores,
+    brier_score,
     expected_calibration_error,
     fitted_temperature,
     negative_log_likelihood,
+    reliability,
+    risk_coverage,
+    score_intervals,
     softmax,
     summary_scores,
 )
@@ -39,6 +46,7 @@ def test_the_summary_agrees_with_scikit_learn() -> None:
         "balanced_accuracy": pytest.approx(metrics.recall_score(labels, answers, average="macro")),
         "top_2_accuracy": pytest.approx(metrics.top_k_accuracy_score(labels, p, k=2)),
         "ece": pytest.approx(expected_calibration_error(p, labels)),
+        "brier": pytest.approx(np.mean(np.sum((p - np.eye(5)[labels]) ** 2, axis=1))),
         "nll": pytest.approx(metrics.log_loss(labels, p)),
     }
     assert 0 < scores["accuracy"] < scores["top_2_accuracy"] < 1
@@ -105,3 +113,67 @@ def test_the_interval_of_an_accuracy() -> None:
     assert (low, high) == (pytest.approx(0.7752, abs=0.004), pytest.approx(0.8248, abs=0.004))
     assert accuracy_interval(right) == (low, high)
     assert accuracy_interval(np.ones(10, bool)) == (1.0, 1.0)
+
+
+def test_brier_score_by_hand() -> None:
+    assert brier_score(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1])) == 0
+    assert brier_score(np.array([[1.0, 0.0]]), np.array([1])) == 2
+    assert brier_score(np.array([[0.7, 0.2, 0.1]]), np.array([0])) == pytest.approx(0.09 + 0.04 + 0.01)
+
+
+def test_a_missing_answer_is_wrong_and_costs_recall_only() -> None:
+    labels = np.array([0, 0, 1, 1])
+    scores = answer_scores(np.array([0, NO_ANSWER, 1, 1]), labels)
+    assert scores["accuracy"] == 0.75
+    assert scores["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2), "precision of label 0 stays 1"
+    assert answer_scores(np.full(4, NO_ANSWER), labels) == dict.fromkeys(scores, 0.0)
+
+
+def test_the_matrix_has_a_column_for_missing_answers() -> None:
+    matrix = answer_matrix(np.array([0, 1, 1, NO_ANSWER]), np.array([0, 0, 1, 1]), 2)
+    assert matrix.tolist() == [[1, 1, 0], [0, 1, 1]]
+
+
+def test_the_reliability_curve_adds_up_to_the_calibration_error() -> None:
+    made, labels = logits()
+    p = softmax(made)
+    curve = reliability(p, labels)
+    assert curve.share.sum() == pytest.approx(1)
+    assert (curve.share * curve.accuracy).sum() == pytest.approx((p.argmax(axis=1) == labels).mean())
+    assert (np.diff(curve.confidence) > 0).all()
+    gap = (curve.share * np.abs(curve.accuracy - curve.confidence)).sum()
+    assert gap == pytest.approx(expected_calibration_error(p, labels))
+
+
+def test_risk_and_coverage_by_hand() -> None:
+    curve = risk_coverage(np.array([0.9, 0.8, 0.8, 0.6, 0.5]), np.array([True, False, True, True, False]))
+    assert curve.threshold.tolist() == [0.9, 0.8, 0.6, 0.5], "equal confidences stay together"
+    assert curve.coverage.tolist() == pytest.approx([0.2, 0.6, 0.8, 1.0])
+    assert curve.accuracy.tolist() == pytest.approx([1, 2 / 3, 3 / 4, 3 / 5])
+    assert curve.coverage_at(0.7) == pytest.approx(0.8), "the largest coverage, though a smaller one is worse"
+    assert curve.coverage_at(1.0) == pytest.approx(0.2)
+    assert curve.at(0.7) == (pytest.approx(0.6), pytest.approx(2 / 3))
+    assert curve.at(0.95) == (0.0, None)
+    assert curve.area == pytest.approx(0.4 / 3 + 0.2 / 4 + 0.2 * 2 / 5)
+
+
+def test_no_coverage_reaches_an_accuracy_that_there_is_not() -> None:
+    curve = risk_coverage(np.array([0.9, 0.8]), np.array([False, False]))
+    assert curve.coverage_at(0.5) is None
+    assert curve.area == 1
+
+
+def test_intervals_agree_with_resampling_the_answers() -> None:
+    made, labels = logits(300)
+    predicted = made.argmax(axis=1)
+    found = score_intervals(answer_matrix(predicted, labels, 5))
+    random = np.random.default_rng(5)
+    rows = random.integers(0, 300, (400, 300))
+    resampled = [answer_scores(predicted[row], labels[row]) for row in rows]
+    for name, interval in found.items():
+        expected = np.quantile([scores[name] for scores in resampled], (0.025, 0.975))
+        np.testing.assert_allclose(interval, expected, atol=0.015)
+        assert interval[0] < answer_scores(predicted, labels)[name] < interval[1]
+    low, high = accuracy_interval(predicted == labels)
+    assert found["accuracy"] == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json as json_format
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
-from mien.errors import InputError
+from mien.errors import InputError, OutputError
+from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
+from mien.outputs.draw import Picture
 from mien.outputs.records import LineFile
-from mien.pipeline import CropReader, Options, check_tasks
+from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
 from mien.pixels.images import read_image
+from mien.resource import Resource
+from mien.scene import Box, Frame, Reading
 from mien.stages.sources import expand_sources
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def classify(
@@ -22,6 +31,13 @@ def classify(
         list[str], typer.Argument(help="Crops of a face (emotion) or a hand (gesture).", metavar="IMAGE")
     ],
     jsonl: Annotated[str | None, typer.Option(help="One JSON object an image, to this file; - is stdout.")] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(help="Each image beside its bars of confidence: one picture for all, or a folder of one each."),
+    ] = None,
+    find: Annotated[
+        bool, typer.Option("--find", help="Images are whole photos: find the largest face or hand first.")
+    ] = False,
     model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Confidence under which an answer is uncertain.")
@@ -30,29 +46,123 @@ def classify(
 ) -> None:
     """Name the expression or gesture of ready crops, in the order given.
 
-    A file that cannot be read is reported and skipped, the others are done, and the exit code is 1.
+    Each image is taken as the face or hand itself. For photos with more than that, say --find, or use mien look, which
+    names every face and hand. A file that cannot be read is reported and skipped, the others are done, and the exit
+    code is 1.
     """
     (chosen,) = check_tasks([task])
     choices = {f"{chosen}_model": model, f"{chosen}_threshold": threshold}
-    options = Options(threads=threads, **{key: value for key, value in choices.items() if value is not None})  # type: ignore[arg-type]
+    options = Options(
+        tasks=(chosen,),
+        threads=threads,
+        **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
+    )
     paths, problems = expand_sources(images)
     failed = len(problems)
     for problem in problems:
         sys.stderr.write(f"mien: {problem}\n")
     with ExitStack() as stack:
-        reader = stack.enter_context(CropReader(chosen, options))
+        charts = None if chart is None else stack.enter_context(_Charts(chart, paths))
+        reader = stack.enter_context(_Reader(chosen, options, find=find))
         lines = None if jsonl is None else stack.enter_context(LineFile(jsonl))
         for path in paths:
             try:
-                reading = reader.read(read_image(path))
+                image = read_image(path)
+                reading, box = reader.read(image, str(path))
             except InputError as problem:
                 failed += 1
                 sys.stderr.write(f"mien: {problem}\n")
                 continue
             if lines is not None:
-                lines.write(json_format.dumps({"source": str(path), **reading.to_dict()}, ensure_ascii=False))
+                where = {} if box is None else {"box": [round(float(v), 2) for v in box]}
+                record = {"source": str(path), **reading.to_dict(), **where}
+                lines.write(json_format.dumps(record, ensure_ascii=False))
+            if charts is not None:
+                charts.add(path, draw_chart(image, reading, task=chosen, box_xyxy=box, name=path.name))
             if jsonl != "-":
                 doubt = " (not sure)" if reading.uncertain else ""
                 typer.echo(f"{path}: {reading.label} {reading.confidence:.0%}{doubt}")
     if failed:
         raise typer.Exit(1)
+
+
+class _Reader(Resource):
+    """Reads an image as a crop, or the largest face or hand found in it.
+
+    Args:
+        task: `emotion` or `gesture`.
+        options: models and thresholds.
+        find: whether to look for the face or hand first.
+    """
+
+    def __init__(self, task: Task, options: Options, *, find: bool) -> None:
+        self._what = "face" if task == "emotion" else "hand"
+        self._reader = Analyzer(options) if find else CropReader(task, options)
+
+    def read(self, image_rgb: NDArray[np.uint8], name: str) -> tuple[Reading, Box | None]:
+        """The reading, and the box it is of; no box for a crop. InputError when nothing is found."""
+        if isinstance(self._reader, CropReader):
+            return self._reader.read(image_rgb), None
+        self._reader.restart()
+        scene = self._reader.step(Frame(image_rgb=image_rgb, source=name))
+        seen = max((*scene.faces, *scene.hands), key=lambda region: _area(region.box_xyxy), default=None)
+        if seen is None or seen.reading is None:
+            raise InputError(
+                f"No {self._what} was found in {name}; leave out --find if all of the picture is the {self._what}"
+            )
+        return seen.reading, seen.box_xyxy
+
+    def close(self) -> None:
+        """Free the models."""
+        self._reader.close()
+
+
+class _Charts(Resource):
+    """Where charts go: all into one picture, written when this is closed, or one picture each into a folder.
+
+    Args:
+        target: a file named .jpg, .png or .webp, or a folder.
+        sources: the images.
+
+    Raises:
+        OutputError: one picture would get too many charts, or would replace an image.
+    """
+
+    def __init__(self, target: Path, sources: list[Path]) -> None:
+        self._target = target
+        self._single = target.suffix.lower() in _PICTURES and not target.is_dir()
+        self._sources = {path.resolve() for path in sources}
+        self._pictures: list[Picture] = []
+        self._used: set[str] = set()
+        if self._single and len(sources) > MOST_ROWS:
+            raise OutputError(f"One picture takes charts of {MOST_ROWS} images, got {len(sources)}; name a folder")
+        if self._single:
+            self._check(target)
+
+    def add(self, path: Path, picture: Picture) -> None:
+        """Take the next chart; in a folder a second image of the same name gets `-2`."""
+        if self._single:
+            self._pictures.append(picture)
+            return
+        name, number = path.stem, 1
+        while name.lower() in self._used:
+            number += 1
+            name = f"{path.stem}-{number}"
+        self._used.add(name.lower())
+        self._check(self._target / f"{name}.png")
+        picture.save(self._target / f"{name}.png")
+
+    def close(self) -> None:
+        """Write the one picture, if there is to be one and anything to show: after an interruption what there is."""
+        if self._pictures:
+            stacked(self._pictures).save(self._target)
+            self._pictures.clear()
+
+    def _check(self, file: Path) -> None:
+        if file.resolve() in self._sources:
+            raise OutputError(f"The chart {file} would replace an image; name another file or folder")
+
+
+def _area(box_xyxy: Box) -> float:
+    x1, y1, x2, y2 = box_xyxy
+    return (x2 - x1) * (y2 - y1)

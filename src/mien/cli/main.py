@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from mien import __version__
-from mien.cli import bench, classify, demo, doctor, export, look, models, train
+from mien.cli import bench, classify, compare, demo, doctor, evaluate, export, look, models, train
+from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.errors import MienError
 
 INTERRUPTED = 130
@@ -30,7 +31,23 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("export")(export.export)
+
+data_app = typer.Typer(
+    name="data",
+    help="Bring data sets in, look at them, and find what would fool a measurement. Needs mien[data].",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+data_app.command("fer2013")(fer2013.fer2013)
+data_app.command("asl")(asl.asl)
+data_app.command("import")(import_.import_)
+data_app.command("collect")(collect.collect)
+data_app.command("duplicates")(duplicates.duplicates)
+data_app.command("explore")(explore.explore)
+app.add_typer(data_app)
 
 
 def _version(value: bool) -> None:

@@ -20,12 +20,22 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="emotion, gesture, or a TOML file.")],
-    data: Annotated[Path, typer.Option(help="FER2013 CSV, or the folder with data sets of hand pictures.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe's name (`mien recipes` lists them), or a TOML file.")],
+    data: Annotated[
+        Path, typer.Option(help="Packed file, CSV or folder of a data set; for gesture, a folder of data sets.")
+    ],
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
+    clean_list: Annotated[
+        Path | None, typer.Option(help="Samples to use, as mien data duplicates --write lists them.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Devices of this kind, each with a batch of its own.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines, under torchrun or SLURM.")] = 1,
+    weights: Annotated[
+        str | None, typer.Option(help="Weights to start from: a file, package or hub (network.weights).")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
     settings: Annotated[
         list[str] | None,
@@ -40,13 +50,24 @@ def train(
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
     changes = dict(setting(text) for text in settings or ())
+    if weights is not None:
+        changes["network.weights"] = weights
     chosen = load_recipe(recipe, changes=changes)
     folder = out or Path("runs") / chosen.name
     is_watched = sys.stderr.isatty()
     if not is_watched:
         logging.getLogger("mien").setLevel(logging.INFO)
-    dataset = corpus(chosen, CorpusPaths(data=data, votes=votes, cache=folder.parent / "cache"))
-    options = RunOptions(out=folder, device=device, resume=resume, threads=threads, progress=is_watched)
+    paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
+    dataset = corpus(chosen, paths)
+    options = RunOptions(
+        out=folder,
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        resume=resume,
+        threads=threads,
+        progress=is_watched,
+    )
     summary = fit(chosen, dataset, options)
     for name, value in summary.items():
         typer.echo(f"{name:<20}{value}")

@@ -22,6 +22,18 @@ SPLITS = ("train", "validation", "test")
 PACKED_SUFFIX = ".npz"
 
 _PACKED_VERSION = 1
+_DAMAGE = (
+    DataError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What a packed file that was cut, altered, or is something else raises when it is read."""
 _COLUMNS = ("labels", "split", "groups", "names", "votes", "not_a_face")
 
 
@@ -153,7 +165,7 @@ class Dataset:
             raise
         part.commit()
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Any]:
         columns = {name: getattr(self, name) for name in _COLUMNS}
         return {name: column for name, column in columns.items() if column is not None}
 
@@ -168,7 +180,7 @@ def load_packed(path: str | Path) -> Dataset:
     if not path.is_file():
         raise UnreadableMedia(f"{path} is not a file; `mien data` writes packed data sets (.npz)")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
             if facts["version"] != _PACKED_VERSION:
                 raise UnreadableMedia(
@@ -186,5 +198,5 @@ def load_packed(path: str | Path) -> Dataset:
                 source=facts["source"],
                 caveats=tuple(facts["caveats"]),
             )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as exc:
+    except _DAMAGE as exc:
         raise UnreadableMedia(f"{path} is damaged or no packed data set: {exc}; pack it again") from exc

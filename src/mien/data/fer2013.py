@@ -1,164 +1,231 @@
-"""FER2013 (Goodfellow et al. 2013): the Kaggle CSV `emotion,pixels,Usage`, and a clean training split of it."""
+"""FER2013 (Goodfellow et al. 2013): the Kaggle CSV `emotion,pixels,Usage`."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import lzma
-import zipfile
-import zlib
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.archives import fields_of, table_lines
 from mien.data.dataset import Dataset
 from mien.data.ferplus import Votes
-from mien.errors import DataError, MissingExtra, UnreadableMedia
+from mien.data.pictures import OnProblem, OnStep, raise_problem
+from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SIDE = 48
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-_COLUMNS = ("emotion", "pixels", "Usage")
-_CHUNK_ROWS = 2048
+COLUMNS = ("emotion", "pixels", "Usage")
+_PIXELS = SIDE * SIDE
+_CHUNK_ROWS = 512
 
 logger = logging.getLogger(__name__)
 
 
-def load_fer2013(path: str | Path, *, votes: Votes | None = None) -> Dataset:
-    """Read the CSV, plain or compressed (.xz, .gz, .zip, .bz2), a chunk at a time.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fer2013Table:
+    """The CSV as it was read.
+
+    Args:
+        dataset: its good rows.
+        columns: the names in its first line.
+        rows: number of rows, bad ones included.
+        missing: number of empty fields in each column.
+    """
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+    rows: int
+    missing: dict[str, int]
+
+
+def load_fer2013(
+    path: str | Path,
+    *,
+    votes: Votes | None = None,
+    on_problem: OnProblem = raise_problem,
+    on_step: OnStep | None = None,
+) -> Dataset:
+    """Read the CSV, plain or compressed (.xz, .gz, .bz2, .zip, .tar.gz), a chunk at a time.
 
     Args:
         path: the Kaggle CSV.
-        votes: FER+ votes of the same rows; they become the label distribution.
+        votes: FER+ votes of the same rows; they become the label distribution and the marks for "not a face".
+        on_problem: called for each bad row, which is then left out; without it the first bad row is raised.
+        on_step: called with the number of rows read.
 
     Returns:
-        (N, 48, 48) uint8 images; `Training` is train, `PublicTest` validation, `PrivateTest` test.
+        (N, 48, 48) uint8 images; `Training` is train, `PublicTest` validation, `PrivateTest` test. The name of a
+        sample is its row, counted from 1 below the line of column names.
 
     Raises:
-        UnreadableMedia: the file is missing or its compression damaged.
+        UnreadableMedia: the file is missing, or it breaks off or is damaged.
         DataError: a column is missing, or a row (named) has a wrong emotion, usage or pixel.
     """
+    return read_fer2013(path, votes=votes, on_problem=on_problem, on_step=on_step).dataset
+
+
+def read_fer2013(
+    path: str | Path,
+    *,
+    votes: Votes | None = None,
+    on_problem: OnProblem = raise_problem,
+    on_step: OnStep | None = None,
+) -> Fer2013Table:
+    """As `load_fer2013`, with what there is to know about the table itself."""
     path = Path(path)
     if not path.is_file():
         raise UnreadableMedia(f"{path} is not a file; give the FER2013 CSV (emotion,pixels,Usage)")
-    images, labels, splits = [], [], []
-    for first_row, chunk in _chunks(path):
-        images.append(_images(chunk, first_row))
-        labels.append(_labels(chunk, first_row))
-        splits.append(_splits(chunk, first_row))
-    count = sum(map(len, labels))
-    if not count:
-        raise DataError(f"{path} has no rows; FER2013 has 35,887")
-    if votes is not None and len(votes.distribution) != count:
-        raise DataError(f"{path} has {count} rows but FER+ has {len(votes.distribution)}; both list the same images")
-    return Dataset(
-        samples=np.concatenate(images),
-        labels=np.concatenate(labels),
-        split=np.concatenate(splits),
-        groups=np.full(count, "", np.str_),
-        label_set=EMOTIONS,
-        votes=None if votes is None else votes.distribution,
-        source=path.name,
-    )
+    with closing(table_lines(path)) as lines:
+        rows = _Rows(path, next(lines, ""), on_problem)
+        for line in lines:
+            if line.strip():
+                rows.add(fields_of(line))
+                if on_step is not None and rows.count % _CHUNK_ROWS == 0:
+                    on_step(rows.count)
+    return rows.table(votes)
 
 
-def clean_training(dataset: Dataset, *, not_a_face: NDArray[np.bool_] | None = None) -> Dataset:
-    """Drop from the train split what would mislead training or measuring; the other splits stay whole.
-
-    Dropped are images marked as no face, images that equal one of validation or test, images that come with two
-    different labels, and all but the first of equal images. Equal means every pixel.
+class _Rows:
+    """Gathers rows as columns, a chunk at a time, and says what is wrong with bad ones.
 
     Args:
-        dataset: a data set of images.
-        not_a_face: (N,) bool, from FER+.
-
-    Returns:
-        The data set without those training images.
+        path: of the CSV, for errors.
+        header: its first line.
+        on_problem: gets the bad rows.
     """
-    keys = np.array([hashlib.sha1(image.tobytes()).hexdigest() for image in dataset.samples])  # noqa: S324
-    train = dataset.split == "train"
-    held_out = set(keys[~train])
-    labels_of = defaultdict(set)
-    for key, label in zip(keys[train], dataset.labels[train], strict=True):
-        labels_of[key].add(int(label))
-    keep, seen = ~train, set()
-    reasons = {"not a face": 0, "equals a validation or test image": 0, "two labels": 0, "repeated": 0}
-    for row in np.flatnonzero(train):
-        key = keys[row]
-        if not_a_face is not None and not_a_face[row]:
-            reasons["not a face"] += 1
-        elif key in held_out:
-            reasons["equals a validation or test image"] += 1
-        elif len(labels_of[key]) > 1:
-            reasons["two labels"] += 1
-        elif key in seen:
-            reasons["repeated"] += 1
-        else:
-            keep[row] = True
-            seen.add(key)
-    logger.info("training images: %d of %d kept; dropped %s", keep[train].sum(), train.sum(), reasons)
-    return replace(dataset.where(keep), source=f"{dataset.source} (cleaned)")
+
+    def __init__(self, path: Path, header: str, on_problem: OnProblem) -> None:
+        expected = f"FER2013 has the columns {', '.join(COLUMNS)}"
+        if not header:
+            raise DataError(f"{path} is empty; {expected}")
+        if not header.rstrip("\n").isprintable():
+            raise DataError(f"{path} is no CSV that can be read; {expected}")
+        # One published copy has spaces after the commas of its first line.
+        self.columns = tuple(name.strip() for name in fields_of(header))
+        missing = [name for name in COLUMNS if name not in self.columns]
+        if missing:
+            raise DataError(f"{path} has no column {', '.join(missing)}; {expected}")
+        self.count = 0
+        self.missing = dict.fromkeys(self.columns, 0)
+        self._path = path
+        self._on_problem = on_problem
+        self._places = [self.columns.index(name) for name in COLUMNS]
+        self._waiting: list[tuple[int, list[str]]] = []
+        self._images: list[NDArray[np.uint8]] = []
+        self._good: list[tuple[int, int, str]] = []  # row, label, split
+
+    def add(self, fields: list[str]) -> None:
+        """Take the next row."""
+        self.count += 1
+        for i, name in enumerate(self.columns):
+            if i >= len(fields) or not fields[i].strip():
+                self.missing[name] += 1
+        self._waiting.append((self.count, fields))
+        if len(self._waiting) == _CHUNK_ROWS:
+            self._sort_out()
+
+    def table(self, votes: Votes | None) -> Fer2013Table:
+        """Everything that was taken."""
+        self._sort_out()
+        path, count = self._path, self.count
+        if not self._good:
+            raise DataError(f"{path} has no {'good ' if count else ''}rows; FER2013 has 35,887")
+        if votes is not None and len(votes.distribution) != count:
+            raise DataError(
+                f"{path} has {count} rows but FER+ has {len(votes.distribution)}; both list the same images"
+            )
+        rows, labels, splits = zip(*self._good, strict=True)
+        positions = np.array(rows) - 1
+        dataset = Dataset(
+            samples=np.concatenate(self._images).reshape(-1, SIDE, SIDE),
+            labels=np.array(labels, np.int64),
+            split=np.array(splits, "<U10"),
+            groups=np.full(len(rows), "", np.str_),
+            label_set=EMOTIONS,
+            names=np.array([f"row {row}" for row in rows]),
+            votes=None if votes is None else votes.distribution[positions],
+            not_a_face=None if votes is None else votes.not_a_face[positions],
+            source=path.name,
+        )
+        return Fer2013Table(dataset=dataset, columns=self.columns, rows=count, missing=self.missing)
+
+    def _sort_out(self) -> None:
+        """Turn the waiting rows into columns; report the bad ones in their order."""
+        emotion, pixels, usage = self._places
+        problems = [_problem(fields, self.columns, self._places) for _, fields in self._waiting]
+        right = [row for row, problem in zip(self._waiting, problems, strict=True) if not problem]
+        images, wrong = _images([fields[pixels] for _, fields in right])
+        pixel_problems = iter(wrong)
+        for (row, fields), problem in zip(self._waiting, problems, strict=True):
+            problem = problem or next(pixel_problems)
+            if not problem:
+                self._good.append((row, int(fields[emotion]), USAGES[fields[usage]]))
+                continue
+            self._on_problem(DataError(f"{self._path}, row {row} {problem}"))
+        self._images.append(images)
+        self._waiting = []
 
 
-def _chunks(path: Path) -> Iterator[tuple[int, pd.DataFrame]]:
-    try:
-        import pandas as pd
-    except ImportError as exc:
-        raise MissingExtra("train", "pandas") from exc
-    first_row = 0
-    try:
-        reader = pd.read_csv(path, chunksize=_CHUNK_ROWS, dtype=str, keep_default_na=False)
-        with reader:
-            for chunk in reader:
-                missing = [name for name in _COLUMNS if name not in chunk.columns]
-                if missing:
-                    raise DataError(f"{path} has no column {', '.join(missing)}; FER2013 has {', '.join(_COLUMNS)}")
-                yield first_row, chunk
-                first_row += len(chunk)
-    except pd.errors.EmptyDataError as exc:
-        raise DataError(f"{path} is empty; FER2013 has the columns {', '.join(_COLUMNS)}") from exc
-    except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, OSError) as exc:
-        raise UnreadableMedia(f"{path} breaks off or is damaged after row {first_row}: {exc}") from exc
-    except (pd.errors.ParserError, UnicodeDecodeError) as exc:
-        raise DataError(f"{path} is no CSV that can be read after row {first_row}: {exc}") from exc
-    except ValueError as exc:  # pandas on an archive of no file or of several
-        raise UnreadableMedia(f"{path} cannot be unpacked: {exc}") from exc
+def _problem(fields: Sequence[str], columns: Sequence[str], places: Sequence[int]) -> str:
+    """What is wrong with a row besides its pixels; empty when nothing is."""
+    if len(fields) != len(columns):
+        return f"has {len(fields)} column{'s' * (len(fields) != 1)} instead of {len(columns)}"
+    emotion, usage = fields[places[0]], fields[places[2]]
+    if emotion not in _EMOTION_CODES:
+        return f"has the emotion {emotion!r}, not a number from 0 to 6"
+    if usage not in USAGES:
+        return f"has the usage {usage!r}, not one of {', '.join(USAGES)}"
+    return ""
 
 
-def _images(chunk: pd.DataFrame, first_row: int) -> NDArray[np.uint8]:
-    images = np.empty((len(chunk), SIDE * SIDE), np.uint8)
-    for i, text in enumerate(chunk["pixels"]):
+_EMOTION_CODES = frozenset(str(i) for i in range(len(EMOTIONS)))
+
+
+def _images(texts: Sequence[str]) -> tuple[NDArray[np.uint8], list[str]]:
+    """The images of the texts that are right, (n, 2304) uint8, and for each text what is wrong with it."""
+    images = _parsed(texts)
+    if images is not None:
+        return images, [""] * len(texts)
+    # Something is wrong somewhere (or only spaced otherwise): row by row, ten times slower.
+    rows, problems = [], []
+    for text in texts:
         words = text.split()
-        if len(words) != SIDE * SIDE:
-            raise DataError(f"row {first_row + i + 1} has {len(words)} pixels instead of {SIDE * SIDE}")
-        try:
-            images[i] = [_BYTE[word] for word in words]
-        except KeyError as exc:
-            raise DataError(f"row {first_row + i + 1} has the pixel {exc}, not a number from 0 to 255") from exc
-    return images.reshape(-1, SIDE, SIDE)
+        bad = next((word for word in words if word not in _BYTE), None)
+        if len(words) != _PIXELS:
+            problems.append(f"has {len(words)} pixels instead of {_PIXELS}")
+        elif bad is not None:
+            problems.append(f"has the pixel {bad!r}, not a number from 0 to 255")
+        else:
+            problems.append("")
+            rows.append([_BYTE[word] for word in words])
+    return np.array(rows, np.uint8).reshape(-1, _PIXELS), problems
 
 
 _BYTE = {str(value): value for value in range(256)}
 
 
-def _labels(chunk: pd.DataFrame, first_row: int) -> NDArray[np.int64]:
-    valid = {str(i) for i in range(len(EMOTIONS))}
-    for i, text in enumerate(chunk["emotion"]):
-        if text not in valid:
-            raise DataError(f"row {first_row + i + 1} has the emotion {text!r}, not a number from 0 to 6")
-    return chunk["emotion"].to_numpy().astype(np.int64)
-
-
-def _splits(chunk: pd.DataFrame, first_row: int) -> NDArray[np.str_]:
-    for i, usage in enumerate(chunk["Usage"]):
-        if usage not in USAGES:
-            raise DataError(f"row {first_row + i + 1} has the usage {usage!r}, not one of {', '.join(USAGES)}")
-    return np.array([USAGES[usage] for usage in chunk["Usage"]], dtype="<U10")
+def _parsed(texts: Sequence[str]) -> NDArray[np.uint8] | None:
+    """All texts at once, (N, 2304) uint8; None unless each is 2304 numbers to 255 with one space between them."""
+    text = np.frombuffer("".join(f"{text} " for text in texts).encode("ascii", "replace"), np.uint8)
+    digits = text - np.uint8(ord("0"))
+    ends = np.flatnonzero(digits > 9)
+    lengths = np.diff(ends, prepend=-1) - 1
+    row_ends = np.cumsum([len(text) + 1 for text in texts]) - 1
+    if (
+        len(ends) != _PIXELS * len(texts)
+        or (text[ends] != ord(" ")).any()
+        or (lengths < 1).any()
+        or (lengths > 3).any()
+        or (ends[_PIXELS - 1 :: _PIXELS] != row_ends).any()
+    ):
+        return None
+    values = digits[ends - 1].astype(np.int16)
+    values += np.where(lengths > 1, digits[ends - 2], np.uint8(0)).astype(np.int16) * 10
+    values += np.where(lengths > 2, digits[ends - 3], np.uint8(0)).astype(np.int16) * 100
+    return None if (values > 255).any() else values.astype(np.uint8).reshape(-1, _PIXELS)

@@ -29,14 +29,14 @@ def split_at_random(
     try:
         from sklearn.model_selection import train_test_split
     except ImportError as exc:
-        raise MissingExtra("train", "scikit-learn") from exc
+        raise MissingExtra("data", "scikit-learn") from exc
     names, sizes = np.unique(dataset.groups[dataset.groups != ""], return_counts=True)
     grouped = bool((sizes > 1).any())
     if grouped and not i_know:
         raise DataError(
             f"{dataset.source or 'The data set'} has samples of {len(names)} group{'s' * (len(names) > 1)} "
-            f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}): split at random, "
-            "one's pictures lie in train and test and the figures prove nothing. "
+            f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); split at random, "
+            "pictures of the same one lie in train and in test, and figures prove nothing. "
             "Split by group, or say --i-know and every report will say it too"
         )
     split = np.full(len(dataset), "train", "<U10")

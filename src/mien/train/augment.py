@@ -24,7 +24,7 @@ def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:
         affine = augmentation.RandomAffine(
             degrees=recipe.rotation,
             translate=(recipe.shift, recipe.shift) if recipe.shift else None,
-            scale=(1 - recipe.zoom, 1 + recipe.zoom) if recipe.zoom else None,
+            scale=(1 - recipe.zoom, 1 + recipe.zoom) * (2 if recipe.stretch else 1) if recipe.zoom else None,
             shear=recipe.shear or None,
             padding_mode="border",
             p=1.0,

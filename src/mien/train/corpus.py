@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data.clean import apply_clean_list
 from mien.data.dataset import Dataset
-from mien.data.fer2013 import clean_training, load_fer2013
+from mien.data.duplicates import clean_training
 from mien.data.ferplus import load_ferplus
 from mien.data.hands import find_hand_pictures, load_hands
+from mien.data.load import load_dataset
+from mien.data.split import split_at_random, split_by_group
 from mien.errors import DataError
+from mien.labels import label_set
 from mien.stages.hands import HandDetector
 from mien.train.recipe import DataRecipe, Recipe
 
@@ -22,13 +26,16 @@ class CorpusPaths:
     """Where the data lies.
 
     Args:
-        data: the FER2013 CSV, or the folder with the data sets of hand pictures.
+        data: any data set that `mien.data.load.load_dataset` reads, or the folder with the data sets of hand pictures.
         votes: the FER+ table, for recipes that use it.
+        clean_list: which samples training may use, as `mien data duplicates --write` lists them; in place of the
+            recipe's `data.clean`.
         cache: folder for landmarks that were found once; none keeps nothing.
     """
 
     data: Path
     votes: Path | None = None
+    clean_list: Path | None = None
     cache: Path | None = None
 
 
@@ -38,7 +45,7 @@ def load_corpus(recipe: Recipe, paths: CorpusPaths, *, on_step: Callable[[int], 
     Args:
         recipe: says which kind, how it is cleaned and split.
         paths: where it lies.
-        on_step: called with the number of pictures whose landmarks were looked for.
+        on_step: called with the number of rows or pictures read, or whose landmarks were looked for.
 
     Raises:
         DataError: the data is not what the recipe needs, or a name in `leave_out` or `validation` fits nothing.
@@ -46,13 +53,40 @@ def load_corpus(recipe: Recipe, paths: CorpusPaths, *, on_step: Callable[[int], 
     """
     if recipe.data.kind == "hands":
         return _hands(recipe.data, paths, on_step)
-    if recipe.loss.votes_weight and paths.votes is None:
+    dataset = _images(recipe, paths, on_step)
+    if recipe.loss.votes_weight and dataset.votes is None:
         raise DataError(f"The recipe {recipe.name} learns from FER+ votes too; name fer2013new.csv with --votes")
+    if paths.clean_list is not None:
+        dataset = apply_clean_list(dataset, paths.clean_list)
+    if recipe.data.drop:
+        dataset = dataset.without(recipe.data.drop, label_set=label_set(recipe.label_set))
+    if recipe.data.split == "merged":
+        dataset = replace(dataset, split=np.where(dataset.split == "test", "validation", dataset.split))
+    elif recipe.data.split == "random":
+        first, second = recipe.data.fractions
+        dataset = split_at_random(dataset, fractions=(first, second), seeds=recipe.data.seeds, i_know=True)
+    if recipe.data.clean and paths.clean_list is None:
+        dataset = clean_training(dataset)
+    return _shared(dataset, recipe)
+
+
+def _images(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
     votes = None if paths.votes is None else load_ferplus(paths.votes)
-    dataset = load_fer2013(paths.data, votes=votes)
-    if not recipe.data.clean:
+    height, width = recipe.input.size_hw
+    side = recipe.data.side
+    size_hw = (side, side) if side else (height, width)
+    return load_dataset(paths.data, size_hw=size_hw, colour=recipe.input.colour, votes=votes, on_step=on_step)
+
+
+def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """With a part of the training split only, as `data.share` says."""
+    if recipe.data.share == 1:
         return dataset
-    return clean_training(dataset, not_a_face=None if votes is None else votes.not_a_face)
+    train = np.flatnonzero(dataset.split == "train")
+    drawn = np.random.default_rng(recipe.fit.seed).permutation(train)[: max(1, round(recipe.data.share * len(train)))]
+    keep = dataset.split != "train"
+    keep[drawn] = True
+    return dataset.where(keep)
 
 
 def _hands(data: DataRecipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
@@ -60,13 +94,4 @@ def _hands(data: DataRecipe, paths: CorpusPaths, on_step: Callable[[int], None] 
     cache = None if paths.cache is None else paths.cache / f"hands-{data.limit or 'all'}.npz"
     with HandDetector() as detector:
         dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=cache, on_step=on_step)
-    split = dataset.split.copy()
-    for names, part in ((data.validation, "validation"), (data.leave_out, "test")):
-        for name in names:
-            # A name is a whole data set, or one signer of it.
-            members = np.array([group == name or group.startswith(f"{name}/") for group in dataset.groups])
-            if not members.any():
-                there = ", ".join(sorted(set(dataset.groups.tolist())))
-                raise DataError(f"No data set or signer is called {name!r}; there is {there}")
-            split[members] = part
-    return replace(dataset, split=split)
+    return split_by_group(dataset, validation=data.validation, test=data.leave_out)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import pickle
 import platform
+import shutil
+import subprocess
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,19 +21,22 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from mien import __version__
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError
+from mien.errors import DataError, InputError, OutputError, UnknownName
+from mien.files import output_error, write_whole
 from mien.labels import label_set
+from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.recipe import Recipe, recipe_from_dict
 
 RECIPE_FILE = "recipe.json"
 SUMMARY_FILE = "summary.json"
+DEVICES = ("auto", "cpu", "cuda")
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +48,8 @@ class RunOptions:
     Args:
         out: the run folder.
         device: auto, cpu or cuda.
+        devices: how many of them on each machine; each takes a batch of the recipe's size.
+        nodes: how many machines; each starts the same command, under a launcher that Lightning knows (torchrun, SLURM).
         resume: go on from the last checkpoint in the folder.
         threads: CPU threads for torch; 0 leaves torch's choice.
         progress: whether to show a progress bar.
@@ -47,6 +57,8 @@ class RunOptions:
 
     out: Path
     device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
     resume: bool = False
     threads: int = 0
     progress: bool = True
@@ -59,42 +71,29 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         The summary that is also written to the run folder: best epoch, scores, seconds, versions, data fingerprint.
 
     Raises:
-        InputError: the folder holds a run and neither `resume` nor another folder was chosen, or it holds another.
-        DataError: the data set has no train or validation samples, or samples or labels of another form than the
-            recipe's.
-        OutputError: the folder cannot be made.
+        InputError: the folder holds a run and neither `resume` nor another folder was chosen, or it holds another; or
+            the device is not there.
+        DataError: the data set has no train or validation samples, none of a label, or samples or labels of another
+            form than the recipe's.
+        OutputError: the folder or a checkpoint cannot be written.
+        TrainingStopped: the loss became infinite or not a number.
+        KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
     train, validation = dataset.part("train"), dataset.part("validation")
     _check_samples(recipe, dataset)
+    counts = _class_counts(recipe, train, options)
+    _check_device(options)
     _claim_folder(recipe, options)
     if options.threads:
         torch.set_num_threads(options.threads)
     L.seed_everything(recipe.fit.seed, verbose=False)
-    counts = np.bincount(train.labels, minlength=len(train.label_set)).tolist()
     learner = Learner(recipe, counts)
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
-    last = ModelCheckpoint(options.out / "checkpoints", "last", enable_version_counter=False)
-    stopwatch = _EpochLines()
-    callbacks: list[Callback] = [best, last, stopwatch]
-    if recipe.fit.ema:
-        callbacks.append(EMAWeightAveraging(decay=recipe.fit.ema))
     started = time.monotonic()
-    with _quiet():
-        trainer = L.Trainer(
-            max_epochs=recipe.fit.epochs,
-            accelerator=options.device,
-            devices=1,
-            precision=recipe.fit.precision,
-            callbacks=callbacks,
-            logger=_loggers(options.out),
-            enable_progress_bar=options.progress,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            log_every_n_steps=20,
-            default_root_dir=options.out,
-        )
+    with _quiet(), _disk_errors(options.out), _interruptions():
+        trainer = _trainer(recipe, options, best)
         trainer.fit(
             learner,
             _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed),
@@ -104,7 +103,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         )
     summary = {
         "recipe": recipe.name,
-        "epochs": recipe.fit.epochs,
+        "epochs": trainer.current_epoch,
         "best_val_accuracy": None if best.best_model_score is None else round(float(best.best_model_score), 5),
         "last": {name: round(float(value), 5) for name, value in trainer.logged_metrics.items()},
         "parameters": sum(p.numel() for p in learner.network.parameters()),
@@ -112,13 +111,44 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         "validation_samples": len(validation),
         "data": dataset.source,
         "data_sha256": dataset.fingerprint(),
+        "caveats": list(dataset.caveats),
         "seconds": round(time.monotonic() - started, 1),
+        "machine": _machine(trainer),
+        "commit": _commit(),
         "mien": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
-    (options.out / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
     return summary
+
+
+def _trainer(recipe: Recipe, options: RunOptions, best: ModelCheckpoint) -> L.Trainer:
+    last = ModelCheckpoint(options.out / "checkpoints", "last", enable_version_counter=False)
+    callbacks: list[Callback] = [best, last, EpochLines(), SampleBatch(), StopAtNonsense()]
+    if recipe.fit.ema:
+        callbacks.append(EMAWeightAveraging(decay=recipe.fit.ema))
+    if recipe.fit.stop_patience:
+        callbacks.append(EarlyStopping("val_accuracy", mode="max", patience=recipe.fit.stop_patience, min_delta=0))
+    if options.progress:
+        callbacks.append(ImagesBar(recipe.fit.batch * options.devices * options.nodes))
+    strategy = "auto" if options.devices * options.nodes == 1 else "ddp_spawn" if options.nodes == 1 else "ddp"
+    return L.Trainer(
+        max_epochs=recipe.fit.epochs,
+        accelerator=options.device,
+        devices=options.devices,
+        num_nodes=options.nodes,
+        strategy=strategy,
+        precision=_precision(recipe, options),
+        callbacks=callbacks,
+        logger=_loggers(options.out),
+        use_distributed_sampler=False,
+        enable_progress_bar=options.progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=20,
+        default_root_dir=options.out,
+    )
 
 
 def run_recipe(run: Path) -> Recipe:
@@ -143,19 +173,87 @@ def trained_network(run: Path) -> tuple[Recipe, torch.nn.Module]:
     if not checkpoint.is_file():
         raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
     learner = Learner(recipe, [1] * len(label_set(recipe.label_set)))
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    learner.load_state_dict(state)
+    try:
+        learner.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
+    except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as exc:
+        raise InputError(
+            f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
+        ) from exc
     return recipe, learner.network.eval()
+
+
+def _machine(trainer: L.Trainer) -> str:
+    """What trained, in words: the accelerator, or the number of processor cores torch used."""
+    if trainer.strategy.root_device.type == "cuda":
+        return f"{trainer.num_devices} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
+    return f"{torch.get_num_threads()} cores of {platform.machine()}"
+
+
+def _commit() -> str:
+    """The commit of the source this runs from, with a plus where files differ from it; empty for an installed copy."""
+    here = Path(__file__).parent
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    asked = [
+        subprocess.run([git, "-C", here, *words], capture_output=True, text=True, check=False)
+        for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no", here))
+    ]
+    if any(answer.returncode for answer in asked):
+        return ""
+    return asked[0].stdout.strip() + ("+" if asked[1].stdout.strip() else "")
 
 
 def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
     spec = recipe.input_spec()
     item = (*spec.size_hw, 3) if spec.channels == 3 else spec.size_hw
-    if dataset.samples.shape[1:] != item or dataset.label_set.name != recipe.label_set:
+    there = dataset.samples.shape[1:]
+    # Images may be kept smaller or larger than the network takes them: they are resized on the device, a batch a time.
+    fits = there == item if spec.kind == "landmarks" else len(there) == len(item) and there[2:] == item[2:]
+    if not fits or dataset.label_set.name != recipe.label_set:
         raise DataError(
             f"The recipe {recipe.name} takes samples of {item} with labels of {recipe.label_set}, "
             f"the data set has {dataset.samples.shape[1:]} with {dataset.label_set.name}"
         )
+
+
+def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[int]:
+    counts: list[int] = np.bincount(train.labels, minlength=len(train.label_set)).tolist()
+    missing = [label for label, count in zip(train.label_set.labels, counts, strict=True) if not count]
+    if missing:
+        raise DataError(
+            f"The training split of {train.source or 'the data set'} has no {', '.join(missing)}; the recipe "
+            f"{recipe.name} learns {', '.join(train.label_set.labels)}"
+        )
+    devices = options.devices * options.nodes
+    if len(train) < 2 * devices or (devices > 1 and len(train) < recipe.fit.batch * devices):
+        raise DataError(
+            f"{len(train)} training samples are too few for batches of {recipe.fit.batch} on {devices} "
+            f"device{'s' * (devices > 1)}: batch norm needs two samples a batch"
+        )
+    return counts
+
+
+def _check_device(options: RunOptions) -> None:
+    if options.device not in DEVICES:
+        raise UnknownName("device", options.device, DEVICES)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "There is no CUDA device that torch can use here; --device cpu or auto trains on the processor"
+        )
+    there = torch.cuda.device_count()
+    if options.devices > 1 and options.device != "cpu" and there and options.devices > there:
+        raise InputError(f"{options.devices} devices were asked for, {there} CUDA devices are here")
+
+
+def _precision(recipe: Recipe, options: RunOptions) -> Any:
+    """What the recipe says, `auto` resolved: bfloat16 pays only where the hardware computes it."""
+    if recipe.fit.precision != "auto":
+        return recipe.fit.precision
+    if options.device != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16-mixed" if supported() else "32-true"
 
 
 def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
@@ -195,18 +293,27 @@ def _loggers(out: Path) -> list[Logger]:
     return [curves, TensorBoardLogger(out, name="", version="tensorboard")]
 
 
-class _EpochLines(Callback):
-    """One log line an epoch, so that a run without a terminal can be followed."""
+@contextmanager
+def _interruptions() -> Iterator[None]:
+    """Lightning turns Ctrl-C and a request to end into the exit of the whole program; a caller may want to go on."""
+    try:
+        yield
+    except SystemExit as exc:
+        raise KeyboardInterrupt from exc
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        del trainer, pl_module
-        self._started = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        del pl_module
-        metrics = " ".join(f"{name} {float(value):.4f}" for name, value in sorted(trainer.callback_metrics.items()))
-        seconds = time.monotonic() - self._started
-        logger.info("epoch %d of %s: %s (%.0f s)", trainer.current_epoch + 1, trainer.max_epochs, metrics, seconds)
+@contextmanager
+def _disk_errors(out: Path) -> Iterator[None]:
+    """A checkpoint that cannot be written ends the run with a sentence; Lightning leaves the one before as it was."""
+    try:
+        yield
+    except OSError as exc:
+        raise output_error(out / "checkpoints", exc) from exc
+    except RuntimeError as exc:
+        # torch.save maps what the system said to a RuntimeError of its own.
+        if "PytorchStreamWriter" in str(exc) or "iostream error" in str(exc):
+            raise output_error(out / "checkpoints", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from exc
+        raise
 
 
 @contextmanager

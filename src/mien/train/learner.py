@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
@@ -39,7 +40,7 @@ class Learner(L.LightningModule):
         self.recipe = recipe
         self.labels = label_set(recipe.label_set)
         self.network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.is_image = recipe.data.kind == "fer2013"
+        self.is_image = recipe.data.kind != "hands"
         self.augment: nn.Module = (
             image_augmentation(recipe.augment, self.labels) if self.is_image else LandmarkAugmentation(recipe.augment)
         )
@@ -53,12 +54,13 @@ class Learner(L.LightningModule):
     def training_step(self, batch: Batch, _batch_index: int) -> Tensor:
         # A resumed run draws the same augmentation as an unbroken one. By step, not by epoch: Lightning resumes with
         # data loaders made at another moment, and making one draws a number too.
-        torch.manual_seed(self.recipe.fit.seed * 1_000_003 + self.global_step)
+        # Each device draws its own.
+        torch.manual_seed((self.recipe.fit.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)
         samples, labels, votes = batch
         L_ = len(self.labels)
         smoothing = self.recipe.loss.label_smoothing
         target = F.one_hot(labels, L_).float() * (1 - smoothing) + smoothing / L_  # (B, L)
-        inputs = self._augmented(samples)
+        inputs = self.as_trained(samples)
         inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
         target, votes = both[:, :L_], both[:, L_:]
         logits, vote_logits = self.network.heads(inputs)
@@ -68,12 +70,21 @@ class Learner(L.LightningModule):
                 loss
                 - self.recipe.loss.votes_weight * (votes * F.log_softmax(vote_logits.float(), dim=1)).sum(dim=1).mean()
             )
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels))
+        shown = {"train_loss": loss.detach()}
+        if not self.recipe.augment.mixup:  # a blend of two images has no one right answer
+            shown["train_accuracy"] = (logits.argmax(dim=1) == labels).float().mean()
+        self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True)
+        if self.recipe.loss.l2:
+            loss = loss + self.recipe.loss.l2 * sum(w.square().sum() for w in self.network.regularised())
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def validation_step(self, batch: Batch, _batch_index: int) -> None:
         samples, labels, _ = batch
-        self._validation.append((self.network(self.normalised(self._scaled(samples))).float(), labels))
+        inputs = self.as_trained(samples) if self.recipe.augment.validation else self.as_served(samples)
+        self._validation.append((self.network(inputs).float(), labels))
 
     def on_validation_epoch_end(self) -> None:
         logits = torch.cat([logits for logits, _ in self._validation])
@@ -89,17 +100,30 @@ class Learner(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         fit = self.recipe.fit
+        weights = [p for p in self.network.parameters() if p.requires_grad]
         optimizer: torch.optim.Optimizer
         if fit.optimizer == "sgd":
             optimizer = torch.optim.SGD(
-                self.network.parameters(),
-                fit.rate,
-                fit.momentum,
-                weight_decay=fit.weight_decay,
-                nesterov=True,
+                weights, fit.rate, fit.momentum, weight_decay=fit.weight_decay, nesterov=fit.nesterov
             )
+        elif fit.optimizer == "adam":
+            optimizer = torch.optim.Adam(weights, fit.rate, eps=1e-7, weight_decay=fit.weight_decay)  # Keras' epsilon
         else:
-            optimizer = torch.optim.AdamW(self.network.parameters(), fit.rate, weight_decay=fit.weight_decay)
+            optimizer = torch.optim.AdamW(weights, fit.rate, weight_decay=fit.weight_decay)
+        if fit.schedule == "constant":
+            return optimizer
+        schedule: torch.optim.lr_scheduler.LRScheduler
+        if fit.schedule == "plateau":
+            schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer,
+                mode="max",
+                factor=fit.plateau_factor,
+                patience=fit.plateau_patience,
+                threshold=1e-4,
+                threshold_mode="abs",
+                min_lr=fit.least_rate,
+            )
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": fit.plateau_on}}
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=fit.rate,
@@ -128,7 +152,15 @@ class Learner(L.LightningModule):
         images = samples[:, None] if samples.ndim == 3 else samples.permute(0, 3, 1, 2)
         return images.float().div(255).contiguous(memory_format=torch.channels_last)
 
-    def _augmented(self, samples: Tensor) -> Tensor:
+    def as_served(self, samples: Tensor) -> Tensor:
+        """Samples as the network gets them at run time."""
+        images = self._scaled(samples)
+        if self.is_image and images.shape[-2:] != self.recipe.input.size_hw:
+            images = F.interpolate(images, size=self.recipe.input.size_hw, mode="bilinear", antialias=True)
+        return self.normalised(images)
+
+    def as_trained(self, samples: Tensor) -> Tensor:
+        """Samples as the network gets them in training: of this epoch's size, and augmented."""
         images = self._scaled(samples)
         if not self.is_image:
             return cast(Tensor, self.augment(images))
@@ -154,25 +186,40 @@ class TensorBatches(TorchDataset[Batch]):
 class BatchPositions(Sampler[Tensor]):
     """Positions of each batch; shuffled by seed and epoch alone, so that a resumed run sees the same order.
 
+    Several devices share a shuffled order: a step's positions are cut into one piece for each of them, so that together
+    they see what one device with as many times the batch sees. Without shuffling each device sees all.
+
     Args:
         count: number of samples.
-        batch: samples a batch.
+        batch: samples a batch, on each device.
         shuffle: whether to draw a new order each epoch; an incomplete last batch is then left out.
+        seed: of the order.
     """
 
     def __init__(self, count: int, batch: int, *, shuffle: bool, seed: int = 0) -> None:
-        self.count, self.batch, self.shuffle, self.seed = count, min(batch, count), shuffle, seed
+        self.count, self.shuffle, self.seed = count, shuffle, seed
+        self.batch = min(batch, count)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
+    @property
+    def rank_and_world(self) -> tuple[int, int]:
+        """Which device this is, of how many."""
+        if self.shuffle and dist.is_available() and dist.is_initialized():
+            return dist.get_rank(), dist.get_world_size()
+        return 0, 1
+
     def __len__(self) -> int:
-        return self.count // self.batch if self.shuffle else -(-self.count // self.batch)
+        step = self.batch * self.rank_and_world[1]
+        return self.count // step if self.shuffle else -(-self.count // step)
 
     def __iter__(self) -> Iterator[Tensor]:
+        rank, world = self.rank_and_world
         order = torch.arange(self.count)
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
             order = torch.randperm(self.count, generator=generator)
-        yield from torch.split(order, self.batch)[: len(self)]
+        for step in torch.split(order, self.batch * world)[: len(self)]:
+            yield step[rank * self.batch : (rank + 1) * self.batch]

@@ -26,7 +26,10 @@ T = TypeVar("T")
 
 _LIMITS = {
     "data.limit": (0, math.inf),
+    "data.share": (1e-6, 1),
+    "data.side": (0, math.inf),
     "network.dropout": (0, 0.99),
+    "network.unfreeze": (0, math.inf),
     "augment.rotation": (0, 180),
     "augment.shear": (0, 89),
     "augment.zoom": (0, 0.99),
@@ -40,13 +43,19 @@ _LIMITS = {
     "loss.label_smoothing": (0, 0.99),
     "loss.votes_weight": (0, math.inf),
     "loss.balance": (0, math.inf),
+    "loss.l2": (0, math.inf),
     "fit.epochs": (1, math.inf),
     "fit.batch": (2, math.inf),
     "fit.rate": (1e-9, math.inf),
-    "fit.momentum": (0.01, 0.9999),
+    "fit.momentum": (0, 0.9999),
     "fit.weight_decay": (0, math.inf),
     "fit.warm_up": (0, 1),
+    "fit.plateau_factor": (0.001, 0.999),
+    "fit.plateau_patience": (0, math.inf),
+    "fit.least_rate": (0, math.inf),
+    "fit.stop_patience": (0, math.inf),
     "fit.ema": (0, 0.99999),
+    "reference.author_score": (0, 1),
     "export.threshold": (0, 1),
     "export.temperature": (0, math.inf),
 }
@@ -74,14 +83,25 @@ class InputRecipe:
 class DataRecipe:
     """Which data and which part of it.
 
-    `kind` is `fer2013` (a CSV) or `hands` (landmarks found in folders of hand pictures). `clean` drops training
-    images that would mislead. For hands: `limit` pictures at most of each class and data set, evenly spaced;
+    `kind` is `fer2013` (images of a CSV, a packed file or folders), `images` (the same, without FER2013's splits) or
+    `hands` (landmarks found in folders of hand pictures). `clean` drops training images that would mislead. `drop`
+    leaves out labels. `split` is the data's own (`usage`), the same with test counted as validation (`merged`), or by
+    chance (`random`): `fractions` are the share of all for test and the share of the rest for validation, `seeds` those
+    of the two draws. `share` trains on a part of the training split, drawn by the seed of the fit. `side` keeps picture
+    files in memory at so many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
+    For hands: `limit` pictures at most of each class and data set, evenly spaced;
     `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
     `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
     """
 
-    kind: Literal["fer2013", "hands"] = "fer2013"
+    kind: Literal["fer2013", "images", "hands"] = "fer2013"
     clean: bool = True
+    drop: tuple[str, ...] = ()
+    split: Literal["usage", "merged", "random"] = "usage"
+    fractions: tuple[float, ...] = (0.1, 0.1)
+    seeds: tuple[int, ...] = (1,)
+    share: float = 1.0
+    side: int = 0
     limit: int = 0
     whole_frames: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
@@ -90,23 +110,32 @@ class DataRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRecipe:
-    """A network's name and what its constructor takes beyond the input and the labels."""
+    """A network's name and what its constructor takes beyond the input and the labels.
+
+    For networks trained before: `weights` is a file in torchvision's form, `package` (weights of an installed package),
+    `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks.
+    """
 
     name: str = "residual_cnn"
     widths: tuple[int, ...] = (32, 64, 128, 256)
     dropout: float = 0.2
+    weights: str = ""
+    unfreeze: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentRecipe:
-    """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions,
-    `flip` left to right, `contrast` and `brightness` as fractions, `erasing` as a probability. Landmarks: `rotation`,
-    `zoom`, `tilt` (degrees out of the picture plane), `bend` (standard deviation in degrees by which each finger turns
-    at its base) and `noise` (fraction of the hand's size). Both: `mixup`, the alpha of Zhang et al. 2018."""
+    """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions
+    (`stretch` zooms each axis by its own draw), `flip` left to right, `contrast` and `brightness` as fractions,
+    `erasing` as a probability. Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
+    (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size).
+    Both: `mixup`, the alpha of Zhang et al. 2018. `validation` changes the validation images too, as one reference
+    system does: its scores then depend on chance and say less about real images, so it is off."""
 
     rotation: float = 0.0
     shear: float = 0.0
     zoom: float = 0.0
+    stretch: bool = False
     shift: float = 0.0
     flip: bool = False
     contrast: float = 0.0
@@ -116,36 +145,50 @@ class AugmentRecipe:
     bend: float = 0.0
     noise: float = 0.0
     mixup: float = 0.0
+    validation: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossRecipe:
     """Cross-entropy; `votes_weight` adds a second head trained on the raters' votes (Barsoum et al. 2016);
-    `balance` weights classes by their count to the power of minus this."""
+    `balance` weights classes by their count to the power of minus this; `l2` adds that many times the sum of squares
+    of the weights the network names as regularised."""
 
     label_smoothing: float = 0.0
     votes_weight: float = 0.0
     balance: float = 0.0
+    l2: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitRecipe:
-    """The optimisation: SGD with Nesterov momentum or AdamW, a one-cycle rate (Smith 2018), averaged weights.
+    """The optimisation: SGD, with Nesterov's momentum or without, Adam or AdamW.
 
-    `sizes` trains on smaller images first: pairs of a side in pixels and the share of the epochs spent on it.
-    `keep` is the checkpoint to export: the one that was best on the validation split, or the last.
+    `schedule` is how the rate moves: `one_cycle` (Smith 2018), `constant`, or `plateau`: multiplied by
+    `plateau_factor` down to `least_rate` when `plateau_on` has not risen for `plateau_patience` epochs.
+    `stop_patience` ends the run after so many epochs without a better validation accuracy; 0 never does.
+    `precision` `auto` is bf16-mixed where the processor or accelerator computes it itself. `batch` is that of each
+    device. `ema` averages the weights. `sizes` trains on smaller images first: pairs of a side in pixels and the share
+    of the epochs spent on it. `keep` is the checkpoint to export: the one best on the validation split, or the last.
     """
 
     epochs: int = 30
     batch: int = 128
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     rate: float = 0.1
     momentum: float = 0.9
+    nesterov: bool = True
     weight_decay: float = 5e-4
+    schedule: Literal["one_cycle", "constant", "plateau"] = "one_cycle"
+    plateau_on: Literal["train_accuracy", "val_accuracy"] = "val_accuracy"
+    plateau_factor: float = 0.2
+    plateau_patience: int = 10
+    least_rate: float = 0.0
+    stop_patience: int = 0
     warm_up: float = 0.2
     ema: float = 0.0
     sizes: tuple[tuple[float, ...], ...] = ()
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
     keep: Literal["best", "last"] = "best"
     seed: int = 1
 
@@ -163,6 +206,18 @@ class ExportRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferenceRecipe:
+    """The published result a recipe rebuilds: `ref` names it in this project, `author_score` is a share from 0 to 1 of
+    `author_metric`, and `protocol` says in words on which images it was measured and chosen."""
+
+    ref: str = ""
+    author: str = ""
+    author_score: float = 0.0
+    author_metric: str = ""
+    protocol: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole training run."""
 
@@ -177,6 +232,7 @@ class Recipe:
     loss: LossRecipe = field(default_factory=LossRecipe)
     fit: FitRecipe = field(default_factory=FitRecipe)
     export: ExportRecipe = field(default_factory=ExportRecipe)
+    reference: ReferenceRecipe = field(default_factory=ReferenceRecipe)
 
     def __post_init__(self) -> None:
         label_set(self.label_set)
@@ -227,6 +283,15 @@ class Recipe:
                 raise ValueError(f"{dotted} lies between {low:g} and {high:g}, got {value}")
         if not self.network.widths or min(self.network.widths) < 1:
             raise ValueError(f"network.widths are one or more numbers from 1, got {self.network.widths}")
+        if len(self.data.fractions) != 2 or not all(0 <= share < 1 for share in self.data.fractions):
+            raise ValueError(f"data.fractions are two shares from 0 to below 1, got {self.data.fractions}")
+        if not 1 <= len(self.data.seeds) <= 2:
+            raise ValueError(f"data.seeds are one or two numbers, got {self.data.seeds}")
+        for label in self.data.drop:
+            if label in label_set(self.label_set):
+                raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
+        if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
+            raise ValueError("fit.nesterov needs a fit.momentum above 0")
         sizes = self.fit.sizes
         if any(len(pair) != 2 or pair[0] < 1 or not 0 < pair[1] <= 1 for pair in sizes):
             raise ValueError(f"fit.sizes are pairs of a side in pixels and a share of the epochs, got {sizes}")

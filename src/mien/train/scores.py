@@ -1,11 +1,17 @@
-"""Figures of merit for a classifier's probabilities."""
+"""Figures of merit for a classifier's answers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mien.errors import MissingExtra
+
+NO_ANSWER = -1
+"""Position of an answer that was not given, or is none of the labels; it is wrong whatever the label."""
 
 _ECE_BINS = 15
 
@@ -17,24 +23,46 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def summary_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
-    """Accuracy, macro F1, balanced accuracy, top-2 accuracy, ECE and NLL.
+    """Accuracy, macro F1, balanced accuracy, top-2 accuracy, ECE, Brier score and NLL.
 
     Args:
         probabilities: (N, L), rows sum to 1.
         labels: (N,) true positions.
     """
-    from sklearn.metrics import accuracy_score, f1_score, recall_score
-
-    predicted = probabilities.argmax(axis=1)
-    top_2 = np.argsort(probabilities, axis=1)[:, -2:]
     return {
-        "accuracy": float(accuracy_score(labels, predicted)),
-        "macro_f1": float(f1_score(labels, predicted, average="macro")),
-        "balanced_accuracy": float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
-        "top_2_accuracy": float((top_2 == labels[:, None]).any(axis=1).mean()),
+        **answer_scores(probabilities.argmax(axis=1), labels),
+        "top_2_accuracy": top_2_accuracy(probabilities, labels),
         "ece": expected_calibration_error(probabilities, labels),
+        "brier": brier_score(probabilities, labels),
         "nll": negative_log_likelihood(probabilities, labels),
     }
+
+
+def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, float]:
+    """Accuracy, macro F1 (over labels that are true or answered) and balanced accuracy (over true labels).
+
+    Args:
+        predicted: (N,) positions of the answers, or NO_ANSWER.
+        labels: (N,) true positions.
+    """
+    try:
+        from sklearn.metrics import f1_score, recall_score
+    except ImportError as exc:
+        raise MissingExtra("data", "scikit-learn") from exc
+    named = np.union1d(labels, predicted[predicted != NO_ANSWER])
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        "macro_f1": float(f1_score(labels, predicted, labels=named, average="macro", zero_division=0)),
+        "balanced_accuracy": float(
+            recall_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)
+        ),
+    }
+
+
+def top_2_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """How often the true label is one of the two most probable."""
+    top_2 = np.argsort(probabilities, axis=1)[:, -2:]
+    return float((top_2 == labels[:, None]).any(axis=1).mean())
 
 
 def negative_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -42,12 +70,115 @@ def negative_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[
     return float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1)).mean())
 
 
-def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Mean gap between confidence and accuracy over 15 equal bins (Guo et al. 2017)."""
+def brier_score(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Mean squared distance of the probabilities from the truth, summed over the labels: 0 to 2 (Brier 1950)."""
+    truth = np.eye(probabilities.shape[1])[labels]
+    return float(((probabilities - truth) ** 2).sum(axis=1).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """What a calibration curve shows; bins without answers are left out.
+
+    Args:
+        confidence: (B,) mean confidence in each bin.
+        accuracy: (B,) share of right answers in it.
+        share: (B,) part of all answers that fall into it.
+    """
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
+def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Reliability:
+    """Confidence against accuracy in 15 bins of equal width (Guo et al. 2017)."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * _ECE_BINS).astype(int), _ECE_BINS - 1)
-    gaps = [(bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean()) for b in np.unique(bins)]
-    return float(sum(gaps))
+    members = [bins == b for b in np.unique(bins)]
+    return Reliability(
+        np.array([confidence[m].mean() for m in members]),
+        np.array([right[m].mean() for m in members]),
+        np.array([m.mean() for m in members]),
+    )
+
+
+def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Mean gap between confidence and accuracy over 15 bins of equal width (Guo et al. 2017)."""
+    curve = reliability(probabilities, labels)
+    return float((curve.share * np.abs(curve.accuracy - curve.confidence)).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class RiskCoverage:
+    """What answering only when confident enough costs and gains (Geifman & El-Yaniv 2017).
+
+    Args:
+        threshold: (K,) confidences that occur, falling.
+        coverage: (K,) share of samples with that confidence or more.
+        accuracy: (K,) share of right answers among them.
+    """
+
+    threshold: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    def coverage_at(self, accuracy: float) -> float | None:
+        """The largest coverage whose answers are right that often; None when no threshold achieves it."""
+        reached = self.coverage[self.accuracy >= accuracy]
+        return float(reached.max()) if len(reached) else None
+
+    def at(self, threshold: float) -> tuple[float, float | None]:
+        """Coverage and accuracy of the answers with this confidence or more; no accuracy where there is none."""
+        kept = np.flatnonzero(self.threshold >= threshold)
+        return (float(self.coverage[kept[-1]]), float(self.accuracy[kept[-1]])) if len(kept) else (0.0, None)
+
+    @property
+    def area(self) -> float:
+        """Mean share of wrong answers over all coverages; lower is better."""
+        return float(((1 - self.accuracy) * np.diff(self.coverage, prepend=0.0)).sum())
+
+
+def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> RiskCoverage:
+    """The curve over every threshold; equal confidences are kept or dropped together.
+
+    Args:
+        confidence: (N,) 0 to 1.
+        right: (N,) whether each answer was right.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked, count = confidence[order], np.arange(1, len(order) + 1)
+    last = np.append(np.diff(ranked) != 0, True)
+    hits = np.cumsum(right[order])
+    return RiskCoverage(ranked[last], count[last] / len(order), hits[last] / count[last])
+
+
+def answer_matrix(predicted: NDArray[np.int64], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """(L, L + 1) int64: rows are true labels, columns answers; the last column counts those without an answer."""
+    matrix = np.zeros((count, count + 1), np.int64)
+    np.add.at(matrix, (labels, predicted), 1)  # NO_ANSWER is the last column
+    return matrix
+
+
+def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int = 0) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals of accuracy, macro F1 and balanced accuracy.
+
+    To resample the answers is to draw as many cells of their matrix by its shares, so no sample is copied.
+
+    Args:
+        matrix: from `answer_matrix`.
+        rounds: resamples.
+        seed: of the resampling.
+    """
+    total = int(matrix.sum())
+    draws = np.random.default_rng(seed).multinomial(total, matrix.ravel() / total, size=rounds)
+    cells = draws.reshape(rounds, *matrix.shape).astype(np.float64)
+    hits = np.diagonal(cells, axis1=1, axis2=2)
+    true, answered = cells.sum(axis=2), cells[:, :, :-1].sum(axis=1)
+    f1 = _mean_where(2 * hits, true + answered)
+    recall = _mean_where(hits, true)
+    figures = {"accuracy": hits.sum(axis=1) / total, "macro_f1": f1, "balanced_accuracy": recall}
+    return {name: _middle_95(values) for name, values in figures.items()}
 
 
 def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -58,9 +189,7 @@ def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int
         rounds: resamples.
         seed: of the resampling.
     """
-    draws = np.random.default_rng(seed).binomial(len(right), right.mean(), size=rounds) / len(right)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(low), float(high)
+    return _middle_95(np.random.default_rng(seed).binomial(len(right), right.mean(), size=rounds) / len(right))
 
 
 def fitted_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
@@ -75,3 +204,15 @@ def fitted_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float
         a, b = high - ratio * (high - low), low + ratio * (high - low)
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return float(np.exp((low + high) / 2))
+
+
+def _mean_where(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R,) mean of each row's quotients, over those whose whole is above 0."""
+    there = wholes > 0
+    quotients = np.divide(parts, wholes, out=np.zeros_like(parts), where=there)
+    return np.asarray(quotients.sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+
+
+def _middle_95(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)

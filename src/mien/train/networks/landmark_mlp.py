@@ -7,11 +7,13 @@ from itertools import combinations, pairwise
 import torch
 from torch import Tensor, nn
 
+from mien.train.networks.network import Network
+
 _POINTS = 21
 _PAIRS = tuple(combinations(range(_POINTS), 2))
 
 
-class LandmarkMLP(nn.Module):
+class LandmarkMLP(Network):
     """Linear, batch norm, ReLU and dropout a width, then a linear head.
 
     The features are the coordinates and all 210 distances between two points, which no turn of the hand changes.

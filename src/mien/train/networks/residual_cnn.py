@@ -7,8 +7,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from mien.train.networks.network import Network
 
-class ResidualCNN(nn.Module):
+
+class ResidualCNN(Network):
     """A stem, then one basic residual block a width, max-pooling between; global average; one or two linear heads.
 
     Args:

@@ -1,0 +1,79 @@
+"""`mien compare`: runs and evaluations side by side."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.errors import InputError, MissingExtra
+from mien.files import write_whole
+
+if TYPE_CHECKING:
+    from mien.train.compare import Entry
+
+_PAGE = "compare.html"
+_TABLE = "compare.md"
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders of mien train, or folders of mien evaluate.", metavar="RUN"),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for a page with the table and all curves.")] = None,
+    reproduction: Annotated[
+        Path | None,
+        typer.Option(help="Markdown file with the author's figures beside ours, e.g. docs/reproduction.md."),
+    ] = None,
+) -> None:
+    """Print a Markdown table of several runs: parameters, epochs, time, the author's figure and ours. Needs mien[data].
+
+    Everything comes from recipe.json, summary.json and metrics.json. Evaluations inside a run folder are found; a run
+    and its evaluations given one by one become one row. A folder that cannot be read is reported and skipped, the
+    others are done, and the exit code is 1.
+    """
+    try:
+        from mien.train.compare import merged
+        from mien.train.compare_tables import (
+            COMPARISON,
+            comparison_page,
+            comparison_rows,
+            markdown_table,
+            reproduction_text,
+        )
+    except ImportError as exc:
+        raise MissingExtra("data", exc.name or "matplotlib") from exc
+    found, failed = _read(runs)
+    if found:
+        entries = merged(found)
+        table = markdown_table(COMPARISON, comparison_rows(entries))
+        typer.echo(table, nl=False)
+        if out is not None:
+            comparison_page(entries).save(out / _PAGE)
+            write_whole(out / _TABLE, table.encode("utf-8"))
+            typer.echo(f"page: {out / _PAGE}", err=True)
+        if reproduction is not None:
+            named = [run.name if run.is_absolute() else str(run) for run in runs]  # no folder of this machine
+            command = shlex.join(["mien", "compare", *named, "--reproduction", reproduction.name])
+            write_whole(reproduction, reproduction_text(entries, command=command).encode("utf-8"))
+            typer.echo(f"written: {reproduction}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _read(folders: list[Path]) -> tuple[list[Entry], int]:
+    """The entries that can be read, and how many cannot."""
+    from mien.train.compare import read_entry
+
+    entries, failed = [], 0
+    for folder in folders:
+        try:
+            entries.append(read_entry(folder))
+        except InputError as problem:
+            failed += 1
+            sys.stderr.write(f"mien: {problem}\n")
+    return entries, failed

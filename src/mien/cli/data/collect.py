@@ -1,0 +1,154 @@
+"""`mien data collect`: one's own photos, videos or camera become a data set that grows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from mien.cli.data.overview import Problems, one_of
+from mien.errors import InputError, OutputError, UnreadableMedia
+
+if TYPE_CHECKING:
+    from mien.data.collect import Collection, Collector
+    from mien.stages.sources import Source
+
+_CAMERA_COUNT = 100
+
+
+def collect(
+    out: Annotated[Path, typer.Argument(help="Folder of the data set; a later run adds to it.", metavar="OUT")],
+    task: Annotated[str, typer.Option(help="emotion (faces) or gesture (hands).")],
+    label: Annotated[str, typer.Option(help="What the pictures show, e.g. happy or victory.")],
+    origin: Annotated[
+        str, typer.Option("--from", help="Number of a camera (0 is the first), a video, a photo, a folder, a glob.")
+    ],
+    person: Annotated[
+        str | None, typer.Option(help="Id of the person, kept as group; no real name is needed. Asked for if missing.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help=f"Stop after so many kept shots; {_CAMERA_COUNT} for a camera.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video or camera.")] = 1,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="Of several faces or hands take the largest, instead of none.")
+    ] = False,
+    any_label: Annotated[bool, typer.Option("--any-label", help="Allow labels that the task does not have.")] = False,
+    size: Annotated[
+        int | None, typer.Option(min=8, max=1024, help="Height and width in pixels; emotion 48, gesture 100.")
+    ] = None,
+    colour: Annotated[str | None, typer.Option(help="grey or rgb; emotion grey, gesture rgb.")] = None,
+) -> None:
+    """Take photos of faces or hands into a data set of your own.
+
+    Refused and counted are pictures with no face (or hand) or several, blurred ones, and those that are almost the
+    same as one that is kept. What is kept is safe at once: interrupt with Ctrl-C and run again to go on.
+    """
+    from mien.data.collect import CONSENT, Collection, Collector
+    from mien.data.crops import Cropper, check_task, crop_spec
+
+    checked = check_task(task)
+    if colour is not None:
+        one_of("colour", colour, ("grey", "rgb"))
+    collection = Collection(out, checked)
+    label = collection.add_label(label, any_label=any_label)
+    who = _person(person)
+    sys.stderr.write(f"{CONSENT}\n")
+    collection.record_consent(label, who)
+    spec = crop_spec(checked, size_hw=(size, size) if size else None, colour=colour)  # type: ignore[arg-type]
+    with Problems("source") as problems, Cropper(checked, spec) as cropper:
+        collector = Collector(collection, cropper, label=label, person=who, largest=largest)
+        try:
+            _collect(collector, _sources(origin, every, out, problems), _limit(origin, count), problems)
+        finally:
+            if collector.seen:
+                _say(collector, collection, label, who)
+    if not collection.shots_of(label, who):
+        raise OutputError("Nothing was kept; give pictures that show one face or hand, near and sharp.")
+
+
+def _collect(collector: Collector, sources: Iterator[Source], limit: int | None, problems: Problems) -> None:
+    from mien.data.collect import KEPT
+
+    with _progress(limit) as show:
+        for source in sources:
+            try:
+                with source:
+                    for frame in source:
+                        answer = collector.offer(frame.image_rgb)
+                        kept = collector.seen[KEPT]
+                        show(kept, f"{Path(source.name).name}: {answer}")
+                        if limit is not None and kept >= limit:
+                            return
+            except InputError as problem:
+                problems(problem)
+
+
+def _sources(origin: str, every: int, out: Path, problems: Problems) -> Iterator[Source]:
+    """The camera, or each file; those of the data set itself are passed over."""
+    from mien.data.collect import CameraFrames
+    from mien.stages.sources import expand_sources, open_source
+
+    if origin.isdecimal():
+        yield CameraFrames(int(origin), every=every)
+        return
+    paths, unreadable = expand_sources([origin])
+    for problem in unreadable:
+        problems(problem)
+    for path in paths:
+        if path.resolve().is_relative_to(out.resolve()):
+            continue
+        try:
+            source = open_source(path, every=every)
+        except UnreadableMedia as problem:
+            problems(problem)
+            continue
+        yield source
+
+
+def _limit(origin: str, count: int | None) -> int | None:
+    return _CAMERA_COUNT if count is None and origin.isdecimal() else count
+
+
+def _person(name: str | None) -> str:
+    session = time.strftime("session-%Y%m%d-%H%M%S")
+    if name is None and sys.stdin.isatty():
+        name = str(typer.prompt("Who is it? An id will do, no real name is needed", default=session, err=True))
+    name = session if name is None else name.strip()
+    if not name:
+        raise typer.BadParameter("an id has at least one letter or digit", param_hint="--person")
+    return name
+
+
+@contextmanager
+def _progress(limit: int | None) -> Iterator[Callable[[int, str], None]]:
+    """A bar with what became of the last picture; on stderr, only where somebody watches."""
+    columns = (TextColumn("kept"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("starting", total=limit)
+
+        def show(kept: int, answer: str) -> None:
+            progress.update(bar, completed=kept, description=answer)
+
+        yield show
+
+
+def _say(collector: Collector, collection: Collection, label: str, who: str) -> None:
+    from mien.data.collect import KEPT
+
+    looked_at, kept = sum(collector.seen.values()), collector.seen[KEPT]
+    there = len(collection.shots_of(label, who))
+    typer.echo(
+        f"kept {kept:,} of {looked_at:,} pictures as {label} of {who}, {there:,} now in {collection.root / label}"
+    )
+    reasons = [f"{reason} {count:,}" for reason, count in collector.seen.most_common() if reason != KEPT]
+    if reasons:
+        typer.echo(f"left out: {', '.join(reasons)}")

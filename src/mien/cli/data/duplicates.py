@@ -1,0 +1,127 @@
+"""`mien data duplicates`: equal and nearly equal pictures, and the list of those to train on."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mien.cli.data.overview import Problems
+from mien.cli.data.reading import read_dataset, table_lines, watched
+
+if TYPE_CHECKING:
+    from mien.data.duplicates import Duplicates
+
+
+def duplicates(
+    data: Annotated[Path, typer.Argument(help="FER2013 CSV, packed file, CSV of paths, or folder.", metavar="DATA")],
+    ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv: which pictures are no face.")] = None,
+    write: Annotated[Path | None, typer.Option(help="CSV with the samples that training may use.")] = None,
+    near: Annotated[
+        bool, typer.Option("--near", help="Let that list leave out near copies of held-out pictures too.")
+    ] = False,
+    json: Annotated[
+        str | None, typer.Option(help="Figures and all sets of copies as JSON, to this file; - is stdout.")
+    ] = None,
+    distance: Annotated[int, typer.Option(min=0, max=32, help="Bits of 64 by which near copies may differ.")] = 10,
+    likeness: Annotated[float, typer.Option(min=0, max=1, help="Least correlation of near copies.")] = 0.8,
+    size: Annotated[int, typer.Option(min=16, max=512, help="Pixels across, of pictures read from files.")] = 64,
+    colour: Annotated[str, typer.Option(help="rgb or grey, of pictures read from files.")] = "rgb",
+) -> None:
+    """Find equal and nearly equal pictures within and across splits, and labels that contradict each other.
+
+    A file or row that is bad is reported and left out, the rest is done, and the exit code is 1.
+    """
+    from mien.data.clean import write_clean_list
+    from mien.data.duplicates import find_duplicates, training_faults
+
+    with Problems("row or file") as problems:
+        dataset = read_dataset(data, ferplus=ferplus, size=size, colour=colour, on_problem=problems)
+        with watched("comparing", total=len(dataset)) as on_step:
+            copies = find_duplicates(dataset, distance=distance, correlation=likeness, on_step=on_step)
+        faults = training_faults(dataset, copies=copies if near else None)
+        facts = _facts(copies, faults.tolist())
+        if json is not None:
+            _write_json(json, facts | {"equal_sets": _sets(copies, near=False), "near_sets": _sets(copies, near=True)})
+        if json != "-":
+            for line in _report(facts, distance, likeness):
+                typer.echo(line)
+        if write is not None:
+            write_clean_list(write, dataset, faults)
+            sys.stderr.write(f"mien: {write} lists what training may use; it may be edited by hand.\n")
+
+
+def _facts(copies: Duplicates, faults: list[str]) -> dict[str, Any]:
+    """Everything the report says, as plain values."""
+    from mien.data.duplicates import FAULTS
+
+    dataset = copies.dataset
+    sizes = {split: sum(counts.values()) for split, counts in dataset.counts().items()}
+    not_a_face = dataset.not_a_face
+    return {
+        "data": dataset.source,
+        "splits": sizes,
+        "equal": asdict(copies.counts(near=False)) | {"across": copies.across_splits(near=False)},
+        "near": asdict(copies.counts(near=True)) | {"across": copies.across_splits(near=True)},
+        "not_a_face": None
+        if not_a_face is None
+        else {split: int(not_a_face[dataset.split == split].sum()) for split in sizes},
+        "groups": {name: asdict(found) for name, found in copies.by_group().items()},
+        "train_left_out": {fault: faults.count(fault) for fault in FAULTS if fault in faults},
+        "train_kept": sizes.get("train", 0) - sum(fault != "" for fault in faults),
+    }
+
+
+def _sets(copies: Duplicates, *, near: bool) -> list[list[str]]:
+    return [[copies.dataset.name(int(i)) for i in found] for found in copies.sets(near=near)]
+
+
+def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[str]:
+    sizes, equal, near = facts["splits"], facts["equal"], facts["near"]
+    yield f"{facts['data']}: {sum(sizes.values()):,} pictures ({', '.join(f'{k} {v:,}' for k, v in sizes.items())})"
+    yield ""
+    yield from table_lines(
+        ("", "equal", "equal or near"),
+        [
+            ("sets of copies", equal["groups"], near["groups"]),
+            ("redundant copies (all but one of each set)", equal["redundant"], near["redundant"]),
+            ("sets with different labels", equal["mixed_groups"], near["mixed_groups"]),
+            ("pictures in these", equal["mixed_samples"], near["mixed_samples"]),
+        ],
+    )
+    yield f"Near: hashes at most {distance} of 64 bits apart, pixels correlate by {likeness:g} or more;"
+    yield "near copies of near copies are in one set."
+    for kind, found in (("an equal one", equal), ("an equal or near one", near)):
+        yield ""
+        yield from table_lines(
+            (f"pictures with {kind} in", *sizes), [(of, *found["across"][of].values()) for of in sizes]
+        )
+    if facts["not_a_face"] is not None:
+        marked = facts["not_a_face"]
+        yield ""
+        yield f"no face (FER+): {sum(marked.values()):,} ({', '.join(f'{k} {v:,}' for k, v in marked.items())})"
+    if facts["groups"]:
+        yield ""
+        header = ("group", "pictures", "equal inside", "equal outside", "near inside", "near outside")
+        yield from table_lines(header, [(name, *counts.values()) for name, counts in facts["groups"].items()])
+    if "train" in sizes:
+        yield ""
+        yield f"for training: {facts['train_kept']:,} of {sizes['train']:,} stay"
+        if facts["train_left_out"]:
+            lines = table_lines(("", ""), list(facts["train_left_out"].items()))[1:]
+            yield from (f"  {line}" for line in lines)
+
+
+def _write_json(target: str, facts: dict[str, Any]) -> None:
+    from mien.files import write_whole
+
+    text = json_format.dumps(facts, ensure_ascii=False, indent=1)
+    if target == "-":
+        typer.echo(text)
+    else:
+        write_whole(target, f"{text}\n".encode())

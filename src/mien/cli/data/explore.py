@@ -1,0 +1,54 @@
+"""`mien data explore`: a page that shows what is in a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.data.overview import Problems
+from mien.cli.data.reading import read_dataset, watched
+from mien.errors import MienError, OutputError
+
+
+def explore(
+    data: Annotated[Path, typer.Argument(help="FER2013 CSV, packed file, CSV of paths, or folder.", metavar="DATA")],
+    out: Annotated[Path, typer.Option(help="The page; its figures go beside it as PNG too.")] = Path("report.html"),
+    ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv, to compare the labels with.")] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the pictures that are shown.")] = 1,
+    size: Annotated[int, typer.Option(min=16, max=512, help="Pixels across, of pictures read from files.")] = 64,
+    colour: Annotated[str, typer.Option(help="rgb or grey, of pictures read from files.")] = "rgb",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
+) -> None:
+    """Show what is in a data set on one page: counts, pictures, sizes, light, copies, votes, groups.
+
+    A file or row that is bad is reported and left out, the rest is done, and the exit code is 1.
+    """
+    from mien.data.explore import explore as look_at
+    from mien.data.findings import file_sizes_hw
+    from mien.data.sections import Origin
+
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} is there already; name another file or say --overwrite")
+    sentences: list[str] = []
+    with Problems("row or file") as problems:
+
+        def report(problem: MienError) -> None:
+            sentences.append(str(problem))
+            problems(problem)
+
+        dataset = read_dataset(data, ferplus=ferplus, size=size, colour=colour, on_problem=report)
+        origin = Origin(
+            title=title or f"What is in {data.name}",
+            sizes_hw=file_sizes_hw(data if data.is_dir() else data.parent, dataset),
+            problems=sentences,
+            seed=seed,
+        )
+        with watched("comparing", total=len(dataset)) as on_step:
+            page, findings = look_at(dataset, origin, on_step=on_step)
+        page.save(out)
+        for sentence in findings:
+            typer.echo(sentence)
+        typer.echo(f"Page: {out}; figures: {out.with_name(f'{out.stem}_files')}")

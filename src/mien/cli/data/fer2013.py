@@ -1,0 +1,163 @@
+"""`mien data fer2013`: the Kaggle CSV becomes folders of pictures, CSVs, or one packed file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.data.reading import table_lines, watched
+
+if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
+    from mien.data.fer2013 import Fer2013Table
+
+_ROWS = 35_887
+_HEAD = 5
+_PIXELS_SHOWN = 8
+_CHUNK = 1024
+
+
+def fer2013(
+    csv: Annotated[Path, typer.Argument(help="fer2013.csv, plain or .xz, .gz, .bz2, .zip, .tar.gz.", metavar="CSV")],
+    out: Annotated[Path, typer.Argument(help="Folder to make; for packed a file .npz.", metavar="OUT")],
+    layout: Annotated[
+        str, typer.Option(help="folders (a PNG each), csv (one a split), or packed (one file that loads fast).")
+    ] = "folders",
+    merge_test: Annotated[
+        bool, typer.Option("--merge-test", help="PublicTest and PrivateTest both become validation.")
+    ] = False,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="EMOTION", help="Leave out an emotion, e.g. disgust; may be repeated.")
+    ] = None,
+    ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv; packed keeps its votes.")] = None,
+    split: Annotated[str, typer.Option(help="usage (the published split) or random.")] = "usage",
+    fractions: Annotated[
+        str | None,
+        typer.Option(help="Of a random split: share for test, share of the rest for validation. [default: 0.1,0.1]"),
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option(help="Of a random split: of the draw for test, and for validation. [default: 1,1]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is in OUT.")] = False,
+) -> None:
+    """Bring FER2013 in: what is in the CSV is printed, and OUT is written, whole or not at all.
+
+    A row that cannot be read is reported and left out, the others are done, and the exit code is 1.
+    """
+    from mien.data.fer2013 import read_fer2013
+    from mien.data.ferplus import load_ferplus
+    from mien.data.layouts import LAYOUTS, check_target
+    from mien.labels import EMOTIONS
+
+    one_of("layout", layout, LAYOUTS)
+    is_random = one_of("split", split, ("usage", "random")) == "random"
+    for label in drop or ():
+        EMOTIONS.index(label)
+    if ferplus and layout != "packed":
+        raise typer.BadParameter("votes are kept by --layout packed only", param_hint="--ferplus")
+    if not is_random and (fractions or seed):
+        raise typer.BadParameter("belongs to --split random", param_hint="--fractions" if fractions else "--seed")
+    draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1"))
+    check_target(out, layout, overwrite=overwrite)
+    votes = None if ferplus is None else load_ferplus(ferplus)
+    with Problems("row") as problems:
+        with watched(f"reading {csv.name}", total=_ROWS) as on_step:
+            table = read_fer2013(csv, votes=votes, on_problem=problems, on_step=on_step)
+        _say_table(csv, table)
+        dataset = table.dataset.without(drop) if drop else table.dataset
+        if is_random:
+            dataset = _split_at_random(dataset, *draw)
+        if merge_test:
+            dataset = replace(dataset, split=np.where(dataset.split == "test", "validation", dataset.split))
+        _write(dataset, out, layout, overwrite)
+
+
+def _split_at_random(dataset: Dataset, fractions: tuple[float, float], seeds: list[int]) -> Dataset:
+    """The random split, with what its figures suffer from."""
+    from mien.data.duplicates import held_out_copies
+    from mien.data.split import split_at_random
+
+    dataset = split_at_random(dataset, fractions=fractions, seeds=seeds)
+    copies, held_out = held_out_copies(dataset), int((dataset.split != "train").sum())
+    caveat = (
+        f"The split is random: {copies:,} of {held_out:,} validation and test images equal a training image in every "
+        "pixel, so that figures on them are too good."
+    )
+    return replace(dataset, caveats=(*dataset.caveats, caveat)) if copies else dataset
+
+
+def _write(dataset: Dataset, out: Path, layout: str, overwrite: bool) -> None:
+    from mien.data.layouts import write_csv, write_folders
+
+    with watched(f"writing {out.name}", total=len(dataset)) as on_step:
+        if layout == "folders":
+            write_folders(dataset, out, on_step=on_step, overwrite=overwrite)
+        elif layout == "csv":
+            write_csv(dataset, out, on_step=on_step, overwrite=overwrite)
+        else:
+            dataset.save(out)
+    typer.echo("\nimages by class and split")
+    say_counts(dataset)
+    typer.echo("\nwritten")
+    for split, counts in dataset.counts().items():
+        where = {"folders": out / split, "csv": out / f"{split}.csv", "packed": out}[layout]
+        count = sum(counts.values())
+        typer.echo(f"  {split:<10}  {count:>6,} images, shape ({count}, {dataset.samples[0].size})  {where}")
+    if dataset.votes is not None and dataset.not_a_face is not None:
+        typer.echo(f"  FER+ votes of {int((dataset.votes.sum(axis=1) > 0).sum()):,} images; ", nl=False)
+        typer.echo(f"{int(dataset.not_a_face.sum()):,} images are marked as no face")
+    say_caveats(dataset)
+
+
+def _say_table(csv: Path, table: Fer2013Table) -> None:
+    """Print the CSV's shape, missing values, head, emotions, usage and pixel statistics."""
+    from mien.data.fer2013 import USAGES
+
+    dataset, rows, columns = table.dataset, table.rows, len(table.columns)
+    typer.echo(f"{csv}: {rows:,} rows, {columns} columns ({', '.join(table.columns)}), shape ({rows}, {columns})")
+    if len(dataset) < rows:
+        typer.echo(f"  {len(dataset):,} rows are good, {rows - len(dataset):,} left out")
+    typer.echo("\nmissing values")
+    for line in table_lines(["column", "missing"], list(table.missing.items())):
+        typer.echo(f"  {line}")
+    typer.echo("\nhead")
+    _say_head(dataset)
+    typer.echo(f"\nemotions: {len(np.unique(dataset.labels))} unique")
+    names = dataset.label_set.labels
+    found = np.bincount(dataset.labels, minlength=len(names)).tolist()
+    emotions = [[f"{i} {name}", count] for i, (name, count) in enumerate(zip(names, found, strict=True))]
+    usages = [[usage, int((dataset.split == split).sum())] for usage, split in USAGES.items()]
+    for line in (*table_lines(["emotion", "rows"], emotions), "", *table_lines(["Usage", "rows"], usages)):
+        typer.echo(f"  {line}".rstrip())
+    mean, deviation = _pixel_statistics(dataset)
+    typer.echo(f"\npixels: uint8, {dataset.samples.min()} to {dataset.samples.max()}, ", nl=False)
+    typer.echo(f"mean {mean:.4f}, standard deviation {deviation:.4f} over all of them")
+
+
+def _say_head(dataset: Dataset) -> None:
+    """Print the first rows, with the first of their pixels."""
+    from mien.data.fer2013 import USAGES
+
+    usage_of = {split: usage for usage, split in USAGES.items()}
+    lines = [("", "emotion", "pixels", "Usage")]
+    for i in range(min(_HEAD, len(dataset))):
+        pixels = " ".join(str(pixel) for pixel in dataset.samples[i].ravel()[:_PIXELS_SHOWN])
+        lines.append((dataset.name(i), str(dataset.labels[i]), f"{pixels} ...", usage_of[str(dataset.split[i])]))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        typer.echo("  " + "  ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def _pixel_statistics(dataset: Dataset) -> tuple[float, float]:
+    """Mean and standard deviation over all pixels; by a histogram, since a float copy of them would take 660 MB."""
+    histogram = np.zeros(256, np.int64)
+    for start in range(0, len(dataset), _CHUNK):
+        histogram += np.bincount(dataset.samples[start : start + _CHUNK].ravel(), minlength=256)
+    values = np.arange(256)
+    mean = float(np.average(values, weights=histogram))
+    return mean, float(np.average((values - mean) ** 2, weights=histogram)) ** 0.5

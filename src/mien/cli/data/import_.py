@@ -1,0 +1,298 @@
+"""`mien data import`: pictures in folders, a CSV of pictures, or frames of videos become a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.data.reading import watched
+from mien.errors import DataError, OutputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mien.data.crops import Cropper
+    from mien.data.dataset import Dataset
+    from mien.data.pictures import Listing
+    from mien.labels import LabelSet
+    from mien.pixels.preprocess import InputSpec
+
+_LAYOUTS = ("folders", "packed")
+_COLOURS = ("grey", "rgb")
+
+
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder for each class (or split and class), a CSV with the columns path and label, "
+            "or a folder with videos and annotations as in Aff-Wild.",
+            metavar="SOURCE",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder to make; for packed a file .npz.", metavar="OUT")],
+    task: Annotated[
+        str | None, typer.Option(help="emotion (faces) or gesture (hands); the class names tell by default.")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(help="folders (a file each) or packed (one file that loads fast).")
+    ] = "folders",
+    every: Annotated[int, typer.Option(min=1, help="Take every N-th frame of a video.")] = 1,
+    detect: Annotated[
+        bool | None,
+        typer.Option(
+            "--detect/--no-detect",
+            help="Find the face or hand and crop to it, or take pictures whole. By default frames of videos "
+            "are cropped (by their boxes when they have such) and pictures are not.",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=8,
+            max=1024,
+            help="Height and width in pixels; emotion 48, gesture 100. Files taken whole "
+            "into folders are copied as they are without it.",
+        ),
+    ] = None,
+    colour: Annotated[str | None, typer.Option(help="grey or rgb; emotion grey, gesture rgb.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="The person or video that all pictures without one belong to.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="given (by folders or column; else all train) or random.")] = "given",
+    validation: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP", help="A group (person, video) for validation; may be repeated.")
+    ] = None,
+    test: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group for test; may be repeated.")] = None,
+    fractions: Annotated[
+        str | None, typer.Option(help="Of a random split: share for test, and share of the rest for validation.")
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option(help="Of a random split: of the draw for test, and for validation.")
+    ] = None,
+    i_know: Annotated[
+        bool, typer.Option("--i-know", help="Split at random although pictures of a group resemble one another.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is in OUT.")] = False,
+) -> None:
+    """Bring any labelled pictures or videos in as a data set, with the person or video as group.
+
+    What cannot be read is reported and left out, the rest is done, and the exit code is 1. Of videos, a frame with
+    no face (or hand) is left out and counted.
+    """
+    from mien.data.crops import check_task
+    from mien.data.frames import has_frames_layout
+    from mien.data.layouts import check_target
+
+    one_of("layout", layout, _LAYOUTS)
+    if colour is not None:
+        one_of("colour", colour, _COLOURS)
+    wish = _Wish(task and check_task(task), detect, size, colour, every)
+    choice = _split_of(split, validation or [], test or [], fractions, seed, i_know)
+    check_target(out, layout, overwrite=overwrite)
+    here, there = source.resolve(), out.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise OutputError(f"Cannot write {out}: one of it and {source} is in the other; name another folder.")
+    with Problems("file") as problems:
+        is_video = source.is_dir() and has_frames_layout(source)
+        made = _from_frames(source, wish, problems) if is_video else _from_pictures(source, wish, layout, problems)
+        made = replace(made, dataset=choice.applied(_grouped(made.dataset, group)))
+        dataset = _write(made, out, layout, problems, overwrite)
+        _say(replace(made, dataset=dataset), source, out)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What the options ask of the samples."""
+
+    task: str | None
+    detect: bool | None
+    size: int | None
+    colour: str | None
+    every: int
+
+    def spec(self, label_set: LabelSet | None) -> InputSpec:
+        """Size, colour and frame; the task's own where nothing is said."""
+        from mien.data.crops import crop_spec
+        from mien.pixels.preprocess import InputSpec
+
+        size_hw = (self.size, self.size) if self.size else None
+        if self.task is None and label_set and self._task(label_set) is None:
+            if size_hw is None:
+                raise typer.BadParameter(
+                    f"the classes {', '.join(label_set.labels[:3])}, ... are neither emotions nor gestures: "
+                    "say how large the pictures shall be",
+                    param_hint="--size",
+                )
+            return InputSpec(size_hw=size_hw, colour="grey" if self.colour == "grey" else "rgb")
+        return crop_spec(self.task_for(label_set), size_hw=size_hw, colour=self.colour)  # type: ignore[arg-type]
+
+    def task_for(self, label_set: LabelSet | None) -> str:
+        """The task that is said, or that the labels belong to."""
+        found = self.task or (self._task(label_set) if label_set else "emotion")
+        if found is None:
+            raise typer.BadParameter(
+                "say whether faces (emotion) or hands (gesture) are to be found", param_hint="--task"
+            )
+        return found
+
+    def _task(self, label_set: LabelSet) -> str | None:
+        return next((task for task in ("emotion", "gesture") if label_set.name.startswith(task)), None)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A data set before it is written; where it is written as copies, the files to copy."""
+
+    dataset: Dataset
+    files: tuple[Path, ...] = ()
+    left_out: Counter[str] | None = None
+
+
+@dataclass(frozen=True)
+class _Split:
+    validation: list[str]
+    test: list[str]
+    draw: tuple[tuple[float, float], list[int]] | None
+    i_know: bool
+
+    def applied(self, dataset: Dataset) -> Dataset:
+        from mien.data.split import split_at_random, split_by_group
+
+        if self.draw:
+            return split_at_random(dataset, fractions=self.draw[0], seeds=self.draw[1], i_know=self.i_know)
+        if self.validation or self.test:
+            return split_by_group(dataset, validation=self.validation, test=self.test)
+        return dataset
+
+
+def _split_of(
+    split: str, validation: list[str], test: list[str], fractions: str | None, seed: str | None, i_know: bool
+) -> _Split:
+    is_random = one_of("split", split, ("given", "random")) == "random"
+    if is_random and (validation or test):
+        raise typer.BadParameter(
+            "groups are named for a split by group, not for a random one",
+            param_hint="--validation" if validation else "--test",
+        )
+    if not is_random and (fractions or seed or i_know):
+        hint = "--fractions" if fractions else "--seed" if seed else "--i-know"
+        raise typer.BadParameter("belongs to --split random", param_hint=hint)
+    draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1")) if is_random else None
+    return _Split(validation, test, draw, i_know)
+
+
+def _from_frames(source: Path, wish: _Wish, problems: Problems) -> _Made:
+    from mien.data.crops import Cropper, check_task
+    from mien.data.frames import find_clips, load_frames, steps_of
+
+    clips = find_clips(source, on_problem=problems)
+    total = steps_of(clips, every=wish.every)
+    task = check_task(wish.task_for(None))
+    with Cropper(task, wish.spec(None)) as cropper, watched(f"frames of {source.name}", total=total) as on_step:
+        frames = load_frames(clips, cropper, every=wish.every, detect=wish.detect, on_problem=problems, on_step=on_step)
+    dataset = replace(frames.dataset, source=source.resolve().name)
+    return _Made(_said(dataset, frames.several, f"frames show several {cropper.what}s"), left_out=frames.left_out)
+
+
+def _from_pictures(source: Path, wish: _Wish, layout: str, problems: Problems) -> _Made:
+    from mien.data.asl import unread
+    from mien.data.crops import Cropper, check_task
+    from mien.data.pictures import missing_labels, read_listing
+
+    listing = _listing(source, problems)
+    is_copy = layout == "folders" and not wish.detect and wish.size is None and wish.colour is None
+    if is_copy:
+        dataset = unread(listing)
+        caveats = dict.fromkeys(dataset.caveats + missing_labels(dataset.label_set, dataset.labels))
+        files = tuple(picture.path for picture in listing.pictures)
+        return _Made(replace(dataset, caveats=tuple(caveats)), files)
+    spec = wish.spec(listing.label_set)
+    with watched(f"reading {source.name}", total=len(listing.pictures)) as on_step:
+        if not wish.detect:
+            return _Made(read_listing(listing, spec, on_problem=problems, on_step=on_step))
+        with Cropper(check_task(wish.task_for(listing.label_set)), spec) as cropper:
+            largest = _Largest(cropper)
+            dataset = read_listing(listing, spec, crop=largest, on_problem=problems, on_step=on_step)
+    return _Made(_said(dataset, largest.several, f"pictures show several {cropper.what}s"))
+
+
+class _Largest:
+    """Crops to the largest face or hand of a picture; counts the pictures with several."""
+
+    def __init__(self, cropper: Cropper) -> None:
+        self._cropper = cropper
+        self.several = 0
+
+    def __call__(self, image_rgb: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
+        seen = self._cropper.find(image_rgb)
+        if not seen:
+            raise DataError(f"{path} is left out, for no {self._cropper.what} was found in it")
+        self.several += len(seen) > 1
+        return self._cropper.cut(image_rgb, seen[0])
+
+
+def _listing(source: Path, problems: Problems) -> Listing:
+    from mien.data.dataset import PACKED_SUFFIX
+    from mien.data.folders import find_folders
+    from mien.data.load import is_fer2013
+    from mien.data.tables import find_table
+
+    if not source.is_file():
+        return find_folders(source, on_problem=problems)
+    if source.suffix.lower() == PACKED_SUFFIX:
+        raise DataError(f"{source} is a packed data set already; every verb reads it as it is")
+    if is_fer2013(source):
+        raise DataError(f"{source} is FER2013; bring it in with: mien data fer2013 {source} OUT")
+    return find_table(source, on_problem=problems)
+
+
+def _grouped(dataset: Dataset, group: str | None) -> Dataset:
+    if not group:
+        return dataset
+    return replace(dataset, groups=np.where(dataset.groups == "", group, dataset.groups))
+
+
+def _said(dataset: Dataset, several: int, what: str) -> Dataset:
+    """The data set with a caveat for those with several faces or hands."""
+    if not several:
+        return dataset
+    return replace(dataset, caveats=(*dataset.caveats, f"{several:,} {what}: the largest was taken."))
+
+
+def _write(made: _Made, out: Path, layout: str, problems: Problems, overwrite: bool) -> Dataset:
+    from mien.data.asl import whole_file
+    from mien.data.layouts import write_folders
+
+    dataset = made.dataset
+    if layout == "packed":
+        dataset.save(out)
+        return dataset
+    with watched(f"writing {out.name}", total=len(dataset)) as on_step:
+        content = (lambda i: whole_file(made.files[i])) if made.files else None
+        kept = write_folders(dataset, out, content=content, on_problem=problems, on_step=on_step, overwrite=overwrite)
+    for label in sorted(set(dataset.labels.tolist()) - set(kept.labels.tolist())):
+        problems(DataError(f"{dataset.source} has no readable picture of {dataset.label_set.labels[label]!r}"))
+    return kept
+
+
+def _say(made: _Made, source: Path, out: Path) -> None:
+    dataset = made.dataset
+    groups = len(set(dataset.groups.tolist()) - {""})
+    of_groups = f" of {groups:,} group{'s' * (groups != 1)}" if groups else ", no groups known"
+    kind = "copies of the files"
+    if not made.files:
+        height, width = dataset.samples.shape[1:3]
+        kind = f"{height}x{width} {'rgb' if dataset.samples.ndim == 4 else 'grey'}"
+    typer.echo(f"{source} -> {out}: {len(dataset):,} pictures ({kind}){of_groups}, labels {dataset.label_set.name}")
+    say_counts(dataset)
+    if made.left_out:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in made.left_out.most_common())
+        typer.echo(f"frames left out: {reasons}")
+    say_caveats(dataset)

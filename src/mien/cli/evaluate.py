@@ -1,0 +1,213 @@
+"""`mien evaluate`: every figure of a run, a model or predictions on a split of a data set, as a report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.data.overview import Problems, one_of
+from mien.cli.data.reading import table_lines, watched
+from mien.cli.train import corpus
+from mien.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
+    from mien.train.answers import Answers
+    from mien.train.subjects import About, Subject
+
+_SPLITS = ("train", "validation", "test", "all")
+_PROTOCOLS = ("", "author", "honest")
+_DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """What is asked of whom."""
+
+    subject: str
+    data: Path
+    votes: Path | None
+    split: str
+    ten_crop: bool
+    device: str
+    limit: int
+    cache: Path | None
+
+
+def evaluate(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="Run folder, model folder, name of a model inside, or CSV of predictions.", metavar="SUBJECT"
+        ),
+    ],
+    data: Annotated[Path, typer.Option(help="FER2013 CSV, folders of classes, packed .npz, or folder of hand sets.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the report. [default: evaluation-NAME-SPLIT; for a run RUN/evaluation-SPLIT]"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
+    ten_crop: Annotated[bool, typer.Option("--ten-crop", help="Also average ten views; ten times slower.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resampling and of the samples shown.")] = 0,
+    protocol: Annotated[str, typer.Option(help="author or honest: what mien compare takes the figures for.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; for runs.")] = "auto",
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many hand pictures of each class and set; 0 for all.")
+    ] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps hand landmarks found once.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report that is there.")] = False,
+) -> None:
+    """Write a report: OUT/report.html, its figures as PNG, metrics.json and predictions.csv. Needs mien[data].
+
+    A run of mien train also needs mien[train]. A CSV of predictions has a column for each label with its probability
+    (or only a column predicted), a column name or the order of the split, one row a sample.
+    """
+    one_of("split", split, _SPLITS)
+    one_of("protocol", protocol, _PROTOCOLS)
+    one_of("device", device, _DEVICES)
+    try:
+        from mien.train.evaluate import Circumstances
+        from mien.train.evaluate import evaluate as measure
+        from mien.train.report import PAGE_FILE, check_folder, write_report
+        from mien.train.report_tables import summary_rows
+        from mien.train.subjects import kind_of
+    except ImportError as exc:
+        raise MissingExtra("data", exc.name or "scikit-learn") from exc
+    asked = Path(subject)
+    inside = asked / f"evaluation-{split}" if kind_of(subject) == "run" else None
+    folder = out or inside or Path(f"evaluation-{asked.stem}-{split}")
+    check_folder(folder, overwrite=overwrite)
+    question = _Question(
+        subject=subject, data=data, votes=votes, split=split, ten_crop=ten_crop, device=device, limit=limit, cache=cache
+    )
+    started = time.monotonic()
+    with Problems("sample") as problems:
+        about, answers, dataset, notes = _asked(question, problems)
+        circumstances = Circumstances(
+            split=split, seed=seed, command=_command(question), protocol=protocol, notes=notes
+        )
+        evaluation = measure(about, answers, dataset, circumstances)
+        evaluation.facts["seconds"] = round(time.monotonic() - started, 1)
+        write_report(evaluation, folder, overwrite=overwrite)
+        for note in evaluation.notes:
+            sys.stderr.write(f"mien: note: {note}\n")
+        for line in table_lines(("figure", "value", "95 % interval"), summary_rows(evaluation)):
+            typer.echo(line)
+        typer.echo(f"report: {folder / PAGE_FILE}")
+
+
+def _asked(question: _Question, problems: Problems) -> tuple[About, Answers, Dataset, tuple[str, ...]]:
+    """Who answered, the answers, the whole data set, and what a reader must know of how it was read."""
+    from mien.train.answers import answers_of_predictions, answers_of_subject, views_to_ask
+    from mien.train.predictions import read_predictions
+    from mien.train.subjects import about_file, kind_of, open_model, open_run
+
+    kind = kind_of(question.subject)
+    if kind == "predictions":
+        dataset = _images(question, problems)
+        predictions = read_predictions(question.subject, label_set=dataset.label_set)
+        return (
+            about_file(Path(question.subject)),
+            answers_of_predictions(predictions, dataset, question.split),
+            dataset,
+            (),
+        )
+    opened = open_run(Path(question.subject), device=question.device) if kind == "run" else open_model(question.subject)
+    with opened as asked:
+        if kind == "run":
+            dataset, notes = _run_data(question)
+        elif asked.spec.kind == "landmarks":
+            dataset, notes = _hands(question)
+        else:
+            dataset, notes = _images(question, problems, asked), ()
+        part = dataset if question.split == "all" else dataset.part(question.split)
+        views = views_to_ask(asked, part, ten_crop=question.ten_crop)
+        with watched(f"asking {asked.about.name}", total=views * len(part)) as on_step:
+            answers = answers_of_subject(
+                asked, dataset, question.split, ten_crop=question.ten_crop, on_step=_adding(on_step)
+            )
+    return opened.about, answers, dataset, notes
+
+
+def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
+    """The data as the run's recipe takes it."""
+    from mien.data.hands import find_hand_pictures
+    from mien.train.corpus import CorpusPaths
+    from mien.train.fit import run_recipe
+
+    run = Path(question.subject)
+    recipe = run_recipe(run)
+    paths = CorpusPaths(data=question.data, votes=question.votes, cache=question.cache or run.parent / "cache")
+    dataset = corpus(recipe, paths)
+    if recipe.data.kind != "hands":
+        return dataset, ()
+    return dataset, _missed(len(find_hand_pictures(question.data, limit=recipe.data.limit)), len(dataset))
+
+
+def _images(question: _Question, problems: Problems, asked: Subject | None = None) -> Dataset:
+    """Pictures, of the network's size where they come from files."""
+    from mien.data.ferplus import load_ferplus
+    from mien.data.load import load_dataset
+
+    votes = None if question.votes is None else load_ferplus(question.votes)
+    with watched(f"reading {question.data.name}") as on_step:
+        if asked is None:
+            return load_dataset(question.data, votes=votes, on_problem=problems, on_step=on_step)
+        return load_dataset(
+            question.data,
+            size_hw=asked.spec.size_hw,
+            colour=asked.spec.colour,
+            votes=votes,
+            on_problem=problems,
+            on_step=on_step,
+        )
+
+
+def _hands(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
+    """Landmarks of hand pictures, looked for as at run time; all of them count as training samples."""
+    from mien.data.hands import find_hand_pictures, load_hands
+    from mien.stages.hands import HandDetector
+
+    pictures = find_hand_pictures(question.data, limit=question.limit)
+    cache = None if question.cache is None else question.cache / f"hands-{question.limit or 'all'}.npz"
+    with HandDetector() as detector, watched("looking for hands", total=len(pictures)) as on_step:
+        dataset, found = load_hands(pictures, detector, cache=cache, on_step=on_step)
+    return dataset, _missed(len(pictures), int(found.sum()))
+
+
+def _missed(pictures: int, found: int) -> tuple[str, ...]:
+    if pictures == found:
+        return ()
+    missed = f"No hand was found in {pictures - found:,} of {pictures:,} pictures"
+    return (f"{missed}: they are in none of the figures, although a user would see them missed.",)
+
+
+def _adding(on_step: Callable[[int], None]) -> Callable[[int], None]:
+    """Takes steps one after another where the sum of them is wanted."""
+    done = 0
+
+    def add(more: int) -> None:
+        nonlocal done
+        done += more
+        on_step(done)
+
+    return add
+
+
+def _command(question: _Question) -> str:
+    """What the user typed, without the folders of this machine."""
+    words = ["mien", "evaluate", Path(question.subject).name, "--data", question.data.name]
+    if question.votes is not None:
+        words += ["--votes", question.votes.name]
+    words += ["--split", question.split]
+    words += ["--ten-crop"] if question.ten_crop else []
+    words += ["--limit", str(question.limit)] if question.limit else []
+    return shlex.join(words)

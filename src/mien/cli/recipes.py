@@ -1,0 +1,186 @@
+"""`mien recipes`: what can be trained, with the author's figures and ours; `mien recipes show`: one of them in full."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mien.errors import MissingExtra
+from mien.files import write_whole
+from mien.labels import label_set
+
+if TYPE_CHECKING:
+    from mien.train.networks.summary import Layer, Summary
+    from mien.train.recipe import Recipe
+
+app = typer.Typer(
+    name="recipes",
+    help="List what `mien train` can train, or show one recipe. Needs mien[train].",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+_MEASURED = "measured.json"
+_PICTURES = (".svg", ".png", ".pdf")
+_WIDTH = 120
+
+
+@app.callback()
+def recipes(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """List the recipes with their parameters, their source, the author's figure and ours."""
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        from mien.train.networks.summary import recipe_counts
+        from mien.train.recipe import load_recipe, recipe_names
+    except ImportError as exc:
+        raise MissingExtra("train", exc.name or "torch") from exc
+    measured = _measured()
+    facts = [_facts(recipe, recipe_counts(recipe), measured) for recipe in map(load_recipe, recipe_names())]
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    table = _table(("recipe", "task"), ("labels", "parameters", "that learn", "author", "mien"), ("source",))
+    for each in facts:
+        counts = (str(len(each["labels"])), f"{each['parameters']:,}", f"{each['trainable']:,}")
+        author = _percent(each["reference"]["author_score"]) if each["reference"] else ""
+        ours = _percent(each["measured"]["accuracy"]) if each["measured"] else "not yet"
+        table.add_row(each["name"], each["task"], *counts, author, ours, each["source"])
+    _print(table)
+    typer.echo("author, mien: accuracy by the author's protocol. mien recipes show NAME says more.")
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.")],
+    diagram: Annotated[
+        Path | None, typer.Option(help="Draw the network into this .svg, .png or .pdf. Needs mien[data].")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show a recipe's settings with their reasons, and its network layer by layer."""
+    if diagram is not None and diagram.suffix.lower() not in _PICTURES:
+        raise typer.BadParameter(f"{diagram} ends in none of {', '.join(_PICTURES)}", param_hint="--diagram")
+    try:
+        from mien.train.networks.diagram import draw_network, encode_figure
+        from mien.train.networks.summary import recipe_summary
+        from mien.train.recipe import load_recipe
+    except ImportError as exc:
+        raise MissingExtra("train", exc.name or "torch") from exc
+    recipe = load_recipe(name)
+    summary = recipe_summary(recipe)
+    if diagram is not None:
+        picture = draw_network(summary, title=recipe.name, labels=label_set(recipe.label_set).labels)
+        write_whole(diagram, encode_figure(picture, diagram.suffix.lower()))
+        typer.echo(f"diagram: {diagram}", err=True)
+    facts = _facts(recipe, (summary.total, summary.trainable), _measured())
+    if as_json:
+        layers = [{**asdict(layer), "frozen": layer.frozen} for layer in summary.layers]
+        settings = {"settings": _changed(recipe), "input": summary.input, "layers": layers}
+        typer.echo(json.dumps({**facts, **settings}, indent=2))
+    else:
+        typer.echo(_text(name).rstrip() + "\n")
+        _print(_layers(summary))
+        typer.echo(f"{summary.total:,} parameters, {summary.trainable:,} of them learn.{_not_learning(summary)}")
+        for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
+            typer.echo(f"{whose}: {figure or 'no published figure'}")
+
+
+def _facts(recipe: Recipe, counts: tuple[int, int], measured: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "task": recipe.task,
+        "labels": label_set(recipe.label_set).labels,
+        "parameters": counts[0],
+        "trainable": counts[1],
+        "source": recipe.source,
+        "reference": asdict(recipe.reference) if recipe.reference.ref else None,
+        "measured": measured.get(recipe.name),
+    }
+
+
+def _figures(facts: dict[str, Any]) -> tuple[str, str]:
+    """The author's figure and ours, in words."""
+    reference, measured = facts["reference"], facts["measured"]
+    author = f"{_percent(reference['author_score'])} {reference['author_metric']}" if reference else ""
+    return author, f"{_percent(measured['accuracy'])} {measured['on']}" if measured else "not measured yet"
+
+
+def _measured() -> dict[str, Any]:
+    """Our figures by recipe, as `mien compare` wrote them; empty where it has not."""
+    file = resources.files("mien.train") / _MEASURED
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return found
+
+
+def _changed(recipe: Recipe) -> dict[str, Any]:
+    """The settings that differ from the defaults, by section."""
+    changed = {}
+    for section in fields(recipe):
+        value = getattr(recipe, section.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            defaults = asdict(type(value)())
+            changed[section.name] = {key: v for key, v in asdict(value).items() if v != defaults[key]}
+    return {name: section for name, section in changed.items() if section}
+
+
+def _text(name: str) -> str:
+    """The recipe as it is written, with its comments."""
+    if name.endswith(".toml"):
+        return Path(name).read_text("utf-8")
+    return (resources.files("mien.train") / "recipes" / f"{name}.toml").read_text("utf-8")
+
+
+def _layers(summary: Summary) -> Table:
+    table = _table(("layer", "what"), ("shape after it", "parameters", "that learn"), ())
+    table.add_row("", "input", _shape(summary.input), "", "")
+    for layer in summary.layers:
+        table.add_row(layer.name, layer.kind, _shape(layer.output), *_counts(layer))
+    return table
+
+
+def _counts(layer: Layer) -> tuple[str, str]:
+    return (f"{layer.total:,}", "frozen" if layer.frozen else f"{layer.trainable:,}") if layer.total else ("", "")
+
+
+def _not_learning(summary: Summary) -> str:
+    frozen = sum(layer.total for layer in summary.layers if layer.frozen)
+    statistics = summary.total - summary.trainable - frozen
+    parts = [f"{frozen:,} are frozen"] if frozen else []
+    parts += [f"{statistics:,} are statistics of batch norms"] if statistics else []
+    return f" {' and '.join(parts)}." if parts else ""
+
+
+def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in left:
+        table.add_column(heading, overflow="fold")
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in last:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(highlight=False)
+    console.width = max(console.width, _WIDTH)
+    console.print(table)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,90 @@
+"""Text tables as they are published: plain, compressed, or alone in an archive."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from mien.errors import UnreadableMedia
+
+_DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, OSError)
+
+
+def table_lines(path: Path) -> Generator[str, None, None]:
+    """Lines of a text table: plain, .xz, .gz, .bz2, or the CSV in a .zip, .tar, .tar.gz, .tgz, ....
+
+    Bytes that are no UTF-8 come as lone surrogates, so that the reader can name the row they are in.
+
+    Raises:
+        UnreadableMedia: the file cannot be opened, or it breaks off or is damaged after a row (which is named,
+            counted from 1 below the first line).
+    """
+    rows = -1
+    try:
+        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape") as text:
+            for line in text:
+                rows += 1
+                yield line
+    except _DAMAGE as exc:
+        raise UnreadableMedia(f"{path} breaks off or is damaged after row {max(rows, 0)}: {exc}") from exc
+
+
+def fields_of(line: str) -> list[str]:
+    """The fields of one line of a CSV; a line that is none comes back whole.
+
+    Line by line, a quotation mark that is never closed costs one row and not all that follow.
+    """
+    try:
+        return next(csv.reader((line,)), [])
+    except csv.Error:
+        return [line]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    suffix = path.suffix.lower()
+    is_tar = suffix in (".tar", ".tgz", ".txz") or Path(path.stem).suffix.lower() == ".tar"
+    with ExitStack() as stack:
+        if is_tar:
+            tar = stack.enter_context(tarfile.open(path, "r:*"))
+            names = {member.name: member for member in tar.getmembers() if member.isfile()}
+            file = tar.extractfile(names[_only_table(path, list(names))])
+            if file is None:
+                raise tarfile.ReadError("its table cannot be taken out")
+            yield stack.enter_context(file)
+        elif suffix == ".zip":
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            name = _only_table(path, archive.namelist())
+            try:
+                table = archive.open(name)
+            except (RuntimeError, NotImplementedError) as exc:  # a password; a compression that Python has not
+                raise UnreadableMedia(f"{path} cannot be unpacked: {exc}; unpack it and give the CSV") from exc
+            yield stack.enter_context(table)
+        else:
+            yield stack.enter_context(_OPENERS.get(suffix, Path.open)(path, "rb"))
+
+
+_OPENERS: Mapping[str, Any] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+
+
+def _only_table(path: Path, names: list[str]) -> str:
+    """The CSV of an archive: the only one, or the one called fer2013.csv."""
+    tables = [name for name in names if name.lower().endswith(".csv") and PurePosixPath(name).parts[0] != "__MACOSX"]
+    if len(tables) > 1:
+        tables = [name for name in tables if PurePosixPath(name).name == "fer2013.csv"] or tables
+    if len(tables) != 1:
+        raise UnreadableMedia(
+            f"{path} holds {len(tables) or 'no'} CSV files ({', '.join(tables[:3]) or 'none'}); "
+            "unpack it and give the one you mean"
+        )
+    return tables[0]

@@ -1,0 +1,221 @@
+"""What there is to say about a data set: numbers, and the sentence that each of them comes down to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.dataset import SPLITS, Dataset
+from mien.pixels.headers import picture_kind, read_header
+
+_BALANCED = 1.5
+"""Largest ratio of two class sizes that is called about equal."""
+
+_RARE = 4.0
+"""Ratio to the largest class from which a class is called rare."""
+
+
+def present_splits(dataset: Dataset) -> list[str]:
+    """The splits that have samples, in the usual order."""
+    return [split for split in SPLITS if (dataset.split == split).any()]
+
+
+def class_counts(dataset: Dataset) -> NDArray[np.int64]:
+    """(S, L) number of samples of each split that is there and each label."""
+    return np.array([list(counts.values()) for counts in dataset.counts().values()], np.int64)
+
+
+def balance_of_classes(dataset: Dataset) -> str:
+    """Which class is rare; in train, or in the first split there is."""
+    split, counts, names = present_splits(dataset)[0], class_counts(dataset)[0], dataset.label_set.labels
+    least, most = int(counts.argmin()), int(counts.argmax())
+    if len(np.flatnonzero(counts)) == 1:
+        return f"Only one class, {names[most]}, has pictures in {split}"
+    if not counts[least]:
+        absent = ", ".join(name for name, count in zip(names, counts, strict=True) if not count)
+        return f"No pictures of {absent} in {split}; {names[most]} has the most, {percent(counts[most] / counts.sum())}"
+    ratio = counts[most] / counts[least]
+    share = percent(counts[least] / counts.sum())
+    if ratio <= _BALANCED:
+        top = percent(counts[most] / counts.sum())
+        return f"The classes are about equal: each has {share} to {top} of {split}"
+    word = "rare" if ratio >= _RARE else "the smallest class"
+    return f"{_capital(names[least])} is {word}: {share} of {split}, {ratio:.1f} times fewer than {names[most]}"
+
+
+def balance_of_splits(dataset: Dataset) -> str:
+    """How far the class shares of the splits lie apart."""
+    splits = present_splits(dataset)
+    if len(splits) == 1:
+        return (
+            f"All pictures are in {splits[0]}: nothing is set apart to {'measure' if 'train' in splits else 'train'} on"
+        )
+    counts = class_counts(dataset)
+    shares = 100 * counts / counts.sum(axis=1, keepdims=True)
+    apart = np.ptp(shares, axis=0)
+    name, points = dataset.label_set.labels[int(apart.argmax())], apart.max()
+    how = "nearly the same" if points < 2 else "different"
+    return f"The splits have {how} class shares: at most {points:.1f} points apart ({name})"
+
+
+def brightness_and_contrast(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(N,) mean and (N,) standard deviation of each picture's values, 0 to 255."""
+    flat = dataset.samples.reshape(len(dataset), -1)
+    return (
+        np.array([row.mean() for row in flat], np.float64),
+        np.array([row.std() for row in flat], np.float64),
+    )
+
+
+def spread_of(values: NDArray[np.float64], dataset: Dataset, *, high: str, low: str) -> str:
+    """Which classes lie highest and lowest.
+
+    Args:
+        values: (N,) one for each sample, 0 to 255.
+        dataset: the samples.
+        high: what the class of the highest median is, e.g. `is the brightest class`.
+        low: what that of the lowest is, e.g. `the darkest`.
+    """
+    medians = {
+        name: float(np.median(values[dataset.labels == i]))
+        for i, name in enumerate(dataset.label_set.labels)
+        if (dataset.labels == i).any()
+    }
+    top, bottom = max(medians, key=medians.__getitem__), min(medians, key=medians.__getitem__)
+    if len(medians) == 1:
+        return f"{_capital(top)} has a median of {medians[top]:.0f} of 255"
+    return f"{_capital(top)} {high} (median {medians[top]:.0f} of 255), {bottom} {low} ({medians[bottom]:.0f})"
+
+
+def redundancy(equal: int, near: int) -> str:
+    """How many pictures could go while one of each set of copies stays: of equal ones, and of equal or near ones."""
+    if not near:
+        return "No picture is a copy of another"
+    exact = f"{equal:,} pictures are redundant exact copies" if equal else "No picture equals another"
+    return f"{exact}; {near:,} are redundant when near copies count too"
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How the labels compare with the votes of several raters.
+
+    Args:
+        matrices: (S, L, L) int64 number of samples by split, label, and the label with the most votes.
+        tied: samples left out because two labels share the most votes.
+        unvoted: samples left out because no vote was for a label of the set.
+    """
+
+    matrices: NDArray[np.int64]
+    tied: int
+    unvoted: int
+
+    @property
+    def matrix(self) -> NDArray[np.int64]:
+        """(L, L) the same over all splits."""
+        return np.asarray(self.matrices.sum(axis=0))
+
+
+def recalls_of(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(L + 1,) share of each row of an (L, L) matrix that lies on the diagonal, then of all; NaN for a row of zeros."""
+    right = np.append(np.diagonal(matrix), np.trace(matrix))
+    total = np.append(matrix.sum(axis=1), matrix.sum())
+    out = np.full(len(total), np.nan)
+    np.divide(right, total, out=out, where=total > 0)
+    return out
+
+
+def label_agreement(dataset: Dataset, votes: NDArray[np.float32]) -> Agreement:
+    """Compare labels with the plurality of the votes, where one label alone has the most."""
+    most = votes.max(axis=1, keepdims=True)
+    voted = most[:, 0] > 0
+    single = voted & ((votes == most).sum(axis=1) == 1)
+    size, splits = len(dataset.label_set), present_splits(dataset)
+    matrices = np.zeros((len(splits), size, size), np.int64)
+    for matrix, split in zip(matrices, splits, strict=True):
+        inside = single & (dataset.split == split)
+        np.add.at(matrix, (dataset.labels[inside], votes[inside].argmax(axis=1)), 1)
+    return Agreement(matrices, int((voted & ~single).sum()), int((~voted).sum()))
+
+
+def agreement_of_labels(agreement: Agreement, splits: list[str], labels: tuple[str, ...]) -> str:
+    """How far labels and votes agree, in each split, and for which labels most and least."""
+    if not agreement.matrix.sum():
+        return "No picture has a label with the most votes to compare with"
+    *recalls, share = recalls_of(agreement.matrix)
+    best, worst = int(np.nanargmax(recalls)), int(np.nanargmin(recalls))
+    extremes = f"{labels[best]} {percent(recalls[best])}, {labels[worst]} {percent(recalls[worst])}"
+    shares = [recalls_of(matrix)[-1] for matrix in agreement.matrices]
+    by_split = ", ".join(f"{split} {percent(part)}" for split, part in zip(splits, shares, strict=True) if part >= 0)
+    return f"Labels and votes agree on {percent(share)} of the pictures ({by_split}): {extremes}"
+
+
+def group_counts(dataset: Dataset) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the groups, largest first, and (G, L) number of samples of each by label."""
+    names = [str(name) for name in np.unique(dataset.groups) if name]
+    counts = np.array(
+        [np.bincount(dataset.labels[dataset.groups == name], minlength=len(dataset.label_set)) for name in names],
+        np.int64,
+    ).reshape(len(names), len(dataset.label_set))
+    order = np.argsort(-counts.sum(axis=1), kind="stable")
+    return [names[i] for i in order], counts[order]
+
+
+def balance_of_groups(names: list[str], counts: NDArray[np.int64], labels: tuple[str, ...]) -> str:
+    """How much the largest group has, and whether a group lacks a class."""
+    if len(names) == 1:
+        return f"All pictures are of one group, {names[0]}: how a model does on others cannot be told from them"
+    largest = f"{names[0]} has {percent(counts[0].sum() / counts.sum())} of the pictures of {len(names)} groups"
+    used = counts.sum(axis=0) > 0
+    lacking = [(names[g], labels[i]) for g, i in np.argwhere(counts == 0) if used[i]]
+    if not lacking:
+        return f"{largest}; every group shows every class"
+    some = ", ".join(f"{group} has no {label}" for group, label in lacking[:3])
+    return f"{largest}; {some}{f' and {len(lacking) - 3} more such gaps' if len(lacking) > 3 else ''}"
+
+
+def file_sizes_hw(folder: Path, dataset: Dataset) -> Counter[tuple[int, int]]:
+    """How many of the files that samples were read from have which height and width; empty when there are no files.
+
+    Args:
+        folder: to which the samples' names are relative.
+        dataset: read from files.
+    """
+    found: Counter[tuple[int, int]] = Counter()
+    for i in range(len(dataset) if dataset.names is not None else 0):
+        path = folder / dataset.name(i)
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        kind = picture_kind(data[:32])
+        size_hw = None if kind is None else read_header(data, kind).size_hw
+        if size_hw is not None:
+            found[size_hw] += 1
+    return found
+
+
+def spread_of_sizes(sizes_hw: Counter[tuple[int, int]]) -> str:
+    """One size, or from which to which."""
+    if len(sizes_hw) == 1:
+        ((height, width),) = sizes_hw
+        return f"All files are {width} x {height} pixels"
+    ordered = sorted(sizes_hw, key=lambda size: (size[0] * size[1], size))
+    (low_h, low_w), (high_h, high_w) = ordered[0], ordered[-1]
+    return f"The files have {len(sizes_hw)} sizes, from {low_w} x {low_h} to {high_w} x {high_h} pixels"
+
+
+def _capital(label: str) -> str:
+    return f"{label[:1].upper()}{label[1:]}"
+
+
+def pictures(count: int, kind: str = "") -> str:
+    """So many pictures, e.g. "1 picture", "288 test pictures"."""
+    return f"{count:,} {kind}{' ' * bool(kind)}picture{'s' * (count != 1)}"
+
+
+def percent(share: float) -> str:
+    """A share with one decimal, e.g. 1.5 %."""
+    return f"{100 * share:.1f} %"

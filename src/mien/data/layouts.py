@@ -1,0 +1,237 @@
+"""A data set on disk: a folder for each split and class, or a CSV for each split; whole or not at all.
+
+The folder gets a file `dataset.json` that says what is in it: {"version", "source", "label_set", "labels", "caveats",
+"splits": {folder: split}, "groups": {file: group}}. It also marks the folder as one that may be replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from mien.data.dataset import PACKED_SUFFIX, Dataset
+from mien.data.fer2013 import COLUMNS, SIDE, USAGES
+from mien.data.pictures import OnProblem, OnStep, raise_problem
+from mien.errors import DataError, OutputError, UnreadableMedia
+from mien.files import output_error
+from mien.labels import EMOTIONS
+from mien.pixels.images import encode_image
+
+INFO_FILE = "dataset.json"
+LAYOUTS = ("folders", "csv", "packed")
+
+_INFO_VERSION = 1
+_ROW = re.compile(r"row (\d+)")
+
+
+def check_target(target: str | Path, layout: str, *, overwrite: bool = False) -> None:
+    """Whether a data set may be written there; called before anything slow is begun.
+
+    Args:
+        target: a folder; for the layout `packed` a file.
+        layout: one of `LAYOUTS`.
+        overwrite: whether a data set that is there already may be replaced. Other files never are.
+
+    Raises:
+        OutputError: it may not.
+    """
+    target = Path(os.path.realpath(target))
+    if layout == "packed":
+        if target.suffix != PACKED_SUFFIX:
+            raise OutputError(f"A packed data set is a file that ends in {PACKED_SUFFIX}, got {target}; rename it.")
+        if target.is_dir():
+            raise OutputError(f"Cannot write {target}: it is a folder; name a file.")
+        if target.exists() and not overwrite:
+            raise OutputError(f"{target} is there already; name another file, or replace it with --overwrite.")
+        return
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"Cannot write {target}: it is a file; name a folder, or pack with --layout packed.")
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    if not overwrite:
+        raise OutputError(f"{target} is not empty; name another folder, or replace the data set with --overwrite.")
+    if not (target / INFO_FILE).is_file():
+        raise OutputError(
+            f"{target} holds files but no data set of mien ({INFO_FILE}), so --overwrite leaves it alone; "
+            "name another folder."
+        )
+
+
+@contextmanager
+def new_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A place beside the target where a folder is written until it is whole; then it gets the target's name.
+
+    Raises:
+        OutputError: the target may not be written (see `check_target`), the disk is full, or the like.
+    """
+    check_target(target, "folders", overwrite=overwrite)
+    target = Path(os.path.realpath(target))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as exc:
+        raise output_error(target, exc) from exc
+    fresh, old = scratch / "new", scratch / "old"
+    try:
+        fresh.mkdir()
+        yield fresh
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    except OSError as exc:
+        raise output_error(target, exc) from exc
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_folders(
+    dataset: Dataset,
+    target: str | Path,
+    *,
+    splits: Mapping[str, str] | None = None,
+    content: Callable[[int], bytes] | None = None,
+    on_problem: OnProblem = raise_problem,
+    on_step: OnStep | None = None,
+    overwrite: bool = False,
+) -> Dataset:
+    """Write `target/<split>/<label>/<picture>`.
+
+    A picture is called as its sample: 00017.png for row 17, A1.jpg for a file A/A1.jpg.
+
+    Args:
+        dataset: what to write.
+        target: the folder to make.
+        splits: other names for the folders of the splits.
+        content: gives the bytes of the file of a sample; by default the sample is written as PNG.
+        on_problem: gets each sample whose content cannot be read and is left out; without it the first one is raised.
+        on_step: called with the number of pictures done.
+        overwrite: replace a data set that is there.
+
+    Returns:
+        The samples that were written.
+
+    Raises:
+        OutputError: the folder may not or cannot be written; then it is as it was before.
+        DataError: the samples are no pictures, or none of them could be read.
+    """
+    if content is None and (dataset.samples.dtype != np.uint8 or dataset.samples.ndim not in (3, 4)):
+        raise DataError(f"{dataset.source or 'The data set'} holds no pictures to write, but {dataset.samples.dtype}")
+    folders = {split: (splits or {}).get(split, split) for split in USAGES.values()}
+    names = _file_names(dataset, content is None)
+    written = np.zeros(len(dataset), np.bool_)
+    groups: dict[str, str] = {}
+    with new_folder(target, overwrite=overwrite) as folder:
+        for i, name in enumerate(names):
+            inner = f"{folders[str(dataset.split[i])]}/{dataset.label_set.labels[dataset.labels[i]]}"
+            try:
+                data = _png(dataset, i) if content is None else content(i)
+            except UnreadableMedia as problem:
+                on_problem(problem)
+                continue
+            (folder / inner).mkdir(parents=True, exist_ok=True)
+            (folder / inner / name).write_bytes(data)
+            written[i] = True
+            if dataset.groups[i]:
+                groups[f"{inner}/{name}"] = str(dataset.groups[i])
+            if on_step is not None:
+                on_step(i + 1)
+        if not written.any():
+            raise DataError(f"{dataset.source or 'The data set'} has no picture that can be read; nothing is written")
+        kept = dataset if written.all() else dataset.where(written)
+        _write_info(folder, kept, {folders[split]: split for split in kept.counts()}, groups)
+    return kept
+
+
+def write_csv(
+    dataset: Dataset, target: str | Path, *, on_step: OnStep | None = None, overwrite: bool = False
+) -> Dataset:
+    """Write `target/train.csv`, `validation.csv` and `test.csv` in the form of FER2013, which `load_fer2013` reads.
+
+    Emotions keep the numbers of FER2013 when some of them are left out; `Usage` is the split.
+
+    Args:
+        dataset: (N, 48, 48) uint8 grey images of emotions.
+        target: the folder to make.
+        on_step: called with the number of rows done.
+        overwrite: replace a data set that is there.
+
+    Returns:
+        The data set, as it is.
+
+    Raises:
+        OutputError: the folder may not or cannot be written; then it is as it was before.
+        DataError: the samples are not such images.
+    """
+    if dataset.samples.shape[1:] != (SIDE, SIDE) or any(label not in EMOTIONS for label in dataset.label_set.labels):
+        raise DataError(
+            f"The layout csv is for {SIDE}x{SIDE} grey images of {', '.join(EMOTIONS.labels)}; "
+            f"got samples of {dataset.samples.shape[1:]} with the labels {', '.join(dataset.label_set.labels)}"
+        )
+    codes = [EMOTIONS.index(label) for label in dataset.label_set.labels]
+    words = [str(value) for value in range(256)]
+    done = 0
+    with new_folder(target, overwrite=overwrite) as folder:
+        for usage, split in USAGES.items():
+            rows = np.flatnonzero(dataset.split == split)
+            if not len(rows):
+                continue
+            with (folder / f"{split}.csv").open("w", encoding="ascii", newline="") as file:
+                file.write(",".join(COLUMNS) + "\n")
+                for i in rows:
+                    pixels = " ".join([words[value] for value in dataset.samples[i].ravel().tolist()])
+                    file.write(f"{codes[dataset.labels[i]]},{pixels},{usage}\n")
+                    done += 1
+                    if on_step is not None:
+                        on_step(done)
+        _write_info(folder, dataset, {f"{split}.csv": split for split in dataset.counts()}, {})
+    return dataset
+
+
+def _write_info(folder: Path, dataset: Dataset, splits: Mapping[str, str], groups: Mapping[str, str]) -> None:
+    facts = {
+        "version": _INFO_VERSION,
+        "source": dataset.source,
+        "label_set": dataset.label_set.name,
+        "labels": dataset.label_set.labels,
+        "caveats": dataset.caveats,
+        "splits": splits,
+        **({"groups": groups} if groups else {}),
+    }
+    (folder / INFO_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _png(dataset: Dataset, i: int) -> bytes:
+    image = dataset.samples[i]
+    if image.ndim == 3:
+        return encode_image(image, ".png")
+    return bytes(cv2.imencode(".png", image)[1])  # one channel: a third of what a grey picture in colour takes
+
+
+def _file_names(dataset: Dataset, as_png: bool) -> list[str]:
+    """A name for the file of each sample; distinct within its split and label."""
+    width = max(5, len(str(len(dataset))))
+    names, taken = [], set()
+    for i in range(len(dataset)):
+        path = PurePosixPath(f"row {i + 1}" if dataset.names is None else str(dataset.names[i]))
+        row = _ROW.fullmatch(path.name)
+        name = f"{int(row.group(1)):0{width}d}.png" if row else f"{path.stem}.png" if as_png else path.name
+        key = (str(dataset.split[i]), int(dataset.labels[i]), name.casefold())
+        if key in taken:  # the same name in two folders of one class
+            name = f"{'-'.join(path.parent.parts)}-{name}"
+            key = (*key[:2], name.casefold())
+        if key in taken:
+            raise DataError(f"{dataset.source} has two samples called {path}; their names must differ")
+        taken.add(key)
+        names.append(name)
+    return names

@@ -1,0 +1,137 @@
+"""A photo beside its bars of confidence, one for every label of the set, in the set's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.outputs.draw import Picture
+from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
+from mien.outputs.text import appearance
+from mien.scene import Box, Reading
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_CAPITALS = 22.0  # pixels that capitals are high at scale 1
+_PHOTO = 400  # side of the square that the photo is fitted into, pixels
+_BARS = 560  # width of the part with the bars
+_PAD = 24
+_HEAD = 64
+_TRACK: Colour = (232, 232, 232)
+_FAINT: Colour = (90, 92, 96)
+
+MOST_ROWS = 50
+"""Charts that one picture takes; more would be too high for viewers."""
+
+
+def verdict(reading: Reading, task: str) -> str:
+    """The answer in words: "looks happy (91 %)", "shows victory (99 %)", "hard to read, perhaps sad (41 %)".
+
+    Args:
+        reading: of a face or a hand.
+        task: `emotion` or `gesture`.
+    """
+    share = f"({100 * reading.confidence:.0f} %)"
+    none = task == "gesture" and reading.label == "none"
+    word = appearance(reading.label) if task == "emotion" else "no known gesture" if none else reading.label
+    if reading.uncertain:
+        return f"hard to read, perhaps {word} {share}"
+    return f"{'looks' if task == 'emotion' else 'shows'} {word} {share}"
+
+
+def draw_chart(
+    image_rgb: NDArray[np.uint8], reading: Reading, *, task: str, box_xyxy: Box | None = None, name: str = ""
+) -> Picture:
+    """The photo at the left, of any size, and its bars at the right.
+
+    The bar of the answer has a mark and heavier words, so that colour does not stand alone.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+        reading: what was read.
+        task: `emotion` or `gesture`.
+        box_xyxy: the part of the photo that was read, in its pixels; None for all of it.
+        name: written under the photo; what is not ASCII is written as a question mark.
+    """
+    sheet = np.full((_PHOTO + 2 * _PAD + _HEAD, _PHOTO + _BARS + 3 * _PAD, 3), LIGHT, np.uint8)
+    bottom = _photo(sheet, image_rgb, box_xyxy, label_colour(reading.label))
+    if name:
+        shown = _fitting(name.encode("ascii", "replace").decode("ascii"), _PHOTO, scale=0.5)
+        _write(sheet, shown, (_PAD, bottom + 28), scale=0.5, colour=_FAINT)
+    left = _PHOTO + 2 * _PAD
+    _write(sheet, _fitting(verdict(reading, task), _BARS, scale=0.9), (left, _PAD + 24), scale=0.9, stroke=2)
+    _bars(sheet, reading, left, top=_PAD + _HEAD)
+    return Picture(sheet)
+
+
+def stacked(pictures: Sequence[Picture]) -> Picture:
+    """Charts under one another; raises ValueError when there are none or more than MOST_ROWS."""
+    if not 1 <= len(pictures) <= MOST_ROWS:
+        raise ValueError(f"one picture takes 1 to {MOST_ROWS} charts, got {len(pictures)}")
+    return Picture(np.vstack([picture.image_rgb for picture in pictures]))
+
+
+def _photo(sheet: NDArray[np.uint8], image_rgb: NDArray[np.uint8], box_xyxy: Box | None, colour: Colour) -> int:
+    """Fit the photo in at the top left, with its box; gives the row where it ends."""
+    height, width = image_rgb.shape[:2]
+    scale = _PHOTO / max(height, width)
+    size_wh = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    left = top = _PAD
+    sheet[top : top + size_wh[1], left : left + size_wh[0]] = small
+    if box_xyxy is not None:
+        corners = np.array(box_xyxy).reshape(2, 2) * scale
+        (x1, y1), (x2, y2) = np.rint(np.clip(corners, 0, (size_wh[0] - 1, size_wh[1] - 1))).astype(int).tolist()
+        for shade, thickness in ((DARK, 5), (colour, 3)):
+            cv2.rectangle(sheet, (left + x1, top + y1), (left + x2, top + y2), shade, thickness)
+    return int(top + size_wh[1])
+
+
+def _bars(sheet: NDArray[np.uint8], reading: Reading, left: int, *, top: int) -> None:
+    room = sheet.shape[0] - _PAD - top
+    pitch = room // len(reading.scores)
+    thick = round(pitch * 0.6)
+    names_width = max(_width(label, 0.6, 2) for label in reading.scores) + 40
+    start, length = left + names_width, _BARS - names_width - 80
+    for row, (label, score) in enumerate(reading.scores.items()):
+        y, chosen = top + row * pitch + (pitch - thick) // 2, label == reading.label
+        base, stroke = y + thick // 2 + 7, 2 if chosen else 1
+        if chosen:
+            middle = y + thick // 2
+            mark = np.array([(left, middle - 8), (left, middle + 8), (left + 13, middle)])
+            cv2.fillPoly(sheet, [mark], DARK, cv2.LINE_AA)
+        _write(sheet, label, (left + 24, base), scale=0.6, stroke=stroke)
+        cv2.rectangle(sheet, (start, y), (start + length, y + thick), _TRACK, cv2.FILLED)
+        end = start + round(length * score)
+        if end > start:
+            cv2.rectangle(sheet, (start, y), (end, y + thick), label_colour(label), cv2.FILLED)
+            cv2.rectangle(sheet, (start, y), (end, y + thick), DARK, 1)
+        _write(sheet, f"{100 * score:.0f} %", (start + length + 14, base), scale=0.6, stroke=stroke)
+
+
+def _write(
+    sheet: NDArray[np.uint8],
+    text: str,
+    origin_xy: tuple[int, int],
+    *,
+    scale: float,
+    stroke: int = 1,
+    colour: Colour = DARK,
+) -> None:
+    cv2.putText(sheet, text, origin_xy, _FONT, scale, colour, stroke, cv2.LINE_AA)
+
+
+def _width(text: str, scale: float, stroke: int = 1) -> int:
+    return int(cv2.getTextSize(text, _FONT, scale, stroke)[0][0])
+
+
+def _fitting(text: str, width: int, *, scale: float) -> str:
+    """The text, its middle left out where it is too wide."""
+    kept = text
+    cut = len(text)
+    while _width(kept, scale, 2) > width and cut > 2:
+        cut -= 1
+        kept = f"{text[: cut // 2]}...{text[-(cut // 2) :]}"
+    return kept

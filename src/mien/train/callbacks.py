@@ -1,0 +1,95 @@
+"""What happens around the training steps: log lines, the bar, a look at a batch, a stop at nonsense."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from mien.errors import TrainingStopped
+from mien.train.learner import Learner
+
+_SHOWN = 32
+
+logger = logging.getLogger(__name__)
+
+
+class EpochLines(Callback):
+    """One log line an epoch, so that a run without a terminal can be followed."""
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        del trainer, pl_module
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        del pl_module
+        if not trainer.is_global_zero:
+            return
+        shown = sorted((name, float(value)) for name, value in trainer.callback_metrics.items() if name != "lr")
+        metrics = " ".join(f"{name} {value:.4f}" for name, value in shown)
+        seconds = time.monotonic() - self._started
+        logger.info("epoch %d of %s: %s (%.0f s)", trainer.current_epoch + 1, trainer.max_epochs, metrics, seconds)
+
+
+class ImagesBar(TQDMProgressBar):
+    """Lightning's bar, counted in samples: samples a second and the time left of the epoch.
+
+    Args:
+        batch: samples a step, over all devices.
+    """
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+
+    def init_train_tqdm(self) -> Tqdm:
+        """The bar of an epoch."""
+        bar = super().init_train_tqdm()
+        bar.unit, bar.unit_scale = " samples", self.batch
+        return bar
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        """What stands behind the bar."""
+        items = super().get_metrics(trainer, pl_module)
+        items.pop("v_num", None)
+        return items
+
+
+class SampleBatch(Callback):
+    """The first batch of a run as the network is fed it, augmented, as a picture in TensorBoard."""
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step or batch_idx or not isinstance(pl_module, Learner) or not pl_module.is_image:
+            return
+        # The step draws its random numbers by its own seed, so looking does not change the run.
+        fed = pl_module.as_trained(batch[0][:_SHOWN]).float() * pl_module.std + pl_module.mean
+        for board in trainer.loggers:
+            if isinstance(board, TensorBoardLogger):
+                board.experiment.add_images("first_batch", fed.clamp(0, 1).cpu())
+
+
+class StopAtNonsense(Callback):
+    """Ends a run whose loss is no longer a number; the checkpoints of the epochs before stay.
+
+    Raises:
+        TrainingStopped: naming the epoch and the batch.
+    """
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        del pl_module, batch
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        if not bool(torch.isfinite(loss)):
+            raise TrainingStopped(
+                f"The loss became {float(loss)} in epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}; the "
+                "checkpoints of the epochs before are kept. Try a lower fit.rate, or fit.precision=32-true"
+            )

@@ -1,0 +1,162 @@
+"""Networks whose first part was trained on ImageNet before: where its weights come from and what of it stays frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mien.errors import InputError, MissingExtra, RecipeError
+from mien.train.networks.network import Network
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
+"""torch.hub's convention: a published file has the first digits of its SHA-256 in its name."""
+
+
+class Transfer(Network):
+    """A classifier on `features` that were trained before; the classes below set the attributes.
+
+    The parts but the last `unfreeze` are frozen: their weights have no gradient, and they stay in evaluation mode, so
+    that the statistics of their batch norms do not move either.
+    """
+
+    published: ClassVar[str]
+    """Name of the file that holds the weights."""
+    hub: ClassVar[str] = ""
+    """Where torch.hub finds that file; empty where it does not."""
+    package: ClassVar[str] = ""
+    """The installed package that carries that file; empty where none does."""
+
+    features: nn.Sequential
+
+    def freeze(self, parts: Sequence[nn.Module], unfreeze: int) -> None:
+        """Freeze all parts of `features` but the last `unfreeze`; raises RecipeError when there are fewer."""
+        if not 0 <= unfreeze <= len(parts):
+            raise RecipeError(f"network.unfreeze lies between 0 and {len(parts)} for this network, got {unfreeze}")
+        self._frozen = list(parts[: len(parts) - unfreeze])  # a plain list: no second name for the same weights
+        for part in self._frozen:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode for all but the frozen parts."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def load_imagenet(self, weights: str | Path) -> None:
+        """Load the weights of `features`.
+
+        Args:
+            weights: a file, `package`, `hub`, or `none`, which leaves them random.
+
+        Raises:
+            RecipeError: nothing was named, or a source that this network does not have.
+            InputError: the file is missing, damaged, of another network, or cannot be fetched.
+            MissingExtra: the package is not installed.
+        """
+        if weights == "":
+            raise RecipeError(
+                f"This network starts from ImageNet weights; name {self.published} with --weights FILE"
+                f"{self._sources()} (--weights none starts from random ones)"
+            )
+        if weights == "none":
+            return
+        if weights == "hub":
+            fill(self.features, self.our_names(self._from_hub()), self.hub)
+            return
+        path = self._from_package() if weights == "package" else Path(weights)
+        fill(self.features, self.our_names(read_state(path)), str(path))
+
+    def our_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of `features` out of a published file, by their names in `features`."""
+        raise NotImplementedError
+
+    def _from_package(self) -> Path:
+        if not self.package:
+            raise RecipeError(f"No package carries {self.published}; use --weights FILE{self._sources()}")
+        try:
+            return Path(str(resources.files(self.package) / "models" / self.published))
+        except ModuleNotFoundError as exc:
+            raise MissingExtra("train", self.package) from exc
+
+    def _from_hub(self) -> Mapping[str, Tensor]:
+        if not self.hub:
+            raise RecipeError(f"torch.hub has no {self.published}; use --weights FILE{self._sources()}")
+        try:
+            state: Mapping[str, Tensor] = torch.hub.load_state_dict_from_url(
+                self.hub, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+        except (OSError, RuntimeError) as exc:  # no network; another hash
+            raise InputError(
+                f"The weights cannot be fetched from {self.hub} ({exc}); fetch them elsewhere and name the file with "
+                "--weights FILE"
+            ) from exc
+        return state
+
+    def _sources(self) -> str:
+        return (", or --weights hub to fetch it" if self.hub else "") + (
+            ", or --weights package" if self.package else ""
+        )
+
+
+def read_state(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a file that torch saved, by name; nothing in it is run.
+
+    Raises:
+        InputError: the file is missing, does not have the hash in its name, or holds anything else.
+    """
+    try:
+        _check_hash(path)
+    except OSError as exc:
+        raise InputError(f"The weights file {path} cannot be read: {exc.strerror or exc}") from exc
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a foreign pickle is of another protocol: it fails, or loads
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as exc:
+        raise InputError(f"{path} is damaged or no weights file as torch.save writes it; fetch it again") from exc
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path} holds no state dict (tensors by name) but something else; save model.state_dict()")
+    return state
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load all of a module's weights; raises InputError when one is missing or has another shape."""
+    wanted = module.state_dict()
+    missing = [name for name in wanted if name not in state]
+    if missing:
+        raise InputError(
+            f"{source} holds another network: {len(missing)} of {len(wanted)} weights are missing, {missing[0]} first"
+        )
+    for name, tensor in wanted.items():
+        if state[name].shape != tensor.shape:
+            raise InputError(
+                f"{source} holds another network: {name} is {tuple(state[name].shape)} there, "
+                f"{tuple(tensor.shape)} was expected"
+            )
+    module.load_state_dict({name: state[name] for name in wanted})
+
+
+def _check_hash(path: Path) -> None:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    named = _HASH_IN_NAME.search(path.name)
+    if named is not None and not digest.hexdigest().startswith(named[1]):
+        raise InputError(
+            f"{path} is damaged: its SHA-256 starts with {digest.hexdigest()[:8]}, not with {named[1]} as its name "
+            "says; fetch it again"
+        )
