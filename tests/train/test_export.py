@@ -13,11 +13,12 @@ from mien.errors import InputError, ModelError, OutputError, UnknownName
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.session import Session
 from mien.stages.classify import ExpressionClassifier
-from mien.train.export import ExportOptions, export_run, prepared, read_scores, to_onnx
+from mien.train.export import ExportOptions, export_run, read_scores, to_onnx
 from mien.train.fit import RunOptions, fit, trained_network
 from mien.train.networks import build_network
 from mien.train.recipe import load_recipe
 from mien.train.scores import negative_log_likelihood, softmax, summary_scores
+from mien.train.subjects import prepared
 
 COMMAND = "mien export run model"
 

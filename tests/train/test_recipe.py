@@ -9,7 +9,7 @@ import pytest
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
 from mien.train.networks import NETWORKS
-from mien.train.recipe import FitRecipe, Recipe, load_recipe, recipe_from_dict, recipe_names
+from mien.train.recipe import FitRecipe, Recipe, changes_of, load_recipe, recipe_from_dict, recipe_names
 
 MINIMAL = 'name = "mine"\ntask = "emotion"\nlabel_set = "emotions"\n'
 
@@ -81,7 +81,7 @@ def test_changes_are_read_as_toml_values() -> None:
     [
         ({"fit.epoch": "3"}, UnknownName, r"setting in recipe\.fit 'epoch'.*Did you mean 'epochs'"),
         ({"fitt.epochs": "3"}, UnknownName, "Did you mean 'fit'"),
-        ({"fit.optimizer": "adamv"}, UnknownName, "Did you mean 'adamw'"),
+        ({"fit.optimizer": "adamww"}, UnknownName, "Did you mean 'adamw'"),
         ({"label_set": "emotion"}, UnknownName, "Did you mean 'emotions"),
         ({"fit.epochs": "many"}, RecipeError, r"recipe\.fit\.epochs is int, not 'many'"),
         ({"fit.epochs": "1.5"}, RecipeError, r"recipe\.fit\.epochs is int, not 1\.5"),
@@ -162,3 +162,20 @@ def test_settings_that_cannot_be_meant_fail_before_hours_of_training(sections: d
     minimal()
     with pytest.raises(RecipeError, match="recipe mine"):
         minimal(**sections)
+
+
+def test_the_changes_of_a_recipe_lead_back_to_it() -> None:
+    changes = {
+        "fit.epochs": "12",
+        "fit.precision": '"32-true"',
+        "fit.sizes": "[[32, 0.5], [48, 0.5]]",
+        "augment.flip": "false",
+        "data.seeds": "[3, 4]",
+    }
+    recipe = load_recipe("emotion", changes=changes)
+    found = changes_of(recipe)
+    assert set(found) == set(changes)
+    assert load_recipe("emotion", changes=found) == recipe
+    assert changes_of(load_recipe("emotion")) == {}
+    with pytest.raises(UnknownName, match="no recipe 'mine'"):
+        changes_of(minimal())

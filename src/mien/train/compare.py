@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mien.errors import InputError
+from mien.errors import InputError, RecipeError, UnknownName
+from mien.train.recipe import changes_of, recipe_from_dict
 from mien.train.subjects import Curves, read_curves, read_json
 
 METRICS_FILE = "metrics.json"
@@ -78,7 +80,15 @@ class Entry:
         """What trained it."""
         if not self.recipe:
             return UNKNOWN
-        return str(self.summary.get("command") or f"mien train {self.recipe['name']} --data DATA")
+        words = ["mien", "train", str(self.recipe["name"]), "--data", "DATA"]
+        try:
+            changes = changes_of(recipe_from_dict(self.recipe))
+        except (UnknownName, RecipeError):  # a recipe of one's own, or of another version
+            changes = {}
+        for name, value in changes.items():
+            # What the author got says nothing of how to train.
+            words += [] if name.startswith("reference.") else ["--set", f"{name}={value}"]
+        return shlex.join(words)
 
     def author_protocol(self) -> Measured | None:
         """Our figure, measured as the author did: an evaluation marked so; else, where the author reports validation,

@@ -22,10 +22,10 @@ from mien.errors import InputError, ModelError, UnknownName
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Manifest, Score
 from mien.models.session import Session
-from mien.pixels.preprocess import InputSpec, to_batch
 from mien.train.fit import trained_network
 from mien.train.recipe import Recipe, changed_recipe
 from mien.train.scores import fitted_temperature, softmax, summary_scores
+from mien.train.subjects import prepared
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -43,6 +43,7 @@ are not everyday faces; small, turned, covered or dark faces are read less well.
 landmarks: where these are wrong, for example on hands seen edge-on or holding things, so is the answer. Gestures that
 are none of the four may be taken for one of them: a thumb held up is often read as a punch.""",
 }
+_CHECK_BATCH = 128
 _LATE_SETTINGS = ("input.margin", "input.lift", "input.level")
 
 logger = logging.getLogger(__name__)
@@ -89,10 +90,9 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     recipe = changed_recipe(recipe, options.changes)
     spec = recipe.input_spec()
     validation = dataset.part("validation")
-    batch = prepared(validation.samples, spec)
-    model_bytes = to_onnx(network, batch[:2])
+    model_bytes = to_onnx(network, prepared(validation.samples[:2], spec))
     manifest = recipe.manifest()
-    logits, difference = _checked(network, model_bytes, manifest, batch)
+    logits, difference = _checked(network, model_bytes, manifest, validation.samples)
     temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     scores = summary_scores(softmax(logits / temperature), validation.labels)
     manifest = _with_scores(manifest, temperature, scores, validation, options.command)
@@ -111,11 +111,6 @@ def read_scores(path: Path) -> tuple[Score, ...]:
         raise InputError(f"{path} cannot be read: {exc.strerror}") from exc
     except (ValueError, TypeError) as exc:
         raise InputError(f"{path} is no list of scores as the benchmarks write it: {exc}") from exc
-
-
-def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
-    """Samples of a data set as the network takes them."""
-    return np.asarray(samples, np.float32) if spec.kind == "landmarks" else to_batch(samples, spec)
 
 
 def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
@@ -149,22 +144,24 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
 
 
 def _checked(
-    network: nn.Module, model_bytes: bytes, manifest: Manifest, batch: NDArray[np.float32]
+    network: nn.Module, model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float]:
-    """Logits of the whole batch by ONNX Runtime and the largest difference to torch's."""
-    with tempfile.TemporaryDirectory() as scratch:
+    """Logits of all samples by ONNX Runtime and the largest difference to torch's."""
+    parts, difference = [], 0.0
+    with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
         artifact = write_artifact(Path(scratch) / "model", model_bytes, manifest, "# not the card\n")
         with Session(artifact) as session:
-            by_onnx = session.run(batch)[0].astype(np.float64)
-    with torch.inference_mode():
-        parts = torch.split(torch.from_numpy(batch), 256)
-        by_torch = np.concatenate([network(part).double().numpy() for part in parts])
-    difference = float(np.abs(by_onnx - by_torch).max())
+            for start in range(0, len(samples), _CHECK_BATCH):
+                batch = prepared(samples[start : start + _CHECK_BATCH], manifest.input)
+                by_onnx = session.run(batch)[0].astype(np.float64)
+                by_torch = network(torch.from_numpy(batch)).double().numpy()
+                parts.append(by_onnx)
+                difference = max(difference, float(np.abs(by_onnx - by_torch).max()))
     if not difference <= TOLERANCE:
         raise ModelError(
             f"ONNX Runtime and torch differ by {difference:.1e}, more than {TOLERANCE}; nothing was written."
         )
-    return by_onnx, difference
+    return np.concatenate(parts), difference
 
 
 def _with_scores(

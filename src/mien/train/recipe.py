@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import types
@@ -333,6 +334,27 @@ def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
     """The recipe that `to_dict` described, e.g. after JSON; raises as `load_recipe`."""
     return _build(Recipe, data, "recipe")
+
+
+def changes_of(recipe: Recipe) -> dict[str, str]:
+    """The settings in which a recipe differs from the package's of the same name, as `load_recipe` takes them.
+
+    Raises:
+        UnknownName: the package has no recipe of that name.
+    """
+    own, base = recipe.to_dict(), load_recipe(recipe.name).to_dict()
+    changes = {}
+    for section, settings in own.items():
+        for name, value in settings.items() if isinstance(settings, dict) else ():
+            if value != base[section][name]:
+                changes[f"{section}.{name}"] = _toml(value)
+    return changes
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value) if isinstance(value, str | bool) else repr(value)
 
 
 def _read(name_or_path: str) -> dict[str, Any]:

@@ -30,12 +30,14 @@ def samples(recipe: Recipe, count: int) -> Tensor:
 
 
 def used(recipe: Recipe) -> Network:
-    """The recipe's network in evaluation mode, its batch norms with statistics that are not those of the start."""
+    """The recipe's network as if trained: batch norms with statistics, and weights that let differences through."""
     network = build_network(recipe)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
     return network.eval()
 
 
@@ -57,7 +59,7 @@ def test_a_sample_does_not_see_the_rest_of_its_batch(name: str) -> None:
         assert together.shape == (3, len(label_set(recipe.label_set)))
         torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
         assert torch.equal(together, network(batch))
-        assert not torch.allclose(together[0], together[1])
+        assert not torch.allclose(together[0], together[1], atol=1e-2)
 
 
 @pytest.mark.parametrize("name", RECIPES)

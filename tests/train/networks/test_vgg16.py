@@ -81,3 +81,23 @@ def test_the_head_starts_as_published() -> None:
     assert float(head[0].weight.detach().std()) == pytest.approx((2 / (512 * 9)) ** 0.5, rel=0.02)
     assert 0.95 < float(head[4].weight.detach().abs().max()) / (6 / (128 + 30)) ** 0.5 <= 1
     assert not any(head[i].bias.any() for i in (0, 4, 6, 8))
+
+
+@pytest.mark.slow
+def test_the_head_learns_on_frozen_features() -> None:
+    network = VGG16(labels=4).train()
+    for layer in network.features:
+        if hasattr(layer, "weight"):
+            torch.nn.init.kaiming_normal_(layer.weight)  # as alive as trained ones
+    images, labels = torch.randn(4, 3, 1, 1) + 0.1 * torch.randn(4, 3, 200, 200), torch.arange(4)
+    features = network.features(images)
+    assert not features.requires_grad
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 1e-2)
+    losses = []
+    for _ in range(40):
+        loss = torch.nn.functional.cross_entropy(network.classifier(features), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
