@@ -18,6 +18,7 @@ from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Reading, Scene
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
+from mien.stages.follow import Follower
 from mien.stages.hands import HandDetector
 from mien.stages.sources import open_source
 from mien.stages.track import Tracker
@@ -38,6 +39,8 @@ class Options:
         emotion_threshold: confidence under which an expression counts as uncertain; the model's by default.
         gesture_threshold: likewise for gestures.
         threads: threads of each network; by default the cores at hand, 4 at most.
+        follow: of a video, follow hands from frame to frame and search for others only now and then; faster, and a new
+            hand may be seen up to a quarter of a second late.
     """
 
     tasks: tuple[Task, ...] = TASKS
@@ -47,6 +50,7 @@ class Options:
     emotion_threshold: float | None = None
     gesture_threshold: float | None = None
     threads: int | None = None
+    follow: bool = False
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
@@ -72,38 +76,57 @@ class Analyzer(Resource):
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
-        o = self.options
-        with ExitStack() as stack:
-            self._faces: FaceDetector | None = None
-            self._hands: HandDetector | None = None
-            if "emotion" in o.tasks:
-                self._faces = stack.enter_context(FaceDetector(tiles=o.tiles, threads=o.threads))
-                self._expressions = stack.enter_context(
-                    ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
-                )
-            if "gesture" in o.tasks:
-                self._hands = stack.enter_context(HandDetector(tiles=o.tiles, threads=o.threads))
-                self._gestures = stack.enter_context(
-                    GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
-                )
-            self._resources = stack.pop_all()
+        self._faces: FaceDetector | None = None
+        self._hands: HandDetector | None = None
+        self._follower: Follower | None = None
+        self._resources = ExitStack()
+        self._tasks = self.options.tasks
+        try:
+            self._load()
+        except BaseException:
+            self._resources.close()
+            raise
         self.restart()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is looked for in the next frame; models that a new task needs are loaded with it."""
+        return self._tasks
+
+    @tasks.setter
+    def tasks(self, tasks: Sequence[str]) -> None:
+        self._tasks = check_tasks(tasks)
 
     def restart(self) -> None:
         """Forget all tracks: what comes next is another source."""
         self._face_tracker: Tracker = Tracker()
         self._hand_tracker: Tracker = Tracker()
+        if self._follower is not None:
+            self._follower.restart()
+
+    @property
+    def thresholds(self) -> dict[Task, float]:
+        """Confidence under which an answer counts as uncertain, of the tasks whose models are loaded."""
+        loaded: dict[Task, float] = {}
+        if self._faces is not None:
+            loaded["emotion"] = self._expressions.threshold
+        if self._hands is not None:
+            loaded["gesture"] = self._gestures.threshold
+        return loaded
 
     def step(self, frame: Frame) -> Scene:
         """What is in one frame; faces and hands keep their track numbers since the last `restart`."""
         image = frame.image_rgb
         faces: tuple[Face, ...] = ()
         hands: tuple[Hand, ...] = ()
-        if self._faces is not None:
+        tasks = self._tasks
+        self._load()
+        if "emotion" in tasks and self._faces is not None:
             faces = self._face_tracker.update(self._faces.detect(image), frame.time_s)
             faces = self._expressions.classify(image, faces)
-        if self._hands is not None:
-            hands = self._hand_tracker.update(self._hands.detect(image), frame.time_s)
+        if "gesture" in tasks and self._hands is not None:
+            found = self._hands.detect(image) if self._follower is None else self._follower.update(image, frame.time_s)
+            hands = self._hand_tracker.update(found, frame.time_s)
             hands = self._gestures.classify(hands)
         return Scene(
             source=frame.source,
@@ -124,6 +147,19 @@ class Analyzer(Resource):
     def close(self) -> None:
         """Free the models."""
         self._resources.close()
+
+    def _load(self) -> None:
+        o, enter = self.options, self._resources.enter_context
+        if "emotion" in self._tasks and self._faces is None:
+            self._expressions = enter(
+                ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+            )
+            self._faces = enter(FaceDetector(tiles=o.tiles, threads=o.threads))
+        if "gesture" in self._tasks and self._hands is None:
+            self._gestures = enter(GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads))
+            self._hands = enter(HandDetector(tiles=o.tiles, threads=o.threads))
+            if o.follow:
+                self._follower = Follower(self._hands)
 
 
 class CropReader(Resource):

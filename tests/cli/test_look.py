@@ -125,3 +125,25 @@ def test_the_api_names_an_unknown_option(photo: Path) -> None:
 
     with pytest.raises(package.UnknownName, match="Did you mean 'tiles'"):
         package.look(photo, tile=True)
+
+
+def test_parquet_has_the_rows_of_csv_and_the_landmarks(mien: Run, clip: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    ended = mien("look", clip, "--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
+    assert (ended.code, ended.err) == (0, "")
+    rows = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    told = ("frame", "kind", "track", "label", "confidence")
+    assert [["" if row[key] is None else str(row[key]) for key in told] for row in rows] == [
+        [line[key] for key in told] for line in lines
+    ]
+    assert {len(row["landmarks"]) for row in rows if row["kind"] == "hand"} == {63}
+    assert not [path for path in tmp_path.iterdir() if ".part" in path.name]
+
+
+def test_parquet_goes_to_no_stdout(mien: Run, photo: Path) -> None:
+    ended = mien("look", photo, "--parquet", "-")
+    assert ended.code == 2
+    assert "name a file" in ended.err

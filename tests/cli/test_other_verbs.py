@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -84,6 +86,66 @@ def test_doctor_reports_a_damaged_model(mien: Run, tmp_path: Path, monkeypatch: 
     assert ended.code == 1
     assert "BAD" in ended.out
     assert "1 problem." in ended.out
+
+
+def _doctor_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, platform: str, opens: tuple[int, ...]) -> list[int]:
+    """A machine whose devices are files; the numbers that OpenCV is asked for are noted."""
+    asked: list[int] = []
+
+    class Capture:
+        def __init__(self, index: int, *_: int) -> None:
+            asked.append(index)
+            self.index = index
+
+        def isOpened(self) -> bool:  # noqa: N802
+            return self.index in opens
+
+        def read(self) -> tuple[bool, np.ndarray]:
+            return True, np.zeros((480, 640, 3), np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr("mien.pixels.cameras._DEV", tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    monkeypatch.setattr("mien.cli.doctor._models", lambda: iter(()))
+    monkeypatch.setattr("mien.cli.doctor._video", lambda: iter(()))
+    return asked
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="devices of Linux")
+def test_doctor_lists_cameras_and_switches_none_on_unasked(
+    mien: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _doctor_of(monkeypatch, tmp_path, platform="linux", opens=(0,))
+    assert "none found" in mien("doctor").out
+    for index in (0, 2):
+        (tmp_path / f"video{index}").touch()
+    assert mien("doctor").out.count("ok  camera") == 2
+    assert asked == []
+    ended = mien("doctor", "--cameras")
+    assert asked == [0, 2]
+    lines = [line for line in ended.out.splitlines() if "camera" in line]
+    assert lines[0].startswith("ok")
+    assert lines[0].endswith("gives 640 x 480 pixels")
+    assert lines[1].startswith("-")
+    assert "in use by another program" in lines[1]
+    assert ended.code == 0, "a camera in use is no fault of the package"
+
+
+def test_doctor_elsewhere_looks_for_cameras_only_when_asked(
+    mien: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _doctor_of(monkeypatch, tmp_path, platform="darwin", opens=(1,))
+    out = mien("doctor").out
+    assert "switches its light on" in out
+    assert "mien doctor --cameras" in out
+    assert asked == []
+    out = mien("doctor", "--cameras").out
+    assert asked == [0, 1, 2, 3, 4]
+    assert "number 1: gives 640 x 480 pixels" in out
+    assert out.count("camera ") == 1
 
 
 def test_bench_prints_every_stage(mien: Run) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,13 +20,26 @@ from mien.errors import MienError
 State = Literal["ok", "-", "BAD"]
 Line = tuple[State, str, str]
 
+_NETWORK: Line = ("ok", "network", "used for a stream whose address you give, and for nothing else")
+
 _BASE = ("numpy", "onnxruntime", "opencv-python-headless", "typer", "rich")
-_EXTRAS = {"train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard")}
+_EXTRAS = {
+    "table": ("pandas", "pyarrow"),
+    "live": ("pygame",),
+    "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "seaborn"),
+    "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
+}
 
 
-def doctor() -> None:
+def doctor(
+    cameras: Annotated[
+        bool,
+        typer.Option("--cameras", help="Take a picture with each camera; this switches its light on for a moment."),
+    ] = False,
+) -> None:
     """Say what works on this machine; the exit code is 1 when something of the package itself does not."""
-    lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *_devices()]
+    devices = [*_cameras(cameras), *_sound()]
+    lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *devices, _NETWORK]
     width = max(len(subject) for _, subject, _ in lines)
     for state, subject, finding in lines:
         typer.echo(f"{state:<4}{subject:<{width}}  {finding}")
@@ -105,13 +118,48 @@ def _video() -> Iterator[Line]:
             yield ("ok" if frames == 3 else "BAD"), "video", f"wrote 3 frames, read {frames}"
 
 
-def _devices() -> Iterator[Line]:
+def _cameras(is_tried: bool) -> Iterator[Line]:
+    """The cameras that the system lists; where it lists none they are only looked for when they may be tried."""
+    from mien.pixels.cameras import PROBED, CameraInfo, has_camera_list, list_cameras
+
+    cameras = list_cameras()
+    if not has_camera_list():
+        if not is_tried:
+            yield "-", "camera", "not looked for, since that switches its light on; `mien doctor --cameras` does"
+            return
+        cameras = [CameraInfo(index, f"number {index}", "") for index in range(PROBED)]
+    found = 0
+    for camera in cameras:
+        what = f"{camera.name} ({camera.path})" if camera.path else camera.name
+        state: State = "-" if camera.problem else "ok"
+        finding = f"{what}: {camera.problem}" if camera.problem else what
+        if is_tried and not camera.problem:
+            state, answer = _tried(camera.index)
+            finding = f"{what}: {answer}"
+        if has_camera_list() or state == "ok":
+            found += 1
+            yield state, f"camera {camera.index}", finding
+    if not found:
+        yield "-", "camera", "none found"
+
+
+def _tried(index: int) -> tuple[State, str]:
+    from mien.pixels.cameras import Camera
+
+    try:
+        with Camera(index, first_s=5.0) as camera:
+            image_rgb = camera.read()
+    except MienError as error:
+        return "-", str(error)
+    if image_rgb is None:
+        return "-", "gives no picture"
+    return "ok", f"gives {image_rgb.shape[1]} x {image_rgb.shape[0]} pixels"
+
+
+def _sound() -> Iterator[Line]:
     if sys.platform.startswith("linux"):
-        cameras = sorted(path.name for path in Path("/dev").glob("video*"))
-        yield ("ok", "camera", ", ".join(cameras)) if cameras else ("-", "camera", "none found")
         cards = Path("/proc/asound/cards")
         has_sound = cards.is_file() and "no soundcards" not in cards.read_text(encoding="utf-8", errors="replace")
         yield (("ok", "sound", "a sound card is present") if has_sound else ("-", "sound", "no sound card found"))
     else:
-        yield "-", "camera, sound", "not looked for on this system, so that no permission is asked for"
-    yield "ok", "network", "never used"
+        yield "-", "sound", "not looked for on this system"

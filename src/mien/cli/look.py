@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.errors import InputError, MienError, OutputError
+from mien.outputs.parquet import ParquetWriter
 from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
@@ -33,6 +34,9 @@ def look(
     jsonl: Annotated[str | None, typer.Option(help="One JSON object a frame, to this file; - is stdout.")] = None,
     json: Annotated[str | None, typer.Option(help="One JSON array, to this file; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="A row a face or hand, to this file; - is stdout.")] = None,
+    parquet: Annotated[
+        str | None, typer.Option(help="The rows of --csv as a typed table, with landmarks; needs mien[table].")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for annotated pictures and videos (without sound).")] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
     tiles: Annotated[
@@ -54,9 +58,11 @@ def look(
         threads=threads,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
-    targets = [target for target in (jsonl, json, csv) if target is not None]
+    targets = [target for target in (jsonl, json, csv, parquet) if target is not None]
     if len(set(targets)) < len(targets):
         raise _wrong_use(f"{targets[0]} can take only one kind of record; name different files")
+    if parquet == "-":
+        raise _wrong_use("Parquet cannot go to stdout; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources)
     failed = [_report(problem) for problem in problems]
     if paths:
@@ -69,6 +75,8 @@ def look(
                 outputs.append(stack.enter_context(JsonWriter(json)))
             if csv is not None:
                 outputs.append(stack.enter_context(CsvWriter(csv)))
+            if parquet is not None:
+                outputs.append(stack.enter_context(ParquetWriter(parquet)))
             saver = SavedMedia(save, paths) if save is not None else None
             words = _Words(silent=quiet or "-" in targets)
             progress = stack.enter_context(_progress(quiet))

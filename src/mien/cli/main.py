@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from mien import __version__
-from mien.cli import bench, classify, compare, demo, doctor, evaluate, export, look, models, train
+from mien.cli import (
+    bench,
+    classify,
+    compare,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    live,
+    look,
+    models,
+    recipes,
+    report,
+    train,
+)
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.errors import MienError
 
@@ -26,10 +40,13 @@ app = typer.Typer(
 )
 app.command("look")(look.look)
 app.command("classify")(classify.classify)
+app.command("live")(live.live)
+app.command("report")(report.report)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo.demo)
+app.add_typer(recipes.app, name="recipes")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

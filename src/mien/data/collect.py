@@ -23,7 +23,8 @@ from mien.data.folders import FACTS_NAME, read_facts
 from mien.errors import DataError, OutputError, UnreadableMedia
 from mien.files import output_error, write_whole
 from mien.labels import EMOTIONS, GESTURES, LabelSet
-from mien.pixels.images import encode_image, quiet_opencv, read_image
+from mien.pixels.cameras import Camera
+from mien.pixels.images import encode_image, read_image
 from mien.scene import Frame
 from mien.stages.sources import Kind, Source
 
@@ -240,27 +241,30 @@ class CameraFrames(Source):
         self.name = f"camera {index}"
         self._every = every
         self._index = 0
-        with quiet_opencv():
-            self._capture = cv2.VideoCapture(index)
-            if not self._capture.isOpened():
-                raise UnreadableMedia(
-                    f"Cannot open {self.name}; check that it is there, that no other program uses it, and its number."
-                )
+        self._is_closed = False
+        try:
+            self._camera = Camera(index)
+        except UnreadableMedia as problem:
+            raise UnreadableMedia(f"Cannot open {self.name}. {problem}") from problem
 
     def __next__(self) -> Frame:
-        for _ in range((self._every if self._index else 1) - 1):
-            self._capture.grab()
-        if not self._capture.isOpened():
+        if self._is_closed:
             raise StopIteration
-        there, frame_bgr = self._capture.read()
-        if not there:
-            raise UnreadableMedia(f"{self.name} gives no more pictures; what came before is kept.")
-        frame = Frame(np.ascontiguousarray(frame_bgr[..., ::-1]), self._index, source=self.name)
+        try:
+            for _ in range((self._every if self._index else 1) - 1):
+                self._camera.skip()
+            image_rgb = self._camera.read()
+        except UnreadableMedia as problem:
+            raise UnreadableMedia(f"{self.name} gives no more pictures; what came before is kept.") from problem
+        if image_rgb is None:
+            raise StopIteration
+        frame = Frame(image_rgb, self._index, source=self.name)
         self._index += self._every
         return frame
 
     def close(self) -> None:
-        self._capture.release()
+        self._is_closed = True
+        self._camera.close()
 
 
 def file_stem(person: str) -> str:

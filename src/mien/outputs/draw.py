@@ -55,14 +55,22 @@ def draw_scene(scene: Scene) -> Picture:
         raise ValueError("this scene has no picture to draw on; scenes read back from records have none")
     pen = _Pen(np.array(scene.image_rgb, np.uint8, order="C"))
     regions: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
-    for region in regions:
-        pen.frame(region.box_xyxy, label_colour(region.label), sure=not region.uncertain)
-    for hand in scene.hands:
-        pen.hand(hand.landmarks_xyz, label_colour(hand.label), sure=not hand.uncertain)
+    pen.mark(regions)
     for region in regions:
         if region.reading is not None:
             pen.plate(region.box_xyxy, label_text(region), label_colour(region.label))
     return Picture(pen.image_rgb)
+
+
+def mark_regions(image_rgb: NDArray[np.uint8], regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:
+    """Draw boxes and hands without words on a picture, for outputs that have lettering of their own.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB, contiguous; drawn on.
+        regions: in pixels of that picture.
+        landmarks: whether hands get their 21 points and bones.
+    """
+    _Pen(image_rgb).mark(regions, landmarks=landmarks)
 
 
 def label_text(region: Face | Hand) -> str:
@@ -96,6 +104,14 @@ class _Pen:
         self.thin = max(1, round(extent * 0.0025))
         self.text_height = max(9.0, extent * 0.026)
         self._plates: list[Rect] = []
+
+    def mark(self, regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:
+        """Boxes first, hands over them."""
+        for region in regions:
+            self.frame(region.box_xyxy, label_colour(region.label), sure=not region.uncertain)
+        for region in regions:
+            if landmarks and isinstance(region, Hand):
+                self.hand(region.landmarks_xyz, label_colour(region.label), sure=not region.uncertain)
 
     def frame(self, box_xyxy: Box, colour: Colour, *, sure: bool) -> None:
         """A box with round corners, as far as it lies in the picture; dashed and thinner when not sure."""

@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -21,12 +21,14 @@ import numpy as np
 
 from mien.errors import DataError, OutputError
 from mien.labels import EMOTIONS, GESTURES
+from mien.outputs.rows import scene_rows, table_columns
 from mien.outputs.sinks import FileSink, Sink, StreamSink
 from mien.pixels.images import read_error
 from mien.scene import Scene
 
 _log = logging.getLogger(__name__)
 _Self = TypeVar("_Self", bound="RecordFile")
+_Record = TypeVar("_Record")
 
 
 class RecordFile:
@@ -44,13 +46,16 @@ class RecordFile:
 
     def __init__(self, target: str | Path) -> None:
         self.records = 0
-        self._sink: Sink = StreamSink() if str(target) == "-" else FileSink(target)
+        self._sink = self._open(target)
         if self._head:
             try:
                 self._sink.add(self._head, self._tail)
             except OutputError:
                 self._sink.discard()
                 raise
+
+    def _open(self, target: str | Path) -> Sink:
+        return StreamSink() if str(target) == "-" else FileSink(target)
 
     def close(self) -> None:
         """Finish and name the file; may be called twice."""
@@ -124,36 +129,17 @@ class CsvWriter(RecordFile):
         emotions: Sequence[str] = EMOTIONS.labels,
         gestures: Sequence[str] = GESTURES.labels,
     ) -> None:
-        self.columns = (
-            *(
-                "source",
-                "frame",
-                "time_s",
-                "height",
-                "width",
-                "kind",
-                "track",
-                "x1",
-                "y1",
-                "x2",
-                "y2",
-                "score",
-            ),
-            *("side", "label", "confidence", "uncertain"),
-            *(f"emotion_{label}" for label in emotions),
-            *(f"gesture_{label}" for label in gestures),
-        )
+        self.columns = table_columns(emotions, gestures)
         self._head = self._rows([dict(zip(self.columns, self.columns, strict=True))])
         super().__init__(target)
 
     def write(self, scene: Scene) -> None:
         """Add the rows of one scene."""
-        data = scene.to_dict()
-        height, width = data["size"]
-        frame = {key: data[key] for key in ("source", "frame", "time_s")} | {"height": height, "width": width}
-        rows = [frame | _cells("face", "emotion", face) for face in data["faces"]]
-        rows += [frame | _cells("hand", "gesture", hand) for hand in data["hands"]]
-        self._add(self._rows(rows or [frame | {"kind": "none"}]))
+        rows = scene_rows(scene)
+        for row in rows:
+            if "uncertain" in row:
+                row["uncertain"] = "true" if row["uncertain"] else "false"
+        self._add(self._rows(rows))
 
     def _rows(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
         text = io.StringIO()
@@ -174,6 +160,24 @@ def read_jsonl(path: str | Path) -> Iterator[Scene]:
         UnreadableMedia: the file cannot be opened.
         DataError: a line is no scene.
     """
+    yield from read_lines(path, Scene.from_dict, "is no scene", "give a file that `mien look --jsonl` wrote.")
+
+
+def read_lines(path: str | Path, make: Callable[[Any], _Record], fault: str, advice: str) -> Iterator[_Record]:
+    """What the lines of a JSON-lines file hold, one at a time.
+
+    A last line that breaks off is passed over with a warning in the log.
+
+    Args:
+        path: the file.
+        make: gets the data of a line; ValueError, KeyError, TypeError or AttributeError mean that it is no such thing.
+        fault: what is wrong with a line then, such as "is no scene".
+        advice: what to do about it.
+
+    Raises:
+        UnreadableMedia: the file cannot be opened.
+        DataError: a line is of another kind.
+    """
     try:
         file = Path(path).open("rb")  # noqa: SIM115
     except (OSError, ValueError) as error:
@@ -183,30 +187,14 @@ def read_jsonl(path: str | Path) -> Iterator[Scene]:
             if not line.strip():
                 continue
             try:
-                scene = Scene.from_dict(json.loads(line))
+                record = make(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if not line.endswith(b"\n"):
                     _log.warning("%s: line %d breaks off and is left out", path, number)
                     return
-                raise DataError(
-                    f"{path}: line {number} is no scene ({type(error).__name__}: {error}); "
-                    "give a file that `mien look --jsonl` wrote."
-                ) from error
-            yield scene
-
-
-def _cells(kind: str, task: str, region: Mapping[str, Any]) -> dict[str, Any]:
-    """The cells of one face or hand, from its plain form."""
-    scores = {f"{task}_{label}": value for label, value in region.get("scores", {}).items()}
-    cells = {key: region[key] for key in ("track", "score", "side", "label", "confidence") if key in region}
-    if "uncertain" in region:
-        cells["uncertain"] = "true" if region["uncertain"] else "false"
-    return {
-        "kind": kind,
-        **cells,
-        **dict(zip(("x1", "y1", "x2", "y2"), region["box"], strict=True)),
-        **scores,
-    }
+                reason = f"{type(error).__name__}: {error}"
+                raise DataError(f"{path}: line {number} {fault} ({reason}); {advice}") from error
+            yield record
 
 
 def _to_json(scene: Scene) -> bytes:

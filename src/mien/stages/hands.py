@@ -106,11 +106,27 @@ class HandDetector(Resource):
         Returns:
             hands with boxes and landmarks in pixels of the picture; both may reach beyond it.
         """
-        hands = self._hands(image_rgb, self._palm_squares(image_rgb, tiles=self._tiles))
-        if not hands:
-            # A hand held close to the camera fills the frame; the palm detector wants to see around it. Measured on
-            # webcam pictures: found in 95 % instead of 90 %; frames without a hand cost a palm search more.
-            hands = self._hands(image_rgb, self._padded_squares(image_rgb))
+        return self.follow(image_rgb, (), search=True)
+
+    def follow(
+        self, image_rgb: NDArray[np.uint8], previous: Sequence[Hand], *, search: bool = False
+    ) -> tuple[Hand, ...]:
+        """The hands of the frame before, found again from where their landmarks were, largest first.
+
+        Reading a followed hand costs no palm search, which is most of `detect`. The palms are searched all the same
+        when one of the hands is gone, and then all hands of the picture are in the answer.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB.
+            previous: hands of a picture a moment ago, in pixels of this one.
+            search: look for other hands too.
+
+        Returns:
+            hands as `detect` gives them; each is read anew, its track and reading are not those of `previous`.
+        """
+        hands = self._hands(image_rgb, [_square_of_landmarks(_points_xy(hand)) for hand in previous])
+        if search or len(hands) < len(previous):
+            hands = self._searched(image_rgb, hands)
         return tuple(_hand(reading) for reading in hands[: self._max_hands])
 
     def landmarks_of_crop(self, image_rgb: NDArray[np.uint8]) -> Hand | None:
@@ -137,6 +153,17 @@ class HandDetector(Resource):
         """Free both networks."""
         self._palms.close()
         self._network.close()
+
+    def _searched(self, image_rgb: NDArray[np.uint8], known: list[_Reading]) -> list[_Reading]:
+        """The known hands and those that their palms give away."""
+        taken = [_square_of_landmarks(reading.points_xyz[:, :2]) for reading in known]
+        squares = self._palm_squares(image_rgb, tiles=self._tiles)
+        hands = self._hands(image_rgb, [square for square in squares if not any(_covers(t, square) for t in taken)])
+        if not hands and not known:
+            # A hand held close to the camera fills the frame; the palm detector wants to see around it. Measured on
+            # webcam pictures: found in 95 % instead of 90 %; frames without a hand cost a palm search more.
+            hands = self._hands(image_rgb, self._padded_squares(image_rgb))
+        return _distinct([*known, *hands]) if known else hands
 
     def _hands(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
         readings = self._read(image_rgb, squares)
@@ -211,6 +238,13 @@ def _agree(first: Square, second: Square) -> bool:
     )
 
 
+def _covers(hand: Square, palm: Square) -> bool:
+    """Whether the square of a palm shows the hand of the other square, so that it need not be read."""
+    (ax, ay), (bx, by) = hand.centre_xy, palm.centre_xy
+    near = math.hypot(bx - ax, by - ay) < 0.25 * hand.side
+    return near and abs(math.log(palm.side / max(hand.side, 1e-6))) < 0.5
+
+
 def _whole_square(image_rgb: NDArray[np.uint8]) -> list[Square]:
     height, width = image_rgb.shape[:2]
     return [Square((width / 2, height / 2), max(height, width), 0.0)]
@@ -252,6 +286,10 @@ def _extent(reading: _Reading) -> tuple[float, float]:
 
 def _distance(a: _Reading, b: _Reading) -> float:
     return float(np.linalg.norm(a.points_xyz[:, :2] - b.points_xyz[:, :2], axis=1).mean())
+
+
+def _points_xy(hand: Hand) -> Floats:
+    return np.array([point[:2] for point in hand.landmarks_xyz], np.float64)
 
 
 def _hand(reading: _Reading) -> Hand:

@@ -51,16 +51,18 @@ def file(state: dict[str, Tensor], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("unfreeze", [0, 1, 3])
-def test_frozen_parts_neither_learn_nor_leave_evaluation_mode(unfreeze: int) -> None:
+def test_frozen_parts_do_not_learn_and_no_statistics_move(unfreeze: int) -> None:
     network = Tiny(unfreeze)
     assert [part[0].weight.requires_grad for part in network.features] == [i >= 3 - unfreeze for i in range(3)]
-    for _ in range(2):
-        assert network.train() is network
-        assert [part.training for part in network.features] == [i >= 3 - unfreeze for i in range(3)]
-        assert network.classifier.training
-        assert network.training
-        network.eval()
-        assert not any(module.training for module in network.modules())
+    assert network.train() is network
+    assert network.training
+    assert network.classifier.training
+    before = {name: buffer.clone() for name, buffer in network.features.named_buffers()}
+    network(torch.randn(8, 1, 4, 4)).sum().backward()
+    assert all(torch.equal(buffer, before[name]) for name, buffer in network.features.named_buffers())
+    assert [part[1].weight.grad is not None for part in network.features] == [i >= 3 - unfreeze for i in range(3)]
+    network.eval()
+    assert not any(module.training for module in network.modules())
 
 
 def test_freezing_adds_no_second_name_for_a_weight(file: Path) -> None:

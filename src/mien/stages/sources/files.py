@@ -1,32 +1,24 @@
-"""Where frames come from: photos and video files, one interface, and a fake one for tests.
-
-with open_source("clip.mp4", every=5) as source:
-    for frame in source:
-        ...
-"""
+"""Photo and video files, and folders of them."""
 
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mien.errors import UnreadableMedia
 from mien.pixels.headers import picture_kind
 from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
 from mien.pixels.videos import VideoReader
-from mien.resource import Resource
 from mien.scene import Frame
+from mien.stages.sources.base import Kind, Source
 
-Kind = Literal["photo", "video"]
+_log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -48,33 +40,10 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of files that a folder gives as videos."""
 
+PHOTO_S = 1.0
+"""Seconds that a photo counts for between the videos of a folder."""
+
 _DIGITS = re.compile(r"(\d+)")
-
-
-class Source(Resource, ABC):
-    """Frames in order, once, and a context manager that gives everything back.
-
-    Attributes:
-        name: the path or address, as given.
-        kind: `photo` or `video`.
-        frame_count: how many frames the file says it has, whatever `every` is; None when unknown.
-        fps: frames a second of the file, whatever `every` is; None for photos and when unknown.
-    """
-
-    name: str
-    kind: Kind
-    frame_count: int | None = None
-    fps: float | None = None
-
-    def __iter__(self) -> Source:
-        return self
-
-    @abstractmethod
-    def __next__(self) -> Frame: ...
-
-    @abstractmethod
-    def close(self) -> None:
-        """End the source; later frames are not given. May be called twice, and from another thread."""
 
 
 class PhotoSource(Source):
@@ -95,48 +64,6 @@ class PhotoSource(Source):
 
     def close(self) -> None:
         self._done = True
-
-
-class FakeSource(Source):
-    """Frames from memory, for tests and demonstrations.
-
-    Args:
-        images_rgb: the pictures, each (H, W, 3) uint8 RGB.
-        fps: pictures a second, which gives the time stamps.
-        name: what the frames say they come from.
-        error: raised after the last picture, like a video that breaks off.
-    """
-
-    kind: Kind = "video"
-
-    def __init__(
-        self,
-        images_rgb: Sequence[NDArray[np.uint8]],
-        *,
-        fps: float = 25.0,
-        name: str = "fake",
-        error: Exception | None = None,
-    ) -> None:
-        self.name = name
-        self.fps = fps
-        self.frame_count = len(images_rgb)
-        self.closed = False
-        self._error = error
-        self._left = iter([Frame(im, i, i / fps, name) for i, im in enumerate(images_rgb)])
-
-    def __next__(self) -> Frame:
-        if self.closed:
-            raise StopIteration
-        try:
-            return next(self._left)
-        except StopIteration:
-            if self._error is None:
-                raise
-        error, self._error = self._error, None
-        raise error
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class VideoSource(Source):
@@ -175,6 +102,58 @@ def open_source(spec: str | Path, *, every: int = 1) -> Source:
     if Path(spec).suffix.lower() in PHOTO_SUFFIXES and head[4:8] != b"ftyp":
         return PhotoSource(spec)
     return VideoSource(spec, every=every)
+
+
+class FolderSource(Source):
+    """Photos and videos one after another, as one source.
+
+    Frames are counted through, and times go on from file to file; each frame says which file it is of. A file that
+    cannot be read is passed over.
+
+    Args:
+        paths: the files, in order.
+        name: of the whole.
+
+    Attributes:
+        problems: what was passed over so far, or broke off, and why.
+    """
+
+    kind: Kind = "video"
+
+    def __init__(self, paths: Sequence[Path], *, name: str) -> None:
+        self.name = name
+        self.problems: list[UnreadableMedia] = []
+        self._closed = False
+        self._open: Source | None = None
+        self._left = self._frames(paths)
+
+    def __next__(self) -> Frame:
+        if self._closed:
+            raise StopIteration
+        return next(self._left)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._open is not None:
+            self._open.close()
+
+    def _frames(self, paths: Sequence[Path]) -> Iterator[Frame]:
+        count, start_s, end_s = 0, 0.0, 0.0
+        for path in paths:
+            if self._closed:
+                return
+            try:
+                with open_source(path) as self._open:
+                    step_s = 1 / (self._open.fps or 25.0) if self._open.kind == "video" else PHOTO_S
+                    for frame in self._open:
+                        yield replace(frame, index=count, time_s=start_s + frame.time_s)
+                        count, end_s = count + 1, start_s + frame.time_s + step_s
+            except UnreadableMedia as problem:
+                self.problems.append(problem)
+                _log.warning("%s", problem)
+            start_s = end_s
+        if not count and self.problems and not self._closed:
+            raise self.problems[0]
 
 
 def expand_sources(specs: Sequence[str | Path]) -> tuple[list[Path], list[UnreadableMedia]]:

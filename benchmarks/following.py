@@ -1,0 +1,159 @@
+"""What following hands from frame to frame saves, and what it changes, against a palm search in every frame.
+
+    python benchmarks/following.py clip.mp4 photo.jpg ... [--fps 30] [--within 0.25] [--limit 300]
+
+Both ways see the same frames in turn, so that a busy machine slows both. A photo becomes a clip of three seconds as
+from a hand-held camera: it sways, nears and recedes, with the noise of a webcam. The drawn clip of `mien demo` and a
+drawn hand that comes and goes are always measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mien.pixels.artwork import CLIP_FPS, demo_frames, draw_hand
+from mien.pixels.images import read_image
+from mien.scene import Frame, Hand
+from mien.stages.classify import GestureClassifier
+from mien.stages.faces import FaceDetector
+from mien.stages.follow import Follower
+from mien.stages.hands import HandDetector
+from mien.stages.sources import open_source
+
+PHOTO_SECONDS = 3.0
+SIDE = 640
+HEADINGS = ("clip", "frames", "ms every", "p95", "ms followed", "p95", "hand every", "followed", "same label", "apart",
+            "late", "face ms")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="*", type=Path)
+    parser.add_argument("--fps", type=float, default=30.0, help="of photos made into clips and of thinned-out videos")
+    parser.add_argument("--within", type=float, default=0.25, help="seconds a new hand may wait")
+    parser.add_argument("--limit", type=int, default=300, help="frames of each clip")
+    arguments = parser.parse_args()
+    table = Table(box=None)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "clip" else "right")
+    clips = {path.name: clip_frames(path, arguments.fps) for path in arguments.sources}
+    clips["drawn demo"] = (Frame(image_rgb=rgb, index=i, time_s=i / CLIP_FPS) for i, rgb in enumerate(demo_frames()))
+    clips["drawn, comes and goes"] = _coming_and_going(arguments.fps)
+    with HandDetector(threads=2) as hands, GestureClassifier(threads=2) as gestures, FaceDetector(threads=2) as faces:
+        for name, frames in clips.items():
+            shown = [frame for _, frame in zip(range(arguments.limit), frames)]  # noqa: B905
+            table.add_row(name, *_compared(shown, hands, gestures, faces, arguments.within))
+    Console(width=160).print(table)
+    print("apart: median distance of the landmarks, in parts of the hand's longer side; late: the longest time that")
+    print("following had no hand where every frame had one, in seconds; face ms: median of the face detector")
+
+
+def _compared(
+    frames: list[Frame], hands: HandDetector, gestures: GestureClassifier, faces: FaceDetector, within_s: float
+) -> list[str]:
+    follower = Follower(hands, within_s=within_s)
+    every: list[tuple[Hand, ...]] = []
+    followed: list[tuple[Hand, ...]] = []
+    every_ms, followed_ms, face_ms = [], [], []
+    for frame in frames:
+        start = time.perf_counter()
+        every.append(gestures.classify(hands.detect(frame.image_rgb)))
+        middle = time.perf_counter()
+        followed.append(gestures.classify(follower.update(frame.image_rgb, frame.time_s)))
+        end = time.perf_counter()
+        faces.detect(frame.image_rgb)
+        every_ms.append(1000 * (middle - start))
+        followed_ms.append(1000 * (end - middle))
+        face_ms.append(1000 * (time.perf_counter() - end))
+    pairs = [pair for one, other in zip(every, followed, strict=True) for pair in _pairs(one, other)]
+    same = np.mean([_shown(one) == _shown(other) for one, other in pairs]) if pairs else math.nan
+    apart = np.median([_apart(one, other) for one, other in pairs]) if pairs else math.nan
+    return [
+        str(len(frames)),
+        *(f"{f(values):.1f}" for values in (every_ms, followed_ms) for f in (np.median, _p95)),
+        str(sum(map(bool, every))),
+        str(sum(map(bool, followed))),
+        f"{same:.3f}",
+        f"{apart:.3f}",
+        f"{_late(frames, every, followed):.2f}",
+        f"{np.median(face_ms):.1f}",
+    ]
+
+
+def _p95(values: list[float]) -> float:
+    return float(np.quantile(values, 0.95))
+
+
+def _shown(hand: Hand) -> str:
+    return "" if hand.uncertain else str(hand.label)
+
+
+def _pairs(every: tuple[Hand, ...], followed: tuple[Hand, ...]) -> Iterator[tuple[Hand, Hand]]:
+    for hand in every:
+        nearest = min(followed, key=lambda other, hand=hand: _apart(hand, other), default=None)
+        if nearest is not None and _apart(hand, nearest) < 0.5:
+            yield hand, nearest
+
+
+def _apart(one: Hand, other: Hand) -> float:
+    first, second = np.array(one.landmarks_xyz)[:, :2], np.array(other.landmarks_xyz)[:, :2]
+    return float(np.linalg.norm(first - second, axis=1).mean() / np.ptp(first, axis=0).max())
+
+
+def _late(frames: list[Frame], every: list[tuple[Hand, ...]], followed: list[tuple[Hand, ...]]) -> float:
+    longest, since = 0.0, None
+    for frame, one, other in zip(frames, every, followed, strict=True):
+        since = (frame.time_s if since is None else since) if one and not other else None
+        longest = longest if since is None else max(longest, frame.time_s - since)
+    return longest
+
+
+def clip_frames(path: Path, fps: float, seconds: float = PHOTO_SECONDS) -> Iterator[Frame]:
+    """The frames of a video, at most `fps` a second, or of a photo as if a camera in the hand had filmed it."""
+    if path.suffix.lower() in (".mp4", ".mov", ".avi", ".mkv", ".webm"):
+        with open_source(path) as source:
+            last_s = -math.inf
+            for frame in source:
+                if frame.time_s - last_s > 0.75 / fps:
+                    last_s = frame.time_s
+                    yield frame
+        return
+    yield from _swaying(read_image(path), fps, seconds)
+
+
+def _swaying(photo_rgb: np.ndarray, fps: float, seconds: float) -> Iterator[Frame]:
+    random = np.random.default_rng(0)
+    height, width = photo_rgb.shape[:2]
+    for i in range(round(seconds * fps)):
+        t = i / fps
+        scale = SIDE / max(height, width) * (0.8 + 0.1 * math.sin(2 * math.pi * t / 3))
+        turn = 0.1 * math.sin(2 * math.pi * t / 2)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), math.degrees(turn), scale)
+        shake = random.normal(0, 0.5, 2)
+        sway = 60 * math.sin(2 * math.pi * t / 1.5), 30 * math.sin(2 * math.pi * t / 1.1)
+        matrix[:, 2] += (SIDE / 2 - width / 2 + sway[0] + shake[0], SIDE * 0.375 - height / 2 + sway[1] + shake[1])
+        size_wh = SIDE, SIDE * 3 // 4
+        picture = cv2.warpAffine(photo_rgb, matrix, size_wh, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        picture += random.normal(0, 5, picture.shape)
+        yield Frame(image_rgb=np.clip(picture, 0, 255).astype(np.uint8), index=i, time_s=t)
+
+
+def _coming_and_going(fps: float) -> Iterable[Frame]:
+    """A second of a hand, a second without, and so on for six seconds."""
+    hand, empty = draw_hand("victory", size=480), np.full((480, 480, 3), 150, np.uint8)
+    empty[:] = cv2.GaussianBlur(hand, (0, 0), 80)
+    for i in range(round(6 * fps)):
+        yield Frame(image_rgb=empty if int(i / fps) % 2 else hand, index=i, time_s=i / fps)
+
+
+if __name__ == "__main__":
+    main()

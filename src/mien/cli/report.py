@@ -1,0 +1,38 @@
+"""`mien report`: a session as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.data.reading import watched
+from mien.errors import OutputError
+
+
+def report(
+    session: Annotated[
+        Path, typer.Argument(help="Records of mien live or mien look: .parquet, .jsonl or .csv.", metavar="SESSION")
+    ],
+    out: Annotated[Path, typer.Option(help="The page; its figures go beside it as PNG too.")] = Path("session.html"),
+    events: Annotated[Path | None, typer.Option(help="Events of the same session, from mien live --events.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
+) -> None:
+    """Show a session on one page: who looked like what and for how long, gestures, events, frames and gaps.
+
+    Needs mien[data]. Persons are numbers of tracks; nobody is recognised.
+    """
+    from mien.outputs.events import read_events
+    from mien.outputs.session import read_session
+    from mien.outputs.session_report import session_report
+
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} is there already; name another file or say --overwrite")
+    with watched(f"reading {session.name}"):
+        told = None if events is None else list(read_events(events))
+        records = read_session(session)
+    with watched("drawing") as on_step:
+        page = session_report(records, events=told, on_step=on_step)
+        page.save(out)
+    typer.echo(f"Page: {out}; figures: {out.with_name(f'{out.stem}_files')}")

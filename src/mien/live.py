@@ -1,0 +1,299 @@
+"""A live session: a source is looked at, smoothed, shown, answered and recorded until it ends or somebody quits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mien.errors import OutputError
+from mien.outputs.draw import draw_scene
+from mien.outputs.recording import Recording
+from mien.outputs.responder import Responder
+from mien.outputs.responses import Sentence
+from mien.outputs.voice import Voice
+from mien.outputs.window_status import NOTICE, Command, Status
+from mien.pipeline import TASKS, Analyzer, Task
+from mien.resource import Resource
+from mien.runner import Moment, Runner
+from mien.scene import Event, Frame, Scene
+from mien.stages.smooth import Smoother, SmoothSettings
+from mien.stages.sources import Source
+
+POLL_S = 1 / 60
+"""How often a window is drawn and its keys are read while no frame comes."""
+
+_CAPTION_S = 6.0
+_MESSAGE_S = 4.0
+_RATE_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class SceneOutput(Protocol):
+    """Takes every scene, e.g. a writer of records."""
+
+    def write(self, scene: Scene) -> None: ...
+
+
+class Display(Protocol):
+    """Shows scenes and tells what the user wants, e.g. `mien.outputs.window.Window`."""
+
+    def show(self, scene: Scene | None, status: Status) -> Sequence[Command]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Where a session's findings go; all of it may be empty.
+
+    Args:
+        scenes: take every scene.
+        events: are called with every event.
+        sentences: are called with every sentence that is said.
+        display: shows the scenes.
+        voice: says the sentences.
+        responder: chooses the sentences; without it nothing is said.
+        recording: of the annotated picture, from the start.
+    """
+
+    scenes: tuple[SceneOutput, ...] = ()
+    events: tuple[Callable[[Event], object], ...] = ()
+    sentences: tuple[Callable[[Sentence], object], ...] = ()
+    display: Display | None = None
+    voice: Voice | None = None
+    responder: Responder | None = None
+    recording: Recording | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a session went.
+
+    Args:
+        frames: looked at.
+        dropped: passed over, of a live source.
+        seconds: it took.
+        delay_ms: from capture to output, of up to the last 100,000 frames.
+        first_s: from the start to the first frame given out; None when there was none.
+    """
+
+    frames: int
+    dropped: int
+    seconds: float
+    delay_ms: tuple[float, ...]
+    first_s: float | None
+
+
+class LiveSession(Resource):
+    """Runs until the source ends, the display says quit, or `seconds` are over.
+
+    Args:
+        source: closed with the session.
+        analyzer: looks at the frames; not closed.
+        outputs: where everything goes; not closed, but a recording that was begun by a key is.
+        smoother: makes labels calm and events of them; a default one when missing.
+        snapshots: folder for pictures and videos taken by a key.
+        notice: what the display says is done with the picture.
+        seconds: how long to run at most.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        analyzer: Analyzer,
+        outputs: Outputs,
+        *,
+        smoother: Smoother | None = None,
+        snapshots: Path | None = None,
+        notice: str = NOTICE,
+        seconds: float | None = None,
+    ) -> None:
+        self.outputs = outputs
+        self._analyzer = analyzer
+        self._smoother = smoother or Smoother(_settings(analyzer))
+        self._snapshots = snapshots or Path()
+        self._notice = notice
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._recording = outputs.recording
+        self._own_recording: Recording | None = None
+        self._source_name: str | None = None
+        self._scene: Scene | None = None
+        self._caption, self._caption_s = "", 0.0
+        self._message, self._message_s = "", 0.0
+        self._quit = False
+        self._frames = self._dropped = 0
+        self._arrivals: deque[float] = deque(maxlen=600)
+        self._delays: deque[float] = deque(maxlen=100_000)
+        self._stage_ms: Mapping[str, float] = {}
+        self._first_s: float | None = None
+        self._started = time.monotonic()
+        analyzer.restart()
+        self._runner = Runner(source, self._look)
+
+    @property
+    def recording_failed(self) -> bool:
+        """Whether a recording ended early because it could not be written; the log says why."""
+        recordings = (self.outputs.recording, self._own_recording)
+        return any(recording is not None and recording.problem for recording in recordings)
+
+    def run(self) -> Ended:
+        """Everything until the end; raises what a stage or an output raised, after closing them in order."""
+        poll_s = 0.5 if self.outputs.display is None else POLL_S
+        with self:
+            while not self._over():
+                try:
+                    moment = self._runner.next(poll_s)
+                except StopIteration:
+                    break
+                if moment is not None:
+                    self._take(moment)
+                self._show()
+            for event in self._smoother.finish():
+                self._tell(event)
+        return Ended(
+            frames=self._frames,
+            dropped=self._dropped,
+            seconds=time.monotonic() - self._started,
+            delay_ms=tuple(self._delays),
+            first_s=self._first_s,
+        )
+
+    def close(self) -> None:
+        """End the threads, the source and a recording begun by a key."""
+        self._runner.close()
+        if self._own_recording is not None:
+            self._own_recording.close()
+
+    def _look(self, frame: Frame) -> tuple[Scene, tuple[Event, ...]]:
+        """On the analysis thread. In a folder each file is looked at for itself: its faces are not those before."""
+        ended: tuple[Event, ...] = ()
+        if frame.source != self._source_name:
+            if self._source_name is not None:
+                ended = self._smoother.finish()
+                self._analyzer.restart()
+            self._source_name = frame.source
+        scene, events = self._smoother.update(self._analyzer.step(frame))
+        return scene, (*ended, *events)
+
+    def _over(self) -> bool:
+        return self._quit or (self._until is not None and time.monotonic() >= self._until)
+
+    def _take(self, moment: Moment) -> None:
+        scene = self._scene = moment.scene
+        for output in self.outputs.scenes:
+            output.write(scene)
+        if self._recording is not None:
+            self._recording.write(scene)
+        for event in moment.events:
+            self._tell(event)
+        self._respond(moment)
+        now = self._runner.clock()
+        self._frames += 1
+        self._dropped += moment.dropped
+        self._arrivals.append(now)
+        self._delays.append(1000 * (now - moment.captured_s))
+        self._stage_ms = moment.stage_ms
+        if self._first_s is None:
+            self._first_s = time.monotonic() - self._started
+
+    def _tell(self, event: Event) -> None:
+        for output in self.outputs.events:
+            output(event)
+
+    def _respond(self, moment: Moment) -> None:
+        if self.outputs.responder is None:
+            return
+        sentence = self.outputs.responder.offer(moment.events, moment.scene)
+        if sentence is None:
+            return
+        self._caption, self._caption_s = sentence.text, time.monotonic()
+        if self.outputs.voice is not None:
+            self.outputs.voice.say(sentence)
+        for output in self.outputs.sentences:
+            output(sentence)
+
+    def _show(self) -> None:
+        if self.outputs.display is None:
+            return
+        for command in self.outputs.display.show(self._scene, self._status()):
+            self._obey(command)
+
+    def _status(self) -> Status:
+        now = self._runner.clock()
+        recent = [at for at in self._arrivals if now - at <= _RATE_S]
+        rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
+        voice, recording = self.outputs.voice, self._recording
+        troubles = (self._runner.source.status, recording.problem if recording else "", voice.status if voice else "")
+        told = self._message if time.monotonic() - self._message_s < _MESSAGE_S else ""
+        message = next(filter(None, troubles), told)
+        return Status(
+            fps=rate,
+            latency_ms=self._delays[-1] if self._delays else 0.0,
+            stage_ms=self._stage_ms,
+            caption=self._caption if time.monotonic() - self._caption_s < _CAPTION_S else "",
+            muted=voice is None or voice.muted,
+            paused=self._runner.paused,
+            recording=recording is not None and recording.running,
+            tasks=self._analyzer.tasks,
+            message=message,
+            recording_to=recording.path.name if recording is not None and recording.running else "",
+            notice=self._notice,
+        )
+
+    def _obey(self, command: Command) -> None:
+        if command is Command.QUIT:
+            self._quit = True
+        elif command is Command.MUTE and self.outputs.voice is not None:
+            self.outputs.voice.muted = not self.outputs.voice.muted
+        elif command is Command.PAUSE:
+            self._runner.paused = not self._runner.paused
+        elif command is Command.SNAPSHOT:
+            self._snapshot()
+        elif command is Command.RECORD:
+            self._switch_recording()
+        else:
+            tasks: dict[Command, tuple[Task, ...]] = {
+                Command.EMOTIONS: ("emotion",),
+                Command.GESTURES: ("gesture",),
+                Command.BOTH: TASKS,
+            }
+            self._analyzer.tasks = tasks.get(command, self._analyzer.tasks)
+
+    def _snapshot(self) -> None:
+        if self._scene is None:
+            return
+        path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.png")
+        try:
+            draw_scene(self._scene).save(path)
+        except OutputError as error:
+            self._say(str(error))
+            _log.warning("%s", error)
+        else:
+            self._say(f"Saved {path}")
+
+    def _say(self, message: str) -> None:
+        self._message, self._message_s = message, time.monotonic()
+
+    def _switch_recording(self) -> None:
+        if self._recording is not None and self._recording.running:
+            self._recording.close()
+            self._say(self._recording.problem or f"Saved {self._recording.path}")
+            self._recording = None
+            return
+        path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
+        self._recording = self._own_recording = Recording(path)
+
+
+def _settings(analyzer: Analyzer) -> SmoothSettings:
+    """The models' own thresholds for what counts as uncertain."""
+    return SmoothSettings(**{f"{task}_threshold": least for task, least in analyzer.thresholds.items()})
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or with a number behind when there is such a file already."""
+    names = (path if i == 1 else path.with_stem(f"{path.stem}-{i}") for i in range(1, 1000))
+    return next((name for name in names if not name.exists()), path)

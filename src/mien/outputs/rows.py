@@ -1,0 +1,54 @@
+"""Scenes as rows of a table, the same for CSV and Parquet: one for each face and hand of a frame.
+
+A frame without any has a row too, of kind `none`, so that the time axis is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mien.scene import Scene
+
+FRAME_COLUMNS = ("source", "frame", "time_s", "height", "width")
+REGION_COLUMNS = (
+    *("kind", "track", "x1", "y1", "x2", "y2", "score"),
+    *("side", "label", "confidence", "uncertain"),
+)
+
+
+def table_columns(emotions: Sequence[str], gestures: Sequence[str]) -> tuple[str, ...]:
+    """Names of the columns, in order: the frame's, the face's or hand's, and a score for every label."""
+    scores = (*(f"emotion_{label}" for label in emotions), *(f"gesture_{label}" for label in gestures))
+    return (*FRAME_COLUMNS, *REGION_COLUMNS, *scores)
+
+
+def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]:
+    """The rows of one scene, at least one; what does not apply is left out.
+
+    Args:
+        scene: numbers are rounded as in `Scene.to_dict`.
+        landmarks: whether hands get `landmarks`, 63 numbers: x, y, z of each of the 21 points in turn.
+    """
+    data = scene.to_dict()
+    height, width = data["size"]
+    frame = {key: data[key] for key in ("source", "frame", "time_s")} | {"height": height, "width": width}
+    rows = [frame | _cells("face", "emotion", face) for face in data["faces"]]
+    for hand in data["hands"]:
+        row = frame | _cells("hand", "gesture", hand)
+        if landmarks:
+            row["landmarks"] = [value for point in hand["landmarks"] for value in point]
+        rows.append(row)
+    return rows or [frame | {"kind": "none"}]
+
+
+def _cells(kind: str, task: str, region: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of one face or hand, from its plain form."""
+    scores = {f"{task}_{label}": value for label, value in region.get("scores", {}).items()}
+    there = ("track", "score", "side", "label", "confidence", "uncertain")
+    return {
+        "kind": kind,
+        **{key: region[key] for key in there if key in region},
+        **dict(zip(("x1", "y1", "x2", "y2"), region["box"], strict=True)),
+        **scores,
+    }

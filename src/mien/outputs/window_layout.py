@@ -1,0 +1,249 @@
+"""Where things are in the live window: pure geometry, in pixels, with the origin at the top left.
+
+Rectangles are (left, top, right, bottom). Sizes of lettering are given for a window of 960 x 720 pixels and grow with
+the window, so that a screen of high density shows them sharper and not smaller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mien.outputs.draw import Rect
+from mien.outputs.text import appearance
+from mien.scene import Box, Face, Hand
+
+_SMALLEST = 0.6  # of the sizes meant for 960 x 720; smaller lettering cannot be read
+_SMALLEST_PANEL = 0.5
+_LARGEST_PANEL = 1.5  # of the window's own scale, where there is room under the picture
+_KEPT = 0.65  # of its width that a picture keeps at least when there is a panel
+_STRIP = 80.0  # height that a caption of two lines needs
+_WORDS = {"none": "no known gesture"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The parts of a window.
+
+    Args:
+        scale: of lettering and lines over the picture.
+        picture: where the frame goes, in its own aspect ratio.
+        panel: where the bars and figures go; None where they could not be read.
+        panel_scale: of the lettering in the panel.
+        strip: free room under the picture for the caption; None where it has to lie over the picture.
+    """
+
+    scale: float
+    picture: Rect
+    panel: Rect | None = None
+    panel_scale: float = 1.0
+    strip: Rect | None = None
+
+    def px(self, length: float) -> int:
+        """A length meant for 960 x 720, in pixels of this window, at least 1."""
+        return max(1, round(length * self.scale))
+
+
+def arrange(window_hw: tuple[int, int], frame_hw: tuple[int, int], panel_hw: tuple[float, float]) -> Layout:
+    """The picture as large as it gets, with the panel beside or under it; alone in a small window.
+
+    Args:
+        window_hw: height and width of the window in pixels.
+        frame_hw: height and width of the frame; only their ratio counts.
+        panel_hw: height and width that the panel needs in a window of 960 x 720.
+    """
+    height, width = window_hw
+    scale = max(_SMALLEST, min(width / 960, height / 720))
+    whole_hw = _fitted(frame_hw, window_hw)
+    beside = _beside(window_hw, frame_hw, panel_hw, scale)
+    below = _below(window_hw, frame_hw, panel_hw, scale)
+    best = max(beside, below, key=lambda layout: (layout.panel is not None, _width(layout.picture)))
+    if best.panel is None or _width(best.picture) < _KEPT * whole_hw[1]:
+        return _stacked(window_hw, whole_hw, scale)
+    return best
+
+
+def _beside(
+    window_hw: tuple[int, int], frame_hw: tuple[int, int], panel_hw: tuple[float, float], scale: float
+) -> Layout:
+    height, width = window_hw
+    panel_scale = min(scale, height / panel_hw[0], width / panel_hw[1])
+    panel_width = math.ceil(panel_hw[1] * panel_scale)
+    if panel_scale < _SMALLEST_PANEL or panel_width >= width:
+        return _stacked(window_hw, _fitted(frame_hw, window_hw), scale)
+    picture_hw = _fitted(frame_hw, (height, width - panel_width))
+    column = min(width - picture_hw[1], round(1.3 * panel_width))
+    left = (width - picture_hw[1] - column) // 2
+    layout = _stacked((height, picture_hw[1]), picture_hw, scale, left)
+    top = max(0, min(layout.picture[1], height - math.ceil(panel_hw[0] * panel_scale)))
+    panel = layout.picture[2], top, layout.picture[2] + column, height
+    return replace(layout, panel=panel, panel_scale=panel_scale)
+
+
+def _below(
+    window_hw: tuple[int, int], frame_hw: tuple[int, int], panel_hw: tuple[float, float], scale: float
+) -> Layout:
+    height, width = window_hw
+    whole_hw = _fitted(frame_hw, window_hw)
+    room = (height - whole_hw[0] - _STRIP * scale) / panel_hw[0]
+    panel_scale = min(max(scale, min(room, _LARGEST_PANEL * scale)), height / panel_hw[0], width / panel_hw[1])
+    panel_height, panel_width = (math.ceil(length * panel_scale) for length in panel_hw)
+    if panel_scale < _SMALLEST_PANEL or panel_height >= height:
+        return _stacked(window_hw, whole_hw, scale)
+    rest = height - panel_height
+    layout = _stacked((rest, width), _fitted(frame_hw, (rest, width)), scale)
+    left = (width - panel_width) // 2
+    return replace(layout, panel=(left, rest, left + panel_width, height), panel_scale=panel_scale)
+
+
+def _stacked(room_hw: tuple[int, int], picture_hw: tuple[int, int], scale: float, left: int = 0) -> Layout:
+    """The picture in the middle of its room, or higher when that leaves a caption its place under it."""
+    (height, width), (picture_height, picture_width) = room_hw, picture_hw
+    rest, strip_height = height - picture_height, math.ceil(_STRIP * scale)
+    x = left + (width - picture_width) // 2
+    y = min(rest // 2, rest - strip_height) if rest >= strip_height else rest // 2
+    picture = x, y, x + picture_width, y + picture_height
+    strip = (left, picture[3], left + width, height) if rest >= strip_height else None
+    return Layout(scale, picture, strip=strip)
+
+
+def _width(rect: Rect) -> int:
+    return rect[2] - rect[0]
+
+
+def _fitted(frame_hw: tuple[int, int], room_hw: tuple[int, int]) -> tuple[int, int]:
+    """The largest size of the frame's aspect ratio within a room, at least one pixel."""
+    ratio = min(room_hw[0] / frame_hw[0], room_hw[1] / frame_hw[1])
+    return max(1, round(frame_hw[0] * ratio)), max(1, round(frame_hw[1] * ratio))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How pixels of the frame become pixels of the picture shown, whose top left corner is (0, 0).
+
+    Args:
+        frame_hw: height and width of the frame.
+        picture_hw: height and width of the picture shown.
+        mirror: whether left and right are swapped, as in a mirror.
+    """
+
+    frame_hw: tuple[int, int]
+    picture_hw: tuple[int, int]
+    mirror: bool
+
+    def x(self, x: float) -> float:
+        share = x / self.frame_hw[1]
+        return (1 - share if self.mirror else share) * self.picture_hw[1]
+
+    def y(self, y: float) -> float:
+        return y / self.frame_hw[0] * self.picture_hw[0]
+
+    def box(self, box_xyxy: Box) -> Box:
+        xs = sorted((self.x(box_xyxy[0]), self.x(box_xyxy[2])))
+        return xs[0], self.y(box_xyxy[1]), xs[1], self.y(box_xyxy[3])
+
+    def region(self, region: Face | Hand) -> Face | Hand:
+        """The same face or hand where the picture shows it; what is read of it stays."""
+        box = self.box(region.box_xyxy)
+        if isinstance(region, Hand):
+            ratio = self.picture_hw[1] / self.frame_hw[1]
+            points = tuple((self.x(x), self.y(y), z * ratio) for x, y, z in region.landmarks_xyz)
+            return replace(region, box_xyxy=box, landmarks_xyz=points)
+        return replace(region, box_xyxy=box, keypoints_xy=tuple((self.x(x), self.y(y)) for x, y in region.keypoints_xy))
+
+
+def label_words(region: Face | Hand) -> str:
+    """The words at a face or hand: "looks happy 91 %", "victory 99 %", "not sure"; empty before classification."""
+    if region.reading is None:
+        return ""
+    if region.uncertain:
+        return "not sure"
+    label = region.reading.label
+    if isinstance(region, Hand) and label in _WORDS:
+        return _WORDS[label]
+    words = f"looks {appearance(label)}" if isinstance(region, Face) else label
+    return f"{words} {100 * region.reading.confidence:.0f} %"
+
+
+def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Sequence[Rect]) -> Rect:
+    """A place for a plate: above its box, else as near to that as the room and the places taken allow.
+
+    A box that leaves the room at the top takes its plate down with it bit by bit, so that the plate never jumps.
+
+    Args:
+        plate_wh: width and height of the plate.
+        box_xyxy: what the plate belongs to.
+        room: where plates may be.
+        taken: places that stay free.
+    """
+    width, height = plate_wh
+    left = _clamped(box_xyxy[0], room[0], room[2] - width)
+    top = _clamped(box_xyxy[1] - height - 4, room[1], room[3] - height)
+    for sign in (1, -1):
+        rect = left, top, left + width, top + height
+        while True:
+            hit = next((other for other in taken if overlap(rect, other)), None)
+            if hit is None:
+                break
+            y = hit[3] + 2 if sign > 0 else hit[1] - height - 2
+            rect = left, y, left + width, y + height
+        if room[1] <= rect[1] and rect[3] <= room[3]:
+            return rect
+    return left, top, left + width, top + height
+
+
+def overlap(a: Rect, b: Rect) -> bool:
+    """Whether two rectangles share a pixel."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def wrap(text: str, width: float, measure: Callable[[str], float], most: int) -> list[str]:
+    """Lines no wider than `width`, at most `most` of them; what does not fit ends in an ellipsis.
+
+    Words that are wider than a line, and scripts without spaces, are broken where the line ends.
+
+    Args:
+        text: one paragraph.
+        width: of a line.
+        measure: gives the width of a text.
+        most: number of lines.
+    """
+    lines: list[str] = []
+    rest = text.strip()
+    while rest and len(lines) < most:
+        end = _end_of_line(rest, width, measure)
+        if len(lines) == most - 1 and end < len(rest):
+            return [*lines, shortened(rest, width, measure)]
+        lines.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    return lines
+
+
+def shortened(text: str, width: float, measure: Callable[[str], float]) -> str:
+    """The text, its end replaced by an ellipsis where it is too wide."""
+    if measure(text) <= width:
+        return text
+    end = _fitting(text, width - measure("…"), measure)
+    return text[:end].rstrip() + "…"
+
+
+def _end_of_line(text: str, width: float, measure: Callable[[str], float]) -> int:
+    end = _fitting(text, width, measure)
+    if end == len(text) or text[end] == " ":
+        return end
+    space = text.rfind(" ", 0, end)
+    return space if space > 0 else max(1, end)
+
+
+def _fitting(text: str, width: float, measure: Callable[[str], float]) -> int:
+    """How many characters from the start fit into the width; found by halving."""
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if measure(text[:middle]) <= width else (low, middle - 1)
+    return low
+
+
+def _clamped(value: float, low: int, high: int) -> int:
+    return round(max(low, min(value, max(low, high))))

@@ -1,0 +1,25 @@
+"""pygame-ce, imported without its greeting; the one door through which the window gets it."""
+
+from __future__ import annotations
+
+import os
+
+from mien.errors import MissingExtra
+
+__all__ = ["pygame"]
+
+_GREETING = "PYGAME_HIDE_SUPPORT_PROMPT"
+_kept = os.environ.get(_GREETING)
+os.environ[_GREETING] = "1"
+try:
+    import pygame
+except ImportError as exc:
+    raise MissingExtra("live", "pygame-ce") from exc
+finally:
+    if _kept is None:
+        del os.environ[_GREETING]
+    else:
+        os.environ[_GREETING] = _kept
+
+if not hasattr(pygame, "Window"):  # the older pygame has the same name, and no sharp windows
+    raise MissingExtra("live", "pygame-ce")

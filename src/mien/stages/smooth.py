@@ -1,0 +1,204 @@
+"""Calm answers out of nervous ones: averages, thresholds with slack, a least time to hold, and events.
+
+All times are those of the scenes, in seconds; how many frames there are in a second changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+from mien.scene import Event, Face, Hand, Reading, Scene
+
+Task = Literal["emotion", "gesture"]
+T = TypeVar("T", Face, Hand)
+
+_NOTHING = "none"  # the gesture label of a hand that makes no gesture
+_EPSILON_S = 1e-6  # differences of times are not exact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmoothSettings:
+    """How calm the answers are. The defaults were chosen with benchmarks/smoothing.py.
+
+    Args:
+        average_s: time constant of the exponential average of the probabilities, in seconds: what was seen so long ago
+            still counts 37 %. 0 takes each frame as it is.
+        hold_s: how long, in seconds, the average must call for a label before the label is shown in place of another,
+            and before an event tells of it.
+        lost_s: how long a track may be out of sight before its label ends, in seconds; as for the tracker.
+        slack: how far the average may fall below the threshold before a label goes, and by how much another label must
+            be ahead to take its place, 0 to 1.
+        emotion_threshold: least average probability of an expression that is shown; below it is uncertain.
+        gesture_threshold: likewise for gestures.
+    """
+
+    average_s: float = 0.2
+    hold_s: float = 0.2
+    lost_s: float = 1.0
+    slack: float = 0.2
+    emotion_threshold: float = 0.5
+    gesture_threshold: float = 0.7
+
+    def __post_init__(self) -> None:
+        for name in ("average_s", "hold_s", "lost_s"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is 0 or more seconds, got {getattr(self, name)}")
+        for name in ("slack", "emotion_threshold", "gesture_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} lies between 0 and 1, got {getattr(self, name)}")
+
+    def threshold(self, task: Task) -> float:
+        """Least average probability of a label of the task that is shown."""
+        return self.emotion_threshold if task == "emotion" else self.gesture_threshold
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What one track says.
+
+    scores is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown is the
+    label on the screen, and settled whether one has held yet. told is the label of the last event, None after an end,
+    and started_s the time of that event.
+    """
+
+    task: Task
+    track: int
+    born_s: float
+    seen_s: float
+    scores: Mapping[str, float]
+    wanted: str | None = None
+    since_s: float = 0.0
+    shown: str | None = None
+    settled: bool = False
+    told: str | None = None
+    started_s: float = 0.0
+
+    def move(self, seconds: float) -> None:
+        """Follow a clock that was set."""
+        self.born_s += seconds
+        self.seen_s += seconds
+        self.since_s += seconds
+        self.started_s += seconds
+
+    def hear(self, scores: Mapping[str, float], time_s: float, average_s: float) -> None:
+        """Average the scores of a frame with those before, which fade with the time constant."""
+        passed_s, age_s = time_s - self.seen_s, time_s - self.born_s
+        self.seen_s = time_s
+        share = 1.0
+        if average_s > 0:
+            # The first frame counts no longer than others: the correction of Kingma and Ba 2015, Adam, section 3.
+            share = math.expm1(-passed_s / average_s) / min(math.expm1(-(age_s + passed_s) / average_s), -1e-12)
+        if share == 1.0 or scores.keys() != self.scores.keys():
+            self.scores = scores
+            return
+        mixed = {label: old + share * (scores[label] - old) for label, old in self.scores.items()}
+        self.scores = {label: min(max(score, 0.0), 1.0) for label, score in mixed.items()}
+
+    def choose(self, threshold: float, slack: float) -> str | None:
+        """The label that the average calls for, as long as possible the one of before."""
+        best = max(self.scores, key=lambda label: self.scores[label])
+        if self.wanted is not None:
+            held = self.scores.get(self.wanted, 0.0)
+            overtaken = self.scores[best] >= threshold and self.scores[best] - held >= slack
+            if held >= threshold - slack and not (overtaken and best != self.wanted):
+                return self.wanted
+        return best if self.scores[best] >= threshold else None
+
+    def tell(self, label: str | None, time_s: float) -> tuple[Event, ...]:
+        """The event that makes `label` the one told; none if it is."""
+        if label == self.told:
+            return ()
+        kind: Literal["start", "change", "end"] = "start" if self.told is None else "end" if label is None else "change"
+        lasted_s = 0.0 if self.told is None else time_s - self.started_s
+        named = label or self.told or ""
+        self.told, self.started_s = label, time_s
+        return (Event(kind=kind, task=self.task, track=self.track, label=named, time_s=time_s, duration_s=lasted_s),)
+
+    def reading(self) -> Reading:
+        label = self.shown or max(self.scores, key=lambda label: self.scores[label])
+        confidence = self.scores.get(label, 0.0)
+        return Reading(label=label, confidence=confidence, uncertain=self.shown is None, scores=self.scores)
+
+
+class Smoother:
+    """Smooths the readings of one source, and says what starts, changes and ends.
+
+    Of every track and task the probabilities are averaged over time. The average calls for a label that reaches the
+    threshold, and keeps calling for it until it sinks below the threshold by `slack`, or another one reaches the
+    threshold and leads by `slack`. A new track shows what its average calls for; once that has held for `hold_s`,
+    another label must be called for as long to take its place. While no label is shown, the reading has the most
+    probable one and is uncertain.
+
+    Events tell of labels held for `hold_s`; `none` and uncertain are nothing to tell. An event has the time of the
+    frame that brought it, an end by loss that of the frame in which the track was last seen, up to `lost_s` earlier.
+    The duration is the time since the event before, so that durations of a track add up.
+
+    A step back in time by up to `lost_s` counts as no time passed; a greater one, as in a clip that starts over, ends
+    everything.
+
+    Args:
+        settings: how calm; see there.
+    """
+
+    def __init__(self, settings: SmoothSettings | None = None) -> None:
+        self.settings = settings or SmoothSettings()
+        self._answers: dict[tuple[Task, int], _Answer] = {}
+        self._time_s = -math.inf
+
+    def update(self, scene: Scene) -> tuple[Scene, tuple[Event, ...]]:
+        """The scene with smoothed readings, and what it brought about.
+
+        Faces and hands without a track or without a reading stay as they are.
+        """
+        passed_s = max(0.0, scene.time_s - self._time_s)
+        events = [*self._move_to(scene.time_s), *self._end_lost(scene.time_s)]
+        faces = tuple(self._smoothed("emotion", face, scene.time_s, events) for face in scene.faces)
+        hands = tuple(self._smoothed("gesture", hand, scene.time_s, events) for hand in scene.hands)
+        for answer in self._answers.values():
+            if answer.seen_s < scene.time_s:
+                answer.since_s += passed_s  # nobody knows what it says while it is out of sight
+        return replace(scene, faces=faces, hands=hands), tuple(events)
+
+    def finish(self) -> tuple[Event, ...]:
+        """The ends of all that still holds at the end of the source; what comes next is another source."""
+        events = tuple(event for answer in self._answers.values() for event in answer.tell(None, answer.seen_s))
+        self._answers.clear()
+        self._time_s = -math.inf
+        return events
+
+    def _move_to(self, time_s: float) -> Sequence[Event]:
+        """Keep up with the clock of the scenes, also where it steps back."""
+        back_s = self._time_s - time_s
+        events = self.finish() if back_s > self.settings.lost_s else ()
+        if back_s > 0:
+            for answer in self._answers.values():
+                answer.move(-back_s)
+        self._time_s = time_s
+        return events
+
+    def _end_lost(self, time_s: float) -> Sequence[Event]:
+        lost = [key for key, answer in self._answers.items() if time_s - answer.seen_s > self.settings.lost_s]
+        answers = [self._answers.pop(key) for key in lost]
+        return [event for answer in answers for event in answer.tell(None, answer.seen_s)]
+
+    def _smoothed(self, task: Task, item: T, time_s: float, events: list[Event]) -> T:
+        if item.track is None or item.reading is None:
+            return item
+        answer = self._answers.get((task, item.track))
+        if answer is None:
+            answer = _Answer(task, item.track, time_s, time_s, item.reading.scores, since_s=time_s)
+            self._answers[task, item.track] = answer
+        answer.hear(item.reading.scores, time_s, self.settings.average_s)
+        wanted = answer.choose(self.settings.threshold(task), self.settings.slack)
+        if wanted != answer.wanted:
+            answer.wanted, answer.since_s = wanted, time_s
+        held = time_s - answer.since_s >= self.settings.hold_s - _EPSILON_S
+        if held:
+            answer.settled = True
+            events.extend(answer.tell(None if wanted == _NOTHING else wanted, time_s))
+        if held or not answer.settled:
+            answer.shown = wanted
+        return replace(item, reading=answer.reading())
