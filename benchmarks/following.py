@@ -1,10 +1,11 @@
 """What following hands from frame to frame saves, and what it changes, against a palm search in every frame.
 
-    python benchmarks/following.py clip.mp4 photo.jpg ... [--fps 30] [--within 0.25] [--limit 300]
+    python benchmarks/following.py clip.mp4 photo.jpg ... [--fps 30] [--within 0.25] [--limit 300] [--letters FOLDER]
 
 Both ways see the same frames in turn, so that a busy machine slows both. A photo becomes a clip of three seconds as
 from a hand-held camera: it sways, nears and recedes, with the noise of a webcam. The drawn clip of `mien demo` and a
-drawn hand that comes and goes are always measured.
+drawn hand that comes and goes are always measured. `--letters` names a folder with pictures in A/, F/, L/ and V/: each
+of them becomes a clip of a second, and the share of frames in which its gesture is read is printed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mien.labels import LETTERS
 from mien.pixels.artwork import CLIP_FPS, demo_frames, draw_hand
 from mien.pixels.images import read_image
 from mien.scene import Frame, Hand
@@ -31,8 +33,8 @@ from mien.stages.sources import open_source
 
 PHOTO_SECONDS = 3.0
 SIDE = 640
-HEADINGS = ("clip", "frames", "ms every", "p95", "ms followed", "p95", "hand every", "followed", "same label", "apart",
-            "late", "face ms")  # fmt: skip
+HEADINGS = ("clip", "frames", "ms every", "p95", "cpu", "ms followed", "p95", "cpu", "hand every", "followed",
+            "same label", "apart", "late", "face ms", "cpu")  # fmt: skip
 
 
 def main() -> None:
@@ -41,6 +43,8 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=30.0, help="of photos made into clips and of thinned-out videos")
     parser.add_argument("--within", type=float, default=0.25, help="seconds a new hand may wait")
     parser.add_argument("--limit", type=int, default=300, help="frames of each clip")
+    parser.add_argument("--letters", type=Path, help="folder of pictures by letter")
+    parser.add_argument("--count", type=int, default=5, help="pictures of each letter")
     arguments = parser.parse_args()
     table = Table(box=None)
     for heading in HEADINGS:
@@ -52,9 +56,13 @@ def main() -> None:
         for name, frames in clips.items():
             shown = [frame for _, frame in zip(range(arguments.limit), frames)]  # noqa: B905
             table.add_row(name, *_compared(shown, hands, gestures, faces, arguments.within))
+        if arguments.letters:
+            _print_right(arguments, hands, gestures)
     Console(width=160).print(table)
-    print("apart: median distance of the landmarks, in parts of the hand's longer side; late: the longest time that")
-    print("following had no hand where every frame had one, in seconds; face ms: median of the face detector")
+    print("cpu: mean processor time a frame, in ms; apart: median distance of the landmarks, in parts of the hand's")
+    print(
+        "longer side; late: the longest time without a hand where the palm search had one, in seconds; face ms: median"
+    )
 
 
 def _compared(
@@ -63,34 +71,74 @@ def _compared(
     follower = Follower(hands, within_s=within_s)
     every: list[tuple[Hand, ...]] = []
     followed: list[tuple[Hand, ...]] = []
-    every_ms, followed_ms, face_ms = [], [], []
+    watches = [_Watch() for _ in range(3)]
     for frame in frames:
-        start = time.perf_counter()
-        every.append(gestures.classify(hands.detect(frame.image_rgb)))
-        middle = time.perf_counter()
-        followed.append(gestures.classify(follower.update(frame.image_rgb, frame.time_s)))
-        end = time.perf_counter()
-        faces.detect(frame.image_rgb)
-        every_ms.append(1000 * (middle - start))
-        followed_ms.append(1000 * (end - middle))
-        face_ms.append(1000 * (time.perf_counter() - end))
+        with watches[0]:
+            every.append(gestures.classify(hands.detect(frame.image_rgb)))
+        with watches[1]:
+            followed.append(gestures.classify(follower.update(frame.image_rgb, frame.time_s)))
+        with watches[2]:
+            faces.detect(frame.image_rgb)
     pairs = [pair for one, other in zip(every, followed, strict=True) for pair in _pairs(one, other)]
     same = np.mean([_shown(one) == _shown(other) for one, other in pairs]) if pairs else math.nan
     apart = np.median([_apart(one, other) for one, other in pairs]) if pairs else math.nan
     return [
         str(len(frames)),
-        *(f"{f(values):.1f}" for values in (every_ms, followed_ms) for f in (np.median, _p95)),
+        *(text for watch in watches[:2] for text in (watch.median, watch.p95, watch.cpu)),
         str(sum(map(bool, every))),
         str(sum(map(bool, followed))),
         f"{same:.3f}",
         f"{apart:.3f}",
         f"{_late(frames, every, followed):.2f}",
-        f"{np.median(face_ms):.1f}",
+        watches[2].median,
+        watches[2].cpu,
     ]
 
 
-def _p95(values: list[float]) -> float:
-    return float(np.quantile(values, 0.95))
+class _Watch:
+    """Wall and processor time of what is done inside, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._wall: list[float] = []
+        self._cpu: list[float] = []
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self._wall.append(1000 * (time.perf_counter() - self._start[0]))
+        self._cpu.append(1000 * (time.process_time() - self._start[1]))
+
+    @property
+    def median(self) -> str:
+        return f"{np.median(self._wall):.1f}"
+
+    @property
+    def p95(self) -> str:
+        return f"{np.quantile(self._wall, 0.95):.1f}"
+
+    @property
+    def cpu(self) -> str:
+        return f"{np.mean(self._cpu):.1f}"
+
+
+def _print_right(arguments: argparse.Namespace, hands: HandDetector, gestures: GestureClassifier) -> None:
+    """The share of frames read rightly, and how often the answer changes, on clips of pictures of known gestures."""
+    right, changes, count = np.zeros(2), np.zeros(2, int), 0
+    for letter, gesture in LETTERS.items():
+        paths = sorted(path for path in (arguments.letters / letter).iterdir() if path.is_file())
+        for path in paths[:: max(1, len(paths) // arguments.count)][: arguments.count]:
+            follower = Follower(hands, within_s=arguments.within)
+            answers = []
+            for frame in clip_frames(path, arguments.fps, 1.0):
+                found = hands.detect(frame.image_rgb), follower.update(frame.image_rgb, frame.time_s)
+                answers.append(["".join(map(_shown, gestures.classify(some)[:1])) for some in found])
+            table = np.array(answers)
+            right += (table == gesture).sum(axis=0)
+            changes += (table[1:] != table[:-1]).sum(axis=0)
+            count += len(table)
+    for name, r, c in zip(("a search in every frame", "following"), right / count, changes, strict=True):
+        print(f"{arguments.letters.name}, {name}: {r:.4f} of {count} frames read rightly, {c} changes of the answer")
 
 
 def _shown(hand: Hand) -> str:

@@ -2,9 +2,9 @@
 
     python benchmarks/smoothing.py clip.mp4 photo.jpg ... [--fps 30] [--grid]
 
-A photo becomes a clip of ten seconds as in benchmarks/following.py: its expression never changes, so that every change is flicker.
-Then come made-up streams: noisy probabilities whose true label is known, at 10 and 30 frames a second, with noise that
-is new in every frame and with noise that lasts about 0.1 s. Last come made-up tracks of a trembling hand.
+A photo becomes a clip of ten seconds as in benchmarks/following.py: its expression never changes, so that every change
+is flicker. Then come made-up streams: noisy probabilities whose true label is known, at 10 and 30 frames a second, with
+noise that is new in every frame and with noise that lasts about 0.1 s. Last come made-up tracks of a trembling hand.
 `--grid` prints the streams for other settings too.
 """
 

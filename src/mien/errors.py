@@ -7,7 +7,7 @@ MienError
 │   └── DataError           a data set does not have the form it should have
 ├── ModelError              a model folder is damaged, incomplete or cannot be run
 ├── OutputError             a result cannot be written
-├── RecipeError             a training recipe says something it cannot mean
+├── RecipeError             a training recipe or a file of responses says something it cannot mean
 ├── TrainingStopped         a training run cannot go on
 └── MissingExtra            a part of mien that was not installed
 
@@ -65,7 +65,7 @@ class OutputError(MienError):
 
 
 class RecipeError(MienError):
-    """A training recipe says something it cannot mean."""
+    """A training recipe or a file of responses says something it cannot mean."""
 
     exit_code = 2
 

@@ -11,11 +11,12 @@ import pytest
 from mien.errors import ModelError
 from mien.models.artifact import zoo_artifact
 from mien.models.blaze import anchor_centres
-from mien.models.session import FakeSession
+from mien.models.session import FakeSession, Session
 from mien.pixels.artwork import draw_hand
 from mien.pixels.boxes import Square
 from mien.pixels.images import read_image
 from mien.scene import Hand
+from mien.stages.follow import Follower
 from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector, _agree
 
 ANCHORS = anchor_centres(((24, 2), (12, 6)))
@@ -226,6 +227,92 @@ def test_closing_frees_both_networks() -> None:
     assert landmarks.closed
 
 
+def _fake_presences(*presences: float) -> FakeSession:
+    """Answers like `_fake_landmarks`, with these presences one after another, in whatever batches; then with 0."""
+    points = np.stack([np.linspace(72, 152, 21), np.linspace(172, 52, 21), np.arange(21)], axis=1)
+    left = iter(presences)
+
+    def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        flat = np.repeat(points.reshape(1, 63), len(batch), axis=0).astype(np.float32)
+        return flat, np.array([[next(left, 0.0)] for _ in batch], np.float32), np.ones((len(batch), 1)), flat
+
+    return FakeSession(zoo_artifact(LANDMARK_MODEL), answer)
+
+
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Landmarks of sure hands are not read a second time."""
+    monkeypatch.setattr("mien.stages.hands._agree", lambda _first, _second: True)
+
+
+@pytest.mark.usefixtures("read_once")
+def test_a_followed_hand_costs_no_palm_search() -> None:
+    picture = np.zeros((192, 192, 3), np.uint8)
+    palms, landmarks = _fake_palms((1000, 20)), _fake_presences(0.95, 0.95)
+    detector = HandDetector(palms=palms, landmarks=landmarks)
+    first = detector.detect(picture)
+    searches = len(palms.batches)
+    second = detector.follow(picture, first)
+    assert (len(first), len(second)) == (1, 1)
+    assert len(palms.batches) == searches
+    assert [len(batch) for batch in landmarks.batches] == [1, 1]
+
+
+@pytest.mark.usefixtures("read_once")
+def test_nothing_to_follow_and_no_search_is_nothing() -> None:
+    palms = _fake_palms((1000, 20))
+    assert HandDetector(palms=palms, landmarks=_fake_presences(0.95)).follow(np.zeros((9, 9, 3), np.uint8), ()) == ()
+    assert palms.batches == []
+
+
+@pytest.mark.usefixtures("read_once")
+def test_a_hand_that_is_gone_is_searched_for_at_once() -> None:
+    picture = np.zeros((192, 192, 3), np.uint8)
+    palms = _fake_palms((1000, 20))
+    detector = HandDetector(palms=palms, landmarks=_fake_presences(0.95, 0.04, 0.92))
+    (hand,) = detector.detect(picture)
+    (again,) = detector.follow(picture, [hand])
+    assert len(palms.batches) == 2
+    assert again.score == pytest.approx(0.92), "read where its palm is, as the first time"
+    assert again.box_xyxy == hand.box_xyxy
+
+
+@pytest.mark.usefixtures("read_once")
+def test_a_search_reads_only_the_palms_of_other_hands() -> None:
+    picture = np.hstack([draw_hand("victory", size=300), draw_hand("none", size=300, left=True)])
+    with Session(zoo_artifact(LANDMARK_MODEL), threads=2) as session:
+        spy = FakeSession(session.artifact, lambda batch: tuple(session.run(batch)))
+        with HandDetector(landmarks=spy, threads=2) as detector:
+            both = detector.detect(picture)
+            assert len(both) == 2
+            for hand in both:
+                spy.batches.clear()
+                assert len(detector.follow(picture, [hand], search=True)) == 2
+                assert [len(batch) for batch in spy.batches] == [1, 1], "the followed one, then the other"
+
+
+@pytest.mark.usefixtures("read_once")
+def test_two_that_are_followed_into_one_place_are_one_hand() -> None:
+    picture = np.zeros((192, 192, 3), np.uint8)
+    palms = _fake_palms((1000, 20))
+    detector = HandDetector(palms=palms, landmarks=_fake_presences(*[0.95] * 9))
+    (hand,) = detector.detect(picture)
+    assert len(detector.follow(picture, [hand, hand])) == 1
+    assert len(palms.batches) == 2, "one is gone: it is searched for"
+
+
+def test_following_a_drawn_hand_gives_the_landmarks_of_a_search(detector: HandDetector) -> None:
+    picture = draw_hand("victory", size=300)
+    previous = detector.detect(picture)
+    assert len(previous) == 1
+    for shift in (8, 16, 24):
+        moved = np.roll(picture, shift, axis=1)
+        (searched,), previous = detector.detect(moved), detector.follow(moved, previous)
+        assert _apart(searched, _xy(previous[0])) < 0.05
+        assert previous[0].side == searched.side
+    assert detector.follow(np.full_like(picture, 128), previous) == ()
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 900, 3), (64, 64, 3)])
 def test_any_shape_and_no_hand_in_noise(detector: HandDetector, shape: tuple[int, ...]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -295,6 +382,19 @@ def test_the_clip_of_a_hand(media: Path, detector: HandDetector) -> None:
     capture.release()
     assert np.mean([len(hands) == 1 for hands in found]) >= 0.95
     assert np.mean([hands[0].side == "right" for hands in found if hands]) >= 0.95
+
+
+@pytest.mark.data
+def test_the_clip_of_a_hand_followed_from_frame_to_frame(media: Path, detector: HandDetector) -> None:
+    capture = cv2.VideoCapture(str(media / "hand_video.mp4"))
+    follower = Follower(detector)
+    found = []
+    for k in range(60):
+        _, frame_bgr = capture.read()
+        found.append(follower.update(np.ascontiguousarray(frame_bgr[..., ::-1]), k / 25))
+    capture.release()
+    assert all(len(hands) == 1 for hands in found)
+    assert np.mean([hands[0].side == "right" for hands in found]) >= 0.95
 
 
 @pytest.mark.data

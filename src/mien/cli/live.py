@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mien.errors import InputError
+from mien.errors import InputError, UnknownName
 from mien.live import Display, Ended, LiveSession, Outputs, SceneOutput
 from mien.outputs.events import EventWriter
 from mien.outputs.hooks import EventCommand
@@ -207,7 +207,12 @@ def _event_outputs(targets: _Targets, stack: ExitStack) -> tuple[Callable[[Event
     if targets.events is not None:
         outputs.append(stack.enter_context(EventWriter(targets.events)).write)
     if targets.on_event is not None:
-        outputs.append(stack.enter_context(EventCommand(targets.on_event)))
+        try:
+            outputs.append(stack.enter_context(EventCommand(targets.on_event)))
+        except UnknownName:
+            raise
+        except InputError as error:
+            raise typer.BadParameter(str(error), param_hint="--on-event") from error
     return tuple(outputs)
 
 

@@ -30,8 +30,8 @@ class Follower:
 
     Args:
         detector: finds and follows; stays open when this is done.
-        within_s: longest time from the first frame that shows a new hand to the frame that has it, in seconds.
-            0 searches every frame.
+        within_s: longest time from when a new hand comes into view, be it just after a frame, to the frame in which it
+            is found, in seconds; slower frames are all searched, and so are all with 0.
         eager_s: how long after a hand was lost every frame is searched, in seconds.
     """
 
@@ -61,7 +61,7 @@ class Follower:
         if not 0 <= pace_s <= self.within_s or size_hw != self._size_hw:
             self.restart()
             pace_s = 0.0
-        # Were the search left to the next frame, it would come too late.
+        # Left to the next frame the search would come too late.
         due = time_s - self._searched_s + pace_s > self.within_s
         eager = time_s - self._lost_s <= self.eager_s
         hands = self._detector.follow(image_rgb, self._hands, search=due or eager)

@@ -124,7 +124,8 @@ class HandDetector(Resource):
         Returns:
             hands as `detect` gives them; each is read anew, its track and reading are not those of `previous`.
         """
-        hands = self._hands(image_rgb, [_square_of_landmarks(_points_xy(hand)) for hand in previous])
+        squares = [_square_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2]) for hand in previous]
+        hands = self._hands(image_rgb, squares)
         if search or len(hands) < len(previous):
             hands = self._searched(image_rgb, hands)
         return tuple(_hand(reading) for reading in hands[: self._max_hands])
@@ -286,10 +287,6 @@ def _extent(reading: _Reading) -> tuple[float, float]:
 
 def _distance(a: _Reading, b: _Reading) -> float:
     return float(np.linalg.norm(a.points_xyz[:, :2] - b.points_xyz[:, :2], axis=1).mean())
-
-
-def _points_xy(hand: Hand) -> Floats:
-    return np.array([point[:2] for point in hand.landmarks_xyz], np.float64)
 
 
 def _hand(reading: _Reading) -> Hand:

@@ -91,7 +91,7 @@ class _Answer:
         if average_s > 0:
             # The first frame counts no longer than others: the correction of Kingma and Ba 2015, Adam, section 3.
             share = math.expm1(-passed_s / average_s) / min(math.expm1(-(age_s + passed_s) / average_s), -1e-12)
-        if share == 1.0 or scores.keys() != self.scores.keys():
+        if share == 1.0:
             self.scores = scores
             return
         mixed = {label: old + share * (scores[label] - old) for label, old in self.scores.items()}
@@ -101,7 +101,7 @@ class _Answer:
         """The label that the average calls for, as long as possible the one of before."""
         best = max(self.scores, key=lambda label: self.scores[label])
         if self.wanted is not None:
-            held = self.scores.get(self.wanted, 0.0)
+            held = self.scores[self.wanted]
             overtaken = self.scores[best] >= threshold and self.scores[best] - held >= slack
             if held >= threshold - slack and not (overtaken and best != self.wanted):
                 return self.wanted
@@ -119,8 +119,7 @@ class _Answer:
 
     def reading(self) -> Reading:
         label = self.shown or max(self.scores, key=lambda label: self.scores[label])
-        confidence = self.scores.get(label, 0.0)
-        return Reading(label=label, confidence=confidence, uncertain=self.shown is None, scores=self.scores)
+        return Reading(label=label, confidence=self.scores[label], uncertain=self.shown is None, scores=self.scores)
 
 
 class Smoother:
@@ -188,6 +187,9 @@ class Smoother:
         if item.track is None or item.reading is None:
             return item
         answer = self._answers.get((task, item.track))
+        if answer is not None and answer.scores.keys() != item.reading.scores.keys():
+            events.extend(answer.tell(None, answer.seen_s))  # another model: nothing to average with
+            answer = None
         if answer is None:
             answer = _Answer(task, item.track, time_s, time_s, item.reading.scores, since_s=time_s)
             self._answers[task, item.track] = answer

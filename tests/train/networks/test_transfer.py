@@ -54,6 +54,7 @@ def file(state: dict[str, Tensor], tmp_path: Path) -> Path:
 def test_frozen_parts_do_not_learn_and_no_statistics_move(unfreeze: int) -> None:
     network = Tiny(unfreeze)
     assert [part[0].weight.requires_grad for part in network.features] == [i >= 3 - unfreeze for i in range(3)]
+    assert not network.features.training, "a trainer may never call train()"
     assert network.train() is network
     assert network.training
     assert network.classifier.training

@@ -47,6 +47,7 @@ class Transfer(Network):
             raise RecipeError(f"network.unfreeze lies between 0 and {len(parts)} for this network, got {unfreeze}")
         for part in parts[: len(parts) - unfreeze]:
             part.requires_grad_(False)
+        self.features.eval()  # Lightning trains modules in the mode they come in
 
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation mode for all but `features`."""
