@@ -20,6 +20,7 @@ from mien.outputs.responder import Responder
 from mien.outputs.responses import Responses
 from mien.outputs.voice import RecordingVoice
 from mien.outputs.window_status import Command, Status
+from mien.pipeline import Options
 from mien.pixels.videos import VideoReader
 from mien.scene import Event, Face, Frame, Reading, Scene
 from mien.stages.sources import FakeLiveSource, FakeSource, Fault, Retry, Source
@@ -39,6 +40,7 @@ class Seeing:
     labels: Callable[[float], str] = lambda _: "happy"
     tasks: tuple[str, ...] = ("emotion", "gesture")
     thresholds: dict[str, float] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
     seconds: float = 0.0
     error_at: int | None = None
     restarts: int = 0
@@ -201,6 +203,18 @@ def test_a_bug_anywhere_ends_the_run_within_two_seconds_as_it_is(where: str) -> 
         session(source, seeing, outputs).run()
     assert time.monotonic() - started < 2.5
     assert not [thread.name for thread in threading.enumerate() if thread.name == "mien-analysis"]
+
+
+def test_each_file_of_a_folder_has_its_own_tracks_and_events() -> None:
+    class Two(FakeSource):
+        def __next__(self) -> Frame:
+            frame = super().__next__()
+            return Frame(frame.image_rgb, frame.index, frame.time_s, "a" if frame.index < 30 else "b")
+
+    seeing, events = Seeing(), list[Event]()
+    session(Two(images(60), fps=25), seeing, Outputs(events=(events.append,))).run()
+    assert [event.kind for event in events] == ["start", "end", "start", "end"]
+    assert seeing.restarts == 2
 
 
 def test_an_end_in_the_middle_of_a_file_is_told_after_what_came_before() -> None:

@@ -23,6 +23,7 @@ from mien.runner import Moment, Runner
 from mien.scene import Event, Frame, Scene
 from mien.stages.smooth import Smoother, SmoothSettings
 from mien.stages.sources import Source
+from mien.stages.steady import Steadier
 
 POLL_S = 1 / 60
 """How often a window is drawn and its keys are read while no frame comes."""
@@ -121,6 +122,7 @@ class LiveSession(Resource):
         self._recording = outputs.recording
         self._own_recording: Recording | None = None
         self._source_name: str | None = None
+        self._steadier = Steadier()
         self._scene: Scene | None = None
         self._caption, self._caption_s = "", 0.0
         self._message, self._message_s = "", 0.0
@@ -152,6 +154,7 @@ class LiveSession(Resource):
                 if moment is not None:
                     self._take(moment)
                 self._show()
+            self._runner.close()  # the smoother is the analysis thread's until then
             for event in self._smoother.finish():
                 self._tell(event)
         return Ended(
@@ -183,11 +186,15 @@ class LiveSession(Resource):
         return self._quit or (self._until is not None and time.monotonic() >= self._until)
 
     def _take(self, moment: Moment) -> None:
-        scene = self._scene = moment.scene
+        scene = moment.scene
+        if self._scene is None or self._scene.source != scene.source:
+            self._steadier = Steadier()
+        # Trembling boxes are steadied for the eye; what is recorded as data stays as it was found.
+        self._scene = self._steadier.update(scene)
         for output in self.outputs.scenes:
             output.write(scene)
         if self._recording is not None:
-            self._recording.write(scene)
+            self._recording.write(self._scene)
         for event in moment.events:
             self._tell(event)
         self._respond(moment)
@@ -289,8 +296,13 @@ class LiveSession(Resource):
 
 
 def _settings(analyzer: Analyzer) -> SmoothSettings:
-    """The models' own thresholds for what counts as uncertain."""
-    return SmoothSettings(**{f"{task}_threshold": least for task, least in analyzer.thresholds.items()})
+    """The thresholds that were chosen for what counts as uncertain, else the models' own."""
+    thresholds: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
+    for name in ("emotion_threshold", "gesture_threshold"):
+        chosen = getattr(analyzer.options, name)
+        if chosen is not None:
+            thresholds[name] = chosen
+    return SmoothSettings(**thresholds)
 
 
 def _free_name(path: Path) -> Path:

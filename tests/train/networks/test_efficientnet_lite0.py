@@ -9,11 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mien.data.dataset import Dataset
 from mien.errors import RecipeError
+from mien.labels import GESTURES_4
 from mien.pixels.images import read_image
 from mien.pixels.preprocess import InputSpec, to_batch
+from mien.train.fit import RunOptions, fit, trained_network
 from mien.train.networks.efficientnet_lite0 import EfficientNetLite0, InvertedBottleneck
 from mien.train.networks.network import parameter_count
+from mien.train.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,26 @@ def test_the_last_parts_learn_and_keep_the_statistics_of_imagenet() -> None:
     learning = {name for name, parameter in network.features.named_parameters() if parameter.grad is not None}
     assert {name.split(".")[0] for name in learning} == {"16", "17"}
     assert {"16.depthwise.1.weight", "17.0.weight"} <= learning
+
+
+@pytest.mark.filterwarnings("ignore:Found .* in eval mode at the start of training")  # on purpose
+def test_a_whole_run_moves_weights_and_no_statistics(tmp_path: Path) -> None:
+    changes = {"network.weights": "none", "input.size_hw": "[32, 32]", "fit.epochs": "2", "fit.batch": "8"}
+    recipe = load_recipe("gesture_lite0", changes={**changes, "fit.precision": "32-true"})
+    labels = np.tile(np.arange(4), 6)
+    dataset = Dataset(
+        samples=np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8),
+        labels=labels,
+        split=np.array(["train"] * 16 + ["validation"] * 8),
+        groups=np.full(24, ""),
+        label_set=GESTURES_4,
+    )
+    fit(recipe, dataset, RunOptions(out=tmp_path / "run", device="cpu", progress=False))
+    _, network = trained_network(tmp_path / "run")
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert all(not norm.running_mean.any() and bool((norm.running_var == 1).all()) for norm in norms)
+    assert [bool(norm.bias.any()) for norm in norms] == sorted(bool(norm.bias.any()) for norm in norms)
+    assert norms[-1].bias.any()
 
 
 def test_there_are_eighteen_parts() -> None:
