@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from mien.live import Ended, LiveSession, Outputs
 from mien.outputs.events import EventWriter
@@ -26,12 +27,11 @@ from mien.outputs.recording import Recording
 from mien.outputs.records import JsonlWriter
 from mien.outputs.responder import Responder
 from mien.outputs.responses import Responses
-from mien.outputs.video import VideoWriter
 from mien.outputs.voice import open_voice
 from mien.outputs.window import Window
 from mien.pipeline import Analyzer, Options
 from mien.pixels.artwork import demo_frames
-from mien.stages.sources import PacedSource, open_source
+from mien.stages.sources import FakeSource, PacedSource
 
 FPS = 30.0
 SIZE_HW = (480, 640)
@@ -59,7 +59,6 @@ def main() -> None:
 
 
 def run(folder: Path, seconds: float) -> Ended:
-    clip = drawn(folder / "clip.mp4")
     with ExitStack() as stack:
         recording = Recording(folder / "recording.mp4")
         stack.callback(recording.close)
@@ -76,16 +75,13 @@ def run(folder: Path, seconds: float) -> Ended:
             recording=recording,
         )
         analyzer = stack.enter_context(Analyzer(Options(follow=True)))
-        source = PacedSource(lambda: open_source(clip), FPS, repeat=True)
+        source = PacedSource(FakeSource(pictures(), fps=FPS), FPS, repeat=True)
         return LiveSession(source, analyzer, outputs, seconds=seconds).run()
 
 
-def drawn(path: Path) -> Path:
-    frames = [cv2.resize(frame, SIZE_HW[::-1], interpolation=cv2.INTER_AREA) for frame in demo_frames()]
-    with VideoWriter(path, FPS, SIZE_HW) as video:
-        for frame in [*frames, *frames[::-1]]:
-            video.write(frame)
-    return path
+def pictures() -> list[np.ndarray]:
+    there = [cv2.resize(frame, SIZE_HW[::-1], interpolation=cv2.INTER_AREA) for frame in demo_frames()]
+    return [*there, *there[::-1]]
 
 
 def watch(samples: list[float], stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -36,7 +37,11 @@ def mien(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
 
     def run(*words: object) -> Ended:
         capfd.readouterr()
-        code = main([str(word) for word in words])
+        try:
+            code = main([str(word) for word in words])
+        finally:
+            # The command logs to the stderr of this test, which is closed after it.
+            logging.basicConfig(handlers=[logging.NullHandler()], force=True)
         caught = capfd.readouterr()
         return Ended(code, caught.out, caught.err)
 

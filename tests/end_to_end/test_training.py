@@ -39,7 +39,7 @@ def test_two_epochs_on_a_tenth_of_fer2013(data_root: Path, media: Path, tmp_path
 
     mien("evaluate", run, "--data", faces, "--split", "validation", "--out", report)
     metrics = json.loads((report / "metrics.json").read_text("utf-8"))
-    assert summary["best_val_accuracy"] == pytest.approx(metrics["scores"]["accuracy"], abs=5e-4)
+    assert summary["best_val_accuracy"] == pytest.approx(metrics["figures"]["accuracy"], abs=5e-4)
     assert (report / "report.html").stat().st_size > 50_000
 
     mien("export", run, model, "--data", faces)

@@ -299,6 +299,7 @@ def test_an_interrupted_run_keeps_its_epochs_and_goes_on(
         return step(self, batch, index)
 
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "training_step", interrupting)
         try:

@@ -208,8 +208,9 @@ class PygamePlayer(Player):
         self._is_ours = False
 
     def open(self, stop: threading.Event) -> None:
-        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # its greeting would go to stdout
-        from pygame import error, mixer
+        from mien.outputs.window_pygame import pygame
+
+        error, mixer = pygame.error, pygame.mixer
 
         if mixer.get_init():
             return

@@ -330,6 +330,7 @@ def _quiet() -> Iterator[None]:
                 ".*Checkpoint directory .* exists and is not empty.*",
                 ".*GPU available but not used.*",
                 ".*isinstance.*treespec.*",
+                ".*in eval mode at the start of training.*",  # frozen layers, on purpose
             ):
                 warnings.filterwarnings("ignore", text)
             yield
