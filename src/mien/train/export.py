@@ -33,12 +33,14 @@ _DATA = {
     "fer2013": """FER2013 (Goodfellow et al. 2013), collected from the web for a research challenge: the rights in its
 images are unresolved. Votes of FER+ (Barsoum et al. 2016): MIT. The labels are noisy: those of FER2013 agree with the
 FER+ plurality on 64.5 % of PrivateTest.""",
+    "images": """A data set of its user's own; its rights are theirs to state.""",
     "hands": """Landmarks found by the package's hand detector in sign-language pictures that were published for
 research and study under various terms; few signers, whose pictures are near copies of one another.""",
 }
 _LIMITATIONS = {
     "fer2013": """Disgust and fear are read worst, and a sad face is often taken for a neutral one. Posed web pictures
 are not everyday faces; small, turned, covered or dark faces are read less well.""",
+    "images": """It knows what its data set showed: other people, places and light may be read less well.""",
     "hands": """A V whose other fingers are hard to see (small or blurred hands) is read worst. The gesture is read from
 landmarks: where these are wrong, for example on hands seen edge-on or holding things, so is the answer. Gestures that
 are none of the four may be taken for one of them: a thumb held up is often read as a punch.""",

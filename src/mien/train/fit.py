@@ -32,6 +32,7 @@ from mien.files import output_error, write_whole
 from mien.labels import label_set
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.learner import BatchPositions, Learner, TensorBatches
+from mien.train.networks import load_start_weights
 from mien.train.recipe import Recipe, recipe_from_dict
 
 RECIPE_FILE = "recipe.json"
@@ -83,11 +84,13 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     _check_samples(recipe, dataset)
     counts = _class_counts(recipe, train, options)
     _check_device(options)
-    _claim_folder(recipe, options)
     if options.threads:
         torch.set_num_threads(options.threads)
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
+    if not options.resume:
+        load_start_weights(learner.network, recipe)
+    _claim_folder(recipe, options)
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
