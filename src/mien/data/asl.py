@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.data.classes import SPLIT_NAMES, natural_key
+from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, natural_key
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import PICTURE_SUFFIXES, Listed, Listing, OnProblem, raise_problem
 from mien.errors import DataError, UnreadableMedia
@@ -27,8 +26,6 @@ NEAR_COPIES = (
     "figures measured on this split prove nothing about new signers."
 )
 
-_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
-"""Massey University's names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
 
 logger = logging.getLogger(__name__)
 
@@ -237,11 +234,11 @@ def _pictures(folder: Path) -> list[Path]:
 def _is_another_letter(path: Path, gesture: str, letters: Mapping[str, str]) -> bool:
     if gesture != "none" or path.parent.name.casefold() != "other":
         return False
-    named = _SIGNER.match(path.name)
+    named = NAMED_SIGNER.match(path.name)
     letter = (named.group(2) if named else path.name[:1]).upper()
     return letter in FIST_LETTERS or letter in LETTERS or letter in letters
 
 
 def _group(path: Path, source: str) -> str:
-    named = _SIGNER.match(path.name)
+    named = NAMED_SIGNER.match(path.name)
     return named.group(1).lower() if named else source

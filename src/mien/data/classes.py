@@ -27,6 +27,9 @@ _SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("other", "nothing"), "none"),
 }
 
+NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
+"""Massey University's file names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
+
 _DIGITS = re.compile(r"(\d+)")
 
 

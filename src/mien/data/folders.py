@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mien.data.classes import SPLIT_NAMES, match_classes, natural_key
+from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, match_classes, natural_key
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import (
     PICTURE_SUFFIXES,
@@ -29,7 +29,6 @@ FACTS_NAME = "dataset.json"
 """The file beside the folders that keeps what they cannot: label set, source, caveats, groups."""
 
 _BOTH_NONE = {"other", "nothing"}
-_MASSEY_NAME = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
 _LETTER_NAME = re.compile(r"()([a-z])\d+\.", re.IGNORECASE)
 
 
@@ -246,11 +245,11 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _signer(name: str) -> str:
-    named = _MASSEY_NAME.match(name)
+    named = NAMED_SIGNER.match(name)
     return named.group(1).lower() if named else ""
 
 
 def _is_misleading(name: str) -> bool:
     """Whether a file of `other` shows a letter that is no `none`: a gesture, or a fist to anyone but a signer."""
-    named = _MASSEY_NAME.match(name) or _LETTER_NAME.match(name)
+    named = NAMED_SIGNER.match(name) or _LETTER_NAME.match(name)
     return named is not None and (named.group(2).upper() in FIST_LETTERS or named.group(2).upper() in LETTERS)

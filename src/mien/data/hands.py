@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.classes import NAMED_SIGNER
 from mien.data.dataset import Dataset
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import FIST_LETTERS, GESTURES, LETTERS
@@ -24,8 +25,6 @@ from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
-_NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
-"""Massey University's names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +144,7 @@ def _class_pictures(folder: Path) -> Iterator[HandPicture]:
     for path in sorted(folder.iterdir(), key=_natural):
         if path.suffix.lower() not in _SUFFIXES or not path.is_file():
             continue
-        named = _NAMED_SIGNER.match(path.name)
+        named = NAMED_SIGNER.match(path.name)
         letter = (named.group(2) if named else path.name[:1]).upper()
         if name == "other" and (letter in FIST_LETTERS or letter in LETTERS):
             continue
