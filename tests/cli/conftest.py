@@ -66,6 +66,21 @@ def mien_process() -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
+@pytest.fixture
+def mien_without() -> Callable[..., Ended]:
+    """Runs the command in a process of its own in which a module cannot be imported."""
+
+    def run(module: str, *words: object) -> Ended:
+        program = (
+            "import sys; sys.modules[sys.argv[1]] = None; from mien.cli.main import main; sys.exit(main(sys.argv[2:]))"
+        )
+        command = [sys.executable, "-c", program, module, *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def drawn() -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB: a drawn picture with a face and a hand that the detectors find."""

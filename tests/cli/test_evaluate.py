@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,13 +157,8 @@ def test_bad_input_is_one_sentence(
 
 
 @pytest.mark.parametrize("module", ["seaborn", "sklearn.metrics"])
-def test_a_missing_extra_is_named(
-    mien: Run, faces: Path, answers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
-) -> None:
-    for name in [name for name in sys.modules if name.startswith("mien.train")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, module, None)
-    ended = mien("evaluate", answers, "--data", faces, "--out", tmp_path / "r")
+def test_a_missing_extra_is_named(mien_without: Run, faces: Path, answers: Path, tmp_path: Path, module: str) -> None:
+    ended = mien_without(module, "evaluate", answers, "--data", faces, "--out", tmp_path / "r")
     assert ended.code == 1
     assert "pip install 'mien[data]'" in ended.err
 

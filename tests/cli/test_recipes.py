@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,13 +151,15 @@ def test_an_unknown_recipe_is_wrong_use(mien: Run, name: str, near: str) -> None
     ],
 )
 def test_a_missing_extra_is_named(
-    mien: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], module: str, extra: str
+    mien_without: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    module: str,
+    extra: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for loaded in [name for name in sys.modules if name.startswith("mien.train.networks")]:
-        monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.setitem(sys.modules, module, None)
-    ended = mien(*words)
+    ended = mien_without(module, *words)
     assert ended.code == 1
     (sentence,) = ended.sentences
     assert f"pip install 'mien[{extra}]'" in sentence

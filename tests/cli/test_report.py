@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,15 +88,12 @@ def test_bad_events_are_one_sentence(mien: Run, records: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("module", "extra"), [("pyarrow", "table"), ("matplotlib", "data")])
-def test_what_is_not_installed_is_named(records: Path, tmp_path: Path, module: str, extra: str) -> None:
-    program = (
-        "import sys; from mien.cli.main import main; sys.modules[sys.argv[1]] = None; "
-        "sys.exit(main(['report', sys.argv[2], '--out', sys.argv[3]]))"
-    )
-    words = [sys.executable, "-c", program, module, str(records), str(tmp_path / "page.html")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == f"mien: This needs {module}, which is not installed; run: pip install 'mien[{extra}]'\n"
+def test_what_is_not_installed_is_named(
+    mien_without: Run, records: Path, tmp_path: Path, module: str, extra: str
+) -> None:
+    ended = mien_without(module, "report", records, "--out", tmp_path / "page.html")
+    assert ended.code == 1
+    assert ended.err == f"mien: This needs {module}, which is not installed; run: pip install 'mien[{extra}]'\n"
 
 
 @pytest.mark.parametrize("words", [(), ("a.csv", "b.csv"), ("a.csv", "--wrong")])
