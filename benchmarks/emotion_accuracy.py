@@ -1,102 +1,92 @@
-"""Accuracy of an emotion model on FER2013, by the run-time path: ONNX Runtime, one view of each image.
+"""Accuracy of an emotion model on FER2013, by the run-time path (ONNX Runtime), and everything its card tells.
 
-    python benchmarks/emotion_accuracy.py fer2013.csv.xz --votes fer2013new.csv [--split test] [--model NAME_OR_FOLDER]
+    python benchmarks/emotion_accuracy.py FER2013 [--votes fer2013new.csv] [--split validation] [--model NAME_OR_FOLDER]
+                                          [--scores FILE]
 
+FER2013 is its CSV or a packed file. One run prints: one view of each image, averaged with its mirror image, without
+images that equal a training image or an earlier one, against the FER+ plurality; accuracy, macro F1, calibration; how
+many answers are not uncertain and how many of those are right; precision, recall and F1 by label; confusions.
+`--scores` writes the same as JSON for `mien export --scores`.
 Choose models on `--split validation` (PublicTest); `--split test` (PrivateTest) is for the model that was chosen.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sklearn.metrics import classification_report, confusion_matrix
 
-from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import load_ferplus
-from mien.pixels.preprocess import to_batch
-from mien.stages.classify import EMOTION_MODEL, ExpressionClassifier
-from mien.train.scores import accuracy_interval, summary_scores
+from mien.data.load import load_dataset
+from mien.stages.classify import EMOTION_MODEL
+from mien.train.answers import answers_of_subject
+from mien.train.evaluate import Circumstances, Evaluation, evaluate
+from mien.train.report_tables import count_rows, summary_rows
+from mien.train.score_list import Measurement, evaluation_scores
+from mien.train.subjects import open_model
+
+USAGES = {"validation": "PublicTest", "test": "PrivateTest"}
 
 
 def main() -> None:
     arguments = _arguments()
     votes = load_ferplus(arguments.votes) if arguments.votes else None
-    dataset = load_fer2013(arguments.csv, votes=votes)
-    part = dataset.part(arguments.split)
-    with ExpressionClassifier(arguments.model) as classifier:
-        probabilities = classifier.probabilities(to_batch(part.samples, classifier.spec))
-        threshold = classifier.threshold
-    right = probabilities.argmax(axis=1) == part.labels
-    certain = probabilities.max(axis=1) >= threshold
-
-    table = Table(
-        title=f"{arguments.model} on {arguments.split} of {part.source}, {len(part)} images, one view", box=None
-    )
-    for heading in ("figure", "value"):
-        table.add_column(heading)
-    low, high = accuracy_interval(right)
-    figures = summary_scores(probabilities, part.labels)
-    for name, value in figures.items():
-        table.add_row(
-            name, f"{value:.4f}" + (f"  (95 % interval {low:.4f} to {high:.4f})" if name == "accuracy" else "")
-        )
-    fresh = ~_repeats(dataset.samples, dataset.split == "train", part.samples)
-    table.add_row("accuracy without copies", f"{right[fresh].mean():.4f}  ({fresh.sum()} images)")
-    table.add_row(f"answers with confidence {threshold:g} or more", f"{certain.mean():.4f} of all")
-    table.add_row("their accuracy", f"{right[certain].mean():.4f}")
-    if part.votes is not None:
-        voted = part.votes.sum(axis=1) > 0
-        plurality = part.votes[voted].argmax(axis=1)
-        agrees = probabilities[voted].argmax(axis=1) == plurality
-        table.add_row("accuracy against the FER+ plurality", f"{agrees.mean():.4f}  ({voted.sum()} images)")
-    Console(width=120).print(table)
+    dataset = load_dataset(arguments.data, votes=votes)
+    with open_model(arguments.model) as subject:
+        answers = answers_of_subject(subject, dataset, arguments.split)
+    evaluation = evaluate(subject.about, answers, dataset, Circumstances(split=arguments.split))
+    _print(evaluation, USAGES[arguments.split])
     if arguments.scores:
-        _write_scores(arguments, figures, len(part))
+        measurement = Measurement(
+            data="FER2013",
+            split=USAGES[arguments.split],
+            what="images",
+            chosen="chosen on PublicTest",
+            command=f"python benchmarks/emotion_accuracy.py FER2013 --votes fer2013new.csv --split {arguments.split}",
+        )
+        scores = [asdict(score) for score in evaluation_scores(evaluation.figures, measurement)]
+        arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
 
-    names = list(part.label_set.labels)
-    print(classification_report(part.labels, probabilities.argmax(axis=1), target_names=names, digits=3))
-    matrix = confusion_matrix(part.labels, probabilities.argmax(axis=1))
-    print("rows true, columns predicted:", " ".join(names))
-    print(np.array2string(matrix))
 
-
-def _write_scores(arguments: argparse.Namespace, figures: dict[str, float], count: int) -> None:
-    usage = {"validation": "PublicTest", "test": "PrivateTest"}[arguments.split]
-    scores = [
-        {
-            "metric": name,
-            "value": round(value, 4),
-            "data": "FER2013",
-            "split": usage,
-            "protocol": f"all {count} images, one view, chosen on PublicTest",
-            "command": f"python benchmarks/emotion_accuracy.py fer2013.csv.xz --split {arguments.split}",
-        }
-        for name, value in figures.items()
+def _print(evaluation: Evaluation, usage: str) -> None:
+    figures, about = evaluation.figures, evaluation.about
+    calibration, risk = figures["calibration"]["after"], figures["risk_coverage"]
+    rows = [(name, value, interval) for name, value, interval in summary_rows(evaluation)]
+    rows += [(words, f"{calibration[name]:.4f}", "") for name, words in (("ece", "ECE, 15 bins"), ("nll", "NLL"))]
+    rows.append((f"answers with a confidence of {risk['threshold']:g} or more", f"{risk['coverage']:.2%}", ""))
+    if risk["accuracy"] is not None:
+        rows.append(("their accuracy", f"{risk['accuracy']:.2%}", ""))
+    title = f"{about.name} on {usage} of {evaluation.facts['data']['source']}, {figures['samples']:,} images"
+    _table(title, ("figure", "value", "95 % interval"), rows)
+    header = ("counted", "images", "accuracy", "macro F1", "balanced")
+    _table("in other ways", header, count_rows(evaluation))
+    report = [
+        (label, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1-score")), f"{row['support']:.0f}")
+        for label, row in figures["report"].items()
     ]
-    arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
+    _table("by label", ("label", "precision", "recall", "F1", "images"), report)
+    print("rows true, columns predicted:", " ".join(figures["confusion"]["labels"]))
+    print(np.array2string(np.array(figures["confusion"]["counts"])[:, :-1]))
 
 
-def _repeats(images: np.ndarray, train: np.ndarray, tested: np.ndarray) -> np.ndarray:
-    """Which of the tested images equal a training image or an earlier tested one."""
-    seen = {hashlib.sha1(image.tobytes()).hexdigest() for image in images[train]}
-    repeats = np.zeros(len(tested), bool)
-    for i, image in enumerate(tested):
-        key = hashlib.sha1(image.tobytes()).hexdigest()
-        repeats[i] = key in seen
-        seen.add(key)
-    return repeats
+def _table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(title=title, title_justify="left", box=None)
+    for i, heading in enumerate(header):
+        table.add_column(heading, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("csv", type=Path)
-    parser.add_argument("--votes", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--votes", type=Path, help="the FER+ table; packed files have the votes in them")
     parser.add_argument("--split", choices=("validation", "test"), default="validation")
     parser.add_argument("--model", default=EMOTION_MODEL)
     parser.add_argument("--scores", type=Path, help="write the figures as JSON, for `mien export --scores`")

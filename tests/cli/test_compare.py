@@ -40,6 +40,20 @@ def test_the_document_of_rebuilt_systems(mien: Run, run: Path, tmp_path: Path) -
     assert str(tmp_path) not in text, "no folder of this machine"
 
 
+def test_figures_for_the_list_of_recipes(mien: Run, run: Path, tmp_path: Path) -> None:
+    ended = mien("compare", run, "--measured", tmp_path / "new" / "measured.json")
+    assert ended.code == 0, ended.err
+    assert json.loads((tmp_path / "new" / "measured.json").read_text("utf-8")) == {
+        "cnn": {
+            "accuracy": 0.66,
+            "on": "validation, best epoch",
+            "command": "mien train cnn --data DATA",
+            "ref": "A-emo2",
+            "author_score": 0.656,
+        }
+    }
+
+
 def test_a_bad_folder_is_reported_and_the_rest_done(mien: Run, run: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "metrics.json").write_text("{", "utf-8")

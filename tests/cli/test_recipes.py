@@ -70,6 +70,20 @@ def test_our_figures_stand_beside_the_authors_once_measured(
     assert "65.6 %   67.9 %" in line
 
 
+def test_another_figure_of_the_same_author_is_marked(
+    mien: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = {"accuracy": 0.595, "on": "validation, best epoch", "command": "mien train", "ref": "D-tuned, 12 epochs"}
+    (tmp_path / "measured.json").write_text(json.dumps({"emotion_tuned": {**figure, "author_score": 0.593}}))
+    monkeypatch.setattr(recipes, "_MEASURED", tmp_path / "measured.json")
+    listed = mien("recipes").out.splitlines()
+    (line,) = (line for line in listed if line.startswith("emotion_tuned "))
+    assert "65.0 %  59.5 %*" in line
+    assert listed[-1] == "* emotion_tuned: our figure is for D-tuned, 12 epochs, where the author has 59.3 %"
+    shown = mien("recipes", "show", "emotion_tuned").out.splitlines()[-1]
+    assert shown.startswith("mien: 59.5 % validation, best epoch; our figure is for D-tuned, 12 epochs")
+
+
 def test_show_prints_reasons_layers_and_totals(mien: Run) -> None:
     ended = mien("recipes", "show", "emotion_cnn3_elu")
     assert ended.code == 0

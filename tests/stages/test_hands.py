@@ -167,7 +167,7 @@ def test_squares_agree_when_place_size_and_turn_are_near(square: Square, agree: 
 def test_hopeless_landmarks_are_not_read_again() -> None:
     landmarks = _fake_landmarks(0.01, again=0.01)
     palms = _fake_palms((1000, 20))
-    assert HandDetector(palms=palms, landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8)) == ()
+    assert HandDetector(palms=palms, landmarks=landmarks).detect(np.zeros((384, 384, 3), np.uint8)) == ()
     assert len(landmarks.batches) == 2, "once in the picture and once with a border around it"
 
 
@@ -194,8 +194,36 @@ def drawn_hand() -> np.ndarray:
 
 def test_without_palms_the_landmark_network_rests() -> None:
     landmarks = _fake_landmarks()
-    assert HandDetector(palms=_fake_palms(), landmarks=landmarks).detect(np.zeros((9, 5, 3), np.uint8)) == ()
+    assert HandDetector(palms=_fake_palms(), landmarks=landmarks).detect(np.zeros((9, 300, 3), np.uint8)) == ()
     assert landmarks.batches == []
+
+
+@pytest.mark.parametrize(("presence", "found"), [(0.95, 1), (0.7, 0)])
+def test_a_small_frame_without_palms_may_be_the_hand_itself(presence: float, found: int) -> None:
+    detector = HandDetector(palms=_fake_palms(), landmarks=_fake_landmarks(presence))
+    hands = detector.detect(np.zeros((100, 50, 3), np.uint8))
+    assert len(hands) == found
+    for hand in hands:
+        np.testing.assert_allclose(hand.landmarks_xyz[0][:2], [25 + 100 * (72 / 224 - 0.5), 100 * 172 / 224])
+
+
+@pytest.mark.usefixtures("read_once")
+def test_a_sure_hand_of_a_small_frame_is_the_only_one_looked_for() -> None:
+    landmarks = _fake_presences(0.92, 0.95)
+    (hand,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
+    assert hand.score == pytest.approx(0.92)
+    assert len([batch for batch in landmarks.batches if len(batch)]) == 1
+
+
+def test_landmarks_of_a_square_are_read_once_and_without_palms() -> None:
+    palms, landmarks = _fake_palms(), _fake_landmarks(0.6)
+    detector = HandDetector(palms=palms, landmarks=landmarks)
+    hand = detector.landmarks_in_square(np.zeros((100, 90, 3), np.uint8), Square((40, 60), 20, 0.0))
+    assert hand is not None
+    np.testing.assert_allclose(hand.landmarks_xyz[0][:2], [30 + 20 * 72 / 224, 50 + 20 * 172 / 224])
+    assert (len(palms.batches), len(landmarks.batches)) == (0, 1)
+    none = HandDetector(palms=palms, landmarks=_fake_landmarks(0.4))
+    assert none.landmarks_in_square(np.zeros((100, 90, 3), np.uint8), Square((40, 60), 20, 0.0)) is None
 
 
 def test_a_crop_without_palms_is_taken_as_the_hand_itself() -> None:

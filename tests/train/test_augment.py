@@ -20,6 +20,7 @@ EVERYTHING: dict[str, Any] = {
     "contrast": 0.3,
     "brightness": 0.2,
     "erasing": 0.5,
+    "camera": 0.3,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mien.errors import InputError
-from mien.train.compare import merged, read_entry
+from mien.train.compare import measured_figures, merged, read_entry
 from mien.train.compare_tables import (
     COMPARISON,
     REPRODUCTION,
@@ -134,6 +134,44 @@ def test_a_run_and_its_evaluation_become_one_row(tmp_path: Path) -> None:
     assert len(rows) == 2
     assert rows[0][COMPARISON.index("ours, without copies")] == "60.0 % (test, 3,000 samples)"
     assert entries[0].folder == run
+
+
+def test_figures_by_recipe(tmp_path: Path) -> None:
+    rebuilt = make_run(tmp_path / "rebuilt", reference=REFERENCE)
+    own = make_run(tmp_path / "own")
+    recipe = json.loads((own / "recipe.json").read_text("utf-8")) | {"name": "mine"}
+    write(own / "recipe.json", recipe)
+    write(own / "test" / "metrics.json", metrics("test", 0.62))
+    nothing = make_run(tmp_path / "nothing")
+    figures = measured_figures([read_entry(folder) for folder in (rebuilt, own, nothing)])
+    assert figures == {
+        "cnn": {
+            "accuracy": 0.6612,
+            "on": "validation, best epoch",
+            "command": "mien train cnn --data DATA",
+            "ref": "A-emo2",
+            "author_score": 0.656,
+        },
+        "mine": {
+            "accuracy": pytest.approx(0.60),
+            "on": "test, 3,000 samples",
+            "command": "mien evaluate cnn --split test",
+        },
+    }
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_recipes_own_reference_counts_before_another(tmp_path: Path, order: tuple[int, int]) -> None:
+    folders = []
+    for ref, accuracy in (("D-tuned", 0.64), ("D-tuned, 12 epochs", 0.59)):
+        folder = make_run(tmp_path / ref, reference=REFERENCE | {"ref": ref})
+        recipe = json.loads((folder / "recipe.json").read_text("utf-8")) | {"name": "emotion_tuned"}
+        write(folder / "recipe.json", recipe)
+        write(folder / "summary.json", {"best_val_accuracy": accuracy})
+        folders.append(folder)
+    figures = measured_figures([read_entry(folders[i]) for i in order])
+    assert (figures["emotion_tuned"]["ref"], figures["emotion_tuned"]["accuracy"]) == ("D-tuned", 0.64)
+    assert measured_figures([read_entry(folders[1])])["emotion_tuned"]["accuracy"] == 0.59
 
 
 def test_the_table_of_rebuilt_systems(tmp_path: Path) -> None:

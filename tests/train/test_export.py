@@ -4,20 +4,25 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError, ModelError, OutputError, UnknownName
 from mien.models.artifact import Artifact, load_artifact, write_artifact
+from mien.models.manifest import Score
 from mien.models.session import Session
 from mien.stages.classify import ExpressionClassifier
-from mien.train.export import ExportOptions, export_run, read_scores, to_onnx
-from mien.train.fit import RunOptions, fit, trained_network
+from mien.train.export import ExportOptions, export_run, to_onnx
+from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
 from mien.train.recipe import load_recipe
-from mien.train.scores import negative_log_likelihood, softmax, summary_scores
+from mien.train.runs import trained_network
+from mien.train.scores import negative_log_likelihood, precise_threshold, softmax, summary_scores
 from mien.train.subjects import prepared
 
 COMMAND = "mien export run model"
@@ -69,7 +74,11 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
     manifest = exported.manifest
     with Session(exported) as session:
         logits = session.run(prepared(validation.samples, manifest.input))[0].astype(np.float64)
-    expected = summary_scores(softmax(logits / manifest.temperature), validation.labels)
+    probabilities = softmax(logits / manifest.temperature)
+    expected = summary_scores(probabilities, validation.labels)
+    certain = probabilities.max(axis=1) >= 0.5
+    expected["coverage_at_0.5"] = certain.mean()
+    expected["accuracy_at_0.5"] = (probabilities.argmax(axis=1) == validation.labels)[certain].mean()
     stated = {score.metric: score.value for score in manifest.scores}
     assert stated == {name: pytest.approx(value, abs=2e-4) for name, value in expected.items()}
     assert {(score.data, score.split, score.command) for score in manifest.scores} == {("bars", "validation", COMMAND)}
@@ -80,6 +89,44 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
 def test_the_card_says_what_counts(exported: Artifact) -> None:
     for words in ("# emotion_residual", "Out of scope", "AI Act", "140 training samples", "| accuracy |", "Apache-2.0"):
         assert words in exported.card
+    assert "below 0.5 is uncertain" in exported.card
+    assert "ONNX Runtime and torch agree within" in exported.card
+    size = exported.model_path.stat().st_size
+    assert f"{size / 1e3:.0f} kB as ONNX" in exported.card
+
+
+def test_the_threshold_can_be_chosen_by_precision(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    options = ExportOptions(command=COMMAND, changes={"export.precision": "0.6"})
+    artifact = export_run(run, tmp_path / "model", tiny_faces, options)
+    validation, threshold = tiny_faces.part("validation"), artifact.manifest.threshold
+    with Session(artifact) as session:
+        logits = session.run(prepared(validation.samples, artifact.manifest.input))[0].astype(np.float64)
+    p = softmax(logits / artifact.manifest.temperature)
+    right = p.argmax(axis=1) == validation.labels
+    assert threshold == pytest.approx(precise_threshold(p.max(axis=1), right, precision=0.6), abs=2e-4)
+    assert threshold != 0.5
+    assert f"below {threshold:g} is uncertain: from there on at least 60.0 % of the answers" in artifact.card
+    stated = {score.metric: score.value for score in artifact.manifest.scores}
+    assert stated[f"coverage_at_{threshold:g}"] == pytest.approx((p.max(axis=1) >= threshold).mean(), abs=2e-2)
+
+
+def test_a_precision_that_nothing_has_writes_nothing(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    options = ExportOptions(command=COMMAND, changes={"export.precision": "0.999"})
+    with pytest.raises(ModelError, match=r"99\.9 % of cases on these 42 validation samples; lower export\.precision"):
+        export_run(run, tmp_path / "model", tiny_faces, options)
+    assert not (tmp_path / "model").exists()
+
+
+def test_scores_of_another_threshold_are_noticed(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    how = {"value": 0.5, "data": "d", "split": "test", "protocol": "p", "command": "c"}
+    for threshold, warnings in ((0.5, 0), (0.7, 1)):
+        caplog.clear()
+        scores = (Score(metric=f"coverage_at_{threshold:g}", **how),)
+        export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND, scores=scores))
+        said = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        assert len(said) == warnings
 
 
 def test_torch_and_onnx_agree_for_any_batch(exported: Artifact, run: Path, tiny_faces: Dataset) -> None:
@@ -165,12 +212,10 @@ def test_the_shipped_networks_export_with_any_batch(name: str, tmp_path: Path) -
 
 
 def test_what_was_found_out_later_goes_into_the_manifest(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
-    score = {"metric": "m", "value": 0.5, "data": "d", "split": "test", "protocol": "p", "command": "c"}
-    (tmp_path / "scores.json").write_text(json.dumps([score]))
     options = ExportOptions(
         command=COMMAND,
         changes={"input.margin": "0.1", "input.lift": "0.05", "input.level": "true", "export.threshold": "0.4"},
-        scores=read_scores(tmp_path / "scores.json"),
+        scores=(Score(metric="m", value=0.5, data="d", split="test", protocol="p", command="c"),),
     )
     artifact = export_run(run, tmp_path / "model", tiny_faces, options)
     spec = load_artifact(tmp_path / "model").manifest.input
@@ -184,8 +229,30 @@ def test_what_was_trained_cannot_change_at_export() -> None:
         ExportOptions(command=COMMAND, changes={"input.mean": "[0.1]"})
 
 
-@pytest.mark.parametrize("text", ["no json", "{}x", '[{"metric": "m"}]', "[1]"])
-def test_scores_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "scores.json").write_text(text)
-    with pytest.raises(InputError, match="scores"):
-        read_scores(tmp_path / "scores.json")
+def test_smaller_weights_are_measured_and_named(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    artifacts = {}
+    for weights in ("float32", "float16", "int8"):
+        options = ExportOptions(command=COMMAND, changes={"export.weights": weights})
+        artifacts[weights] = export_run(run, tmp_path / weights, tiny_faces, options)
+    assert artifacts["float16"].model_path.stat().st_size < artifacts["float32"].model_path.stat().st_size
+    for weights in ("float16", "int8"):
+        assert f"Weights are {weights}: " in artifacts[weights].card
+    assert "Weights are" not in artifacts["float32"].card
+
+
+def test_smaller_weights_that_cost_too_much_are_refused(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(model_bytes: bytes, _weights: str, *, calibration: NDArray[np.float32]) -> bytes:
+        assert calibration.dtype == np.float32
+        model = onnx.load_from_string(model_bytes)
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                tensor.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(tensor), tensor.name))
+        return bytes(model.SerializeToString())
+
+    monkeypatch.setattr("mien.train.export.compact", broken)
+    options = ExportOptions(command=COMMAND, changes={"export.weights": "int8"})
+    with pytest.raises(ModelError, match=r"int8 weights cost \d+\.\d points .* set export.weights to float16"):
+        export_run(run, tmp_path / "model", tiny_faces, options)
+    assert not (tmp_path / "model").exists()

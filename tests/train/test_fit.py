@@ -20,10 +20,11 @@ import torch
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, TrainingStopped, UnknownName
 from mien.labels import GESTURES, LabelSet
-from mien.train.fit import RunOptions, fit, run_recipe, trained_network
+from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 from mien.train.recipe import Recipe, load_recipe
+from mien.train.runs import run_recipe, trained_network
 
 MakeRecipe = Callable[..., Recipe]
 

@@ -14,6 +14,7 @@ from mien.train.scores import (
     expected_calibration_error,
     fitted_temperature,
     negative_log_likelihood,
+    precise_threshold,
     reliability,
     risk_coverage,
     score_intervals,
@@ -177,3 +178,43 @@ def test_intervals_agree_with_resampling_the_answers() -> None:
         assert interval[0] < answer_scores(predicted, labels)[name] < interval[1]
     low, high = accuracy_interval(predicted == labels)
     assert found["accuracy"] == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+
+
+def confident(count: int, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Calibrated answers: each is right as often as its confidence says."""
+    random = np.random.default_rng(seed)
+    confidence = random.uniform(0.3, 1, count)
+    return confidence, random.uniform(size=count) < confidence
+
+
+@pytest.mark.parametrize("precision", [0.8, 0.9, 0.95])
+def test_the_precise_threshold_is_precise_enough_on_new_samples(precision: float) -> None:
+    new_confidence, new_right = confident(200_000, seed=99)
+    reached = []
+    for seed in range(40):
+        threshold = precise_threshold(*confident(6000, seed), precision=precision)
+        assert threshold is not None
+        reached.append(new_right[new_confidence >= threshold].mean())
+    assert np.mean(np.array(reached) >= precision) >= 0.8
+    assert np.mean(reached) < precision + 0.04, "a margin, not a waste"
+
+
+def test_the_precise_threshold_by_hand() -> None:
+    confidence = np.repeat([0.9, 0.6], 100)
+    right = np.ones(200, bool)
+    right[100:150] = False  # of those with 0.6 half are right
+    # All of 100 right: the lower bound is 0.05 ** (1 / 100) = 0.970.
+    assert precise_threshold(confidence, right, precision=0.97) == 0.9
+    assert precise_threshold(confidence, right, precision=0.971) is None
+    assert precise_threshold(confidence, right, precision=0.971, certainty=0.9) == 0.9
+    assert precise_threshold(confidence, right, precision=0.69) == 0.6, "150 of 200 are right"
+    assert precise_threshold(confidence, right, precision=0.74) == 0.9, "75 % themselves, but not their lower bound"
+
+
+def test_the_precise_threshold_is_rounded_up() -> None:
+    assert precise_threshold(np.full(50, 0.123456), np.ones(50, bool), precision=0.5) == 0.1235
+    assert precise_threshold(np.full(50, 0.99999), np.ones(50, bool), precision=0.5) == 1.0
+
+
+def test_no_threshold_is_precise_where_all_is_wrong() -> None:
+    assert precise_threshold(np.linspace(0, 1, 20), np.zeros(20, bool), precision=0.5) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ def compare(
         Path | None,
         typer.Option(help="Markdown file with the author's figures beside ours, e.g. docs/reproduction.md."),
     ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(help="JSON file with our figure of each recipe, as mien recipes shows it.")
+    ] = None,
 ) -> None:
     """Print a Markdown table of several runs: parameters, epochs, time, the author's figure and ours. Needs mien[data].
 
@@ -37,7 +41,7 @@ def compare(
     others are done, and the exit code is 1.
     """
     try:
-        from mien.train.compare import merged
+        from mien.train.compare import measured_figures, merged
         from mien.train.compare_tables import (
             COMPARISON,
             comparison_page,
@@ -61,6 +65,9 @@ def compare(
             command = shlex.join(["mien", "compare", *named, "--reproduction", reproduction.name])
             write_whole(reproduction, reproduction_text(entries, command=command).encode("utf-8"))
             typer.echo(f"written: {reproduction}", err=True)
+        if measured is not None:
+            write_whole(measured, (json.dumps(measured_figures(entries), indent=2) + "\n").encode("utf-8"))
+            typer.echo(f"written: {measured}", err=True)
     if failed:
         raise typer.Exit(1)
 

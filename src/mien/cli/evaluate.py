@@ -141,7 +141,7 @@ def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
     """The data as the run's recipe takes it."""
     from mien.data.hands import find_hand_pictures
     from mien.train.corpus import CorpusPaths
-    from mien.train.fit import run_recipe
+    from mien.train.runs import run_recipe
 
     run = Path(question.subject)
     recipe = run_recipe(run)

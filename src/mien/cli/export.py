@@ -18,7 +18,8 @@ def export(
     data: Annotated[Path, typer.Option(help="The data of the run: the temperature is fitted on its validation split.")],
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     scores: Annotated[
-        list[Path] | None, typer.Option(help="JSON list of scores that a benchmark wrote; may be given again.")
+        list[Path] | None,
+        typer.Option(help="JSON of a benchmark or of mien evaluate; may be given again."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -28,8 +29,9 @@ def export(
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
     try:
         from mien.train.corpus import CorpusPaths
-        from mien.train.export import ExportOptions, export_run, read_scores
-        from mien.train.fit import run_recipe
+        from mien.train.export import ExportOptions, export_run
+        from mien.train.runs import run_recipe
+        from mien.train.score_list import read_scores
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
     changes = dict(setting(text) for text in settings or ())
@@ -38,6 +40,7 @@ def export(
     options = ExportOptions(command=command, changes=changes, scores=measured)
     dataset = corpus(run_recipe(run), CorpusPaths(data=data, votes=votes, cache=run.parent / "cache"))
     artifact = export_run(run, folder, dataset, options)
-    typer.echo(f"{folder}: {artifact.manifest.name}, temperature {artifact.manifest.temperature:g}")
-    for score in artifact.manifest.scores:
+    made = artifact.manifest
+    typer.echo(f"{folder}: {made.name}, temperature {made.temperature:g}, threshold {made.threshold:g}")
+    for score in made.scores:
         typer.echo(f"{score.split} {score.metric} {score.value:.4f}")

@@ -54,10 +54,12 @@ def recipes(
     for each in facts:
         counts = (str(len(each["labels"])), f"{each['parameters']:,}", f"{each['trainable']:,}")
         author = _percent(each["reference"]["author_score"]) if each["reference"] else ""
-        ours = _percent(each["measured"]["accuracy"]) if each["measured"] else "not yet"
+        ours = _percent(each["measured"]["accuracy"]) + "*" * _is_other(each) if each["measured"] else "not yet"
         table.add_row(each["name"], each["task"], *counts, author, ours, each["source"])
     _print(table)
     typer.echo("author, mien: accuracy by the author's protocol. mien recipes show NAME says more.")
+    for each in filter(_is_other, facts):
+        typer.echo(f"* {each['name']}: {_other(each['measured'])}")
 
 
 @app.command("show")
@@ -113,7 +115,19 @@ def _figures(facts: dict[str, Any]) -> tuple[str, str]:
     """The author's figure and ours, in words."""
     reference, measured = facts["reference"], facts["measured"]
     author = f"{_percent(reference['author_score'])} {reference['author_metric']}" if reference else ""
-    return author, f"{_percent(measured['accuracy'])} {measured['on']}" if measured else "not measured yet"
+    ours = f"{_percent(measured['accuracy'])} {measured['on']}" if measured else "not measured yet"
+    return author, f"{ours}; {_other(measured)}" if _is_other(facts) else ours
+
+
+def _is_other(facts: dict[str, Any]) -> bool:
+    """Whether our figure rebuilds another one of the author's than the recipe's own, of fewer epochs say."""
+    reference, measured = facts["reference"], facts["measured"]
+    return bool(reference and measured and measured.get("ref", reference["ref"]) != reference["ref"])
+
+
+def _other(measured: dict[str, Any]) -> str:
+    score = measured.get("author_score")
+    return f"our figure is for {measured['ref']}" + (f", where the author has {_percent(score)}" if score else "")
 
 
 def _measured() -> dict[str, Any]:

@@ -34,7 +34,7 @@ def train(
     devices: Annotated[int, typer.Option(min=1, help="Devices of this kind, each with a batch of its own.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines, under torchrun or SLURM.")] = 1,
     weights: Annotated[
-        str | None, typer.Option(help="Weights to start from: a file, package or hub (network.weights).")
+        str | None, typer.Option(help="Start from: a run folder, an ImageNet file, package or hub.")
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
     settings: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from kornia import augmentation
 from torch import Tensor, nn
 
@@ -36,9 +37,55 @@ def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:
         steps.append(augmentation.RandomContrast((1 - recipe.contrast, 1 + recipe.contrast), p=1.0))
     if recipe.brightness:
         steps.append(augmentation.RandomBrightness((1 - recipe.brightness, 1 + recipe.brightness), p=1.0))
+    if recipe.camera:
+        steps.append(CameraTroubles(recipe.camera))
     if recipe.erasing:
         steps.append(augmentation.RandomErasing(scale=(0.02, 0.2), p=recipe.erasing))
     return nn.Sequential(*steps)
+
+
+class CameraTroubles(nn.Module):
+    """What cameras do to (B, C, H, W) images from 0 to 1: distance, blur, too little or too much light, noise, JPEG.
+
+    Args:
+        p: probability of each trouble for each image; they add up as in a dark room far away.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.lens = nn.Sequential(
+            augmentation.RandomGaussianBlur((5, 5), (0.3, 1.3), p=p / 2),
+            augmentation.RandomMotionBlur(5, (0.0, 360.0), 1.0, p=p / 2),
+            augmentation.RandomGamma((0.5, 2.5), p=p),
+        )
+        self.jpeg = augmentation.RandomJPEG((15.0, 70.0), p=p)
+
+    def forward(self, images: Tensor) -> Tensor:
+        troubled = self._grainy(self.lens(self._distant(images)))
+        grey = images.shape[1] == 1
+        compressed: Tensor = self.jpeg(troubled.expand(-1, 3, -1, -1) if grey else troubled)  # knows RGB only
+        return (compressed.mean(dim=1, keepdim=True) if grey else compressed).clamp(0, 1)
+
+    def _distant(self, images: Tensor) -> Tensor:
+        """Some of the images with 30 to 80 % of their pixels a side, enlarged again."""
+        chosen = torch.rand(len(images), device=images.device) < self.p
+        if not chosen.any():
+            return images
+        size = images.shape[-2:]
+        share = 0.3 + 0.5 * float(torch.rand(()))
+        small = F.interpolate(
+            images[chosen], size=[max(1, round(side * share)) for side in size], mode="bilinear", antialias=True
+        )
+        out = images.clone()
+        out[chosen] = F.interpolate(small, size=size, mode="bilinear")
+        return out
+
+    def _grainy(self, images: Tensor) -> Tensor:
+        """Noise of a strength of its own, up to a standard deviation of 0.08, on some of the images."""
+        B = len(images)
+        strength = 0.08 * torch.rand(B, device=images.device) * (torch.rand(B, device=images.device) < self.p)
+        return images + strength[:, None, None, None] * torch.randn_like(images)
 
 
 class LandmarkAugmentation(nn.Module):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mien.errors import InputError, RecipeError, UnknownName
-from mien.train.recipe import changes_of, recipe_from_dict
+from mien.train.recipe import changes_of, load_recipe, recipe_from_dict
 from mien.train.subjects import Curves, read_curves, read_json
 
 METRICS_FILE = "metrics.json"
@@ -115,6 +115,31 @@ class Entry:
         by_split = [e for split in ("test", "validation") for e in unmarked if e["data"]["split"] == split]
         usable = [e for e in (*marked, *by_split) if e["figures"]["without_copies"]["samples"]]
         return _measured(usable[0], without_copies=True) if usable else None
+
+
+def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
+    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one where there is no author.
+
+    A run with the recipe's own reference counts before one that rebuilds another figure of the same author (fewer
+    epochs, say); of several such, the last.
+
+    Returns:
+        By recipe `accuracy`, `on` and `command`, as `Measured`; for a rebuilt figure also its `ref` and `author_score`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for entry in sorted(entries, key=_has_recipes_reference):
+        ours = entry.author_protocol() if entry.reference else entry.honest_protocol()
+        if entry.recipe and ours is not None:
+            rebuilt = {name: entry.reference[name] for name in ("ref", "author_score") if name in entry.reference}
+            found[entry.name] = asdict(ours) | rebuilt
+    return dict(sorted(found.items()))
+
+
+def _has_recipes_reference(entry: Entry) -> bool:
+    try:
+        return str(entry.reference.get("ref", "")) == load_recipe(entry.name).reference.ref
+    except (UnknownName, RecipeError):  # a recipe of one's own
+        return True
 
 
 def read_entry(folder: Path) -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import tempfile
 import warnings
@@ -18,33 +17,25 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mien.data.dataset import Dataset
-from mien.errors import InputError, ModelError, UnknownName
+from mien.errors import ModelError, UnknownName
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Manifest, Score
 from mien.models.session import Session
-from mien.train.fit import trained_network
-from mien.train.recipe import Recipe, changed_recipe
-from mien.train.scores import fitted_temperature, softmax, summary_scores
-from mien.train.subjects import prepared
+from mien.train.card import CardFacts, card_text
+from mien.train.compact import bare, compact
+from mien.train.figures import percent
+from mien.train.recipe import ExportRecipe, Recipe, changed_recipe
+from mien.train.runs import trained_network
+from mien.train.score_list import COVERAGE, certain_figures, measured_at
+from mien.train.scores import fitted_temperature, precise_threshold, risk_coverage, softmax, summary_scores
+from mien.train.subjects import onnx_parameters, prepared
 
 OPSET = 18
 TOLERANCE = 1e-4
-_DATA = {
-    "fer2013": """FER2013 (Goodfellow et al. 2013), collected from the web for a research challenge: the rights in its
-images are unresolved. Votes of FER+ (Barsoum et al. 2016): MIT. The labels are noisy: those of FER2013 agree with the
-FER+ plurality on 64.5 % of PrivateTest.""",
-    "images": """A data set of its user's own; its rights are theirs to state.""",
-    "hands": """Landmarks found by the package's hand detector in sign-language pictures that were published for
-research and study under various terms; few signers, whose pictures are near copies of one another.""",
-}
-_LIMITATIONS = {
-    "fer2013": """Disgust and fear are read worst, and a sad face is often taken for a neutral one. Posed web pictures
-are not everyday faces; small, turned, covered or dark faces are read less well.""",
-    "images": """It knows what its data set showed: other people, places and light may be read less well.""",
-    "hands": """A V whose other fingers are hard to see (small or blurred hands) is read worst. The gesture is read from
-landmarks: where these are wrong, for example on hands seen edge-on or holding things, so is the answer. Gestures that
-are none of the four may be taken for one of them: a thumb held up is often read as a punch.""",
-}
+MOST_LOST = 0.003
+"""Accuracy that smaller weights may cost, as a share of the validation split."""
+
+_CALIBRATION = 512  # training samples that set the scales of int8
 _CHECK_BATCH = 128
 _LATE_SETTINGS = ("input.margin", "input.lift", "input.level")
 
@@ -75,7 +66,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     """Write the best weights of a run as a model folder.
 
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
-    al. 2017); the scores in the manifest are of that split too. The test split is not touched.
+    al. 2017), the threshold the recipe's or the one with its precision there; the scores in the manifest are of that
+    split too. The test split is not touched.
 
     Args:
         run: the run folder.
@@ -85,7 +77,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
 
     Raises:
         InputError: the folder holds no run.
-        ModelError: ONNX Runtime and torch disagree by more than 1e-4.
+        ModelError: ONNX Runtime and torch disagree by more than 1e-4, smaller weights cost more than 0.3 points of
+            accuracy, or no threshold has the recipe's precision.
         OutputError: the model folder cannot be written.
     """
     recipe, network = trained_network(run)
@@ -95,24 +88,29 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     model_bytes = to_onnx(network, prepared(validation.samples[:2], spec))
     manifest = recipe.manifest()
     logits, difference = _checked(network, model_bytes, manifest, validation.samples)
+    checks = [f"ONNX Runtime and torch agree within {difference:.1e} on the validation split."]
+    if recipe.export.weights != "float32":
+        model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
+        checks.append(check)
     temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
-    scores = summary_scores(softmax(logits / temperature), validation.labels)
-    manifest = _with_scores(manifest, temperature, scores, validation, options.command)
-    if options.scores:
-        manifest = replace(manifest, scores=options.scores)
-    card = _card(recipe, manifest, len(dataset.part("train")), difference)
+    probabilities = softmax(logits / temperature)
+    threshold, chosen = _threshold(recipe.export, probabilities, validation.labels)
+    manifest = replace(manifest, temperature=round(temperature, 4), threshold=threshold)
+    scores = options.scores or _scores(probabilities, validation, threshold, options.command)
+    manifest = replace(manifest, scores=scores)
+    if any(score.metric.startswith(COVERAGE) for score in scores) and not measured_at(scores, threshold):
+        logger.warning("the scores given were measured at another threshold than %g; measure again", threshold)
+    facts = CardFacts(
+        recipe=recipe,
+        parameters=onnx_parameters(model_bytes),
+        bytes=len(model_bytes),
+        train_samples=len(dataset.part("train")),
+        checks=tuple(checks),
+        threshold=chosen,
+    )
+    card = card_text(manifest, facts)
     logger.info("temperature %.3f, torch and ONNX differ by %.1e", temperature, difference)
     return write_artifact(folder, model_bytes, manifest, card)
-
-
-def read_scores(path: Path) -> tuple[Score, ...]:
-    """Figures from a JSON list, as the project's benchmarks write it; raises InputError when it is none."""
-    try:
-        return tuple(Score(**entry) for entry in json.loads(path.read_text("utf-8")))
-    except OSError as exc:
-        raise InputError(f"{path} cannot be read: {exc.strerror}") from exc
-    except (ValueError, TypeError) as exc:
-        raise InputError(f"{path} is no list of scores as the benchmarks write it: {exc}") from exc
 
 
 def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
@@ -142,76 +140,98 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
             verbose=False,
         )
     chatter.setLevel(level)
-    return file.getvalue()
+    return bare(file.getvalue())
 
 
 def _checked(
     network: nn.Module, model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float]:
     """Logits of all samples by ONNX Runtime and the largest difference to torch's."""
-    parts, difference = [], 0.0
-    with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
-        artifact = write_artifact(Path(scratch) / "model", model_bytes, manifest, "# not the card\n")
-        with Session(artifact) as session:
-            for start in range(0, len(samples), _CHECK_BATCH):
-                batch = prepared(samples[start : start + _CHECK_BATCH], manifest.input)
-                by_onnx = session.run(batch)[0].astype(np.float64)
-                by_torch = network(torch.from_numpy(batch)).double().numpy()
-                parts.append(by_onnx)
-                difference = max(difference, float(np.abs(by_onnx - by_torch).max()))
+    logits, difference = _answers(model_bytes, manifest, samples), 0.0
+    with torch.inference_mode():
+        for start in range(0, len(samples), _CHECK_BATCH):
+            batch = prepared(samples[start : start + _CHECK_BATCH], manifest.input)
+            by_torch = network(torch.from_numpy(batch)).double().numpy()
+            difference = max(difference, float(np.abs(logits[start : start + _CHECK_BATCH] - by_torch).max()))
     if not difference <= TOLERANCE:
         raise ModelError(
             f"ONNX Runtime and torch differ by {difference:.1e}, more than {TOLERANCE}; nothing was written."
         )
-    return np.concatenate(parts), difference
+    return logits, difference
 
 
-def _with_scores(
-    manifest: Manifest, temperature: float, scores: dict[str, float], validation: Dataset, command: str
-) -> Manifest:
-    return replace(
-        manifest,
-        temperature=round(temperature, 4),
-        scores=tuple(
-            Score(
-                metric=metric,
-                value=round(value, 4),
-                data=validation.source,
-                split="validation",
-                protocol=f"{len(validation)} samples, one view; the checkpoint was watched on them",
-                command=command,
-            )
-            for metric, value in scores.items()
-        ),
+def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> NDArray[np.float64]:
+    """Logits by ONNX Runtime, as at run time."""
+    with tempfile.TemporaryDirectory() as scratch:
+        artifact = write_artifact(Path(scratch) / "model", model_bytes, manifest, "# not the card\n")
+        with Session(artifact) as session:
+            parts = [
+                session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
+                for start in range(0, len(samples), _CHECK_BATCH)
+            ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _smaller(
+    recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset
+) -> tuple[bytes, NDArray[np.float64], str]:
+    """The model with the recipe's smaller weights, its logits for the validation split, and what they cost in words."""
+    validation, train = dataset.part("validation"), dataset.part("train")
+    chosen = np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)
+    weights, manifest = recipe.export.weights, recipe.manifest()
+    small = compact(model_bytes, weights, calibration=prepared(train.samples[chosen], manifest.input))
+    answers = _answers(small, manifest, validation.samples)
+    before, after = (float((each.argmax(axis=1) == validation.labels).mean()) for each in (logits, answers))
+    if before - after > MOST_LOST:
+        raise ModelError(
+            f"{weights} weights cost {100 * (before - after):.1f} points of accuracy on the validation split, more "
+            f"than {100 * MOST_LOST:g}; set export.weights to " + ("float16" if weights == "int8" else "float32")
+        )
+    check = (
+        f"Weights are {weights}: {len(small) / 1e6:.1f} MB instead of {len(model_bytes) / 1e6:.1f} MB, accuracy on the "
+        f"validation split {after:.2%} instead of {before:.2%}."
+    )
+    logger.info("%s", check)
+    return small, answers, check
+
+
+def _threshold(
+    export: ExportRecipe, probabilities: NDArray[np.float64], labels: NDArray[np.int64]
+) -> tuple[float, str]:
+    """The threshold, and where the validation split chose it how, in words."""
+    if not export.precision:
+        return export.threshold, ""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    threshold = precise_threshold(confidence, right, precision=export.precision)
+    if threshold is None:
+        raise ModelError(
+            f"No confidence makes answers right in {percent(export.precision)} of cases on these {len(labels):,} "
+            "validation samples; lower export.precision, or set it to 0 to take export.threshold"
+        )
+    coverage, accuracy = risk_coverage(confidence, right).at(threshold)
+    return threshold, (
+        f"An answer with a confidence below {threshold:g} is uncertain: from there on at least "
+        f"{percent(export.precision)} of the answers to the {len(labels):,} validation samples are right with 95 % "
+        f"certainty (exact binomial bound). {percent(coverage)} of their answers are not uncertain, and "
+        f"{percent(accuracy or 0.0)} of these are right."
     )
 
 
-def _card(recipe: Recipe, manifest: Manifest, train_samples: int, difference: float) -> str:
-    scores = "\n".join(f"| {s.metric} | {s.value:g} | {s.data}, {s.split}: {s.protocol} |" for s in manifest.scores)
-    what = "facial expression" if recipe.task == "emotion" else "hand gesture"
-    return f"""# {manifest.name}
-
-## Model details
-Reads the {what} of one crop as one of: {", ".join(manifest.label_set.labels if manifest.label_set else ())}.
-Recipe `{recipe.name}` of mien ({recipe.source}); {manifest.origin}. Licence of the weights: {manifest.licence}.
-
-## Intended use
-Describing what an expression or gesture looks like, on the user's own machine, with the person's knowledge.
-
-## Out of scope
-Judging what somebody feels, thinks or intends; identity, age, gender, race, health; decisions about people; use at
-work or in education where the law forbids it (in the EU: AI Act, Article 5(1)(f)).
-
-## Data
-{train_samples} training samples. {_DATA[recipe.data.kind]}
-
-## Metrics
-| metric | value | on |
-|---|---|---|
-{scores}
-
-Torch and ONNX Runtime agree within {difference:.1e} on the validation split. Temperature {manifest.temperature:g}.
-
-## Limitations
-{_LIMITATIONS[recipe.data.kind]} No figures by age, gender or skin tone exist for this data.
-"""
+def _scores(
+    probabilities: NDArray[np.float64], validation: Dataset, threshold: float, command: str
+) -> tuple[Score, ...]:
+    """Figures of the validation split, for as long as nothing else was measured."""
+    labels = validation.labels
+    coverage, accuracy = risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels).at(threshold)
+    figures = {**summary_scores(probabilities, labels), **certain_figures(threshold, coverage, accuracy)}
+    return tuple(
+        Score(
+            metric=metric,
+            value=round(value, 4),
+            data=validation.source,
+            split="validation",
+            protocol=f"{len(validation)} samples, one view; the checkpoint was watched on them",
+            command=command,
+        )
+        for metric, value in figures.items()
+    )

@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import pickle
 import platform
 import shutil
 import subprocess
@@ -23,20 +22,20 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from mien import __version__
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, UnknownName
 from mien.files import output_error, write_whole
-from mien.labels import label_set
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
+from mien.train.distil import taught
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.networks import load_start_weights
-from mien.train.recipe import Recipe, recipe_from_dict
+from mien.train.recipe import Recipe
+from mien.train.runs import RECIPE_FILE, SUMMARY_FILE, run_recipe, start_from_run
 
-RECIPE_FILE = "recipe.json"
-SUMMARY_FILE = "summary.json"
 DEVICES = ("auto", "cpu", "cuda")
 
 logger = logging.getLogger(__name__)
@@ -72,8 +71,8 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         The summary that is also written to the run folder: best epoch, scores, seconds, versions, data fingerprint.
 
     Raises:
-        InputError: the folder holds a run and neither `resume` nor another folder was chosen, or it holds another; or
-            the device is not there.
+        InputError: the weights to start from are not what the network takes; the folder holds a run and neither
+            `resume` nor another folder was chosen, or it holds another; or the device is not there.
         DataError: the data set has no train or validation samples, none of a label, or samples or labels of another
             form than the recipe's.
         OutputError: the folder or a checkpoint cannot be written.
@@ -89,7 +88,12 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
     if not options.resume:
-        load_start_weights(learner.network, recipe)
+        start = Path(recipe.network.weights)
+        if recipe.network.weights and start.is_dir():
+            start_from_run(learner.network, recipe, start)
+        else:
+            load_start_weights(learner.network, recipe)
+    answers = taught(train, recipe.loss.teachers) if recipe.loss.teachers else None
     _claim_folder(recipe, options)
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
@@ -99,7 +103,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         trainer = _trainer(recipe, options, best)
         trainer.fit(
             learner,
-            _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed),
+            _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed, answers=answers),
             _loader(validation, 512, shuffle=False),
             ckpt_path=options.out / "checkpoints" / "last.ckpt" if options.resume else None,
             weights_only=False,
@@ -154,42 +158,11 @@ def _trainer(recipe: Recipe, options: RunOptions, best: ModelCheckpoint) -> L.Tr
     )
 
 
-def run_recipe(run: Path) -> Recipe:
-    """The recipe that a run folder was started with; raises InputError when it holds no run."""
-    settings = run / RECIPE_FILE
-    if not settings.is_file():
-        raise InputError(f"{run} holds no trained run; `mien train` writes one")
-    try:
-        return recipe_from_dict(json.loads(settings.read_text("utf-8")))
-    except json.JSONDecodeError as exc:
-        raise InputError(f"{settings} is damaged: {exc}; train again into another folder") from exc
-
-
-def trained_network(run: Path) -> tuple[Recipe, torch.nn.Module]:
-    """The recipe of a run folder and its network with the weights the recipe keeps, ready to evaluate.
-
-    Raises:
-        InputError: the folder holds no finished epoch of a run.
-    """
-    recipe = run_recipe(run)
-    checkpoint = run / "checkpoints" / f"{recipe.fit.keep}.ckpt"
-    if not checkpoint.is_file():
-        raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
-    learner = Learner(recipe, [1] * len(label_set(recipe.label_set)))
-    try:
-        learner.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
-    except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as exc:
-        raise InputError(
-            f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
-        ) from exc
-    return recipe, learner.network.eval()
-
-
 def _machine(trainer: L.Trainer) -> str:
     """What trained, in words: the accelerator, or the number of processor cores torch used."""
     if trainer.strategy.root_device.type == "cuda":
         return f"{trainer.num_devices} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
-    return f"{torch.get_num_threads()} cores of {platform.machine()}"
+    return f"{torch.get_num_threads()} core{'s' * (torch.get_num_threads() > 1)} of {platform.machine()}"
 
 
 def _commit() -> str:
@@ -278,9 +251,11 @@ def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
     settings.write_text(written, "utf-8")
 
 
-def _loader(dataset: Dataset, batch: int, *, shuffle: bool, seed: int = 0) -> DataLoader[Any]:
+def _loader(
+    dataset: Dataset, batch: int, *, shuffle: bool, seed: int = 0, answers: NDArray[np.float32] | None = None
+) -> DataLoader[Any]:
     positions = BatchPositions(len(dataset), batch, shuffle=shuffle, seed=seed)
-    return DataLoader(TensorBatches(dataset), sampler=positions, batch_size=None)
+    return DataLoader(TensorBatches(dataset, answers), sampler=positions, batch_size=None)
 
 
 def _loggers(out: Path) -> list[Logger]:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import lightning as L
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
@@ -60,6 +62,9 @@ class Learner(L.LightningModule):
         L_ = len(self.labels)
         smoothing = self.recipe.loss.label_smoothing
         target = F.one_hot(labels, L_).float() * (1 - smoothing) + smoothing / L_  # (B, L)
+        if votes.shape[1] > L_:
+            votes, taught = votes[:, :L_], votes[:, L_:]
+            target = target.lerp(taught, self.recipe.loss.teacher_weight)
         inputs = self.as_trained(samples)
         inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
         target, votes = both[:, :L_], both[:, L_:]
@@ -171,13 +176,20 @@ class Learner(L.LightningModule):
 
 
 class TensorBatches(TorchDataset[Batch]):
-    """A data set already in memory; an index is a whole batch of positions, so that no sample is copied alone."""
+    """A data set already in memory; an index is a whole batch of positions, so that no sample is copied alone.
 
-    def __init__(self, dataset: Dataset) -> None:
+    Args:
+        dataset: gives (B, ...) samples, (B,) labels and (B, L) votes, zeros where it has none.
+        taught: (N, L) answers of teachers; the votes are then (B, 2 L), the answers behind them.
+    """
+
+    def __init__(self, dataset: Dataset, taught: NDArray[np.float32] | None = None) -> None:
         self.samples = torch.from_numpy(dataset.samples)
         self.labels = torch.from_numpy(dataset.labels)
         votes = dataset.votes
         self.votes = torch.zeros(len(dataset), len(dataset.label_set)) if votes is None else torch.from_numpy(votes)
+        if taught is not None:
+            self.votes = torch.cat([self.votes, torch.from_numpy(taught)], dim=1)
 
     def __getitem__(self, positions: Tensor) -> Batch:
         return self.samples[positions], self.labels[positions], self.votes[positions]

@@ -27,10 +27,13 @@ T = TypeVar("T")
 
 _LIMITS = {
     "data.limit": (0, math.inf),
+    "data.copies": (0, 100),
+    "data.composed": (0, 10),
     "data.share": (1e-6, 1),
     "data.side": (0, math.inf),
     "network.dropout": (0, 0.99),
     "network.unfreeze": (0, math.inf),
+    "network.enlarge": (1, 8),
     "augment.rotation": (0, 180),
     "augment.shear": (0, 89),
     "augment.zoom": (0, 0.99),
@@ -38,6 +41,7 @@ _LIMITS = {
     "augment.contrast": (0, 1),
     "augment.brightness": (0, 1),
     "augment.erasing": (0, 1),
+    "augment.camera": (0, 1),
     "augment.tilt": (0, 180),
     "augment.noise": (0, math.inf),
     "augment.mixup": (0, math.inf),
@@ -45,6 +49,7 @@ _LIMITS = {
     "loss.votes_weight": (0, math.inf),
     "loss.balance": (0, math.inf),
     "loss.l2": (0, math.inf),
+    "loss.teacher_weight": (0, 1),
     "fit.epochs": (1, math.inf),
     "fit.batch": (2, math.inf),
     "fit.rate": (1e-9, math.inf),
@@ -58,6 +63,7 @@ _LIMITS = {
     "fit.ema": (0, 0.99999),
     "reference.author_score": (0, 1),
     "export.threshold": (0, 1),
+    "export.precision": (0, 0.999),
     "export.temperature": (0, math.inf),
 }
 """Lowest and highest meaningful value of the settings that are one number."""
@@ -90,7 +96,9 @@ class DataRecipe:
     chance (`random`): `fractions` are the share of all for test and the share of the rest for validation, `seeds` those
     of the two draws. `share` trains on a part of the training split, drawn by the seed of the fit. `side` keeps picture
     files in memory at so many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
-    For hands: `limit` pictures at most of each class and data set, evenly spaced;
+    For hands: `limit` pictures at most of each class and data set, evenly spaced; `copies` of each training picture
+    made worse (`mien.data.degrade`), whose landmarks are trained on too; `composed` adds so many hands made of several
+    (`mien.data.compose`), for each training sample, as "none";
     `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
     `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
     """
@@ -104,6 +112,8 @@ class DataRecipe:
     share: float = 1.0
     side: int = 0
     limit: int = 0
+    copies: int = 0
+    composed: float = 0.0
     whole_frames: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
@@ -113,8 +123,10 @@ class DataRecipe:
 class NetworkRecipe:
     """A network's name and what its constructor takes beyond the input and the labels.
 
-    For networks trained before: `weights` is a file in torchvision's form, `package` (weights of an installed package),
-    `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks.
+    `weights` may be a run folder of the same architecture, from whose weights the run then starts (fine-tuning).
+    For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
+    `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
+    statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
     """
 
     name: str = "residual_cnn"
@@ -122,13 +134,16 @@ class NetworkRecipe:
     dropout: float = 0.2
     weights: str = ""
     unfreeze: int = 0
+    enlarge: int = 1
+    own_statistics: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentRecipe:
     """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions
     (`stretch` zooms each axis by its own draw), `flip` left to right, `contrast` and `brightness` as fractions,
-    `erasing` as a probability. Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
+    `erasing` as a probability, `camera` as the probability of each of a camera's troubles (distance, blur, light,
+    noise, JPEG). Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
     (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size).
     Both: `mixup`, the alpha of Zhang et al. 2018. `validation` changes the validation images too, as one reference
     system does: its scores then depend on chance and say less about real images, so it is off."""
@@ -142,6 +157,7 @@ class AugmentRecipe:
     contrast: float = 0.0
     brightness: float = 0.0
     erasing: float = 0.0
+    camera: float = 0.0
     tilt: float = 0.0
     bend: float = 0.0
     noise: float = 0.0
@@ -153,12 +169,15 @@ class AugmentRecipe:
 class LossRecipe:
     """Cross-entropy; `votes_weight` adds a second head trained on the raters' votes (Barsoum et al. 2016);
     `balance` weights classes by their count to the power of minus this; `l2` adds that many times the sum of squares
-    of the weights the network names as regularised."""
+    of the weights the network names as regularised. `teachers` are run folders or models whose averaged answers take
+    the share `teacher_weight` of the target (Hinton et al. 2015)."""
 
     label_smoothing: float = 0.0
     votes_weight: float = 0.0
     balance: float = 0.0
     l2: float = 0.0
+    teachers: tuple[str, ...] = ()
+    teacher_weight: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,10 +216,14 @@ class FitRecipe:
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
     """The model folder: its name, the threshold under which an answer counts as uncertain, words for the card, and
-    the temperature, where it cannot be fitted on the validation split (0 fits it)."""
+    the temperature, where it cannot be fitted on the validation split (0 fits it). A `precision` above 0 chooses the
+    threshold instead: the lowest whose answers are right that often (`mien.train.scores.precise_threshold`). `weights`
+    other than float32 make a smaller file; they are refused where they cost accuracy."""
 
     name: str = ""
     threshold: float = 0.5
+    precision: float = 0.0
+    weights: Literal["float32", "float16", "int8"] = "float32"
     temperature: float = 0.0
     licence: str = "Apache-2.0"
     origin: str = ""

@@ -153,6 +153,36 @@ def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> 
     return RiskCoverage(ranked[last], count[last] / len(order), hits[last] / count[last])
 
 
+def precise_threshold(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], *, precision: float, certainty: float = 0.95
+) -> float | None:
+    """The lowest confidence from which on answers are right often enough, with a margin for new samples.
+
+    The margin: not the share of right answers itself must reach the precision but its exact lower bound (Clopper &
+    Pearson 1934), as in selective classification with a guaranteed risk (Geifman & El-Yaniv 2017). All confidences that
+    occur are tried, without a correction for their number.
+
+    Args:
+        confidence: (N,) 0 to 1.
+        right: (N,) whether each answer was right.
+        precision: share of right answers that is wanted among those that are not uncertain, below 1.
+        certainty: of the bound, one-sided.
+
+    Returns:
+        It is rounded up to four digits; None when no threshold does.
+    """
+    try:
+        from scipy.stats import beta
+    except ImportError as exc:
+        raise MissingExtra("data", "scipy") from exc
+    curve = risk_coverage(confidence, right)
+    kept = np.rint(curve.coverage * len(right))
+    hits = np.rint(curve.accuracy * kept)
+    bound = np.nan_to_num(beta.ppf(1 - certainty, hits, kept - hits + 1))  # not a number where no answer was right
+    enough = curve.threshold[bound >= precision]
+    return float(min(np.ceil(enough.min() * 1e4) / 1e4, 1.0)) if len(enough) else None
+
+
 def answer_matrix(predicted: NDArray[np.int64], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """(L, L + 1) int64: rows are true labels, columns answers; the last column counts those without an answer."""
     matrix = np.zeros((count, count + 1), np.int64)

@@ -24,6 +24,7 @@ Curves = list[dict[str, float]]
 
 _RECIPE_FILE, _SUMMARY_FILE, _CURVES_FILE = "recipe.json", "summary.json", "curves/metrics.csv"
 _BATCH = 256
+_QUANTISING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ def open_run(folder: Path, *, device: str = "auto") -> Subject:
     try:
         import torch
 
-        from mien.train.fit import trained_network
+        from mien.train.runs import trained_network
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
     recipe, network = trained_network(folder)
@@ -188,7 +189,7 @@ def open_model(folder_or_name: str) -> Subject:
         name=manifest.name,
         sha256=manifest.sha256,
         bytes=artifact.model_path.stat().st_size,
-        parameters=_onnx_parameters(artifact.model_path),
+        parameters=onnx_parameters(artifact.model_path.read_bytes()),
     )
     return Subject(
         about,
@@ -267,13 +268,21 @@ def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
     return to_batch(samples, spec)
 
 
-def _onnx_parameters(path: Path) -> int | None:
+def onnx_parameters(model_bytes: bytes) -> int | None:
+    """Number of the weights of an ONNX model, whatever their precision, without what quantising adds.
+
+    Batch norms that the export folded into other layers count once. None when onnx, which comes with mien[train], is
+    not installed.
+    """
     try:
         import onnx
-    except ImportError:  # comes with mien[train]; the figure is for readers only
+    except ImportError:  # the figure is for readers only
         return None
-    weights = onnx.load(path).graph.initializer
-    return sum(int(np.prod(w.dims)) for w in weights if w.data_type == onnx.TensorProto.FLOAT)
+    graph = onnx.load_from_string(model_bytes).graph
+    # Scales and zero points stand behind the first input; shapes and axes are whole numbers of 64 bits.
+    added = {name for node in graph.node if node.op_type in _QUANTISING for name in node.input[1:]}
+    weights = [w for w in graph.initializer if w.name not in added and w.data_type != onnx.TensorProto.INT64]
+    return sum(int(np.prod(w.dims)) for w in weights)
 
 
 def _sha256(path: Path) -> str:

@@ -37,7 +37,13 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
     "step_tuned": lambda _recipe, labels: StepCNN(labels=labels, tuned=True),
     "vgg16": lambda recipe, labels: VGG16(labels=labels, unfreeze=recipe.network.unfreeze),
     "efficientnet_lite0": lambda recipe, labels: EfficientNetLite0(
-        labels=labels, dropout=recipe.network.dropout, unfreeze=recipe.network.unfreeze
+        labels=labels,
+        dropout=recipe.network.dropout,
+        unfreeze=recipe.network.unfreeze,
+        channels=1 if recipe.input.colour == "grey" else 3,
+        enlarge=recipe.network.enlarge,
+        own_statistics=recipe.network.own_statistics,
+        votes=recipe.loss.votes_weight > 0,
     ),
 }
 
@@ -62,4 +68,7 @@ def load_start_weights(network: Network, recipe: Recipe) -> None:
     if isinstance(network, Transfer):
         network.load_imagenet(recipe.network.weights)
     elif recipe.network.weights:
-        raise RecipeError(f"The network {recipe.network.name} starts from random weights; leave network.weights out")
+        raise RecipeError(
+            f"{recipe.network.weights} is no run folder that the network {recipe.network.name} could go on from: train "
+            "that run first, name another with --weights, or leave network.weights out"
+        )

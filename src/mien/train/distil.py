@@ -1,0 +1,47 @@
+"""Learning from other models: their answers to the training samples become part of the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.dataset import Dataset
+from mien.errors import DataError
+from mien.train.scores import softmax
+from mien.train.subjects import kind_of, open_model, open_run
+
+
+def taught(train: Dataset, teachers: tuple[str, ...]) -> NDArray[np.float32]:
+    """The teachers' probabilities for each sample, averaged (Hinton et al. 2015, "Distilling the knowledge").
+
+    Each teacher sees every image plainly and, where a mirror keeps the labels, mirrored too; never augmented.
+
+    Args:
+        train: the samples.
+        teachers: run folders, model folders or models of the package, with the labels of `train`.
+
+    Returns:
+        (N, L) float32, rows sum to 1.
+
+    Raises:
+        DataError: a teacher has other labels, or is a file of predictions.
+        InputError, UnknownName, ModelError: a teacher cannot be used.
+    """
+    views = [train.samples]
+    if train.label_set.mirror_safe and train.samples.dtype == np.uint8:
+        views.append(np.ascontiguousarray(train.samples[:, :, ::-1]))
+    total = np.zeros((len(train), len(train.label_set)), np.float64)
+    for name in teachers:
+        kind = kind_of(name)
+        if kind == "predictions":
+            raise DataError(f"A teacher is a run folder or a model, {name} is a file of predictions")
+        with open_run(Path(name)) if kind == "run" else open_model(name) as teacher:
+            if teacher.labels != train.label_set.labels:
+                raise DataError(
+                    f"The teacher {name} answers with {', '.join(teacher.labels)}; "
+                    f"the recipe has {', '.join(train.label_set.labels)}"
+                )
+            total += sum(softmax(teacher.logits(view)) for view in views)
+    return np.asarray(total / (len(teachers) * len(views)), np.float32)

@@ -1,0 +1,98 @@
+"""What lies in a run folder: the recipe, and the networks its checkpoints hold."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mien.errors import InputError
+from mien.labels import label_set
+from mien.train.learner import Learner
+from mien.train.networks.network import Network
+from mien.train.recipe import Recipe, recipe_from_dict
+
+RECIPE_FILE = "recipe.json"
+SUMMARY_FILE = "summary.json"
+_IN_LEARNER = "network."
+
+
+def run_recipe(run: Path) -> Recipe:
+    """The recipe that a run folder was started with; raises InputError when it holds no run."""
+    settings = run / RECIPE_FILE
+    if not settings.is_file():
+        raise InputError(f"{run} holds no trained run; `mien train` writes one")
+    try:
+        return recipe_from_dict(json.loads(settings.read_text("utf-8")))
+    except json.JSONDecodeError as exc:
+        raise InputError(f"{settings} is damaged: {exc}; train again into another folder") from exc
+
+
+def trained_network(run: Path) -> tuple[Recipe, Network]:
+    """The recipe of a run folder and its network with the weights the recipe keeps, ready to evaluate.
+
+    Raises:
+        InputError: the folder holds no finished epoch of a run.
+    """
+    recipe = run_recipe(run)
+    learner = Learner(recipe, [1] * len(label_set(recipe.label_set)))
+    try:
+        learner.load_state_dict(_state(run, recipe))
+    except RuntimeError as exc:
+        raise _damaged(run, recipe) from exc
+    return recipe, learner.network.eval()
+
+
+def start_from_run(network: Network, recipe: Recipe, run: Path) -> None:
+    """Give a network the weights that another run of the same architecture found: fine-tuning.
+
+    Weights of another shape stay as they are: heads of other labels, mostly.
+
+    Args:
+        network: changed in place.
+        recipe: of the run that starts.
+        run: the folder whose weights are taken, those that its recipe keeps.
+
+    Raises:
+        InputError: the folder holds no finished epoch, or one of another architecture.
+    """
+    before = run_recipe(run)
+    if before.network.name != recipe.network.name:
+        raise InputError(
+            f"{run} trained the network {before.network.name}, the recipe {recipe.name} has {recipe.network.name}; "
+            "a run can only start from one of its own architecture"
+        )
+    state = _state(run, before)
+    own = network.state_dict()
+    found = {name.removeprefix(_IN_LEARNER): tensor for name, tensor in state.items() if name.startswith(_IN_LEARNER)}
+    fitting = {name: tensor for name, tensor in found.items() if name in own and tensor.shape == own[name].shape}
+    if 2 * len(fitting) < len(own):
+        raise InputError(
+            f"{run} trained another form of {recipe.network.name}: {len(fitting)} of {len(own)} weights have the same "
+            "shape; compare the two recipes' [network] settings"
+        )
+    network.load_state_dict(own | fitting)
+
+
+def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
+    checkpoint = run / "checkpoints" / f"{recipe.fit.keep}.ckpt"
+    if not checkpoint.is_file():
+        raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
+    try:
+        stored: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state: Mapping[str, Tensor] = stored["state_dict"]
+    except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as exc:
+        raise _damaged(run, recipe) from exc
+    return state
+
+
+def _damaged(run: Path, recipe: Recipe) -> InputError:
+    checkpoint = run / "checkpoints" / f"{recipe.fit.keep}.ckpt"
+    return InputError(
+        f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
+    )

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mien.models.artifact import load_artifact
+from mien.models.manifest import Manifest, Score
+from mien.train.card import CardFacts, card_text
+from mien.train.card_words import MEANINGS, SHARES
+from mien.train.recipe import load_recipe
+
+SECTIONS = [
+    "Model details",
+    "Intended use",
+    "Out of scope",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+]
+
+
+def facts(name: str = "emotion", **changes: Any) -> CardFacts:
+    known = CardFacts(recipe=load_recipe(name), parameters=1957319, bytes=7_890_000, train_samples=26775)
+    return replace(known, **changes)
+
+
+def score(metric: str, value: float, split: str = "PrivateTest", **changes: str) -> Score:
+    how = {"data": "FER2013", "protocol": "all images", "command": "python bench.py"} | changes
+    return Score(metric=metric, value=value, split=split, **how)
+
+
+def manifest(*scores: Score, name: str = "emotion") -> Manifest:
+    return replace(load_recipe(name).manifest(), scores=scores, temperature=0.76)
+
+
+def section(card: str, name: str) -> str:
+    return re.split(r"^## ", card.split(f"## {name}\n", 1)[1], flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("name", ["emotion", "gesture", "gesture_lite0", "emotion_cnn3_elu"])
+def test_every_section_of_mitchell_is_there_in_order(name: str) -> None:
+    card = card_text(manifest(name=name), facts(name))
+    assert re.findall(r"^## (.*)$", card, flags=re.MULTILINE) == SECTIONS
+    assert not re.search(r"\n\n\n|## [^\n]*\n## ", card), "no section is empty"
+    assert "AI Act" in section(card, "Out of scope")
+
+
+def test_details_say_what_it_is() -> None:
+    details = section(card_text(manifest(), facts(checks=("It was checked.",))), "Model details")
+    for words in (
+        "`residual_cnn`",
+        "1,957,319 parameters",
+        "7.9 MB",
+        "48x48 grey",
+        "Version 1",
+        "Apache-2.0",
+        "checked",
+    ):
+        assert words in details
+    unknown = section(card_text(manifest(), facts(parameters=None, bytes=12_345)), "Model details")
+    assert "`residual_cnn`, 12 kB as ONNX" in unknown
+    assert "21 hand landmarks" in card_text(manifest(name="gesture"), facts("gesture"))
+
+
+def test_scores_of_two_splits_stand_side_by_side() -> None:
+    card = card_text(
+        manifest(
+            score("accuracy", 0.6871),
+            score("accuracy_low_95", 0.6721),
+            score("accuracy_high_95", 0.7019),
+            score("ece", 0.0344),
+            score("accuracy", 0.68, "PublicTest"),
+            score("coverage_at_0.5", 0.805),
+            score("accuracy_at_0.5", 0.759),
+            score("my own figure", 0.25),
+        ),
+        facts(),
+    )
+    rows = section(card, "Quantitative analyses").splitlines()
+    assert rows[0] == "| figure | FER2013, PrivateTest | FER2013, PublicTest |"
+    assert rows[2:] == [
+        "| accuracy | 68.7 % (67.2 to 70.2) | 68.0 % |",
+        "| ECE | 0.0344 | - |",
+        "| answers with a confidence of 0.5 or more | 80.5 % | - |",
+        "| their accuracy | 75.9 % | - |",
+        "| my own figure | 0.25 | - |",
+        "",
+    ]
+    metrics = section(card, "Metrics")
+    assert "- ECE: expected calibration error" in metrics
+    assert "NLL" not in metrics, "what was not measured is not explained"
+
+
+def test_labels_troubles_and_confusions_have_their_own_places() -> None:
+    card = card_text(
+        manifest(
+            score("precision_fear", 0.5),
+            score("recall_fear", 0.449),
+            score("f1_fear", 0.4997),
+            score("robustness_drop", 0.081, "PublicTest", command="python robust.py"),
+            score("drop_blur", 0.1234, "PublicTest", command="python robust.py"),
+            score("fear_taken_for_sad", 0.191),
+        ),
+        facts(),
+    )
+    analyses = section(card, "Quantitative analyses")
+    assert "| fear | 0.500 | 0.449 | 0.500 |" in analyses
+    assert "| blur | 12.3 |" in analyses
+    assert "| lost to camera troubles | - | 8.1 % |" in analyses
+    assert analyses.count("fear") == 1
+    assert "fear is taken for sad in 19.1 % of cases" in section(card, "Caveats and recommendations")
+    assert "harmonic mean" in section(card, "Metrics")
+    data = section(card, "Evaluation data").splitlines()
+    assert data[0] == "- FER2013, PrivateTest, by `python bench.py`: all images."
+    assert len([line for line in data if line]) == 2, "one line a command"
+
+
+def test_the_threshold_is_explained() -> None:
+    assert "below 0.5 is uncertain" in section(card_text(manifest(), facts()), "Metrics")
+    chosen = card_text(manifest(), facts(threshold="It was chosen so."))
+    assert "- It was chosen so." in section(chosen, "Metrics")
+    assert "below 0.5" not in chosen
+
+
+def test_every_share_is_a_score_with_a_meaning() -> None:
+    assert set(MEANINGS) > SHARES
+
+
+@pytest.mark.parametrize("name", ["emotion_residual", "gesture_landmark"])
+def test_no_figure_is_typed_by_hand(name: str) -> None:
+    """A card without scores, parameters or samples states no figure of a model."""
+    model = load_artifact(name).manifest
+    recipe = {"emotion_residual": "emotion", "gesture_landmark": "gesture"}[name]
+    card = card_text(replace(model, scores=()), facts(recipe, parameters=None, bytes=0, train_samples=0))
+    numbers = set(re.findall(r"\d+(?:\.\d+)? %", card))
+    assert numbers <= {"65 %"}, "what Goodfellow et al. published about people"

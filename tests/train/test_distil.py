@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.data.dataset import Dataset
+from mien.errors import DataError, UnknownName
+from mien.labels import EMOTIONS_6
+from mien.train.distil import taught
+from mien.train.fit import RunOptions, fit
+from mien.train.recipe import Recipe
+
+MakeRecipe = Callable[..., Recipe]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: MakeRecipe, tiny_faces: Dataset) -> str:
+    folder = tmp_path_factory.mktemp("teacher") / "run"
+    fit(tiny_recipe(fit={"epochs": 6}), tiny_faces, RunOptions(out=folder, device="cpu", progress=False))
+    return str(folder)
+
+
+def test_answers_are_distributions_and_mostly_right(teacher: str, tiny_faces: Dataset) -> None:
+    train = tiny_faces.part("train")
+    answers = taught(train, (teacher,))
+    assert answers.shape == (140, 7)
+    assert answers.dtype == np.float32
+    assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert (answers.argmax(axis=1) == train.labels).mean() > 0.9
+    assert np.allclose(taught(train, (teacher, teacher)), answers, atol=1e-6)
+
+
+def test_a_mirror_changes_no_answer(teacher: str, tiny_faces: Dataset) -> None:
+    train = tiny_faces.part("train")
+    mirrored = replace(train, samples=np.ascontiguousarray(train.samples[:, :, ::-1]))
+    assert np.allclose(taught(train, (teacher,)), taught(mirrored, (teacher,)), atol=1e-5)
+
+
+def test_a_student_believes_its_teacher_more_than_its_labels(
+    teacher: str, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    wrong = np.where(tiny_faces.split == "train", (tiny_faces.labels + 1) % 7, tiny_faces.labels)
+    misled = replace(tiny_faces, labels=wrong)
+    scores = {}
+    for weight in (0.0, 1.0):
+        recipe = tiny_recipe(fit={"epochs": 6}, loss={"teachers": [teacher], "teacher_weight": weight})
+        out = tmp_path / str(weight)
+        scores[weight] = fit(recipe, misled, RunOptions(out=out, device="cpu", progress=False))["best_val_accuracy"]
+    assert scores[1.0] > 0.85
+    assert scores[0.0] < 0.3
+
+
+def test_a_teacher_with_other_labels_or_none_at_all(teacher: str, tiny_faces: Dataset, tmp_path: Path) -> None:
+    train = tiny_faces.part("train")
+    six = train.without(("disgust",), label_set=EMOTIONS_6)
+    with pytest.raises(DataError, match=r"answers with angry, disgust, .* the recipe has angry, fear"):
+        taught(six, (teacher,))
+    with pytest.raises(UnknownName, match="emotoin"):
+        taught(train, ("emotoin",))
+    (tmp_path / "answers.csv").write_text("name,label\n", "utf-8")
+    with pytest.raises(DataError, match="file of predictions"):
+        taught(train, (str(tmp_path / "answers.csv"),))

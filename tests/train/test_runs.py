@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mien.data.dataset import Dataset
+from mien.errors import InputError
+from mien.labels import EMOTIONS_6
+from mien.train.fit import RunOptions, fit
+from mien.train.networks import build_network
+from mien.train.recipe import NetworkRecipe, Recipe
+from mien.train.runs import start_from_run, trained_network
+
+MakeRecipe = Callable[..., Recipe]
+
+
+def train(recipe: Recipe, faces: Dataset, out: Path) -> dict[str, Any]:
+    return fit(recipe, faces, RunOptions(out=out, device="cpu", progress=False))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_faces: Dataset, tiny_recipe: MakeRecipe) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "first"
+    train(tiny_recipe(fit={"epochs": 6}), tiny_faces, folder)
+    return folder
+
+
+def test_a_run_starts_where_another_ended(
+    run: Path, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    first = trained_network(run)[1].state_dict()
+    recipe = tiny_recipe(fit={"epochs": 1, "rate": 1e-9}, network={"weights": str(run)})
+    summary = train(recipe, tiny_faces, tmp_path / "second")
+    second = trained_network(tmp_path / "second")[1].state_dict()
+    for name, tensor in first.items():
+        if tensor.is_floating_point() and "running" not in name:
+            assert torch.allclose(tensor, second[name], atol=1e-5), name
+    assert summary["best_val_accuracy"] >= 0.9
+
+
+def test_another_head_starts_anew(run: Path) -> None:
+    recipe, network = trained_network(run)
+    six = replace(recipe, label_set=EMOTIONS_6.name)
+    fresh = build_network(six)
+    head = fresh.state_dict()["label_head.weight"].clone()
+    start_from_run(fresh, six, run)
+    assert torch.equal(fresh.state_dict()["label_head.weight"], head)
+    assert torch.equal(fresh.state_dict()["features.0.0.weight"], network.state_dict()["features.0.0.weight"])
+
+
+def test_a_run_of_another_network_is_refused(run: Path, tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = tiny_recipe()
+    other = replace(recipe, network=NetworkRecipe(name="cnn5"))
+    with pytest.raises(InputError, match=r"trained the network residual_cnn, .* has cnn5"):
+        start_from_run(build_network(other), other, run)
+    wide = replace(recipe, network=NetworkRecipe(widths=(64, 256)))
+    with pytest.raises(InputError, match="another form of residual_cnn"):
+        start_from_run(build_network(wide), wide, run)
+    with pytest.raises(InputError, match="holds no trained run"):
+        start_from_run(build_network(recipe), recipe, tmp_path)
