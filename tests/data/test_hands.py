@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.data.hands import find_hand_pictures, load_hands
+from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES
+from mien.pixels.boxes import Square
 from mien.pixels.images import write_image
 from mien.scene import Hand
 from mien.stages.classify import canonical_landmarks
@@ -33,6 +34,11 @@ class FakeHands:
     def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand | None:
         self.calls += 1
         return hand_of(int(crop_rgb[0, 0, 0])) if crop_rgb.any() else None
+
+    def landmarks_in_square(self, image_rgb: NDArray[np.uint8], _square: Square) -> Hand | None:
+        """Sees nothing where it is too dark."""
+        self.calls += 1
+        return hand_of(int(image_rgb[0, 0, 0])) if image_rgb.mean() > 20 else None
 
 
 def hand_of(value: int) -> Hand:
@@ -189,14 +195,49 @@ def test_landmarks_are_found_once_and_then_read(tmp_path: Path) -> None:
     assert [path.name for path in cache.parent.iterdir()] == ["hands.npz"]
 
 
-def test_other_pictures_make_the_cache_anew(tmp_path: Path) -> None:
+def test_only_new_and_changed_pictures_are_looked_at(tmp_path: Path) -> None:
     picture(tmp_path / "data/asl/A/A1.png", 40)
     cache = tmp_path / "hands.npz"
     load_hands(find_hand_pictures(tmp_path / "data"), fake(), cache=cache)
     picture(tmp_path / "data/asl/A/A2.png", 50)
     detector = fake()
     assert len(load_hands(find_hand_pictures(tmp_path / "data"), detector, cache=cache)[0]) == 2
+    assert calls(detector) == 1
+    path = tmp_path / "data/asl/A/A1.png"
+    path.write_bytes(path.read_bytes() + b" ")
+    load_hands(find_hand_pictures(tmp_path / "data"), detector, cache=cache)
     assert calls(detector) == 2
+
+
+def test_copies_are_read_once_and_those_without_a_hand_left_out(tmp_path: Path) -> None:
+    for name, value in (("asl/A/A1", 90), ("own/V/V1", 90), ("own/V/V2", 0)):
+        picture(tmp_path / "data" / f"{name}.png", value)
+    pictures, cache = find_hand_pictures(tmp_path / "data"), tmp_path / "hands.npz"
+    steps: list[int] = []
+    copies = load_copies(pictures, fake(), 3, cache=cache, on_step=steps.append)
+    assert steps == [1, 2, 3]
+    assert set(copies.groups.tolist()) == {"asl", "own"}
+    assert 2 <= len(copies) <= 6
+    assert copies.samples.shape[1:] == (21, 3)
+    second = fake()
+    again = load_copies(pictures, second, 3, cache=cache, on_step=steps.append)
+    assert calls(second) == 0
+    assert len(steps) == 3
+    assert again.fingerprint() == copies.fingerprint()
+
+
+def test_copies_of_those_held_back_are_not_trained_on(tmp_path: Path) -> None:
+    for i in range(2):
+        picture(tmp_path / f"asl/A/A{i}.png", 90)
+        picture(tmp_path / f"own/V/V{i}.png", 90)
+    pictures = find_hand_pictures(tmp_path)
+    dataset, _ = load_hands(pictures, fake())
+    copies = load_copies(pictures, fake(), 4)
+    split = np.where(dataset.groups == "own", "test", "train").astype("<U10")
+    both = with_copies(replace(dataset, split=split), copies)
+    assert (both.groups == "own").sum() == 2
+    assert (both.groups == "asl").sum() == 2 + (copies.groups == "asl").sum()
+    assert set(both.split[both.groups == "asl"].tolist()) == {"train"}
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "text", "other-arrays", "flipped"])

@@ -20,7 +20,7 @@ def points() -> np.ndarray:
 
 def turned(points: np.ndarray, angle: float) -> np.ndarray:
     cos, sin = math.cos(angle), math.sin(angle)
-    return (points - 50) @ np.array([[cos, sin], [-sin, cos]]) + 50
+    return np.asarray((points - 50) @ np.array([[cos, sin], [-sin, cos]]) + 50)
 
 
 def corners(square: Square) -> np.ndarray:
@@ -52,7 +52,8 @@ def test_the_square_of_a_palm_lies_towards_the_fingers() -> None:
     points = np.full((7, 2), 50.0)
     points[0], points[2] = (50, 60), (50, 40)
     square = square_of_palm(np.array([40.0, 40.0, 60.0, 60.0]), points)
-    assert (square.side, square.angle) == (pytest.approx(52), pytest.approx(0))
+    assert square.side == pytest.approx(52)
+    assert square.angle == pytest.approx(0)
     np.testing.assert_allclose(square.centre_xy, (50, 40))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mien.data.clean import write_clean_list
 from mien.errors import DataError, UnreadableMedia
+from mien.pixels.boxes import Square
 from mien.pixels.images import write_image
 from mien.scene import Hand
 from mien.train.corpus import CorpusPaths, load_corpus
@@ -32,6 +33,9 @@ class FakeHands:
     def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand:
         points = np.random.default_rng(int(crop_rgb[0, 0, 0])).uniform(1, 60, (21, 3)).tolist()
         return Hand(box_xyxy=(0, 0, 8, 8), score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points)))
+
+    def landmarks_in_square(self, image_rgb: NDArray[np.uint8], _square: Square) -> Hand:
+        return self.landmarks_of_crop(image_rgb)
 
 
 @pytest.fixture
@@ -84,7 +88,8 @@ def test_a_recipe_that_learns_from_votes_asks_for_them(tiny_recipe: MakeRecipe, 
 
 
 def gesture_recipe(**changes: Any) -> Recipe:
-    return load_recipe("gesture", changes={"data.validation": "[]"} | changes)
+    plain = {"data.validation": "[]", "data.copies": "0", "data.composed": "0.0"}
+    return load_recipe("gesture", changes=plain | changes)
 
 
 def test_data_sets_and_signers_are_left_out_whole(hands: CorpusPaths) -> None:
@@ -120,6 +125,19 @@ def test_steps_are_counted_and_landmarks_kept(hands: CorpusPaths) -> None:
     assert steps == [1, 2, 3, 4, 5, 6]
     load_corpus(gesture_recipe(), hands, on_step=steps.append)
     assert len(steps) == 6
+
+
+def test_copies_and_composed_hands_are_trained_on_only(hands: CorpusPaths) -> None:
+    path = hands.data / "own/F/F1.png"
+    path.parent.mkdir()
+    write_image(path, np.full((8, 8, 3), 9, np.uint8))
+    changes = {"data.leave_out": '["massey/hand1"]', "data.copies": "2", "data.composed": "0.5"}
+    dataset = load_corpus(gesture_recipe(**changes), hands)
+    train = dataset.split == "train"
+    assert dataset.groups[~train].tolist() == ["massey/hand1"]
+    assert train.sum() == round(1.5 * 3 * 6), "six pictures, two copies of each, and half as many composed"
+    assert (dataset.groups == "composed").sum() == 9
+    assert dataset.fingerprint() == load_corpus(gesture_recipe(**changes), hands).fingerprint()
 
 
 def test_no_data(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:

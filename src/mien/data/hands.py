@@ -5,26 +5,31 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data import degrade
 from mien.data.classes import NAMED_SIGNER
 from mien.data.dataset import Dataset
+from mien.data.row_cache import RowCache
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import FIST_LETTERS, GESTURES, LETTERS
 from mien.models.artifact import zoo_artifact
+from mien.pixels.boxes import Square
+from mien.pixels.hand_squares import square_of_landmarks, whole_square
 from mien.pixels.images import read_image
 from mien.stages.classify import canonical_landmarks
 from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
+_POINTS = 63  # 21 landmarks of 3 coordinates
+_ROW = _POINTS + 4  # and the square around the hand: its middle, side and angle
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +71,7 @@ def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]
         raise UnreadableMedia(f"{root} is not a folder; give one with a folder for each data set of hand pictures")
     pictures: list[HandPicture] = []
     for folder in sorted(path for path in root.glob("*/*") if path.is_dir()):
-        found = [picture for picture in _class_pictures(folder) if picture is not None]
+        found = list(_class_pictures(folder))
         if limit and len(found) > limit:
             found = [found[i] for i in np.linspace(0, len(found) - 1, limit).round().astype(int)]
         pictures += found
@@ -91,48 +96,139 @@ def load_hands(
         detector: finds the hand in each picture, as at run time.
         whole_frames: data sets whose pictures are frames with a hand somewhere, as `mien look` gets them, not crops of
             a hand; the most certain hand of each is taken.
-        cache: an .npz file that keeps the landmarks; used again while pictures and detector stay the same.
-        on_step: called with the number of pictures done.
+        cache: an .npz file that keeps the landmarks of each picture, whatever other pictures are asked for, until the
+            picture or the detector changes.
+        on_step: called with the number of pictures done; never when the cache has them all.
 
     Returns:
         The data set, (M, 21, 3) float32 canonical landmarks, all in the split train; and the (N,) bool mask over
         `pictures` that says in which a hand was found (M of them).
     """
-    key = _cache_key(pictures, whole_frames)
-    landmarks = _cached(cache, key)
-    if landmarks is None:
-        landmarks = np.full((len(pictures), 21, 3), np.nan, np.float32)
-        for i, picture in enumerate(pictures):
-            try:
-                image = read_image(picture.path)
-                if picture.collection in whole_frames:
-                    hand = max(detector.detect(image), key=lambda found: found.score, default=None)
-                else:
-                    hand = detector.landmarks_of_crop(image)
-            except UnreadableMedia as exc:
-                logger.warning("%s", exc)
-                hand = None
-            if hand is not None:
-                landmarks[i] = canonical_landmarks(hand)
-            if on_step is not None:
-                on_step(i + 1)
-        if cache is not None:
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            partial = cache.with_suffix(".part.npz")
-            np.savez(partial, landmarks=landmarks, key=np.array(key))
-            partial.replace(cache)
-    found = np.isfinite(landmarks[:, 0, 0])
+    rows = _found(pictures, detector, whole_frames, cache, on_step)
+    found = np.isfinite(rows[:, 0])
     kept = [picture for picture, has_hand in zip(pictures, found, strict=True) if has_hand]
     logger.info("a hand was found in %d of %d pictures", len(kept), len(pictures))
-    dataset = Dataset(
-        samples=landmarks[found],
-        labels=np.array([GESTURES.index(picture.gesture) for picture in kept], np.int64),
-        split=np.full(len(kept), "train", "<U10"),
-        groups=np.array([picture.group for picture in kept]),
+    return _dataset(rows[found, :_POINTS], kept, pictures), found
+
+
+def load_copies(
+    pictures: Sequence[HandPicture],
+    detector: HandDetector,
+    copies: int,
+    *,
+    whole_frames: Collection[str] = (),
+    cache: Path | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> Dataset:
+    """Landmarks read off worse copies of the pictures: they are wrong as they are wrong on small, dark, blurred hands.
+
+    Args:
+        pictures: from `find_hand_pictures`.
+        detector: finds the hand in each picture, then reads each copy of its surroundings.
+        copies: how many of each picture (`mien.data.degrade`); those in which no hand is seen any more are left out.
+        whole_frames, cache: as for `load_hands`; what is read off the copies is kept beside the cache.
+        on_step: called with the number of pictures done; never when the cache has them all.
+
+    Returns:
+        (M, 21, 3) float32 canonical landmarks, all in the split train.
+    """
+    rows = _found(pictures, detector, whole_frames, cache, None)
+    kept = RowCache(None if cache is None else cache.with_name(f"{cache.stem}-copies-{copies}.npz"), copies * _POINTS)
+    keys = [f"{key}-{degrade.REVISION}" for key in _keys(pictures, whole_frames)]
+    todo = any(key not in kept for key in keys)
+    for i, (picture, key) in enumerate(zip(pictures, keys, strict=True)):
+        if key not in kept:
+            read = _read_copies(picture, _square(rows[i]), detector, copies) if np.isfinite(rows[i, 0]) else None
+            kept.put(key, np.full(copies * _POINTS, np.nan, np.float32) if read is None else read)
+        if todo and on_step is not None:
+            on_step(i + 1)
+    kept.save()
+    samples = np.stack([kept[key] for key in keys]).reshape(-1, _POINTS)
+    each = [picture for picture in pictures for _ in range(copies)]
+    seen = np.isfinite(samples[:, 0])
+    return _dataset(samples[seen], [each[i] for i in np.flatnonzero(seen)], pictures)
+
+
+def with_copies(dataset: Dataset, copies: Dataset) -> Dataset:
+    """The data set with the copies of those who are in its training split only, so that nobody is in two splits."""
+    held_back = np.unique(dataset.groups[dataset.split != "train"])
+    copies = copies.where(~np.isin(copies.groups, held_back))
+    return replace(
+        dataset,
+        samples=np.concatenate([dataset.samples, copies.samples]),
+        labels=np.concatenate([dataset.labels, copies.labels]),
+        split=np.concatenate([dataset.split, copies.split]),
+        groups=np.concatenate([dataset.groups, copies.groups]),
+    )
+
+
+def _dataset(rows: NDArray[np.float32], shown: Sequence[HandPicture], pictures: Sequence[HandPicture]) -> Dataset:
+    return Dataset(
+        samples=rows.reshape(-1, 21, 3),
+        labels=np.array([GESTURES.index(picture.gesture) for picture in shown], np.int64),
+        split=np.full(len(shown), "train", "<U10"),
+        groups=np.array([picture.group for picture in shown], np.str_),
         label_set=GESTURES,
         source=", ".join(sorted({picture.collection for picture in pictures})),
     )
-    return dataset, found
+
+
+def _found(
+    pictures: Sequence[HandPicture],
+    detector: HandDetector,
+    whole_frames: Collection[str],
+    cache: Path | None,
+    on_step: Callable[[int], None] | None,
+) -> NDArray[np.float32]:
+    """(N, 67): canonical landmarks, and the square around the hand in pixels; not a number where no hand was found."""
+    kept = RowCache(cache, _ROW)
+    keys = _keys(pictures, whole_frames)
+    todo = any(key not in kept for key in keys)
+    for i, (picture, key) in enumerate(zip(pictures, keys, strict=True)):
+        if key not in kept:
+            kept.put(key, _look_at(picture, detector, whole=picture.collection in whole_frames))
+        if todo and on_step is not None:
+            on_step(i + 1)
+    kept.save()
+    return np.stack([kept[key] for key in keys]) if keys else np.zeros((0, _ROW), np.float32)
+
+
+def _look_at(picture: HandPicture, detector: HandDetector, *, whole: bool) -> NDArray[np.float32]:
+    try:
+        image = read_image(picture.path)
+    except UnreadableMedia as exc:
+        logger.warning("%s", exc)
+        return np.full(_ROW, np.nan, np.float32)
+    if whole:
+        hand = max(detector.detect(image), key=lambda found: found.score, default=None)
+    else:
+        hand = detector.landmarks_of_crop(image)
+    if hand is None:
+        return np.full(_ROW, np.nan, np.float32)
+    square = square_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2], roomy=True)
+    return np.array([*canonical_landmarks(hand).flat, *square.centre_xy, square.side, square.angle], np.float32)
+
+
+def _read_copies(
+    picture: HandPicture, square: Square, detector: HandDetector, copies: int
+) -> NDArray[np.float32] | None:
+    try:
+        image = read_image(picture.path)
+    except UnreadableMedia:  # said when its hand was looked for
+        return None
+    rng = np.random.default_rng(zlib.crc32(f"{picture.collection}/{picture.path.name}".encode()))
+    rows = np.full((copies, _POINTS), np.nan, np.float32)
+    for row in rows:
+        copy = degrade.degraded_hand(image, square, rng)
+        hand = detector.landmarks_in_square(copy, whole_square((copy.shape[0], copy.shape[1])))
+        if hand is not None:
+            row[:] = canonical_landmarks(hand).ravel()
+    return rows.ravel()
+
+
+def _square(row: NDArray[np.float32]) -> Square:
+    x, y, side, angle = row[_POINTS:].tolist()
+    return Square((x, y), side, angle)
 
 
 def _class_pictures(folder: Path) -> Iterator[HandPicture]:
@@ -145,10 +241,16 @@ def _class_pictures(folder: Path) -> Iterator[HandPicture]:
         if path.suffix.lower() not in _SUFFIXES or not path.is_file():
             continue
         named = NAMED_SIGNER.match(path.name)
-        letter = (named.group(2) if named else path.name[:1]).upper()
+        letter = _letter(path)
         if name == "other" and (letter in FIST_LETTERS or letter in LETTERS):
             continue
         yield HandPicture(path, gesture, collection, f"{collection}/{named.group(1)}" if named else collection)
+
+
+def _letter(path: Path) -> str:
+    """The letter of the manual alphabet that a file of `other` is named after."""
+    named = NAMED_SIGNER.match(path.name)
+    return (named.group(2) if named else path.name[:1]).upper()
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -156,20 +258,8 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def _cache_key(pictures: Sequence[HandPicture], whole_frames: Collection[str]) -> str:
-    hashes = [zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]
-    digest = hashlib.sha256("".join((*hashes, str(REVISION), *sorted(whole_frames))).encode())
-    for picture in pictures:
-        digest.update(f"{picture.path}:{picture.path.stat().st_size}:{picture.gesture}\n".encode())
-    return digest.hexdigest()
-
-
-def _cached(cache: Path | None, key: str) -> NDArray[np.float32] | None:
-    if cache is None or not cache.is_file():
-        return None
-    try:
-        with cache.open("rb") as file, np.load(file) as stored:
-            return np.asarray(stored["landmarks"]) if str(stored["key"]) == key else None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-        logger.warning("%s is damaged and is made anew", cache)
-        return None
+def _keys(pictures: Sequence[HandPicture], whole_frames: Collection[str]) -> list[str]:
+    """They change when a picture, how it is looked at, or what looks at it changes."""
+    looks = f"{[zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]} {REVISION}"
+    texts = (f"{looks} {p.collection in whole_frames} {p.path} {p.path.stat().st_size}" for p in pictures)
+    return [hashlib.sha256(text.encode()).hexdigest()[:24] for text in texts]

@@ -46,8 +46,10 @@ CAVEATS = {
     "images": """- The figures hold for pictures like those of its data set.
 - Take "uncertain" as "not sure", and show it.
 - Tell people that a camera looks at them and what for, keep no more than you need, and let them say no.""",
-    "hands": """- A V whose other fingers are hard to see (small or blurred hands) is read worst.
-- Gestures that are none of the four may be taken for one of them: a thumb held up is often read as a punch.
+    "hands": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are called
+  none or uncertain.
+- Two fingers held up in other ways are the hands most often taken for a victory sign; any fist is a punch.
+- About a dozen people were measured; nothing is known about gloves, missing or stiff fingers, age or skin tone.
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
 }
 

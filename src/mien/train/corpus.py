@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from mien.data.clean import apply_clean_list
+from mien.data.compose import with_composed
 from mien.data.dataset import Dataset
 from mien.data.duplicates import clean_training
 from mien.data.ferplus import load_ferplus
-from mien.data.hands import find_hand_pictures, load_hands
+from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
 from mien.data.load import load_dataset
 from mien.data.split import split_at_random, split_by_group
 from mien.errors import DataError
 from mien.labels import label_set
 from mien.stages.hands import HandDetector
-from mien.train.recipe import DataRecipe, Recipe
+from mien.train.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ def load_corpus(recipe: Recipe, paths: CorpusPaths, *, on_step: Callable[[int], 
         UnreadableMedia: a file is missing or damaged.
     """
     if recipe.data.kind == "hands":
-        return _hands(recipe.data, paths, on_step)
+        return _hands(recipe, paths, on_step)
     dataset = _images(recipe, paths, on_step)
     if recipe.loss.votes_weight and dataset.votes is None:
         raise DataError(f"The recipe {recipe.name} learns from FER+ votes too; name fer2013new.csv with --votes")
@@ -89,9 +90,23 @@ def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
     return dataset.where(keep)
 
 
-def _hands(data: DataRecipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
+def _hands(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
+    data = recipe.data
     pictures = find_hand_pictures(paths.data, limit=data.limit)
-    cache = None if paths.cache is None else paths.cache / f"hands-{data.limit or 'all'}.npz"
+    cache = None if paths.cache is None else paths.cache / "hands.npz"
     with HandDetector() as detector:
         dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=cache, on_step=on_step)
-    return split_by_group(dataset, validation=data.validation, test=data.leave_out)
+        dataset = split_by_group(dataset, validation=data.validation, test=data.leave_out)
+        copies = None
+        if data.copies:
+            copies = load_copies(
+                pictures, detector, data.copies, whole_frames=data.whole_frames, cache=cache, on_step=on_step
+            )
+    return enlarged(dataset, copies, recipe)
+
+
+def enlarged(hands: Dataset, copies: Dataset | None, recipe: Recipe) -> Dataset:
+    """Landmarks of hands with more to train on, as the recipe says: worse copies, and hands made of several."""
+    if copies is not None:
+        hands = with_copies(hands, copies)
+    return with_composed(hands, recipe.data.composed, seed=recipe.fit.seed) if recipe.data.composed else hands

@@ -202,7 +202,7 @@ def _threshold(
     if not export.precision:
         return export.threshold, ""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    threshold = precise_threshold(confidence, right, precision=export.precision)
+    threshold = precise_threshold(confidence, right, precision=export.precision, certainty=export.certainty)
     if threshold is None:
         raise ModelError(
             f"No confidence makes answers right in {percent(export.precision)} of cases on these {len(labels):,} "
@@ -211,9 +211,9 @@ def _threshold(
     coverage, accuracy = risk_coverage(confidence, right).at(threshold)
     return threshold, (
         f"An answer with a confidence below {threshold:g} is uncertain: from there on at least "
-        f"{percent(export.precision)} of the answers to the {len(labels):,} validation samples are right with 95 % "
-        f"certainty (exact binomial bound). {percent(coverage)} of their answers are not uncertain, and "
-        f"{percent(accuracy or 0.0)} of these are right."
+        f"{percent(export.precision)} of the answers to the {len(labels):,} validation samples are right with "
+        f"{percent(export.certainty)} certainty (exact binomial bound). {percent(coverage)} of their answers are not "
+        f"uncertain, and {percent(accuracy or 0.0)} of these are right."
     )
 
 

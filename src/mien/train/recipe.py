@@ -31,6 +31,7 @@ _LIMITS = {
     "data.composed": (0, 10),
     "data.share": (1e-6, 1),
     "data.side": (0, math.inf),
+    "network.blocks": (1, 100),
     "network.dropout": (0, 0.99),
     "network.unfreeze": (0, math.inf),
     "network.enlarge": (1, 8),
@@ -64,6 +65,7 @@ _LIMITS = {
     "reference.author_score": (0, 1),
     "export.threshold": (0, 1),
     "export.precision": (0, 0.999),
+    "export.certainty": (0.5, 0.9999),
     "export.temperature": (0, math.inf),
 }
 """Lowest and highest meaningful value of the settings that are one number."""
@@ -131,6 +133,7 @@ class NetworkRecipe:
 
     name: str = "residual_cnn"
     widths: tuple[int, ...] = (32, 64, 128, 256)
+    blocks: int = 1
     dropout: float = 0.2
     weights: str = ""
     unfreeze: int = 0
@@ -217,12 +220,14 @@ class FitRecipe:
 class ExportRecipe:
     """The model folder: its name, the threshold under which an answer counts as uncertain, words for the card, and
     the temperature, where it cannot be fitted on the validation split (0 fits it). A `precision` above 0 chooses the
-    threshold instead: the lowest whose answers are right that often (`mien.train.scores.precise_threshold`). `weights`
+    threshold instead: the lowest whose answers are right that often, with this `certainty`; 0.5 is about the share
+    counted on the validation split itself (`mien.train.scores.precise_threshold`). `weights`
     other than float32 make a smaller file; they are refused where they cost accuracy."""
 
     name: str = ""
     threshold: float = 0.5
     precision: float = 0.0
+    certainty: float = 0.95
     weights: Literal["float32", "float16", "int8"] = "float32"
     temperature: float = 0.0
     licence: str = "Apache-2.0"

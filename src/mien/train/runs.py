@@ -51,7 +51,7 @@ def trained_network(run: Path) -> tuple[Recipe, Network]:
 def start_from_run(network: Network, recipe: Recipe, run: Path) -> None:
     """Give a network the weights that another run of the same architecture found: fine-tuning.
 
-    Weights of another shape stay as they are: heads of other labels, mostly.
+    Weights of another shape, or that the other run had none for, stay as they are: heads of other labels, more blocks.
 
     Args:
         network: changed in place.
@@ -71,10 +71,10 @@ def start_from_run(network: Network, recipe: Recipe, run: Path) -> None:
     own = network.state_dict()
     found = {name.removeprefix(_IN_LEARNER): tensor for name, tensor in state.items() if name.startswith(_IN_LEARNER)}
     fitting = {name: tensor for name, tensor in found.items() if name in own and tensor.shape == own[name].shape}
-    if 2 * len(fitting) < len(own):
+    if 2 * len(fitting) < len(found):
         raise InputError(
-            f"{run} trained another form of {recipe.network.name}: {len(fitting)} of {len(own)} weights have the same "
-            "shape; compare the two recipes' [network] settings"
+            f"{run} trained another form of {recipe.network.name}: {len(fitting)} of its {len(found)} weights fit; "
+            "compare the two recipes' [network] settings"
         )
     network.load_state_dict(own | fitting)
 

@@ -31,6 +31,20 @@ def test_an_image_does_not_see_the_rest_of_its_batch() -> None:
     torch.testing.assert_close(network(images)[2:3], network(images[2:3]), atol=1e-5, rtol=1e-5)
 
 
+def test_more_blocks_start_as_the_identity() -> None:
+    shallow, deep = ResidualCNN(widths=(4, 8)).eval(), ResidualCNN(widths=(4, 8), blocks=3).eval()
+    images = torch.randn(3, 1, 16, 16)
+    deep.load_state_dict(deep.state_dict() | shallow.state_dict())
+    torch.testing.assert_close(deep(images), shallow(images))
+    assert len(deep.state_dict()) > len(shallow.state_dict())
+    deep.train()
+    deep(images).sum().backward()
+    # A block learns from its last scale on, which alone sees a gradient at first.
+    scale = deep.more[0][0].second[1].weight  # type: ignore[index,union-attr]
+    assert scale.grad is not None
+    assert scale.grad.abs().sum() > 0
+
+
 def test_dropout_works_in_training_only() -> None:
     torch.manual_seed(0)
     network = ResidualCNN(widths=(4, 8), dropout=0.5)

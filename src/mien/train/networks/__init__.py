@@ -23,6 +23,7 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
         channels=1 if recipe.input.colour == "grey" else 3,
         labels=labels,
         widths=recipe.network.widths,
+        blocks=recipe.network.blocks,
         dropout=recipe.network.dropout,
         votes=recipe.loss.votes_weight > 0,
     ),

@@ -11,12 +11,16 @@ from mien.train.networks.network import Network
 
 
 class ResidualCNN(Network):
-    """A stem, then one basic residual block a width, max-pooling between; global average; one or two linear heads.
+    """A stem, then basic residual blocks at each width, max-pooling between; global average; one or two linear heads.
+
+    Blocks after the first of a width start as the identity (the last scale of each is zero; Goyal et al. 2017): a run
+    with more blocks can go on from one with fewer without losing what that has learned (Chen et al. 2016, Net2Net).
 
     Args:
         channels: 1 for grey, 3 for RGB.
         labels: number of classes.
         widths: channels of each stage.
+        blocks: residual blocks of each stage.
         dropout: before the heads.
         votes: whether a second head predicts the raters' votes; used in training only.
     """
@@ -27,6 +31,7 @@ class ResidualCNN(Network):
         channels: int = 1,
         labels: int = 7,
         widths: tuple[int, ...] = (32, 64, 128, 256),
+        blocks: int = 1,
         dropout: float = 0.2,
         votes: bool = False,
     ) -> None:
@@ -35,14 +40,22 @@ class ResidualCNN(Network):
         for narrow, wide in pairwise(widths):
             stages += [nn.MaxPool2d(2), _conv_bn_relu(narrow, wide), _Residual(wide)]
         self.features = nn.Sequential(*stages)
+        self.more = nn.ModuleList(nn.Sequential(*(_Residual(wide) for _ in range(blocks - 1))) for wide in widths)
+        for block in self.more.modules():
+            if isinstance(block, _Residual):
+                nn.init.zeros_(block.second[1].weight)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
         self.label_head = nn.Linear(widths[-1], labels)
         self.votes_head = nn.Linear(widths[-1], labels) if votes else None
 
     def heads(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits (B, labels) of the label head and, if there is one, of the votes head, for (B, C, H, W) images."""
-        features = self.features(images)  # (B, widths[-1], H / 2**n, W / 2**n)
-        pooled = self.dropout(features.mean(dim=(2, 3)))  # (B, widths[-1])
+        more = iter(self.more)
+        for part in self.features:
+            images = part(images)
+            if isinstance(part, _Residual):
+                images = next(more)(images)
+        pooled = self.dropout(images.mean(dim=(2, 3)))  # (B, widths[-1]), over (H / 2**n, W / 2**n)
         return self.label_head(pooled), None if self.votes_head is None else self.votes_head(pooled)
 
     def forward(self, images: Tensor) -> Tensor:
