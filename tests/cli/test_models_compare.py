@@ -238,7 +238,7 @@ def test_the_list_and_cards_are_where_they_were(mien: Run) -> None:
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_package_model_on_real_faces(mien: Run, data_root: Path, tmp_path: Path) -> None:
-    """PublicTest, on which it was chosen; its card says 68.07 %."""
+    """PublicTest by the raters' plurality: the figure of its card comes out again."""
     folder = data_root / "fer2013"
     ended = mien(
         "models", "compare", "--data", folder / "fer2013.csv.xz", "--votes", folder / "fer2013new.csv",
@@ -247,4 +247,6 @@ def test_the_package_model_on_real_faces(mien: Run, data_root: Path, tmp_path: P
     assert ended.code == 0, ended.err
     (model,) = json.loads((tmp_path / "c.json").read_text("utf-8"))["models"]
     assert model["samples"] == 3579
-    assert model["accuracy"] == pytest.approx(0.688, abs=1e-3)
+    scores = zoo_artifact("emotion_residual").manifest.scores
+    (stated,) = (s.value for s in scores if (s.metric, s.split) == ("accuracy_ferplus", "PublicTest"))
+    assert model["accuracy"] == pytest.approx(stated, abs=1e-3)
