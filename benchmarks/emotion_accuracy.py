@@ -83,14 +83,20 @@ def _table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> 
     Console(width=120).print(table)
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The data, the split, the model and the file of scores: what every benchmark of an expression model asks for."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("data", type=Path)
+    made.add_argument("--split", choices=tuple(USAGES), default="validation")
+    made.add_argument("--model", default=EMOTION_MODEL)
+    made.add_argument("--scores", type=Path, help="write the figures as JSON, for `mien export --scores`")
+    return made
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--votes", type=Path, help="the FER+ table; packed files have the votes in them")
-    parser.add_argument("--split", choices=("validation", "test"), default="validation")
-    parser.add_argument("--model", default=EMOTION_MODEL)
-    parser.add_argument("--scores", type=Path, help="write the figures as JSON, for `mien export --scores`")
-    return parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--votes", type=Path, help="the FER+ table; packed files have the votes in them")
+    return made.parse_args()
 
 
 if __name__ == "__main__":

@@ -21,17 +21,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
+from emotion_accuracy import USAGES, parser
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from mien.data.load import load_dataset
 from mien.pixels.preprocess import to_batch
-from mien.stages.classify import EMOTION_MODEL, ExpressionClassifier
+from mien.stages.classify import ExpressionClassifier
 
 Image = NDArray[np.uint8]
 Trouble = Callable[[Image, np.random.Generator], Image]
@@ -86,7 +86,7 @@ TROUBLES: dict[str, Trouble] = {
 
 
 def main() -> None:
-    arguments = _arguments()
+    arguments = parser(__doc__).parse_args()
     part = load_dataset(arguments.data, size_hw=(48, 48), colour="grey").part(arguments.split)
     table = Table(title=f"{arguments.model} on {arguments.split} of {part.source}, {len(part)} images", box=None)
     for heading in ("trouble", "accuracy", "drop in points"):
@@ -127,28 +127,18 @@ def _moved(image: Image, degrees: float, zoom: float, shift: tuple[float, float]
 
 
 def _write(arguments: argparse.Namespace, figures: dict[str, float], count: int) -> None:
-    usage = {"validation": "PublicTest", "test": "PrivateTest"}[arguments.split]
     scores = [
         {
             "metric": name,
             "value": round(value, 4),
             "data": "FER2013",
-            "split": usage,
+            "split": USAGES[arguments.split],
             "protocol": f"accuracy on all {count} images less that with the trouble, one view",
             "command": f"python benchmarks/robustness.py FER2013 --split {arguments.split}",
         }
         for name, value in figures.items()
     ]
     arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--split", choices=("validation", "test"), default="validation")
-    parser.add_argument("--model", default=EMOTION_MODEL)
-    parser.add_argument("--scores", type=Path, help="write the figures as JSON, for `mien export --scores`")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
 from mien.models.manifest import Manifest
 from mien.pixels.preprocess import InputSpec
+from mien.train.compact import Weights
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -228,7 +229,7 @@ class ExportRecipe:
     threshold: float = 0.5
     precision: float = 0.0
     certainty: float = 0.95
-    weights: Literal["float32", "float16", "int8"] = "float32"
+    weights: Weights = "float32"
     temperature: float = 0.0
     licence: str = "Apache-2.0"
     origin: str = ""
