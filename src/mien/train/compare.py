@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import InputError, RecipeError, UnknownName
-from mien.train.recipe import changes_of, load_recipe, recipe_from_dict
+from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, changes_of, load_recipe, recipe_from_dict
 from mien.train.subjects import Curves, read_curves, read_json
 
 METRICS_FILE = "metrics.json"
-_RECIPE_FILE, _SUMMARY_FILE = "recipe.json", "summary.json"
 UNKNOWN = "-"
 
 
@@ -148,7 +147,7 @@ def read_entry(folder: Path) -> Entry:
     Raises:
         InputError: it holds neither, or a file of it is damaged.
     """
-    recipe, metrics = read_json(folder / _RECIPE_FILE), read_json(folder / METRICS_FILE)
+    recipe, metrics = read_json(folder / RECIPE_FILE), read_json(folder / METRICS_FILE)
     if metrics:
         _check_metrics(metrics, folder / METRICS_FILE)
         run = metrics["run"]
@@ -161,7 +160,7 @@ def read_entry(folder: Path) -> Entry:
             evaluations=(metrics,),
         )
     if not recipe:
-        raise InputError(f"{folder} holds no run ({_RECIPE_FILE}) and no evaluation ({METRICS_FILE})")
+        raise InputError(f"{folder} holds no run ({RECIPE_FILE}) and no evaluation ({METRICS_FILE})")
     evaluations = []
     for path in sorted(folder.glob(f"*/{METRICS_FILE}")):
         evaluations.append(read_json(path))
@@ -170,7 +169,7 @@ def read_entry(folder: Path) -> Entry:
         name=str(recipe.get("name", folder.name)),
         folder=folder,
         recipe=recipe,
-        summary=read_json(folder / _SUMMARY_FILE),
+        summary=read_json(folder / SUMMARY_FILE),
         curves=read_curves(folder),
         evaluations=tuple(evaluations),
     )

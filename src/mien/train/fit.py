@@ -33,8 +33,8 @@ from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonse
 from mien.train.distil import taught
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.networks import load_start_weights
-from mien.train.recipe import Recipe
-from mien.train.runs import RECIPE_FILE, SUMMARY_FILE, run_recipe, start_from_run
+from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
+from mien.train.runs import run_recipe, start_from_run
 
 DEVICES = ("auto", "cpu", "cuda")
 

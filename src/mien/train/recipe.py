@@ -26,6 +26,9 @@ else:
 
 T = TypeVar("T")
 
+RECIPE_FILE, SUMMARY_FILE = "recipe.json", "summary.json"
+"""What a run folder keeps: the recipe it was started with, and what came of it."""
+
 _LIMITS = {
     "data.limit": (0, math.inf),
     "data.copies": (0, 100),

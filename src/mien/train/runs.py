@@ -15,10 +15,8 @@ from mien.errors import InputError
 from mien.labels import label_set
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
-from mien.train.recipe import Recipe, recipe_from_dict
+from mien.train.recipe import RECIPE_FILE, Recipe, recipe_from_dict
 
-RECIPE_FILE = "recipe.json"
-SUMMARY_FILE = "summary.json"
 _IN_LEARNER = "network."
 
 

@@ -18,11 +18,12 @@ from mien.models.artifact import MANIFEST_FILE, load_artifact, zoo_names
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, fit_crop, to_batch
 from mien.resource import Resource
+from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE
 
 Kind = Literal["run", "model", "predictions"]
 Curves = list[dict[str, float]]
 
-_RECIPE_FILE, _SUMMARY_FILE, _CURVES_FILE = "recipe.json", "summary.json", "curves/metrics.csv"
+_CURVES_FILE = "curves/metrics.csv"
 _BATCH = 256
 _QUANTISING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 
@@ -117,13 +118,13 @@ def kind_of(name_or_path: str) -> Kind:
     path = Path(name_or_path)
     if name_or_path in zoo_names() or (path / MANIFEST_FILE).is_file():
         return "model"
-    if (path / _RECIPE_FILE).is_file():
+    if (path / RECIPE_FILE).is_file():
         return "run"
     if path.is_file() and path.suffix.lower() == ".csv":
         return "predictions"
     if path.exists() or len(path.parts) > 1 or path.suffix:
         raise InputError(
-            f"{path} is neither a run folder of `mien train` ({_RECIPE_FILE}), nor a model folder ({MANIFEST_FILE}), "
+            f"{path} is neither a run folder of `mien train` ({RECIPE_FILE}), nor a model folder ({MANIFEST_FILE}), "
             "nor a CSV of predictions"
         )
     raise UnknownName("run folder, CSV or model", name_or_path, zoo_names())
@@ -163,8 +164,8 @@ def open_run(folder: Path, *, device: str = "auto") -> Subject:
         sha256=_sha256(checkpoint),
         bytes=checkpoint.stat().st_size,
         parameters=sum(p.numel() for p in network.parameters()),
-        recipe=read_json(folder / _RECIPE_FILE),
-        summary=read_json(folder / _SUMMARY_FILE),
+        recipe=read_json(folder / RECIPE_FILE),
+        summary=read_json(folder / SUMMARY_FILE),
         curves=read_curves(folder),
     )
     return Subject(
