@@ -25,6 +25,7 @@ from mien.data.dataset import Dataset
 from mien.pixels.images import read_image, write_image
 from mien.train.corpus import CorpusPaths, load_corpus
 from mien.train.learner import Batch, BatchPositions, Learner, TensorBatches
+from mien.train.machine import keep_freed_memory
 from mien.train.recipe import Recipe, load_recipe
 
 
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="emotion_cnn3_relu")
     parser.add_argument("--samples", type=int, default=4096, help="training images of a measured epoch")
     options = parser.parse_args()
+    keep_freed_memory()
     recipe = load_recipe(options.recipe)
     train = load_corpus(recipe, CorpusPaths(data=options.data)).part("train")
     some = train.where(np.arange(len(train)) < options.samples)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mien.train.compact import WEIGHTS, Weights, compact
+from mien.train.compact import WEIGHTS, Weights, biased, compact
 from mien.train.export import to_onnx
 from mien.train.networks import EfficientNetLite0, ResidualCNN
 
@@ -61,6 +61,17 @@ def test_any_number_of_items_still_fits(model_and_inputs: tuple[bytes, NDArray[n
     assert onnx.load(io.BytesIO(small)).graph.input[0].name == "input"
     assert logits(small, inputs[:1]).shape == (1, 7)
     assert np.allclose(logits(small, inputs[:5])[:1], logits(small, inputs[:1]), atol=1e-4)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_bias_is_added_to_the_logits(model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights) -> None:
+    model_bytes, inputs = model_and_inputs
+    plain = compact(model_bytes, weights, calibration=inputs)
+    bias = np.linspace(-1, 2, 7)
+    moved = biased(plain, bias)
+    np.testing.assert_allclose(logits(moved, inputs), logits(plain, inputs) + bias, atol=1e-5)
+    assert onnx.load(io.BytesIO(moved)).graph.output[0].name == "logits"
+    assert logits(moved, inputs[:1]).shape == (1, 7)
 
 
 def test_nothing_in_the_file_names_this_machine(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:

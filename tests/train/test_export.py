@@ -160,6 +160,22 @@ def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(
     assert sorted(path.name for path in again.folder.parent.iterdir()) == ["tiny"]
 
 
+def test_a_bias_makes_the_answers_likelier_and_is_told(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, exported: Artifact
+) -> None:
+    options = ExportOptions(command=COMMAND, changes={"export.bias": "true"})
+    artifact = export_run(run, tmp_path / "model", tiny_faces, options)
+    nll = [{score.metric: score.value for score in each.manifest.scores}["nll"] for each in (artifact, exported)]
+    assert nll[0] < nll[1]
+    validation = tiny_faces.part("validation")
+    with Session(artifact) as session:  # what the manifest says is what the file answers
+        logits = session.run(prepared(validation.samples, artifact.manifest.input))[0].astype(np.float64)
+    answered = softmax(logits / artifact.manifest.temperature)
+    assert negative_log_likelihood(answered, validation.labels) == pytest.approx(nll[0], abs=2e-4)
+    assert "together with a bias on each label" in artifact.card
+    assert "angry " in artifact.card.partition("part of the model file: ")[2]
+
+
 def test_a_temperature_in_the_recipe_is_taken(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
     settings = json.loads((run / "recipe.json").read_text("utf-8"))
     settings["export"]["temperature"] = 2.5

@@ -46,6 +46,7 @@ def train(
     try:
         from mien.train.corpus import CorpusPaths
         from mien.train.fit import RunOptions, fit
+        from mien.train.machine import keep_freed_memory
         from mien.train.recipe import load_recipe
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
@@ -68,6 +69,7 @@ def train(
         threads=threads,
         progress=is_watched,
     )
+    keep_freed_memory()
     summary = fit(chosen, dataset, options)
     for name, value in summary.items():
         typer.echo(f"{name:<20}{value}")

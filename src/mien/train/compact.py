@@ -1,4 +1,4 @@
-"""Smaller model files: weights as float16, or weights and activations as int8."""
+"""Changes to model files: weights as float16, or weights and activations as int8; a bias on the logits."""
 
 from __future__ import annotations
 
@@ -49,6 +49,29 @@ def bare(model_bytes: bytes) -> bytes:
     for noted in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
         del noted.metadata_props[:]
         noted.doc_string = ""
+    return bytes(model.SerializeToString())
+
+
+def biased(model_bytes: bytes, bias: NDArray[np.float64]) -> bytes:
+    """The same model with a number added to each logit.
+
+    Args:
+        model_bytes: an ONNX model with one output (B, L).
+        bias: (L,) what to add.
+
+    Raises:
+        MissingExtra: the package onnx is not installed.
+    """
+    onnx = _onnx()
+    model = onnx.load_from_string(model_bytes)
+    graph = model.graph
+    name = graph.output[0].name
+    for node in graph.node:
+        node.output[:] = [f"{name}_plain" if made == name else made for made in node.output]
+        node.input[:] = [f"{name}_plain" if used == name else used for used in node.input]
+    graph.initializer.append(onnx.numpy_helper.from_array(bias.astype(np.float32), f"{name}_bias"))
+    graph.node.append(onnx.helper.make_node("Add", [f"{name}_plain", f"{name}_bias"], [name], name=f"{name}_biased"))
+    onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 

@@ -22,12 +22,12 @@ from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Manifest, Score
 from mien.models.session import Session
 from mien.train.card import CardFacts, card_text
-from mien.train.compact import bare, compact
+from mien.train.compact import bare, biased, compact
 from mien.train.figures import percent
 from mien.train.recipe import ExportRecipe, Recipe, changed_recipe
 from mien.train.runs import trained_network
 from mien.train.score_list import COVERAGE, certain_figures, measured_at
-from mien.train.scores import fitted_temperature, precise_threshold, risk_coverage, softmax, summary_scores
+from mien.train.scores import fitted_bias, fitted_temperature, precise_threshold, risk_coverage, softmax, summary_scores
 from mien.train.subjects import onnx_parameters, prepared
 
 OPSET = 18
@@ -66,8 +66,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     """Write the best weights of a run as a model folder.
 
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
-    al. 2017), the threshold the recipe's or the one with its precision there; the scores in the manifest are of that
-    split too. The test split is not touched.
+    al. 2017), with a bias on each label where the recipe asks for it; the threshold is the recipe's or the one with its
+    precision there; the scores in the manifest are of that split too. The test split is not touched.
 
     Args:
         run: the run folder.
@@ -93,6 +93,10 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
         model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
     temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
+    if recipe.export.bias:
+        temperature, bias = fitted_bias(logits, validation.labels, temperature=recipe.export.temperature)
+        model_bytes, logits = biased(model_bytes, temperature * bias), logits + temperature * bias
+        checks.append(_bias_told(validation.label_set.labels, bias))
     probabilities = softmax(logits / temperature)
     threshold, chosen = _threshold(recipe.export, probabilities, validation.labels)
     manifest = replace(manifest, temperature=round(temperature, 4), threshold=threshold)
@@ -193,6 +197,14 @@ def _smaller(
     )
     logger.info("%s", check)
     return small, answers, check
+
+
+def _bias_told(labels: tuple[str, ...], bias: NDArray[np.float64]) -> str:
+    added = ", ".join(f"{label} {value:+.2f}" for label, value in zip(labels, bias - bias.mean(), strict=True))
+    return (
+        "The temperature was fitted together with a bias on each label (bias-corrected temperature scaling, Alexandari "
+        f"et al. 2020), which is part of the model file: {added}."
+    )
 
 
 def _threshold(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
 import platform
-import shutil
-import subprocess
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +22,12 @@ from torch.utils.data import DataLoader
 from mien import __version__
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, UnknownName
-from mien.files import output_error, write_whole
+from mien.files import write_whole
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import taught
+from mien.train.guards import disk_errors, interruptions, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
+from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
 from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
 from mien.train.runs import run_recipe, start_from_run
@@ -99,7 +95,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
     started = time.monotonic()
-    with _quiet(), _disk_errors(options.out), _interruptions():
+    with quiet(), disk_errors(options.out), interruptions():
         trainer = _trainer(recipe, options, best)
         trainer.fit(
             learner,
@@ -120,8 +116,8 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         "data_sha256": dataset.fingerprint(),
         "caveats": list(dataset.caveats),
         "seconds": round(time.monotonic() - started, 1),
-        "machine": _machine(trainer),
-        "commit": _commit(),
+        "machine": what_trained(trainer),
+        "commit": commit(),
         "mien": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
@@ -156,28 +152,6 @@ def _trainer(recipe: Recipe, options: RunOptions, best: ModelCheckpoint) -> L.Tr
         log_every_n_steps=20,
         default_root_dir=options.out,
     )
-
-
-def _machine(trainer: L.Trainer) -> str:
-    """What trained, in words: the accelerator, or the number of processor cores torch used."""
-    if trainer.strategy.root_device.type == "cuda":
-        return f"{trainer.num_devices} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
-    return f"{torch.get_num_threads()} core{'s' * (torch.get_num_threads() > 1)} of {platform.machine()}"
-
-
-def _commit() -> str:
-    """The commit of the source this runs from, with a plus where files differ from it; empty for an installed copy."""
-    here = Path(__file__).parent
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    asked = [
-        subprocess.run([git, "-C", here, *words], capture_output=True, text=True, check=False)
-        for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no", here))
-    ]
-    if any(answer.returncode for answer in asked):
-        return ""
-    return asked[0].stdout.strip() + ("+" if asked[1].stdout.strip() else "")
 
 
 def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
@@ -269,49 +243,3 @@ def _loggers(out: Path) -> list[Logger]:
         file.write_text(earlier, "utf-8")
         writer.metrics_keys = earlier.splitlines()[0].split(",")
     return [curves, TensorBoardLogger(out, name="", version="tensorboard")]
-
-
-@contextmanager
-def _interruptions() -> Iterator[None]:
-    """Lightning turns Ctrl-C and a request to end into the exit of the whole program; a caller may want to go on."""
-    try:
-        yield
-    except SystemExit as exc:
-        raise KeyboardInterrupt from exc
-
-
-@contextmanager
-def _disk_errors(out: Path) -> Iterator[None]:
-    """A checkpoint that cannot be written ends the run with a sentence; Lightning leaves the one before as it was."""
-    try:
-        yield
-    except OSError as exc:
-        raise output_error(out / "checkpoints", exc) from exc
-    except RuntimeError as exc:
-        # torch.save maps what the system said to a RuntimeError of its own.
-        if "PytorchStreamWriter" in str(exc) or "iostream error" in str(exc):
-            raise output_error(out / "checkpoints", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from exc
-        raise
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without advice that does not apply to tensors in memory, a log line an epoch and a folder resumed on purpose."""
-    levels = {name: logging.getLogger(name).level for name in ("lightning.pytorch", "lightning.fabric")}
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for text in (
-                ".*does not have many workers.*",
-                ".*smaller than the logging interval.*",
-                ".*Checkpoint directory .* exists and is not empty.*",
-                ".*GPU available but not used.*",
-                ".*isinstance.*treespec.*",
-                ".*in eval mode at the start of training.*",  # frozen layers, on purpose
-            ):
-                warnings.filterwarnings("ignore", text)
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -223,10 +223,11 @@ class FitRecipe:
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
     """The model folder: its name, the threshold under which an answer counts as uncertain, words for the card, and
-    the temperature, where it cannot be fitted on the validation split (0 fits it). A `precision` above 0 chooses the
-    threshold instead: the lowest whose answers are right that often, with this `certainty`; 0.5 is about the share
-    counted on the validation split itself (`mien.train.scores.precise_threshold`). `weights`
-    other than float32 make a smaller file; they are refused where they cost accuracy."""
+    the temperature, where it cannot be fitted on the validation split (0 fits it). `bias` fits a number to add to each
+    label's logit with it, for labels that are said too often or too seldom (`mien.train.scores.fitted_bias`). A
+    `precision` above 0 chooses the threshold instead: the lowest whose answers are right that often, with this
+    `certainty`; 0.5 is about the share counted on the validation split itself (`mien.train.scores.precise_threshold`).
+    `weights` other than float32 make a smaller file; they are refused where they cost accuracy."""
 
     name: str = ""
     threshold: float = 0.5
@@ -234,6 +235,7 @@ class ExportRecipe:
     certainty: float = 0.95
     weights: Weights = "float32"
     temperature: float = 0.0
+    bias: bool = False
     licence: str = "Apache-2.0"
     origin: str = ""
 

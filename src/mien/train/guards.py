@@ -1,0 +1,59 @@
+"""What surrounds a run: errors become sentences, and advice that does not apply is not printed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mien.files import output_error
+
+
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """Lightning turns Ctrl-C and a request to end into the exit of the whole program; a caller may want to go on."""
+    try:
+        yield
+    except SystemExit as exc:
+        raise KeyboardInterrupt from exc
+
+
+@contextmanager
+def disk_errors(out: Path) -> Iterator[None]:
+    """A checkpoint that cannot be written ends the run with a sentence; Lightning leaves the one before as it was."""
+    try:
+        yield
+    except OSError as exc:
+        raise output_error(out / "checkpoints", exc) from exc
+    except RuntimeError as exc:
+        # torch.save maps what the system said to a RuntimeError of its own.
+        if "PytorchStreamWriter" in str(exc) or "iostream error" in str(exc):
+            raise output_error(out / "checkpoints", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from exc
+        raise
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without advice that does not apply to tensors in memory, a log line an epoch and a folder resumed on purpose."""
+    levels = {name: logging.getLogger(name).level for name in ("lightning.pytorch", "lightning.fabric")}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for text in (
+                ".*does not have many workers.*",
+                ".*smaller than the logging interval.*",
+                ".*Checkpoint directory .* exists and is not empty.*",
+                ".*GPU available but not used.*",
+                ".*isinstance.*treespec.*",
+                ".*in eval mode at the start of training.*",  # frozen layers, on purpose
+            ):
+                warnings.filterwarnings("ignore", text)
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
