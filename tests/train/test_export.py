@@ -230,12 +230,19 @@ def test_the_shipped_networks_export_with_any_batch(name: str, tmp_path: Path) -
 def test_what_was_found_out_later_goes_into_the_manifest(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
     options = ExportOptions(
         command=COMMAND,
-        changes={"input.margin": "0.1", "input.lift": "0.05", "input.level": "true", "export.threshold": "0.4"},
+        changes={
+            "input.margin": "0.1",
+            "input.lift": "0.05",
+            "input.level": "true",
+            "export.threshold": "0.4",
+            "export.version": "7",
+        },
         scores=(Score(metric="m", value=0.5, data="d", split="test", protocol="p", command="c"),),
     )
     artifact = export_run(run, tmp_path / "model", tiny_faces, options)
     spec = load_artifact(tmp_path / "model").manifest.input
     assert (spec.margin, spec.lift, spec.level, artifact.manifest.threshold) == (0.1, 0.05, True, 0.4)
+    assert artifact.manifest.version == "7"
     assert artifact.manifest.scores[0].metric == "m"
     assert "| m | 0.5 |" in artifact.card
 

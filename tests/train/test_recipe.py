@@ -9,7 +9,8 @@ import pytest
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
 from mien.train.networks import NETWORKS
-from mien.train.recipe import FitRecipe, Recipe, changes_of, load_recipe, recipe_from_dict, recipe_names
+from mien.train.recipe import Recipe, changes_of, load_recipe, recipe_from_dict, recipe_names
+from mien.train.recipe_tables import FitRecipe
 
 MINIMAL = 'name = "mine"\ntask = "emotion"\nlabel_set = "emotions"\n'
 

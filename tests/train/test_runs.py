@@ -13,7 +13,8 @@ from mien.errors import InputError
 from mien.labels import EMOTIONS_6
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
-from mien.train.recipe import NetworkRecipe, Recipe
+from mien.train.recipe import Recipe
+from mien.train.recipe_tables import NetworkRecipe
 from mien.train.runs import start_from_run, trained_network
 
 MakeRecipe = Callable[..., Recipe]

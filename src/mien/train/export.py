@@ -24,7 +24,8 @@ from mien.models.session import Session
 from mien.train.card import CardFacts, card_text
 from mien.train.compact import bare, biased, compact
 from mien.train.figures import percent
-from mien.train.recipe import ExportRecipe, Recipe, changed_recipe
+from mien.train.recipe import Recipe, changed_recipe
+from mien.train.recipe_tables import ExportRecipe
 from mien.train.runs import trained_network
 from mien.train.score_list import COVERAGE, certain_figures, measured_at
 from mien.train.scores import fitted_bias, fitted_temperature, precise_threshold, risk_coverage, softmax, summary_scores
