@@ -12,7 +12,7 @@ import pytest
 
 from mien.data.dataset import load_packed
 from mien.data.fer2013 import load_fer2013
-from mien.labels import EMOTIONS_6
+from mien.labels import EMOTIONS_6, EMOTIONS_8
 from mien.pixels.images import read_image
 
 Run = Callable[..., object]
@@ -131,6 +131,30 @@ def test_votes_are_packed_with_their_rows(mien: Run, table: Table, ferplus: Path
     np.testing.assert_allclose(dataset.votes[:, 6], [i % 10 / 10 for i in position], rtol=1e-6)
     assert [position[i] for i in np.flatnonzero(dataset.not_a_face)] == [7]
     assert "FER+ votes of 19 images" in ended.out
+
+
+@pytest.mark.parametrize("layout", ["packed", "folders"])
+def test_labels_of_ferplus(mien: Run, table: Table, ferplus: Path, tmp_path: Path, layout: str) -> None:
+    out = tmp_path / "fer.npz" if layout == "packed" else tmp_path / "fer"
+    words = ("--layout", layout, "--labels", "ferplus", "--ferplus", ferplus)
+    ended = mien("data", "fer2013", table(rows(20)), out, *words)
+    assert (ended.code, ended.err) == (0, "")
+    # Rows 6 and 16 have as many votes for two labels; row 8 is no face.
+    assert "17 rows have a label that more raters chose than any other, 3 left out" in ended.out
+    if layout == "packed":
+        dataset = load_packed(out)
+        assert dataset.label_set is EMOTIONS_8
+        positions = [i for i in range(20) if i not in (5, 7, 15)]
+        assert [dataset.name(i) for i in range(17)] == [f"row {i + 1}" for i in positions]
+        assert dataset.labels.tolist() == [6 if i % 10 > 5 else 3 for i in positions]
+    else:
+        assert len(files_in(out / "train" / "happy")) == 10
+
+
+def test_labels_of_ferplus_need_its_table(mien: Run, table: Table, tmp_path: Path) -> None:
+    ended = mien("data", "fer2013", table(rows(20)), tmp_path / "out", "--labels", "ferplus")
+    assert ended.code == 2
+    assert "ferplus needs the table" in " ".join(ended.err.split())
 
 
 def test_a_random_split_can_be_had_again(mien: Run, table: Table, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from mien.data.fer2013 import load_fer2013, read_fer2013
-from mien.data.ferplus import Votes, load_ferplus
+from mien.data.ferplus import UNCLEAR, Votes, load_ferplus
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import EMOTIONS
+from mien.labels import EMOTIONS, EMOTIONS_8
 
 HEADER = "emotion,pixels,Usage\n"
 PIXELS = 48 * 48
@@ -288,6 +288,20 @@ def test_votes_ride_along_and_must_fit(csv: Callable[..., Path]) -> None:
     assert dataset.not_a_face.tolist() == [False, True]
     with pytest.raises(DataError, match=r"3 rows but FER\+ has 2"):
         load_fer2013(csv(line(), line(), line()), votes=votes)
+
+
+def test_labels_of_the_raters_take_the_place_of_the_own_ones(csv: Callable[..., Path]) -> None:
+    path = csv(line(3, fill=1), line(4, fill=2), line(4, fill=3), line(2, "PublicTest", fill=2), line(0, "PrivateTest"))
+    labels = np.array([7, 0, UNCLEAR, UNCLEAR, 6])
+    votes = Votes(np.eye(5, 8, dtype=np.float32), np.zeros(5, np.bool_), EMOTIONS_8, labels)
+    dataset = load_fer2013(path, votes=votes)
+    assert dataset.label_set is EMOTIONS_8
+    assert dataset.votes is not None
+    # Row 2 has a label, but equals the row of PublicTest that has none.
+    assert [dataset.name(i) for i in range(len(dataset))] == ["row 1", "row 5"]
+    assert dataset.labels.tolist() == [7, 6]
+    np.testing.assert_array_equal(dataset.votes, votes.distribution[[0, 4]])
+    assert dataset.source.endswith("with labels of FER+")
 
 
 @pytest.mark.data

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.data.ferplus import load_ferplus
+from mien.data.ferplus import UNCLEAR, load_ferplus
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS, EMOTIONS_8
 
@@ -43,6 +43,32 @@ def test_votes_outside_the_label_set_are_left_out_and_the_rest_rescaled(table: C
 def test_a_row_without_an_expression_is_all_zeros(table: Callable[..., Path]) -> None:
     votes = load_ferplus(table("0,0,0,0,0,0,0,0,3,7", "0,0,0,0,0,0,0,10,0,0"))
     np.testing.assert_array_equal(votes.distribution, np.zeros((2, 7)))
+
+
+@pytest.mark.parametrize(
+    ("row", "label"),
+    [
+        ("4,3,0,0,3,0,0,0,0,0", "neutral"),
+        ("1,0,0,0,3,0,0,4,2,0", "contempt"),
+        ("0,0,0,0,4,4,0,0,2,0", None),  # two have as many
+        ("2,0,0,0,3,0,0,0,5,0", None),  # most cannot say
+        ("0,4,0,0,0,0,0,0,4,2", None),
+        ("0,4,0,0,0,0,0,0,0,6", None),  # most see no face
+    ],
+)
+def test_the_label_is_what_more_raters_chose_than_anything_else(
+    table: Callable[..., Path], row: str, label: str | None
+) -> None:
+    votes = load_ferplus(table(row), label_set=EMOTIONS_8, relabel=True)
+    assert votes.labels is not None
+    assert votes.labels.tolist() == [UNCLEAR if label is None else EMOTIONS_8.index(label)]
+    assert load_ferplus(table(row)).labels is None
+
+
+def test_a_label_outside_the_set_is_unclear(table: Callable[..., Path]) -> None:
+    votes = load_ferplus(table("1,0,0,0,3,0,0,4,2,0"), relabel=True)
+    assert votes.labels is not None
+    assert votes.labels.tolist() == [UNCLEAR]
 
 
 @pytest.mark.parametrize(

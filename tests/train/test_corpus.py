@@ -76,6 +76,15 @@ def test_faces_are_cleaned_with_the_votes(tiny_recipe: MakeRecipe, faces: Corpus
     assert dataset.votes[:, 3].tolist() == [1, 1, 1]
 
 
+def test_a_recipe_with_contempt_takes_the_labels_of_ferplus(tiny_recipe: MakeRecipe, faces: CorpusPaths) -> None:
+    recipe = replace(tiny_recipe(data={"clean": False}), label_set="emotions8")
+    dataset = load_corpus(recipe, faces)
+    assert dataset.label_set.name == "emotions8"
+    assert dataset.names is not None
+    assert dataset.names.tolist() == ["row 1", "row 2", "row 4", "row 5"], "row 3 is no face to the raters"
+    assert dataset.labels.tolist() == [3, 3, 3, 3]
+
+
 def test_faces_as_they_are_when_the_recipe_says_so(tiny_recipe: MakeRecipe, faces: CorpusPaths) -> None:
     assert len(load_corpus(tiny_recipe(data={"clean": False}), faces)) == 5
     # Without the votes nobody says what is no face, so only the copy is dropped.

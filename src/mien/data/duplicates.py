@@ -174,7 +174,7 @@ def find_duplicates(
     if not len(dataset):
         raise DataError(f"{dataset.source or 'The data set'} has no samples to compare")
     check_images(dataset.samples, source=dataset.source)
-    equal = _equal(dataset)
+    equal = equal_numbers(dataset)
     _, first = np.unique(equal, return_index=True)
     near = near_pairs(dataset.samples[first], distance=distance, correlation=correlation, on_step=on_step)
     return Duplicates(dataset=dataset, equal=equal, near=near)
@@ -194,7 +194,7 @@ def training_faults(dataset: Dataset, *, copies: Duplicates | None = None) -> ND
         (N,) one of `FAULTS`, or an empty string for a sample that stays; samples outside train all stay.
     """
     train = dataset.split == "train"
-    equal = _equal(dataset) if copies is None else copies.equal
+    equal = equal_numbers(dataset) if copies is None else copies.equal
     faults = np.full(len(dataset), "", dtype=f"<U{max(map(len, FAULTS))}")
 
     def mark(spoiled: NDArray[np.bool_], why: str) -> None:
@@ -226,11 +226,12 @@ def clean_training(dataset: Dataset) -> Dataset:
 
 def held_out_copies(dataset: Dataset) -> int:
     """Number of validation and test samples that equal a training sample in every pixel."""
-    train, equal = dataset.split == "train", _equal(dataset)
+    train, equal = dataset.split == "train", equal_numbers(dataset)
     return int(np.isin(equal[~train], equal[train]).sum())
 
 
-def _equal(dataset: Dataset) -> NDArray[np.int64]:
+def equal_numbers(dataset: Dataset) -> NDArray[np.int64]:
+    """(N,) a number for each sample; equal samples, in every pixel, have the same one."""
     numbers: dict[bytes, int] = {}
     return np.array(
         [numbers.setdefault(hashlib.sha256(sample.tobytes()).digest(), len(numbers)) for sample in dataset.samples],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.data.archives import fields_of, table_lines
 from mien.data.dataset import Dataset
-from mien.data.ferplus import Votes
+from mien.data.ferplus import Votes, relabelled
 from mien.data.pictures import OnProblem, OnStep, raise_problem
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
@@ -55,7 +55,8 @@ def load_fer2013(
 
     Args:
         path: the Kaggle CSV.
-        votes: FER+ votes of the same rows; they become the label distribution and the marks for "not a face".
+        votes: FER+ votes of the same rows; they become the label distribution and the marks for "not a face", and the
+            labels where they have some: rows without one are left out then.
         on_problem: called for each bad row, which is then left out; without it the first bad row is raised.
         on_step: called with the number of rows read.
 
@@ -147,12 +148,14 @@ class _Rows:
             labels=np.array(labels, np.int64),
             split=np.array(splits, "<U10"),
             groups=np.full(len(rows), "", np.str_),
-            label_set=EMOTIONS,
+            label_set=EMOTIONS if votes is None else votes.label_set,
             names=np.array([f"row {row}" for row in rows]),
             votes=None if votes is None else votes.distribution[positions],
             not_a_face=None if votes is None else votes.not_a_face[positions],
             source=path.name,
         )
+        if votes is not None and votes.labels is not None:
+            dataset = relabelled(dataset, votes.labels[positions])
         return Fer2013Table(dataset=dataset, columns=self.columns, rows=count, missing=self.missing)
 
     def _sort_out(self) -> None:

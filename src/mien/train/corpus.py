@@ -17,7 +17,7 @@ from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_co
 from mien.data.load import load_dataset
 from mien.data.split import split_at_random, split_by_group
 from mien.errors import DataError
-from mien.labels import label_set
+from mien.labels import EMOTIONS, EMOTIONS_8, label_set
 from mien.stages.hands import HandDetector
 from mien.train.recipe import Recipe
 
@@ -72,7 +72,12 @@ def load_corpus(recipe: Recipe, paths: CorpusPaths, *, on_step: Callable[[int], 
 
 
 def _images(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
-    votes = None if paths.votes is None else load_ferplus(paths.votes)
+    wanted = label_set(recipe.label_set)
+    # FER2013's own labels have no contempt: a recipe that does takes those of FER+.
+    relabel = wanted is EMOTIONS_8
+    votes = None
+    if paths.votes is not None:
+        votes = load_ferplus(paths.votes, label_set=wanted if relabel else EMOTIONS, relabel=relabel)
     height, width = recipe.input.size_hw
     side = recipe.data.side
     size_hw = (side, side) if side else (height, width)

@@ -35,6 +35,9 @@ def fer2013(
         list[str] | None, typer.Option(metavar="EMOTION", help="Leave out an emotion, e.g. disgust; may be repeated.")
     ] = None,
     ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv; packed keeps its votes.")] = None,
+    labels: Annotated[
+        str, typer.Option(help="fer2013 (its own), or ferplus: what most of ten raters chose, contempt too.")
+    ] = "fer2013",
     split: Annotated[str, typer.Option(help="usage (the published split) or random.")] = "usage",
     fractions: Annotated[
         str | None,
@@ -52,23 +55,27 @@ def fer2013(
     from mien.data.fer2013 import read_fer2013
     from mien.data.ferplus import load_ferplus
     from mien.data.layouts import LAYOUTS, check_target
-    from mien.labels import EMOTIONS
+    from mien.labels import EMOTIONS, EMOTIONS_8
 
     one_of("layout", layout, LAYOUTS)
+    by_raters = one_of("labels", labels, ("fer2013", "ferplus")) == "ferplus"
+    label_set = EMOTIONS_8 if by_raters else EMOTIONS
     is_random = one_of("split", split, ("usage", "random")) == "random"
     for label in drop or ():
-        EMOTIONS.index(label)
-    if ferplus and layout != "packed":
+        label_set.index(label)
+    if by_raters and not ferplus:
+        raise typer.BadParameter("ferplus needs the table, --ferplus fer2013new.csv", param_hint="--labels")
+    if ferplus and not by_raters and layout != "packed":
         raise typer.BadParameter("votes are kept by --layout packed only", param_hint="--ferplus")
     if not is_random and (fractions or seed):
         raise typer.BadParameter("belongs to --split random", param_hint="--fractions" if fractions else "--seed")
     draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1"))
     check_target(out, layout, overwrite=overwrite)
-    votes = None if ferplus is None else load_ferplus(ferplus)
+    votes = None if ferplus is None else load_ferplus(ferplus, label_set=label_set, relabel=by_raters)
     with Problems("row") as problems:
         with watched(f"reading {csv.name}", total=_ROWS) as on_step:
             table = read_fer2013(csv, votes=votes, on_problem=problems, on_step=on_step)
-        _say_table(csv, table)
+        _say_table(csv, table, by_raters=by_raters)
         dataset = table.dataset.without(drop) if drop else table.dataset
         if is_random:
             dataset = _split_at_random(dataset, *draw)
@@ -114,14 +121,15 @@ def _write(dataset: Dataset, out: Path, layout: str, overwrite: bool) -> None:
     say_caveats(dataset)
 
 
-def _say_table(csv: Path, table: Fer2013Table) -> None:
+def _say_table(csv: Path, table: Fer2013Table, *, by_raters: bool) -> None:
     """Print the CSV's shape, missing values, head, emotions, usage and pixel statistics."""
     from mien.data.fer2013 import USAGES
 
     dataset, rows, columns = table.dataset, table.rows, len(table.columns)
     typer.echo(f"{csv}: {rows:,} rows, {columns} columns ({', '.join(table.columns)}), shape ({rows}, {columns})")
     if len(dataset) < rows:
-        typer.echo(f"  {len(dataset):,} rows are good, {rows - len(dataset):,} left out")
+        what = "have a label that more raters chose than any other" if by_raters else "are good"
+        typer.echo(f"  {len(dataset):,} rows {what}, {rows - len(dataset):,} left out")
     typer.echo("\nmissing values")
     for line in table_lines(["column", "missing"], list(table.missing.items())):
         typer.echo(f"  {line}")
