@@ -34,6 +34,8 @@ def made(labels: list[int], splits: list[str] | None = None, **columns: Any) -> 
         ((10, 12, 14), "The classes are about equal: each has 27.8 % to 38.9 % of train"),
         ((10, 20, 20), "A is the smallest class: 20.0 % of train, 2.0 times fewer than b"),
         ((2, 1, 97), "B is rare: 1.0 % of train, 97.0 times fewer than c"),
+        ((10, 10, 20), "A and b are the smallest classes: 25.0 % of train each, 2.0 times fewer than c"),
+        ((1, 98, 1), "A and c are rare: 1.0 % of train each, 98.0 times fewer than b"),
         ((0, 5, 5), "No pictures of a in train; b has the most, 50.0 %"),
         ((0, 0, 5), "Only one class, c, has pictures in train"),
     ],

@@ -43,8 +43,12 @@ def balance_of_classes(dataset: Dataset) -> str:
     if ratio <= _BALANCED:
         top = percent(counts[most] / counts.sum())
         return f"The classes are about equal: each has {share} to {top} of {split}"
-    word = "rare" if ratio >= _RARE else "the smallest class"
-    return f"{_capital(names[least])} is {word}: {share} of {split}, {ratio:.1f} times fewer than {names[most]}"
+    fewest = [name for name, count in zip(names, counts, strict=True) if count == counts[least]]
+    fewer = f"{share} of {split}{' each' * (len(fewest) > 1)}, {ratio:.1f} times fewer than {names[most]}"
+    if len(fewest) > 1:
+        word = "rare" if ratio >= _RARE else "the smallest classes"
+        return f"{_capital(', '.join(fewest[:-1]))} and {fewest[-1]} are {word}: {fewer}"
+    return f"{_capital(names[least])} is {'rare' if ratio >= _RARE else 'the smallest class'}: {fewer}"
 
 
 def balance_of_splits(dataset: Dataset) -> str:
