@@ -10,7 +10,7 @@ import pytest
 from mien.data.dataset import Dataset
 from mien.errors import DataError, UnknownName
 from mien.labels import EMOTIONS_6
-from mien.train.distil import taught
+from mien.train.distil import kept_answers, taught
 from mien.train.fit import RunOptions, fit
 from mien.train.recipe import Recipe
 
@@ -52,6 +52,25 @@ def test_a_student_believes_its_teacher_more_than_its_labels(
         scores[weight] = fit(recipe, misled, RunOptions(out=out, device="cpu", progress=False))["best_val_accuracy"]
     assert scores[1.0] > 0.85
     assert scores[0.0] < 0.3
+
+
+def test_a_resumed_run_does_not_ask_its_teachers_again(
+    teacher: str, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(fit={"epochs": 2}, loss={"teachers": [teacher]})
+    options = RunOptions(out=tmp_path / "run", device="cpu", progress=False)
+    fit(recipe, tiny_faces, options)
+    train = tiny_faces.part("train")
+    np.testing.assert_array_equal(kept_answers(options.out, train), taught(train, (teacher,)))
+
+    def asked(*_: object) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr("mien.train.fit.taught", asked)
+    fit(recipe, tiny_faces, replace(options, resume=True))
+    assert kept_answers(options.out, tiny_faces) is None, "another number of samples"
+    (options.out / "teachers.npy").write_bytes(b"\x93NUMPY")
+    assert kept_answers(options.out, train) is None
 
 
 def test_a_teacher_with_other_labels_or_none_at_all(teacher: str, tiny_faces: Dataset, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
+from mien.files import write_whole
 from mien.train.scores import softmax
 from mien.train.subjects import kind_of, open_model, open_run
+
+_ANSWERS_FILE = "teachers.npy"
 
 
 def taught(train: Dataset, teachers: tuple[str, ...]) -> NDArray[np.float32]:
@@ -45,3 +49,19 @@ def taught(train: Dataset, teachers: tuple[str, ...]) -> NDArray[np.float32]:
                 )
             total += sum(softmax(teacher.logits(view)) for view in views)
     return np.asarray(total / (len(teachers) * len(views)), np.float32)
+
+
+def keep_answers(run: Path, answers: NDArray[np.float32]) -> None:
+    """Leave the answers of `taught` in a run folder: asking the teachers takes minutes; raises OutputError."""
+    file = io.BytesIO()
+    np.save(file, answers)
+    write_whole(run / _ANSWERS_FILE, file.getvalue())
+
+
+def kept_answers(run: Path, train: Dataset) -> NDArray[np.float32] | None:
+    """The answers that `keep_answers` left there for these samples; None when there are none that can be read."""
+    try:
+        answers = np.load(run / _ANSWERS_FILE, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return np.asarray(answers, np.float32) if answers.shape == (len(train), len(train.label_set)) else None

@@ -24,7 +24,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, UnknownName
 from mien.files import write_whole
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
-from mien.train.distil import taught
+from mien.train.distil import keep_answers, kept_answers, taught
 from mien.train.guards import disk_errors, interruptions, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
@@ -89,8 +89,12 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             start_from_run(learner.network, recipe, start)
         else:
             load_start_weights(learner.network, recipe)
-    answers = taught(train, recipe.loss.teachers) if recipe.loss.teachers else None
+    answers = kept_answers(options.out, train) if options.resume else None
+    if recipe.loss.teachers and answers is None:
+        answers = taught(train, recipe.loss.teachers)
     _claim_folder(recipe, options)
+    if answers is not None:
+        keep_answers(options.out, answers)
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
