@@ -3,9 +3,10 @@
     python benchmarks/emotion_accuracy.py FER2013 [--votes fer2013new.csv] [--split validation] [--model NAME_OR_FOLDER]
                                           [--scores FILE]
 
-FER2013 is its CSV or a packed file. One run prints: one view of each image, averaged with its mirror image, without
-images that equal a training image or an earlier one, against the FER+ plurality; accuracy, macro F1, calibration; how
-many answers are not uncertain and how many of those are right; precision, recall and F1 by label; confusions.
+FER2013 is its CSV or a packed file, with its own labels or (packed) those of FER+. One run prints: one view of each
+image, averaged with its mirror image, without images that equal a training image or an earlier one, against the FER+
+plurality; accuracy, macro F1, calibration; how many answers are not uncertain and how many of those are right;
+precision, recall and F1 by label; confusions.
 `--scores` writes the same as JSON for `mien export --scores`.
 Choose models on `--split validation` (PublicTest); `--split test` (PrivateTest) is for the model that was chosen.
 """
@@ -21,8 +22,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mien.data.dataset import Dataset
 from mien.data.ferplus import load_ferplus
 from mien.data.load import load_dataset
+from mien.labels import EMOTIONS_8
 from mien.stages.classify import EMOTION_MODEL
 from mien.train.answers import answers_of_subject
 from mien.train.evaluate import Circumstances, Evaluation, evaluate
@@ -43,14 +46,27 @@ def main() -> None:
     _print(evaluation, USAGES[arguments.split])
     if arguments.scores:
         measurement = Measurement(
-            data="FER2013",
+            data=name_of(dataset),
             split=USAGES[arguments.split],
             what="images",
             chosen="chosen on PublicTest",
-            command=f"python benchmarks/emotion_accuracy.py FER2013 --votes fer2013new.csv --split {arguments.split}",
+            command=command("emotion_accuracy", dataset, arguments),
         )
         scores = [asdict(score) for score in evaluation_scores(evaluation.figures, measurement)]
         arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
+
+
+def name_of(dataset: Dataset) -> str:
+    """FER2013 with its own labels, or FER+."""
+    return "FER+" if dataset.label_set is EMOTIONS_8 else "FER2013"
+
+
+def command(benchmark: str, dataset: Dataset, arguments: argparse.Namespace) -> str:
+    """What prints these figures once the model is in the package, for its card."""
+    if dataset.label_set is EMOTIONS_8:
+        return f"python benchmarks/{benchmark}.py FERPLUS --model emotion_ferplus --split {arguments.split}"
+    votes = " --votes fer2013new.csv" if "votes" in arguments else ""
+    return f"python benchmarks/{benchmark}.py FER2013{votes} --split {arguments.split}"
 
 
 def _print(evaluation: Evaluation, usage: str) -> None:

@@ -24,11 +24,12 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from emotion_accuracy import USAGES, parser
+from emotion_accuracy import USAGES, command, name_of, parser
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from mien.data.dataset import Dataset
 from mien.data.load import load_dataset
 from mien.pixels.preprocess import to_batch
 from mien.stages.classify import ExpressionClassifier
@@ -106,7 +107,7 @@ def main() -> None:
     Console(width=120).print(table)
     if arguments.scores:
         figures = {"robustness_drop": mean, **{f"drop_{name}": drop for name, drop in drops.items()}}
-        _write(arguments, figures, len(part))
+        _write(arguments, figures, part)
 
 
 def _accuracy(classifier: ExpressionClassifier, images: Image, labels: NDArray[np.int64]) -> float:
@@ -126,15 +127,15 @@ def _moved(image: Image, degrees: float, zoom: float, shift: tuple[float, float]
     return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _write(arguments: argparse.Namespace, figures: dict[str, float], count: int) -> None:
+def _write(arguments: argparse.Namespace, figures: dict[str, float], part: Dataset) -> None:
     scores = [
         {
             "metric": name,
             "value": round(value, 4),
-            "data": "FER2013",
+            "data": name_of(part),
             "split": USAGES[arguments.split],
-            "protocol": f"accuracy on all {count} images less that with the trouble, one view",
-            "command": f"python benchmarks/robustness.py FER2013 --split {arguments.split}",
+            "protocol": f"accuracy on all {len(part)} images less that with the trouble, one view",
+            "command": command("robustness", part, arguments),
         }
         for name, value in figures.items()
     ]

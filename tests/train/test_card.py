@@ -44,7 +44,7 @@ def section(card: str, name: str) -> str:
     return re.split(r"^## ", card.split(f"## {name}\n", 1)[1], flags=re.MULTILINE)[0]
 
 
-@pytest.mark.parametrize("name", ["emotion", "gesture", "gesture_lite0", "emotion_cnn3_elu"])
+@pytest.mark.parametrize("name", ["emotion", "emotion_ferplus", "gesture", "gesture_lite0", "emotion_cnn3_elu"])
 def test_every_section_of_mitchell_is_there_in_order(name: str) -> None:
     card = card_text(manifest(name=name), facts(name))
     assert re.findall(r"^## (.*)$", card, flags=re.MULTILINE) == SECTIONS
@@ -127,6 +127,14 @@ def test_the_threshold_is_explained() -> None:
     chosen = card_text(manifest(), facts(threshold="It was chosen so."))
     assert "- It was chosen so." in section(chosen, "Metrics")
     assert "below 0.5" not in chosen
+
+
+def test_a_card_says_whose_labels_it_was_measured_by() -> None:
+    own, raters = (card_text(manifest(name=name), facts(name)) for name in ("emotion", "emotion_ferplus"))
+    assert "people agree with those of FER2013 in about 65 %" in section(own, "Caveats and recommendations")
+    assert "people agree" not in raters
+    assert "what more of ten raters chose" in section(raters, "Caveats and recommendations")
+    assert "contempt" in section(raters, "Model details")
 
 
 def test_every_share_is_a_score_with_a_meaning() -> None:

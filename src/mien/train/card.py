@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
 from mien.train.card_words import (
     CAVEATS,
@@ -59,6 +60,7 @@ def card_text(manifest: Manifest, facts: CardFacts) -> str:
         facts: the rest.
     """
     kind, scores = facts.recipe.data.kind, _known(manifest.scores)
+    caveats = CAVEATS["ferplus" if kind == "fer2013" and manifest.labels == EMOTIONS_8.name else kind]
     sections = {
         "Model details": _details(manifest, facts),
         "Intended use": INTENDED["emotion" if manifest.task == "emotion" else "gesture"],
@@ -69,7 +71,7 @@ def card_text(manifest: Manifest, facts: CardFacts) -> str:
         "Training data": f"{facts.train_samples:,} training samples. {TRAINING_DATA[kind]}",
         "Quantitative analyses": _analyses(scores),
         "Ethical considerations": ETHICS if manifest.task == "emotion" else HAND_ETHICS,
-        "Caveats and recommendations": "\n".join(filter(None, (_confusions(scores), CAVEATS[kind]))),
+        "Caveats and recommendations": "\n".join(filter(None, (_confusions(scores), caveats))),
     }
     return f"# {manifest.name}\n\n" + "\n".join(f"## {name}\n{text.rstrip()}\n" for name, text in sections.items())
 

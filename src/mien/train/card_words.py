@@ -36,13 +36,20 @@ HAND_ETHICS = """The training pictures show the hands of a few people. Signs of 
 only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing or
 stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something."""
 
+_FACE_CAVEATS = """- Images repeat within FER2013; figures "without copies" leave such images out.
+- Posed pictures from the web are not everyday faces: expect less on those, and measure before you rely on it.
+- Take "uncertain" as "not sure", and show it. Average over time in video; a single frame says little.
+- Tell people that a camera looks at them and what for, keep no more than you need, and let them say no."""
+
 CAVEATS = {
     "fer2013": """- Labels are noisy: people agree with those of FER2013 in about 65 % of cases (Goodfellow et al.
   2013). An accuracy on them says as much about the labels as about the model.
-- Images repeat within FER2013; figures "without copies" leave such images out.
-- Posed pictures from the web are not everyday faces: expect less on those, and measure before you rely on it.
-- Take "uncertain" as "not sure", and show it. Average over time in video; a single frame says little.
-- Tell people that a camera looks at them and what for, keep no more than you need, and let them say no.""",
+"""
+    + _FACE_CAVEATS,
+    "ferplus": """- A label is what more of ten raters chose than anything else; images on which they did not agree
+  that far are left out of training and figures. Contempt, disgust and fear are rare, and read worst.
+"""
+    + _FACE_CAVEATS,
     "images": """- The figures hold for pictures like those of its data set.
 - Take "uncertain" as "not sure", and show it.
 - Tell people that a camera looks at them and what for, keep no more than you need, and let them say no.""",

@@ -133,7 +133,7 @@ def _other_counts(figures: Mapping[str, Any], what: str) -> Iterator[Figure]:
         on = f"{copies['samples']:,} {what} that equal no training sample and no earlier one, one view"
         yield from ((f"{name}_without_copies", copies[name], on) for name in ("accuracy", "macro_f1"))
     votes = figures.get("ferplus")
-    if votes is not None:
+    if votes is not None and votes["labels_agree_with_votes"] < 1:  # else the labels are those of the raters
         on = f"{votes['samples']:,} {what} with FER+ votes, one view"
         yield from ((f"{name}_ferplus", votes[name], on) for name in ("accuracy", "macro_f1"))
         yield "labels_agree_ferplus", votes["labels_agree_with_votes"], on
