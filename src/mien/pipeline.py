@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import InputError, UnknownName
+from mien.models.artifact import load_artifact
 from mien.pixels.images import read_image
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Reading, Scene
@@ -113,6 +114,17 @@ class Analyzer(Resource):
         if self._hands is not None:
             loaded["gesture"] = self._gestures.threshold
         return loaded
+
+    @property
+    def labels(self) -> dict[Task, tuple[str, ...]]:
+        """The labels that each task can answer with, whether its model is loaded yet or not.
+
+        Raises:
+            UnknownName, ModelError: a model that is not loaded yet cannot be used.
+        """
+        models: dict[Task, str] = {"emotion": self.options.emotion_model, "gesture": self.options.gesture_model}
+        sets = {task: load_artifact(model).manifest.label_set for task, model in models.items()}
+        return {task: () if labels is None else labels.labels for task, labels in sets.items()}
 
     def step(self, frame: Frame) -> Scene:
         """What is in one frame; faces and hands keep their track numbers since the last `restart`."""

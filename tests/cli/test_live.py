@@ -45,6 +45,14 @@ def test_a_video_without_a_window_gives_all_records_at_once(mien: Mien, clip: Pa
     assert not list(out.rglob("*.part*"))
 
 
+def test_a_model_with_contempt_has_a_column_for_it(mien: Mien, clip: Path, tmp_path: Path) -> None:
+    tables = ("--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
+    ended = mien("live", clip, "--headless", "--mute", "--emotion-model", "emotion_ferplus", *tables)
+    assert (ended.code, ended.err) == (0, "")
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        assert all(float(row["emotion_contempt"]) >= 0 for row in csv.DictReader(file) if row["kind"] == "face")
+
+
 def test_records_on_stdout_are_alone_there(mien: Mien, clip: Path) -> None:
     ended = mien("live", clip, "--headless", "--mute", "--jsonl", "-")
     assert ended.code == 0

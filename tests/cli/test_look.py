@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.labels import EMOTIONS_8
 from mien.outputs.records import read_jsonl
 from mien.pixels.images import read_image
 from mien.scene import Scene
@@ -141,6 +142,20 @@ def test_parquet_has_the_rows_of_csv_and_the_landmarks(mien: Run, clip: Path, tm
     ]
     assert {len(row["landmarks"]) for row in rows if row["kind"] == "hand"} == {63}
     assert not [path for path in tmp_path.iterdir() if ".part" in path.name]
+
+
+def test_tables_have_a_column_for_each_label_of_the_model(mien: Run, photo: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    tables = ("--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
+    ended = mien("look", photo, "--emotion-model", "emotion_ferplus", *tables)
+    assert (ended.code, ended.err) == (0, "")
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        (face,) = (row for row in csv.DictReader(file) if row["kind"] == "face")
+    scores = {label: float(face[f"emotion_{label}"]) for label in EMOTIONS_8.labels}
+    assert sum(scores.values()) == pytest.approx(1.0, abs=0.01)
+    assert max(scores, key=scores.__getitem__) == face["label"]
+    assert "emotion_contempt" in pq.read_table(tmp_path / "a.parquet").column_names
 
 
 def test_parquet_goes_to_no_stdout(mien: Run, photo: Path) -> None:

@@ -65,11 +65,12 @@ def cells(line: str) -> list[str]:
 def test_models_inside_and_a_peer_in_one_table(mien: Run, faces: Path, peer: Path) -> None:
     ended = mien("models", "compare", peer, "--data", faces, *QUICK)
     assert ended.code == 0, ended.err
-    header, first, second = map(cells, ended.out.splitlines())
+    header, first, *others = map(cells, ended.out.splitlines())
+    assert sorted(other[0] for other in others) == ["emotion_ferplus", "emotion_residual"]
+    (second,) = (other for other in others if other[0] == "emotion_residual")
     assert header[:2] == ["model", "accuracy"]
     assert first[:2] == ["fer 25.10.3", "85.71 %"], "the best comes first"
     assert first[4:] == ["-", "58,423", "-", "0.50", "-", "MIT"]
-    assert second[0] == "emotion_residual"
     assert second[9] == "Apache-2.0"
     assert float(second[7]) > 0
     assert "noise, validation, by its own labels: 7 samples." in ended.err
@@ -98,7 +99,7 @@ def test_files_hold_the_same(mien: Run, faces: Path, peer: Path, tmp_path: Path)
     stored = json.loads(out.read_text("utf-8"))
     assert [row["name"] for row in rows] == [model["name"] for model in stored["models"]]
     assert float(rows[0]["accuracy"]) == stored["models"][0]["accuracy"] == pytest.approx(6 / 7)
-    ours = stored["models"][1]
+    (ours,) = (model for model in stored["models"] if model["name"] == "emotion_residual")
     assert (ours["kind"], ours["licence"], ours["samples"]) == ("model", "Apache-2.0", 7)
     assert ours["bytes"] == zoo_artifact("emotion_residual").model_path.stat().st_size
     assert min(ours["ms_1"], ours["ms_32"]) > 0
@@ -114,8 +115,8 @@ def test_a_model_folder_and_pictures_of_any_size(mien: Run, tmp_path: Path) -> N
     shutil.copytree(zoo_artifact("emotion_residual").folder, tmp_path / "mine")
     ended = mien("models", "compare", tmp_path / "mine", "--data", tmp_path / "own", "--split", "all", *QUICK)
     assert ended.code == 0, ended.err
-    ours, mine = sorted(map(cells, ended.out.splitlines()[1:]))
-    assert (ours[0], mine[0]) == ("emotion_residual", "emotion_residual (mine)")
+    rows = {row[0]: row for row in map(cells, ended.out.splitlines()[1:])}
+    ours, mine = rows["emotion_residual"], rows["emotion_residual (mine)"]
     assert ours[1:5] == mine[1:5], "the same network has the same figures"
 
 

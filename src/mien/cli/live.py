@@ -114,7 +114,7 @@ def live(
         frames = stack.enter_context(_opened(spec, paced=not headless))
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
         frames.ready()
-        outputs = _outputs(targets, wording, stack, mute=mute, quiet=quiet)
+        outputs = _outputs(targets, wording, stack, analyzer, mute=mute, quiet=quiet)
         display = None if headless else _window(spec, frames, stack, full_screen=full_screen, mirror=mirror)
         session = LiveSession(
             frames,
@@ -169,7 +169,7 @@ def _opened(spec: str, *, paced: bool) -> Source:
 
 
 def _outputs(
-    targets: _Targets, wording: Responses, stack: ExitStack, *, mute: bool, quiet: bool
+    targets: _Targets, wording: Responses, stack: ExitStack, analyzer: Analyzer, *, mute: bool, quiet: bool
 ) -> Callable[[Display | None], Outputs]:
     """Open all that is written and said; the display is added last, when nothing can fail any more."""
     recording = None if targets.record is None else Recording(targets.record)
@@ -179,7 +179,7 @@ def _outputs(
     if not quiet:
         sentences.append(lambda sentence: typer.echo(sentence.text))
     parts: dict[str, Any] = {
-        "scenes": _scene_outputs(targets, stack),
+        "scenes": _scene_outputs(targets, stack, analyzer),
         "events": _event_outputs(targets, stack),
         "sentences": tuple(sentences),
         "voice": voice,
@@ -189,16 +189,17 @@ def _outputs(
     return lambda display: Outputs(display=display, **parts)
 
 
-def _scene_outputs(targets: _Targets, stack: ExitStack) -> tuple[SceneOutput, ...]:
+def _scene_outputs(targets: _Targets, stack: ExitStack, analyzer: Analyzer) -> tuple[SceneOutput, ...]:
     outputs: list[SceneOutput] = []
+    emotions, gestures = analyzer.labels["emotion"], analyzer.labels["gesture"]
     if targets.jsonl is not None:
         outputs.append(stack.enter_context(JsonlWriter(targets.jsonl)))
     if targets.csv is not None:
-        outputs.append(stack.enter_context(CsvWriter(targets.csv)))
+        outputs.append(stack.enter_context(CsvWriter(targets.csv, emotions=emotions, gestures=gestures)))
     if targets.parquet is not None:
         from mien.outputs.parquet import ParquetWriter
 
-        outputs.append(stack.enter_context(ParquetWriter(targets.parquet)))
+        outputs.append(stack.enter_context(ParquetWriter(targets.parquet, emotions=emotions, gestures=gestures)))
     return tuple(outputs)
 
 

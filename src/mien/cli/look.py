@@ -73,10 +73,12 @@ def look(
                 outputs.append(stack.enter_context(JsonlWriter(jsonl)))
             if json is not None:
                 outputs.append(stack.enter_context(JsonWriter(json)))
+            labels = analyzer.labels
+            emotions, gestures = labels["emotion"], labels["gesture"]
             if csv is not None:
-                outputs.append(stack.enter_context(CsvWriter(csv)))
+                outputs.append(stack.enter_context(CsvWriter(csv, emotions=emotions, gestures=gestures)))
             if parquet is not None:
-                outputs.append(stack.enter_context(ParquetWriter(parquet)))
+                outputs.append(stack.enter_context(ParquetWriter(parquet, emotions=emotions, gestures=gestures)))
             saver = SavedMedia(save, paths) if save is not None else None
             words = _Words(silent=quiet or "-" in targets)
             progress = stack.enter_context(_progress(quiet))
