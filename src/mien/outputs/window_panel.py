@@ -117,7 +117,7 @@ class Panel:
         chosen = reading is not None and reading.label == label and not reading.uncertain
         ink, size, thick = (LIGHT if chosen else FAINT), self._px(15), self._px(13)
         word = appearance(label) if section.task == "emotion" else label
-        start, end = self._left + self._px(120), self._right - self._px(52)
+        start, end = self._left + self._px(134), self._right - self._px(52)
         name = self._lettering.fitted(word, size, start - self._left - self._px(22), ink)
         middle = self._y + name.get_height() // 2
         self._surface.blit(name, (self._left + self._px(18), self._y))
