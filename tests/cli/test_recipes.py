@@ -84,6 +84,15 @@ def test_another_figure_of_the_same_author_is_marked(
     assert shown.startswith("mien: 59.5 % validation, best epoch; our figure is for D-tuned, 12 epochs")
 
 
+def test_a_figure_of_fewer_epochs_is_marked(mien: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = {"accuracy": 0.333, "on": "test", "command": "mien train", "ref": "B", "epochs": 5, "planned": 30}
+    (tmp_path / "measured.json").write_text(json.dumps({"emotion_cnn6": {**figure, "author_score": 0.627}}))
+    monkeypatch.setattr(recipes, "_MEASURED", tmp_path / "measured.json")
+    listed = mien("recipes").out.splitlines()
+    assert listed[-1] == "* emotion_cnn6: our figure is for B after 5 of 30 epochs, where the author has 62.7 %"
+    assert "33.3 %*" in next(line for line in listed if line.startswith("emotion_cnn6 "))
+
+
 def test_show_prints_reasons_layers_and_totals(mien: Run) -> None:
     ended = mien("recipes", "show", "emotion_cnn3_elu")
     assert ended.code == 0

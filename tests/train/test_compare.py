@@ -174,6 +174,27 @@ def test_the_recipes_own_reference_counts_before_another(tmp_path: Path, order: 
     assert measured_figures([read_entry(folders[1])])["emotion_tuned"]["accuracy"] == 0.59
 
 
+@pytest.mark.parametrize(
+    ("epochs", "summary", "short"),
+    [(80, {"best_val_accuracy": 0.6}, False), (80, None, True), (3, {"best_val_accuracy": 0.6}, True)],
+    ids=["stopped early by itself", "not finished", "fewer epochs asked for"],
+)
+def test_a_figure_of_fewer_epochs_says_so(
+    tmp_path: Path, epochs: int, summary: dict[str, Any] | None, short: bool
+) -> None:
+    run = make_run(tmp_path / "run", reference=REFERENCE | {"ref": "D-tuned"})
+    recipe = json.loads((run / "recipe.json").read_text("utf-8")) | {"name": "emotion_tuned"}
+    write(run / "recipe.json", recipe | {"fit": recipe.get("fit", {}) | {"epochs": epochs}})
+    (run / "summary.json").unlink(missing_ok=True)
+    if summary:
+        write(run / "summary.json", summary)
+    entry = read_entry(run)
+    (figure,) = measured_figures([entry]).values()
+    assert ("planned" in figure) is short
+    if short:
+        assert (figure["epochs"], figure["planned"]) == (entry.epochs, 80)
+
+
 def test_the_table_of_rebuilt_systems(tmp_path: Path) -> None:
     first = make_run(tmp_path / "b", reference=REFERENCE)
     second = make_run(tmp_path / "a", reference=REFERENCE | {"ref": "A-emo1"})

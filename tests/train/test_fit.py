@@ -178,6 +178,23 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
     assert curves(tmp_path / "broken") == curves(tmp_path / "unbroken")
 
 
+def test_the_time_of_earlier_starts_counts(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        break_in_epoch(patch, 1, 4)
+        with pytest.raises(Broken):
+            fit(tiny_recipe(), tiny_faces, options(run))
+    path = run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=False)
+    kept = checkpoint["callbacks"]["EpochLines"]
+    assert kept["seconds"] > 0, "one epoch was finished"
+    kept["seconds"] += 1000
+    torch.save(checkpoint, path)
+    assert fit(tiny_recipe(), tiny_faces, options(run, resume=True))["seconds"] > 1000
+
+
 def test_a_folder_with_a_run_is_not_overwritten(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     recipe, run = tiny_recipe(fit={"epochs": 1}), tmp_path / "run"
     fit(recipe, tiny_faces, options(run))

@@ -120,14 +120,19 @@ def _figures(facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _is_other(facts: dict[str, Any]) -> bool:
-    """Whether our figure rebuilds another one of the author's than the recipe's own, of fewer epochs say."""
+    """Whether our figure rebuilds another one of the author's than the recipe's own, or is of fewer epochs."""
     reference, measured = facts["reference"], facts["measured"]
-    return bool(reference and measured and measured.get("ref", reference["ref"]) != reference["ref"])
+    if not reference or not measured:
+        return False
+    return measured.get("ref", reference["ref"]) != reference["ref"] or "planned" in measured
 
 
 def _other(measured: dict[str, Any]) -> str:
     score = measured.get("author_score")
-    return f"our figure is for {measured['ref']}" + (f", where the author has {_percent(score)}" if score else "")
+    short = f" after {measured['epochs']} of {measured['planned']} epochs" if "planned" in measured else ""
+    return f"our figure is for {measured['ref']}{short}" + (
+        f", where the author has {_percent(score)}" if score else ""
+    )
 
 
 def _measured() -> dict[str, Any]:

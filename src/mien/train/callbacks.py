@@ -21,7 +21,22 @@ logger = logging.getLogger(__name__)
 
 
 class EpochLines(Callback):
-    """One log line an epoch, so that a run without a terminal can be followed."""
+    """One log line an epoch, so that a run without a terminal can be followed; counts the time of earlier starts.
+
+    `earlier_s` is what epochs took before the checkpoint that a run goes on from.
+    """
+
+    def __init__(self) -> None:
+        self.earlier_s = 0.0
+        self._taken_s = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"seconds": self.earlier_s + self._taken_s}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.earlier_s = float(state_dict["seconds"])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         del trainer, pl_module
@@ -29,11 +44,12 @@ class EpochLines(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         del pl_module
+        seconds = time.monotonic() - self._started
+        self._taken_s += seconds
         if not trainer.is_global_zero:
             return
         shown = sorted((name, float(value)) for name, value in trainer.callback_metrics.items() if name != "lr")
         metrics = " ".join(f"{name} {value:.4f}" for name, value in shown)
-        seconds = time.monotonic() - self._started
         logger.info("epoch %d of %s: %s (%.0f s)", trainer.current_epoch + 1, trainer.max_epochs, metrics, seconds)
 
 

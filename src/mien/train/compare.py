@@ -123,15 +123,29 @@ def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
     epochs, say); of several such, the last.
 
     Returns:
-        By recipe `accuracy`, `on` and `command`, as `Measured`; for a rebuilt figure also its `ref` and `author_score`.
+        By recipe `accuracy`, `on` and `command`, as `Measured`; for a rebuilt figure also its `ref` and `author_score`;
+        for fewer epochs than the recipe's `epochs` and `planned`.
     """
     found: dict[str, dict[str, Any]] = {}
     for entry in sorted(entries, key=_has_recipes_reference):
         ours = entry.author_protocol() if entry.reference else entry.honest_protocol()
         if entry.recipe and ours is not None:
             rebuilt = {name: entry.reference[name] for name in ("ref", "author_score") if name in entry.reference}
-            found[entry.name] = asdict(ours) | rebuilt
+            found[entry.name] = asdict(ours) | rebuilt | _cut_short(entry)
     return dict(sorted(found.items()))
+
+
+def _cut_short(entry: Entry) -> dict[str, int]:
+    """Epochs done and planned by the package's recipe, of a run that was to have fewer or was not finished."""
+    try:
+        planned = load_recipe(entry.name).fit.epochs
+    except (UnknownName, RecipeError):  # a recipe of one's own
+        return {}
+    own = entry.recipe.get("fit", {}).get("epochs", planned)
+    ended = own == planned and entry.summary  # by itself: an early stop is part of the recipe
+    if entry.epochs is None or entry.epochs >= planned or ended or not _has_recipes_reference(entry):
+        return {}
+    return {"epochs": entry.epochs, "planned": planned}
 
 
 def _has_recipes_reference(entry: Entry) -> bool:

@@ -98,9 +98,10 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
+    lines = EpochLines()
     started = time.monotonic()
     with quiet(), disk_errors(options.out), interruptions():
-        trainer = _trainer(recipe, options, best)
+        trainer = _trainer(recipe, options, [best, lines])
         trainer.fit(
             learner,
             _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed, answers=answers),
@@ -119,7 +120,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         "data": dataset.source,
         "data_sha256": dataset.fingerprint(),
         "caveats": list(dataset.caveats),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(lines.earlier_s + time.monotonic() - started, 1),
         "machine": what_trained(trainer),
         "commit": commit(),
         "mien": __version__,
@@ -130,9 +131,9 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     return summary
 
 
-def _trainer(recipe: Recipe, options: RunOptions, best: ModelCheckpoint) -> L.Trainer:
+def _trainer(recipe: Recipe, options: RunOptions, watched: list[Callback]) -> L.Trainer:
     last = ModelCheckpoint(options.out / "checkpoints", "last", enable_version_counter=False)
-    callbacks: list[Callback] = [best, last, EpochLines(), SampleBatch(), StopAtNonsense()]
+    callbacks: list[Callback] = [*watched, last, SampleBatch(), StopAtNonsense()]
     if recipe.fit.ema:
         callbacks.append(EMAWeightAveraging(decay=recipe.fit.ema))
     if recipe.fit.stop_patience:
