@@ -246,8 +246,10 @@ def test_the_package_model_on_real_faces(mien: Run, data_root: Path, tmp_path: P
         "--labels", "ferplus", "--json", tmp_path / "c.json", *QUICK,
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    (model,) = json.loads((tmp_path / "c.json").read_text("utf-8"))["models"]
+    models = {model["name"]: model for model in json.loads((tmp_path / "c.json").read_text("utf-8"))["models"]}
+    model = models["emotion_residual"]
     assert model["samples"] == 3579
+    assert models["emotion_ferplus"]["accuracy"] > model["accuracy"] + 0.1, "it learned these labels"
     scores = zoo_artifact("emotion_residual").manifest.scores
     (stated,) = (s.value for s in scores if (s.metric, s.split) == ("accuracy_ferplus", "PublicTest"))
     assert model["accuracy"] == pytest.approx(stated, abs=1e-3)
