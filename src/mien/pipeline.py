@@ -122,9 +122,12 @@ class Analyzer(Resource):
         Raises:
             UnknownName, ModelError: a model that is not loaded yet cannot be used.
         """
-        models: dict[Task, str] = {"emotion": self.options.emotion_model, "gesture": self.options.gesture_model}
-        sets = {task: load_artifact(model).manifest.label_set for task, model in models.items()}
-        return {task: () if labels is None else labels.labels for task, labels in sets.items()}
+        return {
+            "emotion": _labels_of(self.options.emotion_model)
+            if self._faces is None
+            else self._expressions.labels.labels,
+            "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
+        }
 
     def step(self, frame: Frame) -> Scene:
         """What is in one frame; faces and hands keep their track numbers since the last `restart`."""
@@ -172,6 +175,11 @@ class Analyzer(Resource):
             self._hands = enter(HandDetector(tiles=o.tiles, threads=o.threads))
             if o.follow:
                 self._follower = Follower(self._hands)
+
+
+def _labels_of(model: str) -> tuple[str, ...]:
+    labels = load_artifact(model).manifest.label_set
+    return () if labels is None else labels.labels
 
 
 class CropReader(Resource):

@@ -191,15 +191,18 @@ def _outputs(
 
 def _scene_outputs(targets: _Targets, stack: ExitStack, analyzer: Analyzer) -> tuple[SceneOutput, ...]:
     outputs: list[SceneOutput] = []
-    emotions, gestures = analyzer.labels["emotion"], analyzer.labels["gesture"]
     if targets.jsonl is not None:
         outputs.append(stack.enter_context(JsonlWriter(targets.jsonl)))
     if targets.csv is not None:
-        outputs.append(stack.enter_context(CsvWriter(targets.csv, emotions=emotions, gestures=gestures)))
+        labels = analyzer.labels
+        table = CsvWriter(targets.csv, emotions=labels["emotion"], gestures=labels["gesture"])
+        outputs.append(stack.enter_context(table))
     if targets.parquet is not None:
         from mien.outputs.parquet import ParquetWriter
 
-        outputs.append(stack.enter_context(ParquetWriter(targets.parquet, emotions=emotions, gestures=gestures)))
+        labels = analyzer.labels
+        parquet = ParquetWriter(targets.parquet, emotions=labels["emotion"], gestures=labels["gesture"])
+        outputs.append(stack.enter_context(parquet))
     return tuple(outputs)
 
 

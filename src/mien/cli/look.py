@@ -73,12 +73,14 @@ def look(
                 outputs.append(stack.enter_context(JsonlWriter(jsonl)))
             if json is not None:
                 outputs.append(stack.enter_context(JsonWriter(json)))
-            labels = analyzer.labels
-            emotions, gestures = labels["emotion"], labels["gesture"]
             if csv is not None:
-                outputs.append(stack.enter_context(CsvWriter(csv, emotions=emotions, gestures=gestures)))
+                labels = analyzer.labels
+                table = CsvWriter(csv, emotions=labels["emotion"], gestures=labels["gesture"])
+                outputs.append(stack.enter_context(table))
             if parquet is not None:
-                outputs.append(stack.enter_context(ParquetWriter(parquet, emotions=emotions, gestures=gestures)))
+                labels = analyzer.labels
+                columns = ParquetWriter(parquet, emotions=labels["emotion"], gestures=labels["gesture"])
+                outputs.append(stack.enter_context(columns))
             saver = SavedMedia(save, paths) if save is not None else None
             words = _Words(silent=quiet or "-" in targets)
             progress = stack.enter_context(_progress(quiet))

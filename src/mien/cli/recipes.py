@@ -128,11 +128,10 @@ def _is_other(facts: dict[str, Any]) -> bool:
 
 
 def _other(measured: dict[str, Any]) -> str:
-    score = measured.get("author_score")
-    short = f" after {measured['epochs']} of {measured['planned']} epochs" if "planned" in measured else ""
-    return f"our figure is for {measured['ref']}{short}" + (
-        f", where the author has {_percent(score)}" if score else ""
-    )
+    what, score = f"our figure is for {measured['ref']}", measured.get("author_score")
+    if "planned" in measured:
+        what += f" after {measured['epochs']} of {measured['planned']} epochs"
+    return f"{what}, where the author has {_percent(score)}" if score else what
 
 
 def _measured() -> dict[str, Any]:

@@ -93,11 +93,12 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     if recipe.export.weights != "float32":
         model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
-    temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     if recipe.export.bias:
         temperature, bias = fitted_bias(logits, validation.labels, temperature=recipe.export.temperature)
         model_bytes, logits = biased(model_bytes, temperature * bias), logits + temperature * bias
         checks.append(_bias_told(validation.label_set.labels, bias))
+    else:
+        temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
     probabilities = softmax(logits / temperature)
     threshold, chosen = _threshold(recipe.export, probabilities, validation.labels)
     manifest = replace(manifest, temperature=round(temperature, 4), threshold=threshold)
