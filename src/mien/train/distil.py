@@ -17,7 +17,7 @@ from mien.train.subjects import kind_of, open_model, open_run
 _ANSWERS_FILE = "teachers.npy"
 
 
-def taught(train: Dataset, teachers: tuple[str, ...]) -> NDArray[np.float32]:
+def taught(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = False) -> NDArray[np.float32]:
     """The teachers' probabilities for each sample, averaged (Hinton et al. 2015, "Distilling the knowledge").
 
     Each teacher sees every image plainly and, where a mirror keeps the labels, mirrored too; never augmented.
@@ -25,6 +25,7 @@ def taught(train: Dataset, teachers: tuple[str, ...]) -> NDArray[np.float32]:
     Args:
         train: the samples.
         teachers: run folders, model folders or models of the package, with the labels of `train`.
+        bfloat16: whether run folders compute so, as in training.
 
     Returns:
         (N, L) float32, rows sum to 1.
@@ -41,7 +42,7 @@ def taught(train: Dataset, teachers: tuple[str, ...]) -> NDArray[np.float32]:
         kind = kind_of(name)
         if kind == "predictions":
             raise DataError(f"A teacher is a run folder or a model, {name} is a file of predictions")
-        with open_run(Path(name)) if kind == "run" else open_model(name) as teacher:
+        with open_run(Path(name), bfloat16=bfloat16) if kind == "run" else open_model(name) as teacher:
             if teacher.labels != train.label_set.labels:
                 raise DataError(
                     f"The teacher {name} answers with {', '.join(teacher.labels)}; "

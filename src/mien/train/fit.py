@@ -91,7 +91,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None
     if recipe.loss.teachers and answers is None:
-        answers = taught(train, recipe.loss.teachers)
+        answers = taught(train, recipe.loss.teachers, bfloat16=_precision(recipe, options) == "bf16-mixed")
     _claim_folder(recipe, options)
     if answers is not None:
         keep_answers(options.out, answers)

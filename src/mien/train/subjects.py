@@ -130,12 +130,14 @@ def kind_of(name_or_path: str) -> Kind:
     raise UnknownName("run folder, CSV or model", name_or_path, zoo_names())
 
 
-def open_run(folder: Path, *, device: str = "auto") -> Subject:
+def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> Subject:
     """The network of a run folder, with the weights that its recipe keeps.
 
     Args:
         folder: the run.
         device: auto, cpu or cuda.
+        bfloat16: compute convolutions and matrix products so: up to three times as fast where the hardware can, and
+            probabilities differ by up to 0.01.
 
     Raises:
         InputError: it holds no finished epoch, or there is no such device.
@@ -151,10 +153,10 @@ def open_run(folder: Path, *, device: str = "auto") -> Subject:
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no CUDA device here; choose --device cpu or auto")
     chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-    network.to(chosen).eval()
+    network.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(chosen.type, torch.bfloat16, enabled=bfloat16):
             return np.asarray(network(torch.from_numpy(batch).to(chosen)).float().cpu().numpy())
 
     checkpoint = folder / "checkpoints" / f"{recipe.fit.keep}.ckpt"
