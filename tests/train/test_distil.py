@@ -40,6 +40,18 @@ def test_a_mirror_changes_no_answer(teacher: str, tiny_faces: Dataset) -> None:
     assert np.allclose(taught(train, (teacher,)), taught(mirrored, (teacher,)), atol=1e-5)
 
 
+def test_run_folders_answer_in_the_precision_of_the_training(
+    teacher: str, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    train = tiny_faces.part("train")
+    exact, rough = taught(train, (teacher,)), taught(train, (teacher,), bfloat16=True)
+    assert 0 < np.abs(rough - exact).max() < 0.02
+    recipe = tiny_recipe(fit={"epochs": 1, "precision": "bf16-mixed"}, loss={"teachers": [teacher]})
+    options = RunOptions(out=tmp_path / "student", device="cpu", progress=False)
+    fit(recipe, tiny_faces, options)
+    np.testing.assert_array_equal(kept_answers(options.out, train), rough)
+
+
 def test_a_student_believes_its_teacher_more_than_its_labels(
     teacher: str, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
 ) -> None:
