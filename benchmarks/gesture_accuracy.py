@@ -46,7 +46,7 @@ def main() -> None:
             pictures,
             detector,
             whole_frames=recipe.data.whole_frames,
-            cache=arguments.cache / "hands.npz",
+            cache=arguments.cache,
         )
         chosen = find_hand_pictures(arguments.folder, limit=recipe.data.limit)
         copies = None
@@ -56,7 +56,7 @@ def main() -> None:
                 detector,
                 recipe.data.copies,
                 whole_frames=recipe.data.whole_frames,
-                cache=arguments.cache / "hands.npz",
+                cache=arguments.cache,
             )
     trained_on = {picture.path for picture in chosen}
     used = np.array([picture.path in trained_on for picture in pictures])[found]

@@ -161,7 +161,7 @@ def test_in_whole_frames_the_most_certain_hand_is_taken(tmp_path: Path) -> None:
     for name in ("asl/A/1", "webcam/A/1"):
         picture(tmp_path / "data" / f"{name}.png", 50)
     picture(tmp_path / "data/webcam/A/2.png", 0)
-    pictures, cache = find_hand_pictures(tmp_path / "data"), tmp_path / "hands.npz"
+    pictures, cache = find_hand_pictures(tmp_path / "data"), tmp_path / "cache"
     dataset, has_hand = load_hands(pictures, fake(), whole_frames=["webcam"], cache=cache)
     assert has_hand.tolist() == [True, True, False]
     np.testing.assert_array_equal(
@@ -184,7 +184,7 @@ def test_a_damaged_picture_is_said_and_left_out(tmp_path: Path, caplog: pytest.L
 def test_landmarks_are_found_once_and_then_read(tmp_path: Path) -> None:
     for i in range(3):
         picture(tmp_path / "data" / "asl" / "A" / f"A{i}.png", 40 * i)
-    cache = tmp_path / "cache" / "hands.npz"
+    cache = tmp_path / "cache"
     first, second = fake(), fake()
     pictures = find_hand_pictures(tmp_path / "data")
     made, mask = load_hands(pictures, first, cache=cache)
@@ -192,12 +192,12 @@ def test_landmarks_are_found_once_and_then_read(tmp_path: Path) -> None:
     assert (calls(first), calls(second)) == (3, 0)
     assert made.fingerprint() == again.fingerprint()
     assert mask.tolist() == mask_again.tolist() == [False, True, True]
-    assert [path.name for path in cache.parent.iterdir()] == ["hands.npz"]
+    assert [path.name for path in cache.iterdir()] == ["hands.npz"]
 
 
 def test_only_new_and_changed_pictures_are_looked_at(tmp_path: Path) -> None:
     picture(tmp_path / "data/asl/A/A1.png", 40)
-    cache = tmp_path / "hands.npz"
+    cache = tmp_path / "cache"
     load_hands(find_hand_pictures(tmp_path / "data"), fake(), cache=cache)
     picture(tmp_path / "data/asl/A/A2.png", 50)
     detector = fake()
@@ -212,7 +212,7 @@ def test_only_new_and_changed_pictures_are_looked_at(tmp_path: Path) -> None:
 def test_copies_are_read_once_and_those_without_a_hand_left_out(tmp_path: Path) -> None:
     for name, value in (("asl/A/A1", 90), ("own/V/V1", 90), ("own/V/V2", 0)):
         picture(tmp_path / "data" / f"{name}.png", value)
-    pictures, cache = find_hand_pictures(tmp_path / "data"), tmp_path / "hands.npz"
+    pictures, cache = find_hand_pictures(tmp_path / "data"), tmp_path / "cache"
     steps: list[int] = []
     copies = load_copies(pictures, fake(), 3, cache=cache, on_step=steps.append)
     assert steps == [1, 2, 3]
@@ -244,9 +244,10 @@ def test_copies_of_those_held_back_are_not_trained_on(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     for i in range(40):
         picture(tmp_path / "data" / "asl" / "A" / f"A{i}.png", 40 + i)
-    cache = tmp_path / "hands.npz"
+    folder = tmp_path / "cache"
+    cache = folder / "hands.npz"
     pictures = find_hand_pictures(tmp_path / "data")
-    made, _ = load_hands(pictures, fake(), cache=cache)
+    made, _ = load_hands(pictures, fake(), cache=folder)
     whole = cache.read_bytes()
     if damage == "other-arrays":
         np.savez(cache, points=np.zeros(3))
@@ -261,12 +262,12 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str, caplog: pytes
             }[damage]
         )
     detector = fake()
-    again, _ = load_hands(pictures, detector, cache=cache)
+    again, _ = load_hands(pictures, detector, cache=folder)
     assert calls(detector) == 40
     assert again.fingerprint() == made.fingerprint()
     assert "damaged" in caplog.text
     third = fake()
-    load_hands(pictures, third, cache=cache)
+    load_hands(pictures, third, cache=folder)
     assert calls(third) == 0
 
 

@@ -177,9 +177,8 @@ def _hands(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
     from mien.stages.hands import HandDetector
 
     pictures = find_hand_pictures(question.data, limit=question.limit)
-    cache = None if question.cache is None else question.cache / "hands.npz"
     with HandDetector() as detector, watched("looking for hands", total=len(pictures)) as on_step:
-        dataset, found = load_hands(pictures, detector, cache=cache, on_step=on_step)
+        dataset, found = load_hands(pictures, detector, cache=question.cache, on_step=on_step)
     return dataset, _missed(len(pictures), int(found.sum()))
 
 

@@ -96,8 +96,8 @@ def load_hands(
         detector: finds the hand in each picture, as at run time.
         whole_frames: data sets whose pictures are frames with a hand somewhere, as `mien look` gets them, not crops of
             a hand; the most certain hand of each is taken.
-        cache: an .npz file that keeps the landmarks of each picture, whatever other pictures are asked for, until the
-            picture or the detector changes.
+        cache: a folder for a file that keeps the landmarks of each picture, whatever other pictures are asked for,
+            until the picture or the detector changes.
         on_step: called with the number of pictures done; never when the cache has them all.
 
     Returns:
@@ -126,14 +126,14 @@ def load_copies(
         pictures: from `find_hand_pictures`.
         detector: finds the hand in each picture, then reads each copy of its surroundings.
         copies: how many of each picture (`mien.data.degrade`); those in which no hand is seen any more are left out.
-        whole_frames, cache: as for `load_hands`; what is read off the copies is kept beside the cache.
+        whole_frames, cache: as for `load_hands`; what is read off the copies has a file of its own there.
         on_step: called with the number of pictures done; never when the cache has them all.
 
     Returns:
         (M, 21, 3) float32 canonical landmarks, all in the split train.
     """
     rows = _found(pictures, detector, whole_frames, cache, None)
-    kept = RowCache(None if cache is None else cache.with_name(f"{cache.stem}-copies-{copies}.npz"), copies * _POINTS)
+    kept = RowCache(None if cache is None else cache / f"hands-copies-{copies}.npz", copies * _POINTS)
     keys = [f"{key}-{degrade.REVISION}" for key in _keys(pictures, whole_frames)]
     todo = any(key not in kept for key in keys)
     for i, (picture, key) in enumerate(zip(pictures, keys, strict=True)):
@@ -181,7 +181,7 @@ def _found(
     on_step: Callable[[int], None] | None,
 ) -> NDArray[np.float32]:
     """(N, 67): canonical landmarks, and the square around the hand in pixels; not a number where no hand was found."""
-    kept = RowCache(cache, _ROW)
+    kept = RowCache(None if cache is None else cache / "hands.npz", _ROW)
     keys = _keys(pictures, whole_frames)
     todo = any(key not in kept for key in keys)
     for i, (picture, key) in enumerate(zip(pictures, keys, strict=True)):

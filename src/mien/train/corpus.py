@@ -98,14 +98,13 @@ def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
 def _hands(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
     data = recipe.data
     pictures = find_hand_pictures(paths.data, limit=data.limit)
-    cache = None if paths.cache is None else paths.cache / "hands.npz"
     with HandDetector() as detector:
-        dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=cache, on_step=on_step)
+        dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step)
         dataset = split_by_group(dataset, validation=data.validation, test=data.leave_out)
         copies = None
         if data.copies:
             copies = load_copies(
-                pictures, detector, data.copies, whole_frames=data.whole_frames, cache=cache, on_step=on_step
+                pictures, detector, data.copies, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step
             )
     return enlarged(dataset, copies, recipe)
 
