@@ -37,6 +37,7 @@ def used(recipe: Recipe) -> Network:
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
+            nn.init.ones_(module.weight)  # zero where a block starts as the identity
         elif isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight)
     return network.eval()
@@ -67,6 +68,9 @@ def test_a_sample_does_not_see_the_rest_of_its_batch(name: str) -> None:
 def test_what_can_learn_does(name: str) -> None:
     recipe = load_recipe(name)
     network = build_network(recipe).train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)  # where a block starts as the identity, nothing before its last scale learns yet
     logits, votes = network.heads(samples(recipe, 4))
     (logits.square().sum() + (0 if votes is None else votes.square().sum())).backward()
     for parameter in network.parameters():

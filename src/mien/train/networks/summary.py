@@ -94,9 +94,9 @@ def summarise(network: Network, input_shape: tuple[int, ...]) -> Summary:
 
 
 def _steps(module: nn.Module) -> Iterator[nn.Module]:
-    """The modules that are no mere chains of others."""
+    """The modules that are no mere chains or lists of others."""
     for child in module.children():
-        if isinstance(child, nn.Sequential):
+        if isinstance(child, nn.Sequential | nn.ModuleList):
             yield from _steps(child)
         else:
             yield child
