@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
 from mien.train.networks import NETWORKS
-from mien.train.recipe import Recipe, changes_of, load_recipe, recipe_from_dict, recipe_names
-from mien.train.recipe_tables import FitRecipe
+from mien.train.recipe import Recipe, changes_of, load_recipe, recipe_from_dict, recipe_names, recipe_texts
+from mien.train.recipe_tables import FitRecipe, ReferenceRecipe
 
 MINIMAL = 'name = "mine"\ntask = "emotion"\nlabel_set = "emotions"\n'
 
@@ -54,6 +55,38 @@ def test_a_recipe_survives_json(name: str) -> None:
 def test_what_a_file_leaves_out_has_its_default(written: Any) -> None:
     assert load_recipe(written(MINIMAL)) == Recipe(name="mine", task="emotion", label_set="emotions")
     assert load_recipe(str(written(MINIMAL + "[fit]\nepochs = 3\n"))).fit == FitRecipe(epochs=3)
+
+
+def test_a_recipe_may_state_only_what_differs_from_another(written: Any, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    longer = tmp_path / "more" / "longer.toml"
+    longer.write_text('extends = "../mine.toml"\nname = "longer"\n[fit]\nepochs = 9\n', "utf-8")
+    base = load_recipe("emotion_cnn3_relu")
+    recipe = load_recipe(written('extends = "emotion_cnn3_relu"\nname = "mine"\n[fit]\nrate = 0.5\nepochs = 3\n'))
+    assert base.reference.ref
+    assert recipe == replace(
+        base, name="mine", source="", reference=ReferenceRecipe(), fit=replace(base.fit, rate=0.5, epochs=3)
+    )
+    assert load_recipe(longer) == replace(recipe, name="longer", fit=replace(recipe.fit, epochs=9))
+    assert load_recipe(longer, changes={"fit.rate": "0.25"}).fit == replace(recipe.fit, epochs=9, rate=0.25)
+    assert [text.splitlines()[0] for text in recipe_texts(longer)[:2]] == [
+        'extends = "../mine.toml"',
+        'extends = "emotion_cnn3_relu"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "error", "says"),
+    [
+        ('"emotions"', UnknownName, "Did you mean 'emotion'"),
+        ('"../none.toml"', RecipeError, "no recipe file .*none.toml"),
+        ('"mine.toml"', RecipeError, "mine.toml extends itself"),
+        ('["emotion"]', RecipeError, "extends the name of a recipe"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(written: Any, base: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        load_recipe(written(f'extends = {base}\nname = "mine"\n'))
 
 
 def test_changes_are_read_as_toml_values() -> None:

@@ -76,7 +76,7 @@ def show(
     try:
         from mien.train.networks.diagram import draw_network, encode_figure
         from mien.train.networks.summary import recipe_summary
-        from mien.train.recipe import load_recipe
+        from mien.train.recipe import load_recipe, recipe_texts
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
     recipe = load_recipe(name)
@@ -91,7 +91,8 @@ def show(
         settings = {"settings": _changed(recipe), "input": summary.input, "layers": layers}
         typer.echo(json.dumps({**facts, **settings}, indent=2))
     else:
-        typer.echo(_text(name).rstrip() + "\n")
+        for text in recipe_texts(name):
+            typer.echo(text.rstrip() + "\n")
         _print(_layers(summary))
         typer.echo(f"{summary.total:,} parameters, {summary.trainable:,} of them learn.{_not_learning(summary)}")
         for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
@@ -150,13 +151,6 @@ def _changed(recipe: Recipe) -> dict[str, Any]:
             defaults = asdict(type(value)())
             changed[section.name] = {key: v for key, v in asdict(value).items() if v != defaults[key]}
     return {name: section for name, section in changed.items() if section}
-
-
-def _text(name: str) -> str:
-    """The recipe as it is written, with its comments."""
-    if name.endswith(".toml"):
-        return Path(name).read_text("utf-8")
-    return (resources.files("mien.train") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 
 def _layers(summary: Summary) -> Table:

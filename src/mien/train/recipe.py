@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import types
 import typing
@@ -83,6 +84,9 @@ _LIMITS = {
     "export.temperature": (0, math.inf),
 }
 """Lowest and highest meaningful value of the settings that are one number."""
+
+_NOT_INHERITED = ("name", "source", "reference")
+"""What a recipe says of itself alone, whatever it extends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,18 +181,28 @@ def recipe_names() -> tuple[str, ...]:
 def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None = None) -> Recipe:
     """Read a recipe of the package by name, or a TOML file by path.
 
+    A recipe with `extends = "NAME"` states only what differs from that one, setting by setting; NAME is a recipe of the
+    package or a TOML file, sought from the folder of the file that names it. Name, source and reference are its own.
+
     Args:
         name_or_path: e.g. `emotion`, or `my/recipe.toml`.
         changes: settings by dotted name as text, e.g. {"fit.epochs": "3"}; the text is read as a TOML value.
 
     Raises:
         UnknownName: no such recipe, or an unknown setting (the nearest valid one is named).
-        RecipeError: the file is no TOML or a value has the wrong type.
+        RecipeError: the file is no TOML, extends itself, or a value has the wrong type.
     """
-    data = _read(str(name_or_path))
+    data: dict[str, Any] = {}
+    for _, own in reversed(_chain(os.path.normpath(name_or_path))):
+        data = _extended(data, own)
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
     return _build(Recipe, data, "recipe")
+
+
+def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
+    """A recipe as it is written, with its comments, then the one it extends, and so on; raises as `load_recipe`."""
+    return tuple(text for text, _ in _chain(os.path.normpath(name_or_path)))
 
 
 def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
@@ -225,23 +239,49 @@ def _toml(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str | bool) else repr(value)
 
 
-def _read(name_or_path: str) -> dict[str, Any]:
+def _chain(name_or_path: str) -> list[tuple[str, dict[str, Any]]]:
+    """The recipe's text and data, then those of the one that it extends, and so on."""
+    chain: list[tuple[str, dict[str, Any]]] = []
+    seen: list[str] = []
+    while name_or_path:
+        text = _text(name_or_path)
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as exc:
+            raise RecipeError(f"The recipe {name_or_path} is no valid TOML: {exc}") from exc
+        seen.append(name_or_path)
+        base = data.pop("extends", "")
+        if not isinstance(base, str):
+            raise RecipeError(f"The recipe {name_or_path} extends the name of a recipe or a TOML file, not {base!r}")
+        if base.endswith(".toml") and name_or_path.endswith(".toml"):
+            base = os.path.normpath(Path(name_or_path).parent / base)
+        if base in seen:
+            raise RecipeError(f"The recipe {base} extends itself: {', '.join([*seen, base])}")
+        chain.append((text, data))
+        name_or_path = base
+    return chain
+
+
+def _extended(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    extended = {key: value for key, value in base.items() if key not in _NOT_INHERITED}
+    for key, value in data.items():
+        below = extended.get(key)
+        extended[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return extended
+
+
+def _text(name_or_path: str) -> str:
     path = Path(name_or_path)
     if path.suffix != ".toml":
         if name_or_path not in recipe_names():
             raise UnknownName("recipe", name_or_path, recipe_names())
-        text = (resources.files("mien.train") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
-    elif path.is_file():
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise RecipeError(f"The recipe {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
-    else:
+        return (resources.files("mien.train") / "recipes" / f"{name_or_path}.toml").read_text("utf-8")
+    if not path.is_file():
         raise RecipeError(f"There is no recipe file {path}; the package has {', '.join(recipe_names())}")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise RecipeError(f"The recipe {name_or_path} is no valid TOML: {exc}") from exc
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise RecipeError(f"The recipe {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
 
 
 def _change(data: dict[str, Any], dotted: str, text: str) -> None:

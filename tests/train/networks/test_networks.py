@@ -48,6 +48,7 @@ def test_the_shipped_networks_stay_small() -> None:
     assert 1_000_000 < emotion <= 3_000_000
     # The figure that the recipe states in its comment.
     assert emotion == pytest.approx(1.96e6, rel=0.01)
+    assert parameters(build_network(load_recipe("emotion_sixth"))) == pytest.approx(3.53e6, rel=0.01)
     assert parameters(build_network(load_recipe("gesture"))) <= 100_000
 
 
@@ -70,7 +71,7 @@ def test_what_can_learn_does(name: str) -> None:
     network = build_network(recipe).train()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)  # where a block starts as the identity, nothing before its last scale learns yet
+            nn.init.ones_(module.weight)  # where it is zero, nothing before it in its block learns yet
     logits, votes = network.heads(samples(recipe, 4))
     (logits.square().sum() + (0 if votes is None else votes.square().sum())).backward()
     for parameter in network.parameters():
