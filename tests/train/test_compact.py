@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mien.train.compact import WEIGHTS, Weights, biased, compact
+from mien.train.compact import WEIGHTS, Weights, compact, recalibrated
 from mien.train.export import to_onnx
 from mien.train.networks import EfficientNetLite0, ResidualCNN
 
@@ -64,14 +64,22 @@ def test_any_number_of_items_still_fits(model_and_inputs: tuple[bytes, NDArray[n
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_a_bias_is_added_to_the_logits(model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights) -> None:
+@pytest.mark.parametrize("scale", [np.ones(7), np.linspace(0.5, 2, 7)])
+@pytest.mark.parametrize("bias", [np.zeros(7), np.linspace(-1, 2, 7)])
+def test_logits_are_scaled_then_biased(
+    model_and_inputs: tuple[bytes, NDArray[np.float32]],
+    weights: Weights,
+    scale: NDArray[np.float64],
+    bias: NDArray[np.float64],
+) -> None:
     model_bytes, inputs = model_and_inputs
     plain = compact(model_bytes, weights, calibration=inputs)
-    bias = np.linspace(-1, 2, 7)
-    moved = biased(plain, bias)
-    np.testing.assert_allclose(logits(moved, inputs), logits(plain, inputs) + bias, atol=1e-5)
+    moved = recalibrated(plain, scale, bias)
+    np.testing.assert_allclose(logits(moved, inputs), logits(plain, inputs) * scale + bias, atol=1e-5, rtol=1e-5)
     assert onnx.load(io.BytesIO(moved)).graph.output[0].name == "logits"
     assert logits(moved, inputs[:1]).shape == (1, 7)
+    if (scale == 1).all() and not bias.any():
+        assert moved == plain
 
 
 def test_nothing_in_the_file_names_this_machine(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:

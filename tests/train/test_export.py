@@ -160,10 +160,11 @@ def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(
     assert sorted(path.name for path in again.folder.parent.iterdir()) == ["tiny"]
 
 
-def test_a_bias_makes_the_answers_likelier_and_is_told(
-    run: Path, tiny_faces: Dataset, tmp_path: Path, exported: Artifact
+@pytest.mark.parametrize(("kind", "told"), [("bias", "a bias for"), ("vector", "a bias and a scale for")])
+def test_a_calibration_by_label_makes_the_answers_likelier_and_is_told(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, exported: Artifact, kind: str, told: str
 ) -> None:
-    options = ExportOptions(command=COMMAND, changes={"export.bias": "true"})
+    options = ExportOptions(command=COMMAND, changes={"export.calibration": kind})
     artifact = export_run(run, tmp_path / "model", tiny_faces, options)
     nll = [{score.metric: score.value for score in each.manifest.scores}["nll"] for each in (artifact, exported)]
     assert nll[0] < nll[1]
@@ -172,8 +173,10 @@ def test_a_bias_makes_the_answers_likelier_and_is_told(
         logits = session.run(prepared(validation.samples, artifact.manifest.input))[0].astype(np.float64)
     answered = softmax(logits / artifact.manifest.temperature)
     assert negative_log_likelihood(answered, validation.labels) == pytest.approx(nll[0], abs=2e-4)
-    assert "together with a bias on each label" in artifact.card
-    assert "angry " in artifact.card.partition("part of the model file: ")[2]
+    assert f"together with {told} each label" in artifact.card
+    numbers = artifact.card.partition("part of the model file: ")[2].partition(".\n")[0]
+    assert "angry " in numbers
+    assert numbers.count("(times ") == (7 if kind == "vector" else 0)
 
 
 def test_a_temperature_in_the_recipe_is_taken(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:

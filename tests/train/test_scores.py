@@ -12,8 +12,6 @@ from mien.train.scores import (
     answer_scores,
     brier_score,
     expected_calibration_error,
-    fitted_bias,
-    fitted_temperature,
     negative_log_likelihood,
     precise_threshold,
     reliability,
@@ -81,58 +79,6 @@ def test_calibration_error_by_hand() -> None:
 
 def test_no_likelihood_is_infinite() -> None:
     assert negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(-np.log(1e-12))
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
-def test_the_fitted_temperature_undoes_a_scaling(temperature: float) -> None:
-    made, labels = logits(6000)
-    assert fitted_temperature(made * temperature, labels) == pytest.approx(temperature, rel=0.06)
-
-
-def test_the_fitted_temperature_is_the_best_of_a_grid() -> None:
-    made, labels = logits(300, seed=3)
-    made *= 3
-
-    def loss(temperature: float) -> float:
-        return negative_log_likelihood(softmax(made / temperature), labels)
-
-    fitted = fitted_temperature(made, labels)
-    grid = np.geomspace(0.2, 5, 200)
-    assert loss(fitted) <= min(map(loss, grid)) + 1e-7
-    assert loss(fitted) < loss(1.0)
-
-
-def test_a_temperature_stays_between_a_fifth_and_five() -> None:
-    right = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert fitted_temperature(right, np.array([0, 1])) == pytest.approx(0.2, rel=0.01)
-    assert fitted_temperature(9 * right, np.array([1, 0])) == pytest.approx(5.0, rel=0.01)
-
-
-def biased_sample(bias: tuple[float, ...], temperature: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Logits of a model that is `temperature` too sure of itself and lacks the bias."""
-    rng = np.random.default_rng(5)
-    right = rng.normal(0, 2, (20_000, len(bias)))
-    labels = np.array([rng.choice(len(bias), p=row) for row in softmax(right)])
-    return temperature * (right - np.array(bias)), labels
-
-
-@pytest.mark.parametrize("kept", [0.0, 2.0])
-def test_the_fitted_bias_is_the_one_that_was_taken_away(kept: float) -> None:
-    bias = np.array([0.8, -0.5, 0.0, -0.3])
-    logits, labels = biased_sample(tuple(bias), 2.0)
-    temperature, found = fitted_bias(logits, labels, temperature=kept)
-    assert temperature == pytest.approx(2.0, rel=0.03)
-    assert found - found.mean() == pytest.approx(bias - bias.mean(), abs=0.06)
-    before = negative_log_likelihood(softmax(logits / fitted_temperature(logits, labels)), labels)
-    assert negative_log_likelihood(softmax(logits / temperature + found), labels) < before - 0.01
-
-
-def test_a_label_that_never_occurs_gets_no_endless_bias() -> None:
-    logits, labels = biased_sample((0.0, 0.0, 0.0), 1.0)
-    there = labels != 2
-    _, found = fitted_bias(logits[there], labels[there])
-    assert np.abs(found).max() <= 3.0
-    assert found.argmin() == 2
 
 
 def test_the_interval_of_an_accuracy() -> None:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
+from mien.train.calibrate import fitted_temperature
 from mien.train.predictions import Predictions, in_order_of
-from mien.train.scores import NO_ANSWER, fitted_temperature, softmax
+from mien.train.scores import NO_ANSWER, softmax
 from mien.train.subjects import Subject
 
 _CROP_SHARE = 44 / 48

@@ -1,4 +1,4 @@
-"""Changes to model files: weights as float16, or weights and activations as int8; a bias on the logits."""
+"""Changes to model files: weights as float16, or weights and activations as int8; a scale and a bias on the logits."""
 
 from __future__ import annotations
 
@@ -52,25 +52,33 @@ def bare(model_bytes: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def biased(model_bytes: bytes, bias: NDArray[np.float64]) -> bytes:
-    """The same model with a number added to each logit.
+def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[np.float64]) -> bytes:
+    """The same model with its logits times a scale, plus a bias.
 
     Args:
         model_bytes: an ONNX model with one output (B, L).
-        bias: (L,) what to add.
+        scale: (L,) what to multiply each label's logit with; nothing is multiplied where all are 1.
+        bias: (L,) what to add after that; nothing is added where all are 0.
 
     Raises:
         MissingExtra: the package onnx is not installed.
     """
+    steps = [("Mul", "scale", scale)] * bool((scale != 1).any()) + [("Add", "bias", bias)] * bool(bias.any())
+    if not steps:
+        return model_bytes
     onnx = _onnx()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
     name = graph.output[0].name
+    made = f"{name}_plain"
     for node in graph.node:
-        node.output[:] = [f"{name}_plain" if made == name else made for made in node.output]
-        node.input[:] = [f"{name}_plain" if used == name else used for used in node.input]
-    graph.initializer.append(onnx.numpy_helper.from_array(bias.astype(np.float32), f"{name}_bias"))
-    graph.node.append(onnx.helper.make_node("Add", [f"{name}_plain", f"{name}_bias"], [name], name=f"{name}_biased"))
+        node.output[:] = [made if each == name else each for each in node.output]
+        node.input[:] = [made if each == name else each for each in node.input]
+    for operator, told, values in steps:
+        before, made = made, name if told == steps[-1][1] else f"{name}_{told}d"
+        number = f"{name}_calibration_{told}"  # int8 files have tensors of their own named after the logits' scale
+        graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float32), number))
+        graph.node.append(onnx.helper.make_node(operator, [before, number], [made], name=f"{number}_node"))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

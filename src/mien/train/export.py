@@ -21,14 +21,15 @@ from mien.errors import ModelError, UnknownName
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Manifest, Score
 from mien.models.session import Session
+from mien.train.calibrate import Calibration, fitted_calibration
 from mien.train.card import CardFacts, card_text
-from mien.train.compact import bare, biased, compact
+from mien.train.compact import bare, compact, recalibrated
 from mien.train.figures import percent
 from mien.train.recipe import Recipe, changed_recipe
 from mien.train.recipe_tables import ExportRecipe
 from mien.train.runs import trained_network
 from mien.train.score_list import COVERAGE, certain_figures, measured_at
-from mien.train.scores import fitted_bias, fitted_temperature, precise_threshold, risk_coverage, softmax, summary_scores
+from mien.train.scores import precise_threshold, risk_coverage, summary_scores
 from mien.train.subjects import onnx_parameters, prepared
 
 OPSET = 18
@@ -67,8 +68,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     """Write the best weights of a run as a model folder.
 
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
-    al. 2017), with a bias on each label where the recipe asks for it; the threshold is the recipe's or the one with its
-    precision there; the scores in the manifest are of that split too. The test split is not touched.
+    al. 2017), with a bias or also a scale for each label where the recipe asks for it; the threshold is the recipe's or
+    the one with its precision there; the scores in the manifest are of that split too. The test split is not touched.
 
     Args:
         run: the run folder.
@@ -93,13 +94,14 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     if recipe.export.weights != "float32":
         model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
-    if recipe.export.bias:
-        temperature, bias = fitted_bias(logits, validation.labels, temperature=recipe.export.temperature)
-        model_bytes, logits = biased(model_bytes, temperature * bias), logits + temperature * bias
-        checks.append(_bias_told(validation.label_set.labels, bias))
-    else:
-        temperature = recipe.export.temperature or fitted_temperature(logits, validation.labels)
-    probabilities = softmax(logits / temperature)
+    calibration = fitted_calibration(
+        logits, validation.labels, recipe.export.calibration, temperature=recipe.export.temperature
+    )
+    temperature, bias = calibration.temperature, calibration.temperature * calibration.bias
+    model_bytes = recalibrated(model_bytes, calibration.scale, bias)
+    if recipe.export.calibration != "temperature":
+        checks.append(_calibration_told(validation.label_set.labels, calibration))
+    probabilities = calibration.probabilities(logits)
     threshold, chosen = _threshold(recipe.export, probabilities, validation.labels)
     manifest = replace(manifest, temperature=round(temperature, 4), threshold=threshold)
     scores = options.scores or _scores(probabilities, validation, threshold, options.command)
@@ -201,11 +203,20 @@ def _smaller(
     return small, answers, check
 
 
-def _bias_told(labels: tuple[str, ...], bias: NDArray[np.float64]) -> str:
-    added = ", ".join(f"{label} {value:+.2f}" for label, value in zip(labels, bias - bias.mean(), strict=True))
+def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:
+    scaled = bool((calibration.scale != 1).any())
+    told = [
+        f"{label} {value:+.2f}" for label, value in zip(labels, calibration.bias - calibration.bias.mean(), strict=True)
+    ]
+    if scaled:
+        told = [f"{words} (times {scale:.2f})" for words, scale in zip(told, calibration.scale, strict=True)]
+    what = "a bias and a scale" if scaled else "a bias"
+    source = (
+        "vector scaling, Guo et al. 2017" if scaled else "bias-corrected temperature scaling, Alexandari et al. 2020"
+    )
     return (
-        "The temperature was fitted together with a bias on each label (bias-corrected temperature scaling, Alexandari "
-        f"et al. 2020), which is part of the model file: {added}."
+        f"The temperature was fitted together with {what} for each label ({source}), part of the model file: "
+        f"{', '.join(told)}."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mien.train.calibrate import CalibrationKind
 from mien.train.compact import Weights
 
 
@@ -156,10 +157,10 @@ class FitRecipe:
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
     """The model folder: its name, the version of its weights, the threshold under which an answer counts as uncertain,
-    words for the card, and the temperature, where it cannot be fitted on the validation split (0 fits it). `bias` fits
-    a number to add to each label's logit with it, for labels that are said too often or too seldom
-    (`mien.train.scores.fitted_bias`). A `precision` above 0 chooses the threshold instead: the lowest whose answers are
-    right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
+    words for the card, and the temperature, where it cannot be fitted on the validation split (0 fits it).
+    `calibration` is what is fitted there: the temperature, a bias on each label's logit too, or a bias and a scale
+    (`mien.train.calibrate.fitted_calibration`). A `precision` above 0 chooses the threshold: the lowest whose answers
+    are right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
     (`mien.train.scores.precise_threshold`). `weights` other than float32 make a smaller file; they are refused where
     they cost accuracy."""
 
@@ -170,7 +171,7 @@ class ExportRecipe:
     certainty: float = 0.95
     weights: Weights = "float32"
     temperature: float = 0.0
-    bias: bool = False
+    calibration: CalibrationKind = "temperature"
     licence: str = "Apache-2.0"
     origin: str = ""
 

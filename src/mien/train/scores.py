@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,59 +219,6 @@ def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int
         seed: of the resampling.
     """
     return _middle_95(np.random.default_rng(seed).binomial(len(right), right.mean(), size=rounds) / len(right))
-
-
-def fitted_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """The temperature between 0.2 and 5 that gives the lowest negative log likelihood (golden-section search)."""
-    ratio = (5**0.5 - 1) / 2
-    low, high = np.log(0.2), np.log(5.0)
-
-    def loss(log_t: float) -> float:
-        return negative_log_likelihood(softmax(logits / np.exp(log_t)), labels)
-
-    while high - low > 1e-4:
-        a, b = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, b) if loss(a) < loss(b) else (a, high)
-    return float(np.exp((low + high) / 2))
-
-
-def fitted_bias(
-    logits: NDArray[Any], labels: NDArray[np.int64], *, temperature: float = 0.0
-) -> tuple[float, NDArray[np.float64]]:
-    """The temperature and the bias of each label that together give the lowest negative log likelihood.
-
-    Bias-corrected temperature scaling: softmax(logits / temperature + bias) (Alexandari, Kundaje and Shrikumar 2020,
-    "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation").
-
-    Args:
-        logits: (N, L).
-        labels: (N,) true positions.
-        temperature: one to keep; 0 fits it between 0.2 and 5.
-
-    Returns:
-        the temperature; (L,) biases between -3 and 3.
-
-    Raises:
-        MissingExtra: SciPy is not installed.
-    """
-    try:
-        from scipy.optimize import minimize
-    except ImportError as exc:
-        raise MissingExtra("data", "scipy") from exc
-    count, L_ = logits.shape
-    right = np.eye(L_)[labels]
-
-    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        sharpness, bias = np.exp(-values[0]), values[1:]
-        p = softmax(logits * sharpness + bias)
-        off = (p - right) / count
-        slope = np.concatenate([[-(off * logits).sum() * sharpness], off.sum(axis=0)])
-        return negative_log_likelihood(p, labels), slope
-
-    kept = np.log(temperature) if temperature else None
-    bounds = [(np.log(0.2), np.log(5.0)) if kept is None else (kept, kept), *[(-3.0, 3.0)] * L_]
-    found = minimize(loss, np.r_[kept or 0.0, np.zeros(L_)], jac=True, bounds=bounds, method="L-BFGS-B").x
-    return float(np.exp(found[0])), np.asarray(found[1:])
 
 
 def _mean_where(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
