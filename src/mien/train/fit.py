@@ -30,7 +30,7 @@ from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
 from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
-from mien.train.runs import run_recipe, start_from_run
+from mien.train.runs import run_recipe, start_from_runs
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -84,9 +84,9 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
     if not options.resume:
-        start = Path(recipe.network.weights)
-        if recipe.network.weights and start.is_dir():
-            start_from_run(learner.network, recipe, start)
+        runs = [Path(each) for each in (recipe.network.weights, *recipe.network.averaged) if each]
+        if recipe.network.averaged or (runs and runs[0].is_dir()):
+            start_from_runs(learner.network, recipe, runs)
         else:
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None

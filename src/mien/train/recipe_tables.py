@@ -63,7 +63,8 @@ class DataRecipe:
 class NetworkRecipe:
     """A network's name and what its constructor takes beyond the input and the labels.
 
-    `weights` may be a run folder of the same architecture, from whose weights the run then starts (fine-tuning).
+    `weights` may be a run folder of the same architecture, from whose weights the run then starts (fine-tuning),
+    averaged with those of the run folders in `averaged`, if any.
     For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
     `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
     statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
@@ -74,6 +75,7 @@ class NetworkRecipe:
     blocks: int = 1
     dropout: float = 0.2
     weights: str = ""
+    averaged: tuple[str, ...] = ()
     unfreeze: int = 0
     enlarge: int = 1
     own_statistics: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +46,34 @@ def trained_network(run: Path) -> tuple[Recipe, Network]:
     return recipe, learner.network.eval()
 
 
-def start_from_run(network: Network, recipe: Recipe, run: Path) -> None:
-    """Give a network the weights that another run of the same architecture found: fine-tuning.
+def start_from_runs(network: Network, recipe: Recipe, runs: Sequence[Path]) -> None:
+    """Give a network the weights that other runs of the same architecture found: fine-tuning.
 
-    Weights of another shape, or that the other run had none for, stay as they are: heads of other labels, more blocks.
+    Those of several are averaged (Wortsman et al. 2022, "Model soups"), which pays for runs that went on from the same
+    one. Weights of another shape, or that a run had none for, stay as they are: heads of other labels, more blocks.
 
     Args:
         network: changed in place.
         recipe: of the run that starts.
-        run: the folder whose weights are taken, those that its recipe keeps.
+        runs: the folders whose weights are taken, those that their recipes keep; at least one.
 
     Raises:
-        InputError: the folder holds no finished epoch, or one of another architecture.
+        InputError: a folder holds no finished epoch, or one of another architecture.
     """
+    own = network.state_dict()
+    found = [_fitting(own, recipe, run) for run in runs]
+    shared = [name for name in found[0] if all(name in each for each in found)]
+    averaged = {
+        name: torch.stack([each[name] for each in found]).mean(dim=0)
+        if own[name].is_floating_point()
+        else found[0][name]
+        for name in shared
+    }
+    network.load_state_dict(own | averaged)
+
+
+def _fitting(own: Mapping[str, Tensor], recipe: Recipe, run: Path) -> dict[str, Tensor]:
+    """The weights of a run's network that have a place in another's state."""
     before = run_recipe(run)
     if before.network.name != recipe.network.name:
         raise InputError(
@@ -66,7 +81,6 @@ def start_from_run(network: Network, recipe: Recipe, run: Path) -> None:
             "a run can only start from one of its own architecture"
         )
     state = _state(run, before)
-    own = network.state_dict()
     found = {name.removeprefix(_IN_LEARNER): tensor for name, tensor in state.items() if name.startswith(_IN_LEARNER)}
     fitting = {name: tensor for name, tensor in found.items() if name in own and tensor.shape == own[name].shape}
     if 2 * len(fitting) < len(found):
@@ -74,7 +88,7 @@ def start_from_run(network: Network, recipe: Recipe, run: Path) -> None:
             f"{run} trained another form of {recipe.network.name}: {len(fitting)} of its {len(found)} weights fit; "
             "compare the two recipes' [network] settings"
         )
-    network.load_state_dict(own | fitting)
+    return fitting
 
 
 def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
