@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mien.cli import recipes
+from mien.models.artifact import load_artifact
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -54,6 +55,16 @@ def test_records_name_labels_source_and_reference(listed: dict[str, dict[str, ob
     assert "tutorial A" in str(facts["source"])
     assert facts["reference"]["ref"] == "A-emo1"  # type: ignore[index]
     assert listed["emotion"]["reference"] is None
+
+
+@pytest.mark.parametrize("name", ["emotion_residual", "emotion_ferplus"])
+def test_the_figure_of_a_model_inside_is_its_manifests(listed: dict[str, dict[str, object]], name: str) -> None:
+    model = load_artifact(name)
+    stated = {
+        score.value for score in model.manifest.scores if (score.metric, score.split) == ("accuracy", "PublicTest")
+    }
+    (recipe,) = (each for each in listed if f"Recipe `{each}` of mien" in model.card)
+    assert listed[recipe]["measured"]["accuracy"] in stated  # type: ignore[index]
 
 
 def test_our_figures_stand_beside_the_authors_once_measured(

@@ -57,7 +57,8 @@ def recipes(
         ours = _percent(each["measured"]["accuracy"]) + "*" * _is_other(each) if each["measured"] else "not yet"
         table.add_row(each["name"], each["task"], *counts, author, ours, each["source"])
     _print(table)
-    typer.echo("author, mien: accuracy by the author's protocol. mien recipes show NAME says more.")
+    typer.echo("author, mien: accuracy by the author's protocol; where there is no author, on data not trained on.")
+    typer.echo("mien recipes show NAME says more.")
     for each in filter(_is_other, facts):
         typer.echo(f"* {each['name']}: {_other(each['measured'])}")
 
