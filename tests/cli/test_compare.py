@@ -54,6 +54,24 @@ def test_figures_for_the_list_of_recipes(mien: Run, run: Path, tmp_path: Path) -
     }
 
 
+def test_figures_of_other_recipes_stay_in_the_list(mien: Run, run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    file.write_text('{"zebra": {"accuracy": 0.5}, "cnn": {"accuracy": 0.1}}', "utf-8")
+    assert mien("compare", run, "--measured", file).code == 0
+    figures = json.loads(file.read_text("utf-8"))
+    assert list(figures) == ["cnn", "zebra"]
+    assert (figures["cnn"]["accuracy"], figures["zebra"]) == (0.66, {"accuracy": 0.5})
+
+
+def test_a_damaged_list_of_figures_is_left_as_it_is(mien: Run, run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    file.write_text("{", "utf-8")
+    ended = mien("compare", run, "--measured", file)
+    assert (ended.code, ended.out) == (1, "")
+    assert "is damaged" in ended.err
+    assert file.read_text("utf-8") == "{"
+
+
 def test_a_bad_folder_is_reported_and_the_rest_done(mien: Run, run: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "metrics.json").write_text("{", "utf-8")

@@ -31,7 +31,8 @@ def compare(
         typer.Option(help="Markdown file with the author's figures beside ours, e.g. docs/reproduction.md."),
     ] = None,
     measured: Annotated[
-        Path | None, typer.Option(help="JSON file with our figure of each recipe, as mien recipes shows it.")
+        Path | None,
+        typer.Option(help="JSON file with our figure of each recipe, as mien recipes shows it; others in it stay."),
     ] = None,
 ) -> None:
     """Print a Markdown table of several runs: parameters, epochs, time, the author's figure and ours. Needs mien[data].
@@ -49,8 +50,10 @@ def compare(
             markdown_table,
             reproduction_text,
         )
+        from mien.train.subjects import read_json
     except ImportError as exc:
         raise MissingExtra("data", exc.name or "matplotlib") from exc
+    kept = read_json(measured) if measured is not None else {}
     found, failed = _read(runs)
     if found:
         entries = merged(found)
@@ -66,7 +69,8 @@ def compare(
             write_whole(reproduction, reproduction_text(entries, command=command).encode("utf-8"))
             typer.echo(f"written: {reproduction}", err=True)
         if measured is not None:
-            write_whole(measured, (json.dumps(measured_figures(entries), indent=2) + "\n").encode("utf-8"))
+            figures = dict(sorted({**kept, **measured_figures(entries)}.items()))
+            write_whole(measured, (json.dumps(figures, indent=2) + "\n").encode("utf-8"))
             typer.echo(f"written: {measured}", err=True)
     if failed:
         raise typer.Exit(1)
