@@ -11,22 +11,24 @@ BIAS = np.array([0.8, -0.5, 0.0, -0.3])
 SCALE = np.array([1.5, 0.8, 0.7, 1.2])
 
 
-def logits(count: int = 400, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Noisy logits of five labels; each label is drawn with the probabilities that the logits say."""
-    random = np.random.default_rng(seed)
-    made = random.normal(0, 1.5, (count, 5))
-    return made, np.array([random.choice(5, p=p) for p in softmax(made)])
+def changed_sample(
+    bias: NDArray[np.float64], temperature: float, scale: NDArray[np.float64], count: int = 20_000
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Logits of a model that is `temperature` too sure of itself and lacks the bias and the scale."""
+    rng = np.random.default_rng(5)
+    right = rng.normal(0, 2, (count, len(bias)))
+    labels = np.array([rng.choice(len(bias), p=row) for row in softmax(right)])
+    return temperature * (right - bias) / scale, labels
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
 def test_the_fitted_temperature_undoes_a_scaling(temperature: float) -> None:
-    made, labels = logits(6000)
-    assert fitted_temperature(made * temperature, labels) == pytest.approx(temperature, rel=0.06)
+    made, labels = changed_sample(np.zeros(5), temperature, np.ones(5))
+    assert fitted_temperature(made, labels) == pytest.approx(temperature, rel=0.06)
 
 
 def test_the_fitted_temperature_is_the_best_of_a_grid() -> None:
-    made, labels = logits(300, seed=3)
-    made *= 3
+    made, labels = changed_sample(np.zeros(5), 3.0, np.ones(5), 300)
 
     def loss(temperature: float) -> float:
         return negative_log_likelihood(softmax(made / temperature), labels)
@@ -41,16 +43,6 @@ def test_a_temperature_stays_between_a_fifth_and_five() -> None:
     right = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert fitted_temperature(right, np.array([0, 1])) == pytest.approx(0.2, rel=0.01)
     assert fitted_temperature(9 * right, np.array([1, 0])) == pytest.approx(5.0, rel=0.01)
-
-
-def changed_sample(
-    bias: NDArray[np.float64], temperature: float, scale: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Logits of a model that is `temperature` too sure of itself and lacks the bias and the scale."""
-    rng = np.random.default_rng(5)
-    right = rng.normal(0, 2, (20_000, len(bias)))
-    labels = np.array([rng.choice(len(bias), p=row) for row in softmax(right)])
-    return temperature * (right - bias) / scale, labels
 
 
 @pytest.mark.parametrize("kept", [0.0, 2.0])

@@ -14,7 +14,7 @@ from mien.train.scores import negative_log_likelihood, softmax
 CalibrationKind = Literal["temperature", "bias", "vector"]
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
 
-TEMPERATURES = (0.2, 5.0)
+_TEMPERATURES = (0.2, 5.0)
 _MOST_BIAS = 3.0
 _PENALTY = 0.003
 """Times the squared logarithms of the scales, added to the loss: rare labels have few samples to fit a scale on."""
@@ -34,9 +34,14 @@ class Calibration:
     scale: NDArray[np.float64]
     bias: NDArray[np.float64]
 
+    @property
+    def offset(self) -> NDArray[np.float64]:
+        """(L,) what to add to logits times their scale, so that the temperature is all that is left to apply."""
+        return self.temperature * self.bias
+
     def adjusted(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """(N, L) logits for (N, L) ones, so that their softmax over the temperature gives the probabilities."""
-        return np.asarray(logits * self.scale + self.temperature * self.bias)
+        return np.asarray(logits * self.scale + self.offset)
 
     def probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """(N, L) for (N, L) logits."""
@@ -85,7 +90,7 @@ def fitted_calibration(
         slope = np.concatenate([[-slopes.sum()], slopes + 2 * _PENALTY * logs, off.sum(axis=0)])
         return negative_log_likelihood(p, labels) + _PENALTY * float((logs**2).sum()), slope
 
-    low, high = np.log(TEMPERATURES)
+    low, high = np.log(_TEMPERATURES)
     kept = np.log(temperature) if temperature else None
     scales = (low, high) if kind == "vector" else (0.0, 0.0)
     bounds = [(low, high) if kept is None else (kept, kept), *[scales] * L_, *[(-_MOST_BIAS, _MOST_BIAS)] * L_]
@@ -96,7 +101,7 @@ def fitted_calibration(
 def fitted_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
     """The temperature between 0.2 and 5 that gives the lowest negative log likelihood (golden-section search)."""
     ratio = (5**0.5 - 1) / 2
-    low, high = np.log(TEMPERATURES)
+    low, high = np.log(_TEMPERATURES)
 
     def loss(log_t: float) -> float:
         return negative_log_likelihood(softmax(logits / np.exp(log_t)), labels)

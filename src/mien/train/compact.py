@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -63,22 +64,26 @@ def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[n
     Raises:
         MissingExtra: the package onnx is not installed.
     """
-    steps = [("Mul", "scale", scale)] * bool((scale != 1).any()) + [("Add", "bias", bias)] * bool(bias.any())
+    steps = [
+        (operator, told, values)
+        for operator, told, values, neutral in (("Mul", "scale", scale, 1), ("Add", "bias", bias, 0))
+        if (values != neutral).any()
+    ]
     if not steps:
         return model_bytes
     onnx = _onnx()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
     name = graph.output[0].name
-    made = f"{name}_plain"
+    plain = f"{name}_plain"
     for node in graph.node:
-        node.output[:] = [made if each == name else each for each in node.output]
-        node.input[:] = [made if each == name else each for each in node.input]
-    for operator, told, values in steps:
-        before, made = made, name if told == steps[-1][1] else f"{name}_{told}d"
+        node.output[:] = [plain if each == name else each for each in node.output]
+        node.input[:] = [plain if each == name else each for each in node.input]
+    tensors = [plain, *[f"{name}_scaled"] * (len(steps) - 1), name]
+    for (operator, told, values), (before, after) in zip(steps, pairwise(tensors), strict=True):
         number = f"{name}_calibration_{told}"  # int8 files have tensors of their own named after the logits' scale
         graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float32), number))
-        graph.node.append(onnx.helper.make_node(operator, [before, number], [made], name=f"{number}_node"))
+        graph.node.append(onnx.helper.make_node(operator, [before, number], [after], name=f"{number}_node"))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

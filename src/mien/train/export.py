@@ -97,8 +97,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     calibration = fitted_calibration(
         logits, validation.labels, recipe.export.calibration, temperature=recipe.export.temperature
     )
-    temperature, bias = calibration.temperature, calibration.temperature * calibration.bias
-    model_bytes = recalibrated(model_bytes, calibration.scale, bias)
+    temperature = calibration.temperature
+    model_bytes = recalibrated(model_bytes, calibration.scale, calibration.offset)
     if recipe.export.calibration != "temperature":
         checks.append(_calibration_told(validation.label_set.labels, calibration))
     probabilities = calibration.probabilities(logits)
