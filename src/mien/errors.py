@@ -7,6 +7,8 @@ MienError
 │   └── DataError           a data set does not have the form it should have
 ├── ModelError              a model folder is damaged, incomplete or cannot be run
 ├── OutputError             a result cannot be written
+│   ├── RefusedOutput       it would replace something, or somebody else is writing there
+│   └── ReaderLeft          the program that reads a result has closed it
 ├── RecipeError             a training recipe or a file of responses says something it cannot mean
 ├── TrainingStopped         a training run cannot go on
 └── MissingExtra            a part of mien that was not installed
@@ -62,6 +64,16 @@ class ModelError(MienError):
 
 class OutputError(MienError):
     """A result cannot be written."""
+
+
+class RefusedOutput(OutputError):
+    """A result would replace an input, a file that is there, or another result; nothing was written."""
+
+    exit_code = 2
+
+
+class ReaderLeft(OutputError):
+    """Whoever read a result (`head`, say) has closed it."""
 
 
 class RecipeError(MienError):

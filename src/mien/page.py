@@ -135,6 +135,11 @@ class Page:
             f"<body>\n<h1>{html.escape(self.title)}</h1>{about}\n{contents}\n{body}\n</body></html>\n"
         )
 
+    @staticmethod
+    def figures_folder(path: str | Path) -> Path:
+        """Where `save` puts the pictures of a page of that path."""
+        return Path(path).with_name(f"{Path(path).stem}_files")
+
     def save(self, path: str | Path) -> None:
         """Write the page, and its pictures into the folder `<page's name>_files` beside it.
 
@@ -143,7 +148,7 @@ class Page:
         """
         path = Path(path)
         for name, png in self._pictures.items():
-            write_whole(path.with_name(f"{path.stem}_files") / f"{name}.png", png)
+            write_whole(self.figures_folder(path) / f"{name}.png", png)
         write_whole(path, self.html().encode("utf-8"))
 
     def _keep(self, name: str, png: bytes) -> None:

@@ -91,7 +91,7 @@ def test_save_to_one_file(mien: Run, photo: Path, tmp_path: Path) -> None:
 def test_saving_over_the_source_is_refused(mien: Run, photo: Path) -> None:
     before = photo.read_bytes()
     ended = mien("look", photo, "--save", photo.parent)
-    assert ended.code == 1
+    assert ended.code == 2
     assert "replace" in ended.err
     assert photo.read_bytes() == before
 

@@ -195,7 +195,7 @@ def test_the_folder_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise OSError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "open", fail)
     with pytest.raises(OutputError, match="no permission"):
         VideoWriter(tmp_path / "out.mp4", 10, SIZE)
 

@@ -12,17 +12,18 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from mien.errors import InputError, OutputError
+from mien.cli.audience import Audience
+from mien.errors import InputError, RefusedOutput
+from mien.files import WritePlan, descriptor_of
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture
 from mien.outputs.records import LineFile
+from mien.outputs.saved import PICTURES
 from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
 from mien.pixels.images import read_image
 from mien.resource import Resource
 from mien.scene import Box, Frame, Reading
 from mien.stages.sources import expand_sources
-
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def classify(
@@ -43,6 +44,7 @@ def classify(
         float | None, typer.Option(min=0, max=1, help="Confidence under which an answer is uncertain.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Name the expression or gesture of ready crops, in the order given.
 
@@ -58,13 +60,21 @@ def classify(
         **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
     )
     paths, problems = expand_sources(images)
+    plan = WritePlan(paths, overwrite=overwrite)
+    plan.file(jsonl, "--jsonl")
+    charts = None if chart is None else _Charts(chart, paths, plan)
     failed = len(problems)
     for problem in problems:
         sys.stderr.write(f"mien: {problem}\n")
     with ExitStack() as stack:
-        charts = None if chart is None else stack.enter_context(_Charts(chart, paths))
+        audience = Audience()
+        if charts is not None:
+            audience.add()
+            stack.enter_context(charts)
         reader = stack.enter_context(_Reader(chosen, options, find=find))
-        lines = None if jsonl is None else stack.enter_context(LineFile(jsonl))
+        lines = None if jsonl is None else stack.enter_context(LineFile(jsonl, audience.growth()))
+        is_silent = jsonl is not None and descriptor_of(jsonl) == 1
+        words = None if is_silent else stack.enter_context(LineFile("-", audience.growth()))
         for path in paths:
             try:
                 image = read_image(path)
@@ -79,9 +89,9 @@ def classify(
                 lines.write(json_format.dumps(record, ensure_ascii=False))
             if charts is not None:
                 charts.add(path, draw_chart(image, reading, task=chosen, box_xyxy=box, name=path.name))
-            if jsonl != "-":
+            if words is not None:
                 doubt = " (not sure)" if reading.uncertain else ""
-                typer.echo(f"{path}: {reading.label} {reading.confidence:.0%}{doubt}")
+                words.write(f"{path}: {reading.label} {reading.confidence:.0%}{doubt}")
     if failed:
         raise typer.Exit(1)
 
@@ -121,46 +131,50 @@ class _Charts(Resource):
     """Where charts go: all into one picture, written when this is closed, or one picture each into a folder.
 
     Args:
-        target: a file named .jpg, .png or .webp, or a folder.
+        target: a file named .jpg, .jpeg, .png, .webp or .gif, or a folder.
         sources: the images.
+        plan: is asked for each picture.
 
     Raises:
-        OutputError: one picture would get too many charts, or would replace an image.
+        RefusedOutput: a picture would replace something, or one picture would get too many charts.
     """
 
-    def __init__(self, target: Path, sources: list[Path]) -> None:
-        self._target = target
-        self._single = target.suffix.lower() in _PICTURES and not target.is_dir()
-        self._sources = {path.resolve() for path in sources}
+    def __init__(self, target: Path, sources: list[Path], plan: WritePlan) -> None:
+        self._single: Path | None = None
         self._pictures: list[Picture] = []
-        self._used: set[str] = set()
-        if self._single and len(sources) > MOST_ROWS:
-            raise OutputError(f"One picture takes charts of {MOST_ROWS} images, got {len(sources)}; name a folder")
-        if self._single:
-            self._check(target)
+        self._waiting: dict[Path, list[Path]] = {}
+        if target.suffix and not target.is_dir():
+            if target.suffix.lower() not in PICTURES:
+                raise RefusedOutput(f"--chart {target} ends in none of {', '.join(PICTURES)}; choose one of these.")
+            if len(sources) > MOST_ROWS:
+                raise RefusedOutput(
+                    f"One picture takes charts of {MOST_ROWS} images, got {len(sources)}; name a folder."
+                )
+            self._single = target
+            plan.file(target, "--chart")
+            return
+        used: set[str] = set()
+        for path in sources:  # in a folder a second image of the same name gets `-2`
+            name, number = path.stem, 1
+            while name.lower() in used:
+                number += 1
+                name = f"{path.stem}-{number}"
+            used.add(name.lower())
+            plan.file(target / f"{name}.png", "--chart")
+            self._waiting.setdefault(path, []).append(target / f"{name}.png")
 
     def add(self, path: Path, picture: Picture) -> None:
-        """Take the next chart; in a folder a second image of the same name gets `-2`."""
-        if self._single:
+        """Take the next chart."""
+        if self._single is not None:
             self._pictures.append(picture)
-            return
-        name, number = path.stem, 1
-        while name.lower() in self._used:
-            number += 1
-            name = f"{path.stem}-{number}"
-        self._used.add(name.lower())
-        self._check(self._target / f"{name}.png")
-        picture.save(self._target / f"{name}.png")
+        else:
+            picture.save(self._waiting[path].pop(0))
 
     def close(self) -> None:
         """Write the one picture, if there is to be one and anything to show: after an interruption what there is."""
-        if self._pictures:
-            stacked(self._pictures).save(self._target)
+        if self._single is not None and self._pictures:
+            stacked(self._pictures).save(self._single)
             self._pictures.clear()
-
-    def _check(self, file: Path) -> None:
-        if file.resolve() in self._sources:
-            raise OutputError(f"The chart {file} would replace an image; name another file or folder")
 
 
 def _area(box_xyxy: Box) -> float:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.pages import plan_page
 from mien.errors import InputError, MissingExtra
-from mien.files import write_whole
+from mien.files import WritePlan, write_whole
 
 if TYPE_CHECKING:
     from mien.train.compare import Entry
@@ -34,6 +35,9 @@ def compare(
         Path | None,
         typer.Option(help="JSON file with our figure of each recipe, as mien recipes shows it; others in it stay."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
+    ] = False,
 ) -> None:
     """Print a Markdown table of several runs: parameters, epochs, time, the author's figure and ours. Needs mien[data].
 
@@ -53,7 +57,13 @@ def compare(
         from mien.train.subjects import read_json
     except ImportError as exc:
         raise MissingExtra("data", exc.name or "matplotlib") from exc
-    kept = read_json(measured) if measured is not None else {}
+    plan = WritePlan(runs, overwrite=overwrite)
+    plan.file(reproduction, "--reproduction")
+    plan.file(measured, "--measured", grows=True)
+    if out is not None:
+        plan.file(out / _TABLE, "--out")
+        plan_page(out / _PAGE, inputs=runs, overwrite=overwrite)
+    kept = read_json(measured) if measured is not None and measured.exists() else {}
     found, failed = _read(runs)
     if found:
         entries = merged(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +13,21 @@ import typer
 from numpy.typing import NDArray
 
 from mien.errors import OutputError
+from mien.files import WritePlan, output_error, write_whole
 
 if TYPE_CHECKING:
     from mien.outputs.records import JsonlWriter
     from mien.pipeline import Analyzer
 
-_CLIP = "clip.mp4"
+_CLIP, _NOTE, _RECORDS, _ANNOTATED = "clip.mp4", "README.txt", "demo.jsonl", "-annotated.jpg"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures, the clip and the records.")] = Path("mien-demo"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the pictures, the clip and the records. [default: mien-demo, mien-demo-2, ...]"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Look at drawn faces and hands: nothing is downloaded, no camera and no photo is needed.
 
@@ -32,9 +38,14 @@ def demo(
     from mien.pixels import artwork
     from mien.pixels.images import write_image
 
-    _make_folder(out)
     drawings = {"people": artwork.draw_people, "faces": artwork.draw_faces, "hands": artwork.draw_hands}
-    with Analyzer() as analyzer, JsonlWriter(out / "demo.jsonl") as records:
+    if out is None:
+        out = next(folder for folder in _names() if not folder.exists())
+    plan = WritePlan(overwrite=overwrite)
+    for name in (_NOTE, _RECORDS, _CLIP, *(f"{name}{end}" for name in drawings for end in (".png", _ANNOTATED))):
+        plan.file(out / name, "--out")
+    _make_folder(out)
+    with Analyzer() as analyzer, JsonlWriter(out / _RECORDS) as records:
         for name, draw in drawings.items():
             path = out / f"{name}.png"
             image_rgb = draw()
@@ -48,6 +59,11 @@ def demo(
     typer.echo("  mien doctor")
 
 
+def _names() -> Iterator[Path]:
+    yield Path("mien-demo")
+    yield from (Path(f"mien-demo-{number}") for number in count(2))
+
+
 def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArray[np.uint8]) -> None:
     """Say and write what is in one picture."""
     from mien.outputs.text import describe
@@ -55,7 +71,7 @@ def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArr
 
     (scene,) = analyzer.scenes([Frame(image_rgb=image_rgb, source=str(path))])
     records.write(scene)
-    scene.draw().save(path.with_name(f"{path.stem}-annotated.jpg"))
+    scene.draw().save(path.with_name(f"{path.stem}{_ANNOTATED}"))
     typer.echo(f"{path}: {describe(scene)}")
 
 
@@ -85,15 +101,13 @@ def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
 
 def _make_folder(out: Path) -> None:
     """Make the folder, and fail before any work is done when nothing can be written there."""
-    from mien.files import output_error, write_whole
-
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if out.is_file():
             raise OutputError(f"Cannot write to {out}: it is a file; name a folder with --out.") from error
         raise output_error(out, error) from error
-    write_whole(out / "README.txt", _README.encode())
+    write_whole(out / _NOTE, _README.encode())
 
 
 _README = """Made by `mien demo`. All pictures in this folder are drawn by mien's own code; they show nobody.

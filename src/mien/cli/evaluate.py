@@ -16,6 +16,7 @@ from mien.cli.data.overview import Problems, one_of
 from mien.cli.data.reading import table_lines, watched
 from mien.cli.train import corpus
 from mien.errors import MissingExtra
+from mien.files import WritePlan
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -84,6 +85,7 @@ def evaluate(
     asked = Path(subject)
     inside = asked / f"evaluation-{split}" if kind_of(subject) == "run" else None
     folder = out or inside or Path(f"evaluation-{asked.stem}-{split}")
+    WritePlan((Path(subject), data, votes), overwrite=overwrite).folder(folder, "--out")
     check_folder(folder, overwrite=overwrite)
     question = _Question(
         subject=subject, data=data, votes=votes, split=split, ten_crop=ten_crop, device=device, limit=limit, cache=cache

@@ -10,6 +10,8 @@ import typer
 
 from mien.cli.train import corpus, setting
 from mien.errors import MissingExtra
+from mien.files import WritePlan
+from mien.models.artifact import check_place
 
 
 def export(
@@ -25,6 +27,7 @@ def export(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="input.margin, input.lift, input.level or export.*"),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model folder that is there.")] = False,
 ) -> None:
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
     try:
@@ -34,6 +37,8 @@ def export(
         from mien.train.score_list import read_scores
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
+    WritePlan((run, data, votes, *(scores or ())), overwrite=overwrite).folder(folder, "The model folder")
+    check_place(folder, overwrite=overwrite)
     changes = dict(setting(text) for text in settings or ())
     command = shlex.join(["mien", "export", run.name, folder.name, "--data", data.name])
     measured = tuple(score for path in scores or () for score in read_scores(path))

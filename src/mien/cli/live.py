@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
+from mien.cli.audience import Audience
 from mien.errors import InputError, UnknownName
+from mien.files import WritePlan, descriptor_of
 from mien.live import Display, Ended, LiveSession, Outputs, SceneOutput
 from mien.outputs.events import EventWriter
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import Recording
-from mien.outputs.records import CsvWriter, JsonlWriter
+from mien.outputs.records import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.outputs.responder import Responder
 from mien.outputs.responses import Responses, Sentence
+from mien.outputs.speech_folder import LIST
 from mien.outputs.voice import Voice, open_voice
 from mien.outputs.window_status import NOTICE
 from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
 from mien.scene import Event
-from mien.stages.sources import FolderSource, PacedSource, Source, open_live
+from mien.stages.sources import FolderSource, PacedSource, Source, expand_sources, open_live
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
 
@@ -41,13 +42,28 @@ class _Targets:
     events: str | None
     speech_dir: Path | None
     on_event: str | None
+    append: bool
+    overwrite: bool
 
     def to_stdout(self) -> bool:
         """Whether records go where words would."""
-        targets = [target for target in (self.jsonl, self.csv, self.events) if target is not None]
-        if targets.count("-") > 1:
-            raise typer.BadParameter("only one kind of record can go to stdout; name a file for the others")
-        return "-" in targets
+        targets = (self.jsonl, self.csv, self.events)
+        return any(target is not None and descriptor_of(target) == 1 for target in targets)
+
+    def growth(self, audience: Audience) -> Growth:
+        """How a file of records comes about: under its own name, for others to follow."""
+        return audience.growth(follow=True, append=self.append)
+
+    def check(self, spec: str, *others: Path | None) -> None:
+        """Refuse what would replace the source, another input or a file that is there, before anything is opened."""
+        paths, _ = ([], []) if spec == "-" else expand_sources([spec])
+        plan = WritePlan([*paths, *others], overwrite=self.overwrite)
+        for option, target in (("--jsonl", self.jsonl), ("--csv", self.csv), ("--events", self.events)):
+            plan.file(target, option, grows=self.append)
+        plan.file(self.parquet, "--parquet")
+        plan.file(self.record, "--record")
+        if self.speech_dir is not None:
+            plan.file(self.speech_dir / LIST, "--speech-dir")
 
 
 def live(
@@ -78,6 +94,12 @@ def live(
     ] = None,
     responses: Annotated[Path | None, typer.Option(help="TOML file with sentences of your own.")] = None,
     snapshots: Annotated[Path, typer.Option(help="Folder for pictures and videos taken by a key.")] = Path(),
+    append: Annotated[
+        bool, typer.Option("--append", help="Go on with the files of --jsonl, --csv and --events that are there.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; never the source.")
+    ] = False,
     full_screen: Annotated[bool, typer.Option("--full-screen", help="Start over the whole screen.")] = False,
     mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Show a camera as a mirror does.")] = True,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
@@ -99,7 +121,13 @@ def live(
         events=events,
         speech_dir=speech_dir,
         on_event=on_event,
+        append=append,
+        overwrite=overwrite,
     )
+    if append and overwrite:
+        raise typer.BadParameter("--append keeps what --overwrite replaces; say one of them")
+    spec = source or "0"
+    targets.check(spec, responses)
     quiet = quiet or targets.to_stdout()
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
@@ -109,12 +137,15 @@ def live(
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     wording = Responses.load(responses)
-    spec = source or "0"
-    with _ended_by_signals(), ExitStack() as stack:
+    audience = Audience()
+    with ExitStack() as stack:
         frames = stack.enter_context(_opened(spec, paced=not headless))
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
         frames.ready()
-        outputs = _outputs(targets, wording, stack, analyzer, mute=mute, quiet=quiet)
+        say = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
+        if not (mute and headless):
+            audience.add()
+        outputs = _outputs(targets, wording, stack, analyzer, audience, mute=mute, say=say)
         display = None if headless else _window(spec, frames, stack, full_screen=full_screen, mirror=mirror)
         session = LiveSession(
             frames,
@@ -124,9 +155,17 @@ def live(
             notice=_notice(spec, frames, targets),
             seconds=seconds,
         )
-        ended = session.run()
-    if not quiet:
-        _summary(ended)
+        try:
+            ended = session.run()
+        except (
+            KeyboardInterrupt
+        ):  # the usual end of a run without a window: all outputs are finished, and nothing failed
+            interrupted = True
+        else:
+            interrupted = False
+            _summary(ended, say)
+    if interrupted:
+        raise KeyboardInterrupt
     unread = frames.problems if isinstance(frames, FolderSource) else ()
     for problem in unread:
         sys.stderr.write(f"mien: {problem}\n")
@@ -169,18 +208,27 @@ def _opened(spec: str, *, paced: bool) -> Source:
 
 
 def _outputs(
-    targets: _Targets, wording: Responses, stack: ExitStack, analyzer: Analyzer, *, mute: bool, quiet: bool
+    targets: _Targets,
+    wording: Responses,
+    stack: ExitStack,
+    analyzer: Analyzer,
+    audience: Audience,
+    *,
+    mute: bool,
+    say: Callable[[str], object],
 ) -> Callable[[Display | None], Outputs]:
     """Open all that is written and said; the display is added last, when nothing can fail any more."""
     recording = None if targets.record is None else Recording(targets.record)
     if recording is not None:
         stack.callback(recording.close)
     voice, sentences = _voices(targets, wording, stack, mute=mute)
-    if not quiet:
-        sentences.append(lambda sentence: typer.echo(sentence.text))
+    sentences.append(lambda sentence: say(sentence.text))
+    for target in (targets.record, targets.parquet, targets.speech_dir, targets.on_event):
+        if target is not None:
+            audience.add()
     parts: dict[str, Any] = {
-        "scenes": _scene_outputs(targets, stack, analyzer),
-        "events": _event_outputs(targets, stack),
+        "scenes": _scene_outputs(targets, stack, analyzer, audience),
+        "events": _event_outputs(targets, stack, audience),
         "sentences": tuple(sentences),
         "voice": voice,
         "responder": Responder(wording),
@@ -189,13 +237,16 @@ def _outputs(
     return lambda display: Outputs(display=display, **parts)
 
 
-def _scene_outputs(targets: _Targets, stack: ExitStack, analyzer: Analyzer) -> tuple[SceneOutput, ...]:
+def _scene_outputs(
+    targets: _Targets, stack: ExitStack, analyzer: Analyzer, audience: Audience
+) -> tuple[SceneOutput, ...]:
     outputs: list[SceneOutput] = []
     if targets.jsonl is not None:
-        outputs.append(stack.enter_context(JsonlWriter(targets.jsonl)))
+        outputs.append(stack.enter_context(JsonlWriter(targets.jsonl, targets.growth(audience))))
     if targets.csv is not None:
         labels = analyzer.labels
-        table = CsvWriter(targets.csv, emotions=labels["emotion"], gestures=labels["gesture"])
+        growth = targets.growth(audience)
+        table = CsvWriter(targets.csv, growth, emotions=labels["emotion"], gestures=labels["gesture"])
         outputs.append(stack.enter_context(table))
     if targets.parquet is not None:
         from mien.outputs.parquet import ParquetWriter
@@ -206,10 +257,10 @@ def _scene_outputs(targets: _Targets, stack: ExitStack, analyzer: Analyzer) -> t
     return tuple(outputs)
 
 
-def _event_outputs(targets: _Targets, stack: ExitStack) -> tuple[Callable[[Event], object], ...]:
+def _event_outputs(targets: _Targets, stack: ExitStack, audience: Audience) -> tuple[Callable[[Event], object], ...]:
     outputs: list[Callable[[Event], object]] = []
     if targets.events is not None:
-        outputs.append(stack.enter_context(EventWriter(targets.events)).write)
+        outputs.append(stack.enter_context(EventWriter(targets.events, targets.growth(audience))).write)
     if targets.on_event is not None:
         try:
             outputs.append(stack.enter_context(EventCommand(targets.on_event)))
@@ -230,7 +281,7 @@ def _voices(
         from mien.outputs.voice_engines import find_engines
 
         engines = find_engines(wording.language, wording.piper_voice)
-        kept.append(stack.enter_context(SpeechFolder(targets.speech_dir, engines)).say)
+        kept.append(stack.enter_context(SpeechFolder(targets.speech_dir, engines, overwrite=targets.overwrite)).say)
     return (None if mute else stack.enter_context(open_voice(wording))), kept
 
 
@@ -242,24 +293,13 @@ def _window(spec: str, source: Source, stack: ExitStack, *, full_screen: bool, m
     return stack.enter_context(Window(title=f"mien: {spec}", fullscreen=full_screen, mirror=mirror))
 
 
-def _summary(ended: Ended) -> None:
+def _nothing(text: str) -> None:
+    """Takes words that nobody wants."""
+
+
+def _summary(ended: Ended, say: Callable[[str], object]) -> None:
     rate = ended.frames / ended.seconds if ended.seconds else 0.0
     line = f"{ended.frames} frames in {ended.seconds:.1f} s, {rate:.1f} a second"
     if ended.dropped:
         line += f", {ended.dropped} passed over"
-    typer.echo(line)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """A request to end (SIGTERM) closes everything as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    say(line)

@@ -12,14 +12,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from mien.errors import InputError, MienError, OutputError
+from mien.cli.audience import Audience
+from mien.errors import InputError, MienError, OutputError, UnreadableMedia
+from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.parquet import ParquetWriter
-from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter
+from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
 from mien.pipeline import Analyzer, Options, check_tasks
 from mien.scene import Scene
-from mien.stages.sources import Source, expand_sources, open_source
+from mien.stages.sources import VIDEO_SUFFIXES, Source, expand_sources, open_source, source_kind
 
 
 class Output(Protocol):
@@ -37,7 +39,13 @@ def look(
     parquet: Annotated[
         str | None, typer.Option(help="The rows of --csv as a typed table, with landmarks; needs mien[table].")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Folder for annotated pictures and videos (without sound).")] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for annotated pictures and videos (without sound), or for one source a file: .jpg .png .webp "
+            ".gif, for a video .mp4 .webm .gif .webp."
+        ),
+    ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
     tiles: Annotated[
         bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
@@ -45,6 +53,9 @@ def look(
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there, never a source.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on what was seen, no progress.")] = False,
 ) -> None:
     """Find faces and hands; say which expression and gesture they show.
@@ -58,36 +69,49 @@ def look(
         threads=threads,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
-    targets = [target for target in (jsonl, json, csv, parquet) if target is not None]
-    if len(set(targets)) < len(targets):
-        raise _wrong_use(f"{targets[0]} can take only one kind of record; name different files")
-    if parquet == "-":
-        raise _wrong_use("Parquet cannot go to stdout; name a file, or write --jsonl - or --csv -")
+    if parquet is not None and is_stream(parquet):
+        raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources)
+    plan = WritePlan(paths, overwrite=overwrite)
+    targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
+    for option, target in targets.items():
+        plan.file(target, option)
     failed = [_report(problem) for problem in problems]
     if paths:
         with ExitStack() as stack:
+            saver = SavedMedia(save, [(path, _is_video(path)) for path in paths], plan) if save is not None else None
+            audience = Audience()
+            if saver is not None:
+                audience.add()
             analyzer = stack.enter_context(Analyzer(options))
             outputs: list[Output] = []
             if jsonl is not None:
-                outputs.append(stack.enter_context(JsonlWriter(jsonl)))
+                outputs.append(stack.enter_context(JsonlWriter(jsonl, audience.growth())))
             if json is not None:
-                outputs.append(stack.enter_context(JsonWriter(json)))
+                outputs.append(stack.enter_context(JsonWriter(json, audience.growth())))
             if csv is not None:
                 labels = analyzer.labels
-                table = CsvWriter(csv, emotions=labels["emotion"], gestures=labels["gesture"])
+                table = CsvWriter(csv, audience.growth(), emotions=labels["emotion"], gestures=labels["gesture"])
                 outputs.append(stack.enter_context(table))
             if parquet is not None:
                 labels = analyzer.labels
+                audience.add()
                 columns = ParquetWriter(parquet, emotions=labels["emotion"], gestures=labels["gesture"])
                 outputs.append(stack.enter_context(columns))
-            saver = SavedMedia(save, paths) if save is not None else None
-            words = _Words(silent=quiet or "-" in targets)
+            to_stdout = any(target is not None and descriptor_of(target) == 1 for target in targets.values())
+            words = _Words(stack, audience, silent=quiet or to_stdout)
             progress = stack.enter_context(_progress(quiet))
             for path in paths:
                 failed += _look_at(path, every, analyzer, [*outputs, words], saver, progress)
     if failed:
         raise typer.Exit(1)
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        return source_kind(path) == "video"
+    except UnreadableMedia:  # said when its turn comes
+        return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _look_at(
@@ -126,11 +150,13 @@ class _Words:
     """Says on stdout what was seen: a photo in a sentence, a video by how often each thing was seen.
 
     Args:
+        stack: closes what this opens.
+        audience: of the run.
         silent: say nothing, because stdout carries records or the user wants quiet.
     """
 
-    def __init__(self, *, silent: bool) -> None:
-        self.silent = silent
+    def __init__(self, stack: ExitStack, audience: Audience, *, silent: bool) -> None:
+        self._lines = None if silent else stack.enter_context(LineFile("-", audience.growth()))
         self._last: Scene | None = None
         self._begin()
 
@@ -144,8 +170,8 @@ class _Words:
 
     def end_of(self, path: Path) -> None:
         """Say it, and start anew for the next source."""
-        if self._last is not None and not self.silent:
-            typer.echo(f"{path}: {describe(self._last) if self._frames == 1 else self._summary(self._last)}")
+        if self._last is not None and self._lines is not None:
+            self._lines.write(f"{path}: {describe(self._last) if self._frames == 1 else self._summary(self._last)}")
         self._begin()
 
     def _begin(self) -> None:

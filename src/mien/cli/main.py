@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
+import signal
 import sys
-from pathlib import Path
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -26,8 +29,9 @@ from mien.cli import (
     report,
     train,
 )
+from mien.cli.audience import hush_stdout
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
-from mien.errors import MienError
+from mien.errors import MienError, ReaderLeft
 
 INTERRUPTED = 130
 
@@ -98,10 +102,12 @@ def main(arguments: list[str]) -> int:
         arguments: the words after `mien`.
     """
     try:
-        app(args=arguments, prog_name="mien")
+        with _ended_by_signals():
+            app(args=arguments, prog_name="mien")
+    except ReaderLeft:  # whoever read our stdout (head, say) has enough: no error
+        hush_stdout()
+        return 0
     except MienError as error:
-        if isinstance(error.__cause__, BrokenPipeError):
-            return _unheard()
         return _say(str(error), error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:
@@ -110,11 +116,27 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _unheard() -> int:
-    """Whoever read our stdout (head, say) has enough: no error, and Python must not complain about it at exit."""
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return 0
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """A request to end (SIGTERM), or a terminal that closes (SIGHUP), ends a verb as Ctrl-C does.
+
+    A signal that is ignored, as nohup has it, or that another program handles stays as it is.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    ours = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    ours = [number for number in ours if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in ours:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _say(sentence: str, code: int) -> int:

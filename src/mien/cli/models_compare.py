@@ -16,7 +16,7 @@ import typer
 from mien.cli.data.overview import Problems, one_of
 from mien.cli.data.reading import table_lines, watched
 from mien.errors import InputError, MienError, MissingExtra, ModelError
-from mien.files import write_whole
+from mien.files import WritePlan, descriptor_of, write_whole
 from mien.models.artifact import load_artifact, zoo_names
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def compare(
     json: Annotated[Path | None, typer.Option(help="Everything as a JSON file; - is stdout.")] = None,
     csv: Annotated[Path | None, typer.Option(help="One line a model; - is stdout.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="The table in Markdown; - is stdout.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
+    ] = False,
 ) -> None:
     """Compare the emotion models inside, and others, on one data set. Needs mien[data]; a run also needs mien[train].
 
@@ -76,6 +79,9 @@ def compare(
         from mien.train.model_table import HEADER, csv_text, markdown_text, ranked, table_rows
     except ImportError as exc:
         raise MissingExtra("data", exc.name or "scikit-learn") from exc
+    plan = WritePlan((data, votes, *map(Path, subjects or ())), overwrite=overwrite)
+    for option, wanted in (("--json", json), ("--csv", csv), ("--markdown", markdown)):
+        plan.file(wanted, option)
     question = _Question(data=data, votes=votes, split=split, labels=labels, rounds=rounds, seed=seed)
     with Problems("model") as problems:
         rows, facts = _measured([*(() if only else _inside()), *(subjects or ())], question, problems)
@@ -93,7 +99,7 @@ def compare(
                 typer.echo(text, nl=False)
             elif target is not None:
                 write_whole(target, text.encode("utf-8"))
-        if Path("-") not in written:
+        if not any(target is not None and descriptor_of(target) == 1 for target in written):
             for line in table_lines(HEADER, table_rows(rows)):
                 typer.echo(line)
         _say_notes(rows, facts)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.errors import MissingExtra
-from mien.files import write_whole
+from mien.files import WritePlan, write_whole
 from mien.labels import label_set
 
 if TYPE_CHECKING:
@@ -70,10 +70,14 @@ def show(
         Path | None, typer.Option(help="Draw the network into this .svg, .png or .pdf. Needs mien[data].")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
+    ] = False,
 ) -> None:
     """Show a recipe's settings with their reasons, and its network layer by layer."""
     if diagram is not None and diagram.suffix.lower() not in _PICTURES:
         raise typer.BadParameter(f"{diagram} ends in none of {', '.join(_PICTURES)}", param_hint="--diagram")
+    WritePlan((name,), overwrite=overwrite).file(diagram, "--diagram")
     try:
         from mien.train.networks.diagram import draw_network, encode_figure
         from mien.train.networks.summary import recipe_summary

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.data.reading import watched
-from mien.errors import OutputError
+from mien.cli.pages import plan_page
 
 
 def report(
@@ -27,12 +27,11 @@ def report(
     from mien.outputs.session import read_session
     from mien.outputs.session_report import session_report
 
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} is there already; name another file or say --overwrite")
+    plan_page(out, inputs=(session, events), overwrite=overwrite)
     with watched(f"reading {session.name}"):
         told = None if events is None else list(read_events(events))
         records = read_session(session)
     with watched("drawing") as on_step:
         page = session_report(records, events=told, on_step=on_step)
         page.save(out)
-    typer.echo(f"Page: {out}; figures: {out.with_name(f'{out.stem}_files')}")
+    typer.echo(f"Page: {out}; figures: {page.figures_folder(out)}")

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.errors import MissingExtra
+from mien.errors import MissingExtra, RefusedOutput
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -58,6 +58,7 @@ def train(
     is_watched = sys.stderr.isatty()
     if not is_watched:
         logging.getLogger("mien").setLevel(logging.INFO)
+    _check_place(folder, data)
     paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
     dataset = corpus(chosen, paths)
     options = RunOptions(
@@ -74,6 +75,14 @@ def train(
     for name, value in summary.items():
         typer.echo(f"{name:<20}{value}")
     typer.echo(f"Next: mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else ""))
+
+
+def _check_place(folder: Path, data: Path) -> None:
+    """Refuse a run folder that is the data, or holds something else than a run, before anything is read."""
+    if folder.exists() and data.exists() and folder.samefile(data):
+        raise RefusedOutput(f"--out {folder} is the data; name another folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").is_file():
+        raise RefusedOutput(f"{folder} holds files, but no run of mien train; name another folder.")
 
 
 def corpus(recipe: Recipe, paths: CorpusPaths) -> Dataset:

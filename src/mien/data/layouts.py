@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,13 +19,15 @@ import numpy as np
 from mien.data.dataset import PACKED_SUFFIX, Dataset
 from mien.data.fer2013 import COLUMNS, SIDE, USAGES
 from mien.data.pictures import OnProblem, OnStep, raise_problem
-from mien.errors import DataError, OutputError, UnreadableMedia
-from mien.files import output_error
+from mien.errors import DataError, RefusedOutput, UnreadableMedia
+from mien.files import spare_foreign, whole_folder
 from mien.labels import EMOTIONS
-from mien.pixels.images import encode_image
+from mien.pixels.images import PHOTO_SUFFIXES, encode_image
 
 INFO_FILE = "dataset.json"
 LAYOUTS = ("folders", "csv", "packed")
+
+_FILES = (INFO_FILE, "*.csv", *(f"*{suffix}" for suffix in sorted(PHOTO_SUFFIXES)))
 
 _INFO_VERSION = 1
 _ROW = re.compile(r"row (\d+)")
@@ -42,28 +42,34 @@ def check_target(target: str | Path, layout: str, *, overwrite: bool = False) ->
         overwrite: whether a data set that is there already may be replaced. Other files never are.
 
     Raises:
-        OutputError: it may not.
+        RefusedOutput: it may not.
     """
     target = Path(os.path.realpath(target))
     if layout == "packed":
         if target.suffix != PACKED_SUFFIX:
-            raise OutputError(f"A packed data set is a file that ends in {PACKED_SUFFIX}, got {target}; rename it.")
+            raise RefusedOutput(f"A packed data set is a file that ends in {PACKED_SUFFIX}, got {target}; rename it.")
         if target.is_dir():
-            raise OutputError(f"Cannot write {target}: it is a folder; name a file.")
+            raise RefusedOutput(f"Cannot write {target}: it is a folder; name a file.")
         if target.exists() and not overwrite:
-            raise OutputError(f"{target} is there already; name another file, or replace it with --overwrite.")
+            raise RefusedOutput(f"{target} is there already; name another file, or replace it with --overwrite.")
         return
     if target.exists() and not target.is_dir():
-        raise OutputError(f"Cannot write {target}: it is a file; name a folder, or pack with --layout packed.")
+        raise RefusedOutput(f"Cannot write {target}: it is a file; name a folder, or pack with --layout packed.")
     if not target.is_dir() or not any(target.iterdir()):
         return
     if not overwrite:
-        raise OutputError(f"{target} is not empty; name another folder, or replace the data set with --overwrite.")
+        raise RefusedOutput(f"{target} is not empty; name another folder, or replace the data set with --overwrite.")
     if not (target / INFO_FILE).is_file():
-        raise OutputError(
+        raise RefusedOutput(
             f"{target} holds files but no data set of mien ({INFO_FILE}), so --overwrite leaves it alone; "
             "name another folder."
         )
+    if '"consent"' in (target / INFO_FILE).read_text("utf-8", "replace"):
+        raise RefusedOutput(
+            f"{target} was collected shot by shot, and nobody could make it again, so --overwrite leaves it alone; "
+            "name another folder."
+        )
+    spare_foreign(target, _FILES)
 
 
 @contextmanager
@@ -74,25 +80,8 @@ def new_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         OutputError: the target may not be written (see `check_target`), the disk is full, or the like.
     """
     check_target(target, "folders", overwrite=overwrite)
-    target = Path(os.path.realpath(target))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as exc:
-        raise output_error(target, exc) from exc
-    fresh, old = scratch / "new", scratch / "old"
-    try:
-        fresh.mkdir()
+    with whole_folder(target, known=_FILES) as fresh:
         yield fresh
-        if target.exists():
-            target.rename(old)
-        fresh.rename(target)
-    except OSError as exc:
-        raise output_error(target, exc) from exc
-    finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_folders(

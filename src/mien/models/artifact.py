@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mien.errors import ModelError, OutputError, UnknownName
+from mien.errors import ModelError, RefusedOutput, UnknownName
+from mien.files import spare_foreign, whole_folder
 from mien.models.manifest import NAME, Manifest, Score, Task
 
 __all__ = [
@@ -31,6 +30,8 @@ __all__ = [
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "CARD.md"
+
+_FILES = (MODEL_FILE, MANIFEST_FILE, CARD_FILE)
 
 _ZOO = Path(__file__).parent / "zoo"
 
@@ -82,6 +83,21 @@ def load_artifact(folder_or_name: str | Path) -> Artifact:
     raise ModelError(f"There is no model folder {folder}; give a folder with {MODEL_FILE} and {MANIFEST_FILE}.")
 
 
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Whether a model folder may be written there; called before anything slow is begun.
+
+    Raises:
+        RefusedOutput: something is there: a model folder that may not be replaced, or something else.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / MANIFEST_FILE).is_file():
+        raise RefusedOutput(f"{folder} exists and is not a model folder; name a new folder.")
+    if not overwrite:
+        raise RefusedOutput(f"{folder} is there already; name another folder or say --overwrite.")
+    spare_foreign(folder, _FILES)
+
+
 def write_artifact(folder: str | Path, model_bytes: bytes, manifest: Manifest, card: str) -> Artifact:
     """Write a model folder, whole or not at all.
 
@@ -96,28 +112,11 @@ def write_artifact(folder: str | Path, model_bytes: bytes, manifest: Manifest, c
     """
     folder = Path(folder)
     manifest = replace(manifest, sha256=hashlib.sha256(model_bytes).hexdigest())
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
-        raise OutputError(f"{folder} exists and is not a model folder; give a new folder.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as exc:
-        raise OutputError(f"{folder} cannot be made: {exc.strerror}; give another folder.") from exc
-    try:
-        fresh = scratch / "new"
-        fresh.mkdir()
+    check_place(folder, overwrite=True)
+    with whole_folder(folder, known=_FILES) as fresh:
         (fresh / MODEL_FILE).write_bytes(model_bytes)
         (fresh / MANIFEST_FILE).write_text(json.dumps(manifest.to_dict(), indent=2) + "\n", encoding="utf-8")
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")
-        if folder.exists():
-            folder.rename(scratch / "old")
-        fresh.rename(folder)
-    except OSError as exc:
-        if (scratch / "old").exists() and not folder.exists():
-            (scratch / "old").rename(folder)
-        raise OutputError(f"{folder} cannot be written: {exc.strerror}; free the place and try again.") from exc
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return Artifact(folder, manifest)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from mien.outputs.records import RecordFile, read_lines
+from mien.outputs.records import RecordFile, has_keys, read_lines
 from mien.scene import Event
 
 
@@ -16,6 +16,9 @@ class EventWriter(RecordFile):
     def write(self, event: Event) -> None:
         """Add one event."""
         self._add(event_json(event) + b"\n")
+
+    def _is_record(self, line: bytes) -> bool:
+        return has_keys(line, "kind", "task", "label")
 
 
 def event_json(event: Event) -> bytes:

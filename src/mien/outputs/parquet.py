@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.errors import MissingExtra, OutputError
-from mien.files import PartFile, output_error
+from mien.files import PartFile, is_stream, output_error
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.records import RecordFile
 from mien.outputs.rows import scene_rows, table_columns
@@ -111,6 +111,9 @@ class ParquetWriter(RecordFile):
     def _open(self, target: str | Path) -> Sink:
         return _Journal(target, self._schema)
 
+    def _settle(self) -> None:
+        self._flush()
+
     def _flush(self) -> None:
         """Put what is waiting on disk; when that fails it is lost, and what came before stays."""
         rows, self._rows = self._rows, []
@@ -125,11 +128,10 @@ class _Journal(FileSink):
     def __init__(self, target: str | Path, schema: pa.Schema) -> None:
         if str(target) == "-":
             raise OutputError("Parquet cannot go to stdout; name a file, or write JSON lines or CSV.")
+        if is_stream(target):
+            raise OutputError(f"Cannot write {target}: a Parquet table needs an ordinary file.")
         super().__init__(target)
         self._schema = schema
-        if self._part.direct or not self._seeks:
-            self.discard()
-            raise OutputError(f"Cannot write {target}: a Parquet table needs an ordinary file.")
 
     def add(self, data: bytes, tail: bytes) -> None:
         """Add a batch, if there is room for it and for the Parquet file, which is the smaller one."""
@@ -143,18 +145,25 @@ class _Journal(FileSink):
 
     def close(self, tail: bytes) -> None:
         del tail
-        file, self._file = self._file, None
-        if file is None:
+        if not self._finish(sync=False):
             return
-        file.close()
         try:
-            _convert(self._part.path, self._part.target, self._schema)
-        except OSError as error:
-            sentence = output_error(self._name, error)
+            _convert(self._part, self._schema)
+            self._part.discard()
+        except (OSError, OutputError) as error:
+            self._part.keep()
+            sentence = error if isinstance(error, OutputError) else output_error(self._name, error)
             raise OutputError(
                 f"{sentence} The rows are in {self._part.path}, which `mien report` and pyarrow's open_stream read."
             ) from error
-        self._part.discard()
+
+    def fail(self, tail: bytes, *, records: int) -> None:
+        if records and self._part.replaces:
+            super().fail(tail, records=records)  # leaves the journal, which can be read, and the earlier file
+        elif records:
+            self.close(tail)
+        elif self._finish():
+            self._part.discard()
 
 
 def read_journal(path: str | Path) -> Iterator[pa.RecordBatch]:
@@ -179,16 +188,17 @@ def read_journal(path: str | Path) -> Iterator[pa.RecordBatch]:
             yield batch
 
 
-def _convert(journal: Path, target: Path, schema: pa.Schema) -> None:
+def _convert(journal: PartFile, schema: pa.Schema) -> None:
     """Parquet out of a stream, a row group at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    part = PartFile(target, keep_suffix=True)
+    part = PartFile(journal.target, keep_suffix=True)
+    part.replaces = journal.replaces  # a file that came meanwhile is no earlier one
     try:
         with part.path.open("wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as parquet:
-                for batches in _groups(read_journal(journal)):
+                for batches in _groups(read_journal(journal.path)):
                     parquet.write_table(pa.Table.from_batches(batches, schema))
             file.flush()
             os.fsync(file.fileno())

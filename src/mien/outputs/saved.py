@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from mien.errors import OutputError
+from mien.errors import OutputError, RefusedOutput
+from mien.files import WritePlan
+from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.draw import draw_scene
-from mien.outputs.video import VideoWriter
+from mien.outputs.video import CODECS, VideoWriter
 from mien.scene import Scene
 
-_PICTURES = {".jpg", ".jpeg", ".png"}
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+VIDEOS = (*CODECS, *ANIMATIONS)
+
 _FALLBACK_FPS = 25.0
 
 
 class SavedMedia:
-    """Where the annotated copies of several sources go.
+    """Where the annotated copies of several sources go, decided before anything is read.
 
     Args:
-        target: a folder, made if need be; or, for a single source, a file named `.jpg`, `.png` or `.mp4`.
-        sources: all that will be saved, so that equal names can be told apart (the second gets `-2`).
+        target: a folder, made if need be; or, for a single source, a file, if it ends as pictures or videos do. A
+            name with an ending is never made a folder, unless it ends in a separator too.
+        sources: all that will be saved and whether each is a video; of equal names the second gets `-2`.
+        plan: is asked for each copy.
 
     Raises:
-        OutputError: the folder cannot be made, or a copy would replace its own source.
+        RefusedOutput: the target cannot take these sources, or a copy would replace something.
+        OutputError: the folder cannot be made.
     """
 
-    def __init__(self, target: Path, sources: Sequence[Path]) -> None:
-        self._single = len(sources) == 1 and target.suffix.lower() in {*_PICTURES, ".mp4"} and not target.is_dir()
-        self._target = target
-        folder = target.parent if self._single else target
+    def __init__(self, target: str, sources: Sequence[tuple[Path, bool]], plan: WritePlan) -> None:
+        self._waiting: Mapping[Path, list[Path]] = defaultdict(list)
+        folder = Path(target)
+        if folder.is_dir() or not folder.suffix or target.endswith((os.sep, os.altsep or os.sep)):
+            copies = self._named(folder, sources)
+        else:
+            copies = [_checked(folder, sources)]
+        for (source, _), copy in zip(sources, copies, strict=True):
+            plan.file(copy, "--save")
+            self._waiting[source].append(copy)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            for parent in {copy.parent for copy in copies}:
+                parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise OutputError(f"The folder {folder} cannot be made: {exc.strerror}; name another one.") from exc
-        self._originals = {path.resolve() for path in sources}
-        self._used: set[str] = set()
+            raise OutputError(f"The folder {exc.filename} cannot be made: {exc.strerror}; name another one.") from exc
 
     def open(self, path: Path, *, is_video: bool, fps: float | None) -> SavedMedium:
         """The copy of one source, to be used in a `with` statement.
@@ -45,19 +59,20 @@ class SavedMedia:
             is_video: whether its copy is a video.
             fps: frames a second of the copy; 25 when nobody knows.
         """
-        copy = self._target if self._single else self._target / self._name(path, is_video)
-        if copy.resolve() in self._originals:
-            raise OutputError(f"Saving to {copy} would replace a source; name another folder.")
-        return SavedMedium(copy, is_video=is_video, fps=fps or _FALLBACK_FPS)
+        return SavedMedium(self._waiting[path].pop(0), is_video=is_video, fps=fps or _FALLBACK_FPS)
 
-    def _name(self, path: Path, is_video: bool) -> str:
-        suffix = ".mp4" if is_video else path.suffix if path.suffix.lower() in _PICTURES else ".png"
-        name, number = f"{path.stem}{suffix}", 1
-        while name.lower() in self._used:
-            number += 1
-            name = f"{path.stem}-{number}{suffix}"
-        self._used.add(name.lower())
-        return name
+    def _named(self, folder: Path, sources: Sequence[tuple[Path, bool]]) -> list[Path]:
+        used: set[str] = set()
+        copies = []
+        for path, is_video in sources:
+            suffix = ".mp4" if is_video else path.suffix if path.suffix.lower() in PICTURES else ".png"
+            name, number = f"{path.stem}{suffix}", 1
+            while name.lower() in used:
+                number += 1
+                name = f"{path.stem}-{number}{suffix}"
+            used.add(name.lower())
+            copies.append(folder / name)
+        return copies
 
 
 class SavedMedium:
@@ -65,7 +80,7 @@ class SavedMedium:
 
     def __init__(self, path: Path, *, is_video: bool, fps: float) -> None:
         self.path, self._is_video, self._fps = path, is_video, fps
-        self._video: VideoWriter | None = None
+        self._video: VideoWriter | AnimationWriter | None = None
 
     def write(self, scene: Scene) -> None:
         """Draw the scene and add it."""
@@ -74,7 +89,8 @@ class SavedMedium:
             picture.save(self.path)
             return
         if self._video is None:
-            self._video = VideoWriter(self.path, self._fps, scene.size_hw).__enter__()
+            kind = VideoWriter if self.path.suffix.lower() in CODECS else AnimationWriter
+            self._video = kind(self.path, self._fps, scene.size_hw)
         self._video.write(picture.image_rgb)
 
     def __enter__(self) -> SavedMedium:
@@ -85,3 +101,17 @@ class SavedMedium:
     ) -> None:
         if self._video is not None:
             self._video.__exit__(kind, error, trace)
+
+
+def _checked(file: Path, sources: Sequence[tuple[Path, bool]]) -> Path:
+    """The file, if it can take the sources."""
+    if len(sources) != 1:
+        raise RefusedOutput(f"--save {file} is one file, and there are {len(sources)} sources; name a folder.")
+    (source, is_video), valid = sources[0], VIDEOS if sources[0][1] else PICTURES
+    if file.suffix.lower() not in valid:
+        what = "video" if is_video else "picture"
+        raise RefusedOutput(
+            f"--save {file}: the copy of {source}, a {what}, ends in one of {', '.join(valid)}; choose one of these, "
+            "or end the name of a folder in /."
+        )
+    return file

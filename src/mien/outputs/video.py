@@ -14,7 +14,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import OutputError
-from mien.files import PartFile, output_error
+from mien.files import PartFile, is_stream, output_error
 from mien.pixels.containers import is_whole
 from mien.pixels.images import quiet_opencv
 
@@ -66,13 +66,16 @@ class VideoWriter:
         suffix = Path(path).suffix.lower()
         if suffix not in CODECS:
             raise OutputError(f"Videos are written as {' or '.join(CODECS)}, got {path}; choose one of these.")
-        self._part = PartFile(path, keep_suffix=True)
-        if self._part.direct:
+        if is_stream(path):
             raise OutputError(f"Cannot write {path}: a video needs an ordinary file.")
-        self._check_room()
-        self._check_folder()
+        self._part = PartFile(path, keep_suffix=True)
         even_wh = size_hw[1] + size_hw[1] % 2, size_hw[0] + size_hw[0] % 2
-        self.codec, writer = self._open(suffix, fps, even_wh)
+        try:
+            self._check_room()
+            self.codec, writer = self._open(suffix, fps, even_wh)
+        except BaseException:
+            self._part.discard()
+            raise
         self._writer: cv2.VideoWriter | None = writer
 
     def write(self, image_rgb: NDArray[np.uint8]) -> None:
@@ -97,8 +100,20 @@ class VideoWriter:
             self._writer.write(frame_bgr)
         self.frames += 1
 
+    def fail(self) -> None:
+        """Close after an error or interruption: what is finished gets its name, unless that would replace an earlier
+        file; then it keeps its present one, and a line in the log tells."""
+        if self._part.replaces and self._writer is not None and self.frames:
+            self._finish(self._part.keep)
+            _log.warning("%s stays as it was; what was finished is in %s", self._name, self._part.path)
+        else:
+            self.close()
+
     def close(self) -> None:
         """Finish the file, check that it can be read, and give it its name; may be called twice."""
+        self._finish(self._part.commit)
+
+    def _finish(self, settle: Callable[[], None]) -> None:
         writer, self._writer = self._writer, None
         if writer is None:
             return
@@ -113,7 +128,7 @@ class VideoWriter:
                 f"Cannot write {self._name}: the system did not take all of it, most likely because the disk is full "
                 "or files may not grow that large; free some space or name another folder."
             )
-        self._part.commit()
+        settle()
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -121,11 +136,12 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        if error is None:
             self.close()
+            return
+        try:
+            self.fail()
         except OutputError as second:
-            if error is None:
-                raise
             _log.warning("%s", second)  # the first error is the one to tell
 
     def _open(self, suffix: str, fps: float, size_wh: tuple[int, int]) -> tuple[str, cv2.VideoWriter]:
@@ -136,19 +152,11 @@ class VideoWriter:
             if writer.isOpened():
                 return codec, writer
             writer.release()
-        self._part.discard()
         height, width = self.size_hw
         raise OutputError(
             f"Cannot write {self._name}: OpenCV has no encoder for {suffix} of {width} x {height} pixels at {fps:g} "
             "frames a second here; try the other of .mp4 and .webm."
         )
-
-    def _check_folder(self) -> None:
-        """Make the file, for the system's own reason when that fails; OpenCV would give none."""
-        try:
-            self._part.path.write_bytes(b"")
-        except OSError as error:
-            raise output_error(self._name, error) from error
 
     def _check_room(self) -> None:
         try:

@@ -46,6 +46,7 @@ _ENCODERS: dict[str, list[int]] = {
     ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".png": [],
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
+    ".gif": [],
 }
 _BAND_ROWS = 512
 
@@ -92,7 +93,7 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def encode_image(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
-    """Encode a picture as the format of a suffix: .jpg, .jpeg, .png or .webp.
+    """Encode a picture as the format of a suffix: .jpg, .jpeg, .png, .webp or .gif.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB.
@@ -120,7 +121,7 @@ def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
     """Write a picture; the suffix names the format. A missing folder is made; nothing half-written stays.
 
     Args:
-        path: ends in .jpg, .jpeg, .png or .webp.
+        path: ends in .jpg, .jpeg, .png, .webp or .gif.
         image_rgb: (H, W, 3) uint8 RGB.
 
     Raises:

@@ -12,7 +12,7 @@ import typer
 
 from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.data.reading import watched
-from mien.errors import OutputError
+from mien.files import WritePlan
 from mien.labels import LETTERS
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ def asl(
     )
     if split != "signer" and (validation or test):
         raise typer.BadParameter("belongs to --split signer", param_hint="--validation" if validation else "--test")
+    plan = WritePlan((root, groups), overwrite=overwrite)
+    plan.folder(out, "OUT")
+    if layout == "packed":
+        plan.file(out, "OUT")
     check_target(out, layout, overwrite=overwrite)
-    if root.resolve().is_relative_to(out.resolve()):
-        raise OutputError(f"Cannot write {out}: it holds the pictures that are to be read; name another folder.")
     with Problems("picture") as problems:
         listing = list_letters(root, letters=_letters(letters or (), root), on_problem=problems)
         listing = _split(listing, choice, problems)

@@ -13,6 +13,7 @@ import typer
 
 from mien.cli.data.overview import Problems
 from mien.cli.data.reading import read_dataset, table_lines, watched
+from mien.files import WritePlan, descriptor_of, write_whole
 
 if TYPE_CHECKING:
     from mien.data.duplicates import Duplicates
@@ -32,6 +33,9 @@ def duplicates(
     likeness: Annotated[float, typer.Option(min=0, max=1, help="Least correlation of near copies.")] = 0.8,
     size: Annotated[int, typer.Option(min=16, max=512, help="Pixels across, of pictures read from files.")] = 64,
     colour: Annotated[str, typer.Option(help="rgb or grey, of pictures read from files.")] = "rgb",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
+    ] = False,
 ) -> None:
     """Find equal and nearly equal pictures within and across splits, and labels that contradict each other.
 
@@ -40,6 +44,9 @@ def duplicates(
     from mien.data.clean import write_clean_list
     from mien.data.duplicates import find_duplicates, training_faults
 
+    plan = WritePlan((data, ferplus), overwrite=overwrite)
+    plan.file(write, "--write")
+    plan.file(json, "--json")
     with Problems("row or file") as problems:
         dataset = read_dataset(data, ferplus=ferplus, size=size, colour=colour, on_problem=problems)
         with watched("comparing", total=len(dataset)) as on_step:
@@ -48,7 +55,7 @@ def duplicates(
         facts = _facts(copies, faults.tolist())
         if json is not None:
             _write_json(json, facts | {"equal_sets": _sets(copies, near=False), "near_sets": _sets(copies, near=True)})
-        if json != "-":
+        if json is None or descriptor_of(json) != 1:
             for line in _report(facts, distance, likeness):
                 typer.echo(line)
         if write is not None:
@@ -118,8 +125,6 @@ def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[s
 
 
 def _write_json(target: str, facts: dict[str, Any]) -> None:
-    from mien.files import write_whole
-
     text = json_format.dumps(facts, ensure_ascii=False, indent=1)
     if target == "-":
         typer.echo(text)

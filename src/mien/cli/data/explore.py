@@ -9,7 +9,8 @@ import typer
 
 from mien.cli.data.overview import Problems
 from mien.cli.data.reading import read_dataset, watched
-from mien.errors import MienError, OutputError
+from mien.cli.pages import plan_page
+from mien.errors import MienError
 
 
 def explore(
@@ -30,8 +31,7 @@ def explore(
     from mien.data.findings import file_sizes_hw
     from mien.data.sections import Origin
 
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} is there already; name another file or say --overwrite")
+    plan_page(out, inputs=(data, ferplus), overwrite=overwrite)
     sentences: list[str] = []
     with Problems("row or file") as problems:
 
@@ -51,4 +51,4 @@ def explore(
         page.save(out)
         for sentence in findings:
             typer.echo(sentence)
-        typer.echo(f"Page: {out}; figures: {out.with_name(f'{out.stem}_files')}")
+        typer.echo(f"Page: {out}; figures: {page.figures_folder(out)}")

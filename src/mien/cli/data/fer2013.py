@@ -11,6 +11,7 @@ import typer
 
 from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.data.reading import table_lines, watched
+from mien.files import WritePlan
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -70,6 +71,10 @@ def fer2013(
     if not is_random and (fractions or seed):
         raise typer.BadParameter("belongs to --split random", param_hint="--fractions" if fractions else "--seed")
     draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1"))
+    plan = WritePlan((csv, ferplus), overwrite=overwrite)
+    plan.folder(out, "OUT")
+    if layout == "packed":
+        plan.file(out, "OUT")
     check_target(out, layout, overwrite=overwrite)
     votes = None if ferplus is None else load_ferplus(ferplus, label_set=label_set, relabel=by_raters)
     with Problems("row") as problems:

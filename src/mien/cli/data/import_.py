@@ -12,7 +12,8 @@ import typer
 
 from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.data.reading import watched
-from mien.errors import DataError, OutputError
+from mien.errors import DataError, RefusedOutput
+from mien.files import WritePlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,10 +96,13 @@ def import_(
         one_of("colour", colour, _COLOURS)
     wish = _Wish(task and check_task(task), detect, size, colour, every)
     choice = _split_of(split, validation or [], test or [], fractions, seed, i_know)
+    plan = WritePlan((source,), overwrite=overwrite)
+    if layout == "packed":
+        plan.file(out, "OUT")
     check_target(out, layout, overwrite=overwrite)
     here, there = source.resolve(), out.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise OutputError(f"Cannot write {out}: one of it and {source} is in the other; name another folder.")
+        raise RefusedOutput(f"Cannot write {out}: one of it and {source} is in the other; name another folder.")
     with Problems("file") as problems:
         is_video = source.is_dir() and has_frames_layout(source)
         made = _from_frames(source, wish, problems) if is_video else _from_pictures(source, wish, layout, problems)

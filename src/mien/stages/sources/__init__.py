@@ -20,6 +20,7 @@ from mien.stages.sources.files import (
     VideoSource,
     expand_sources,
     open_source,
+    source_kind,
 )
 from mien.stages.sources.link import Feed, Link, LinkSource, Retry
 from mien.stages.sources.live import CameraSource, LiveSource, PipeSource, StreamSource, open_live
@@ -49,4 +50,5 @@ __all__ = [
     "expand_sources",
     "open_live",
     "open_source",
+    "source_kind",
 ]

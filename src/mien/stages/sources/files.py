@@ -96,12 +96,21 @@ def open_source(spec: str | Path, *, every: int = 1) -> Source:
     """
     if every < 1:
         raise ValueError(f"every is at least 1, got {every}")
+    return PhotoSource(spec) if source_kind(spec) == "photo" else VideoSource(spec, every=every)
+
+
+def source_kind(spec: str | Path) -> Kind:
+    """Whether a file is taken for a photo or a video, by its first bytes, then by its name.
+
+    Raises:
+        UnreadableMedia: nothing there, empty, or not permitted.
+    """
     head = read_head(str(spec))
     if picture_kind(head) is not None:
-        return PhotoSource(spec)
+        return "photo"
     if Path(spec).suffix.lower() in PHOTO_SUFFIXES and head[4:8] != b"ftyp":
-        return PhotoSource(spec)
-    return VideoSource(spec, every=every)
+        return "photo"
+    return "video"
 
 
 class FolderSource(Source):
