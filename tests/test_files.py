@@ -191,26 +191,28 @@ class TestPartFile:
         write_whole(photo, b"new")
         assert photo.stat().st_mode & 0o777 == 0o600
 
-    def test_many_writers_at_once_lose_nothing(self, tmp_path: Path) -> None:
-        done, refused = [], []
+    def test_of_many_writers_at_once_one_at_most_goes_on(self, tmp_path: Path) -> None:
+        parts: list[PartFile] = []
+        refused: list[int] = []
+        start = threading.Barrier(8)
 
         def write(number: int) -> None:
+            start.wait()
             try:
-                part = PartFile(tmp_path / "out")
+                parts.append(PartFile(tmp_path / "out"))
             except RefusedOutput:
                 refused.append(number)
-                return
-            part.path.write_text(str(number))
-            part.commit()
-            done.append(number)
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(done) + len(refused) >= 8 - 1  # one that came while another finished may find its file there
-        assert not list(tmp_path.glob("*.part"))
+        assert len(parts) <= 1
+        assert len(parts) + len(refused) == 8
+        for part in parts:
+            part.discard()
+        assert not list(tmp_path.iterdir())
 
 
 class TestStreams:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.errors import DataError, OutputError, UnreadableMedia
+from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput, UnreadableMedia
 from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
-from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter, LineFile, read_jsonl
+from mien.outputs import sinks
+from mien.outputs.records import CsvWriter, Growth, JsonlWriter, JsonWriter, LineFile, read_jsonl
 from mien.scene import Reading, Scene
 
 WRITERS = [JsonlWriter, JsonWriter, CsvWriter]
@@ -310,3 +312,175 @@ def test_read_jsonl_wrong_files(scenes: list[Scene], tmp_path: Path, caplog: pyt
     (tmp_path / "out").write_bytes(b"\n" + whole[:-20])
     assert len(list(read_jsonl(tmp_path / "out"))) == 2
     assert "breaks off" in caplog.text
+
+
+FOLLOWED = Growth(follow=True)
+APPENDED = Growth(follow=True, append=True)
+
+
+class TestFollowed:
+    """Files that others read while they grow."""
+
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter])
+    def test_each_record_is_there_at_once_under_its_own_name(
+        self, kind: type, scenes: list[Scene], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "out"
+        with kind(path, FOLLOWED) as records:
+            for i, each in enumerate(scenes):
+                records.write(each)
+                assert _count(path, kind) == i + 1
+        assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+    def test_an_earlier_file_stays_until_the_first_record(self, scenes: list[Scene], tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        path.write_text("yesterday's")
+
+        def fail() -> None:
+            with CsvWriter(path, FOLLOWED):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+        assert path.read_text() == "yesterday's"
+        with CsvWriter(path, FOLLOWED) as records:
+            assert path.read_text() == "yesterday's"
+            records.write(scenes[0])
+        assert _count(path, CsvWriter) == 1
+
+    def test_a_run_that_fails_before_its_first_record_leaves_nothing(self, tmp_path: Path) -> None:
+        def fail() -> None:
+            with JsonlWriter(tmp_path / "out.jsonl", FOLLOWED):
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            fail()
+        assert not list(tmp_path.iterdir())
+
+    def test_a_table_without_records_has_its_columns(self, tmp_path: Path) -> None:
+        with CsvWriter(tmp_path / "out.csv", FOLLOWED) as records:
+            pass
+        assert (tmp_path / "out.csv").read_text().rstrip("\n").split(",") == list(records.columns)
+
+    def test_a_second_writer_is_refused(self, scenes: list[Scene], tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        with JsonlWriter(path, FOLLOWED) as records:
+            records.write(scenes[0])
+            for growth in (FOLLOWED, APPENDED, Growth()):
+                with pytest.raises(RefusedOutput, match="another run is writing it"):
+                    JsonlWriter(path, growth)
+            records.write(scenes[1])
+        assert _count(path, JsonlWriter) == 2
+
+    def test_a_full_disk_leaves_whole_records(
+        self, scenes: list[Scene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "out.jsonl"
+        records = JsonlWriter(path, FOLLOWED)
+        records.write(scenes[0])
+        monkeypatch.setattr(sinks, "write_all", _half)
+        with pytest.raises(OutputError, match="disk is full"):
+            records.write(scenes[1])
+        monkeypatch.undo()
+        records.close()
+        assert _count(path, JsonlWriter) == 1
+
+
+class TestAppended:
+    """Files that go on with those of an earlier run."""
+
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter])
+    def test_records_come_after_the_earlier_ones(self, kind: type, scenes: list[Scene], tmp_path: Path) -> None:
+        path = tmp_path / "out"
+        for each in scenes:
+            with kind(path, APPENDED) as records:
+                records.write(each)
+        assert _count(path, kind) == 3
+        assert path.read_text("utf-8").count("source") == (1 if kind is CsvWriter else 3)
+
+    def test_a_run_without_records_changes_nothing(self, scenes: list[Scene], tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        with CsvWriter(path) as records:
+            records.write(scenes[0])
+        before = path.read_bytes()
+        with CsvWriter(path, APPENDED):
+            pass
+        assert path.read_bytes() == before
+
+    @pytest.mark.parametrize("end", ["", '\n{"source": "x", "fra'])
+    def test_a_last_line_is_ended_or_cut_off(
+        self, end: str, scenes: list[Scene], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "out.jsonl"
+        path.write_text(json.dumps(scenes[0].to_dict()) + end)
+        with JsonlWriter(path, APPENDED) as records:
+            records.write(scenes[1])
+        assert _count(path, JsonlWriter) == 2
+        assert ("breaks off and is left out" in caplog.text) == bool(end)
+
+    def test_a_table_with_other_columns_is_refused_and_stays(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        path.write_text("name,amount\nrent,900\n")
+        with pytest.raises(RefusedOutput, match="has other columns than this run writes"):
+            CsvWriter(path, APPENDED)
+        assert path.read_text() == "name,amount\nrent,900\n"
+
+    def test_other_records_are_refused_and_stay(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        path.write_text('{"kind": "start"}\n')
+        with pytest.raises(RefusedOutput, match="holds other records"):
+            JsonlWriter(path, APPENDED)
+        assert path.read_text() == '{"kind": "start"}\n'
+
+    def test_a_very_long_last_line_is_found(self, scenes: list[Scene], tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        whole = json.dumps(scenes[0].to_dict())
+        path.write_text(f'{whole}\n{whole[:-1]}, "more": "{"x" * 200_000}"}}')
+        with JsonlWriter(path, APPENDED) as records:
+            records.write(scenes[1])
+        assert _count(path, JsonlWriter) == 3
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_interrupted_over_an_earlier_file(
+    kind: type, scenes: list[Scene], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "out"
+    path.write_text("yesterday's")
+
+    def run() -> None:
+        with kind(path) as records:
+            records.write(scenes[0])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert path.read_text() == "yesterday's"
+    assert _count(tmp_path / "out.part", kind) == 1
+    assert "out stays as it was; what was finished is in" in caplog.text
+
+
+def test_a_reader_that_leaves_is_told_once_and_nothing_more_is_written(scenes: list[Scene]) -> None:
+    reading, writing = os.pipe()
+    left: list[ReaderLeft] = []
+    with JsonlWriter(f"/dev/fd/{writing}", Growth(on_reader_left=left.append)) as records:
+        os.close(writing)  # the writer has its own
+        records.write(scenes[0])
+        os.close(reading)
+        for each in scenes:
+            records.write(each)
+    assert len(left) == 1
+
+
+def test_a_pipe_gets_each_record_at_once(scenes: list[Scene], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe, CsvWriter(f"/dev/fd/{writing}", FOLLOWED) as records:
+        os.close(writing)
+        assert pipe.readline().startswith(b"source,")
+        records.write(scenes[1])
+        assert b",none," in pipe.readline()
+
+
+def _half(file: io.FileIO, data: bytes) -> None:
+    file.write(data[: len(data) // 2])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

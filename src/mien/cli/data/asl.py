@@ -75,9 +75,9 @@ def asl(
     if split != "signer" and (validation or test):
         raise typer.BadParameter("belongs to --split signer", param_hint="--validation" if validation else "--test")
     plan = WritePlan((root, groups), overwrite=overwrite)
-    plan.folder(out, "OUT")
     if layout == "packed":
         plan.file(out, "OUT")
+    plan.folder(out, "OUT")
     check_target(out, layout, overwrite=overwrite)
     with Problems("picture") as problems:
         listing = list_letters(root, letters=_letters(letters or (), root), on_problem=problems)

@@ -72,9 +72,9 @@ def fer2013(
         raise typer.BadParameter("belongs to --split random", param_hint="--fractions" if fractions else "--seed")
     draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1"))
     plan = WritePlan((csv, ferplus), overwrite=overwrite)
-    plan.folder(out, "OUT")
     if layout == "packed":
         plan.file(out, "OUT")
+    plan.folder(out, "OUT")
     check_target(out, layout, overwrite=overwrite)
     votes = None if ferplus is None else load_ferplus(ferplus, label_set=label_set, relabel=by_raters)
     with Problems("row") as problems:
