@@ -77,7 +77,7 @@ def test_a_chart_never_replaces_an_image(mien: Run, photo: Path) -> None:
     before = photo.read_bytes()
     for target in (photo, photo.parent):
         ended = mien("classify", "emotion", photo, "--chart", target)
-        assert ended.code == 1
+        assert ended.code == 2
         assert "would replace an image" in ended.err
     assert photo.read_bytes() == before
 
@@ -87,7 +87,7 @@ def test_too_many_for_one_picture(mien: Run, tmp_path: Path) -> None:
     for i in range(51):
         write_image(folder / f"{i}.png", np.zeros((4, 4, 3), np.uint8))
     ended = mien("classify", "emotion", folder, "--chart", tmp_path / "c.png")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "name a folder" in ended.err
 
 

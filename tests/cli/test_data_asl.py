@@ -215,7 +215,7 @@ def test_a_full_place_is_refused(mien: Run, alphabet: Path, tmp_path: Path) -> N
     out = tmp_path / "out"
     mien("data", "asl", alphabet, out, "--first", 8)
     ended = mien("data", "asl", alphabet, out, "--first", 9)
-    assert ended.code == 1
+    assert ended.code == 2
     (sentence,) = ended.sentences
     assert "--overwrite" in sentence
     assert len(files_in(out / "train1")) == 32
@@ -229,8 +229,8 @@ def test_the_pictures_themselves_are_never_replaced(mien: Run, alphabet: Path, t
     (alphabet / "dataset.json").write_text("{}")
     for out in (alphabet, tmp_path):
         ended = mien("data", "asl", alphabet, out, "--first", 8, "--overwrite")
-        assert ended.code == 1
-        assert "holds the pictures" in ended.err
+        assert ended.code == 2
+        assert "would be replaced; name another folder" in ended.err
     assert set(before) < set(files_in(alphabet))
 
 

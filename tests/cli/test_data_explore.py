@@ -88,7 +88,7 @@ def test_a_page_that_is_there_is_kept_unless_asked(mien: Run, folder: Path, tmp_
     out = tmp_path / "report.html"
     out.write_text("mine")
     ended = mien("data", "explore", folder, "--out", out)
-    assert ended.code == 1
+    assert ended.code == 2
     (sentence,) = ended.sentences
     assert "--overwrite" in sentence
     assert out.read_text() == "mine"

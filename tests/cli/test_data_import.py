@@ -150,11 +150,11 @@ def test_a_target_that_is_not_empty_is_left_alone(mien: Run, tmp_path: Path) -> 
     precious = pictures(tmp_path / "other", "1.png")
     for words in ((), ("--overwrite",)):
         ended = mien("data", "import", source, precious, *words)
-        assert ended.code == 1
+        assert ended.code == 2
         assert len(ended.sentences) == 1
     assert (precious / "1.png").is_file()
     assert mien("data", "import", source, tmp_path / "out").code == 0
-    assert mien("data", "import", source, tmp_path / "out").code == 1
+    assert mien("data", "import", source, tmp_path / "out").code == 2
     assert mien("data", "import", source, tmp_path / "out", "--overwrite", "--size", 9).code == 0
     assert read_image(tmp_path / "out/train/happy/1.png").shape == (9, 9, 3)
 
@@ -165,7 +165,7 @@ def test_source_and_target_are_apart(mien: Run, tmp_path: Path, out: str) -> Non
     (tmp_path / "dataset.json").write_text("{}")
     (source / "dataset.json").write_text("{}")
     ended = mien("data", "import", source, tmp_path / out, "--overwrite")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "in the other" in ended.err
     assert (source / "happy/1.png").is_file()
 

@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (out / "demo.jsonl").write_text("old")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        assert main(["demo", "--out", str(out)]) == 0
+        assert main(["demo", "--out", str(out), "--overwrite"]) == 0
     return out, said.getvalue()
 
 

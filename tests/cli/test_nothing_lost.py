@@ -256,10 +256,12 @@ def test_process_substitution_and_named_pipes(mien_process: Process, clip: Path,
     with subprocess.Popen(command, pass_fds=(writing,), stdout=subprocess.PIPE, text=True) as process:
         os.close(writing)
         got: dict[str, str] = {}
-        readers = [
-            threading.Thread(target=lambda: got.update(csv=pipe.read_text("utf-8"))),
-            threading.Thread(target=lambda: got.update(jsonl=os.fdopen(reading).read())),
-        ]
+
+        def read(name: str, source: int | Path) -> None:
+            with open(source, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor too
+                got[name] = file.read()
+
+        readers = [threading.Thread(target=read, args=each) for each in (("csv", pipe), ("jsonl", reading))]
         for reader in readers:
             reader.start()
         events, _ = process.communicate(timeout=60)

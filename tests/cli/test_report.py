@@ -49,7 +49,7 @@ def test_a_page_that_is_there_is_not_replaced_unasked(mien: Run, records: Path, 
     out = tmp_path / "page.html"
     out.write_text("mine")
     ended = mien("report", records, "--out", out)
-    assert ended.code == 1
+    assert ended.code == 2
     (sentence,) = ended.sentences
     assert "--overwrite" in sentence
     assert out.read_text() == "mine"

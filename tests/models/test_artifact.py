@@ -75,7 +75,7 @@ def test_a_failed_write_keeps_the_old_folder(folder: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="disk is full"):
         write_artifact(folder, b"newer", MANIFEST, "")
     monkeypatch.undo()
     assert load_artifact(folder).model_path.read_bytes() == WEIGHTS

@@ -184,8 +184,11 @@ def test_a_folder_is_replaced_only_when_told_and_only_a_report(tiny_faces: Datas
     (folder / "old.txt").write_text("x")
     with pytest.raises(OutputError, match="say --overwrite"):
         write_report(evaluation, folder)
+    with pytest.raises(OutputError, match=r"also holds old.txt, which would be lost"):
+        write_report(evaluation, folder, overwrite=True)
+    (folder / "old.txt").rename(folder / "old.png")
     write_report(evaluation, folder, overwrite=True)
-    assert not (folder / "old.txt").exists()
+    assert not (folder / "old.png").exists()
     (folder / "metrics.json").unlink()
     with pytest.raises(OutputError, match="something else than a report"):
         check_folder(folder, overwrite=True)
