@@ -15,6 +15,7 @@ from mien.files import (
     PartFile,
     WritePlan,
     descriptor_of,
+    hold,
     is_held,
     is_stream,
     open_stream,
@@ -302,3 +303,11 @@ def test_held_is_seen_without_holding(tmp_path: Path) -> None:
     assert is_held(part.path)
     part.keep()
     assert not is_held(part.path)
+
+
+def test_a_lock_is_held_once(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("")
+    with path.open() as first, path.open() as second:
+        assert hold(first.fileno())
+        assert not hold(second.fileno())

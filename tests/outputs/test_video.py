@@ -11,9 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mien.errors import OutputError
-from mien.outputs import video
+from mien.outputs import animation, video
+from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.video import CODECS, VideoWriter
 from mien.stages.sources import open_source
 
@@ -214,3 +216,68 @@ def test_nothing_on_stderr(suffix: str, tmp_path: Path) -> None:
     assert done.stderr in CODECS[suffix]
     assert done.stdout == ""
     assert cv2.VideoCapture(str(path)).isOpened()
+
+
+@pytest.mark.parametrize("kind", [VideoWriter, AnimationWriter])
+def test_an_interruption_leaves_the_earlier_file(
+    kind: type[VideoWriter] | type[AnimationWriter], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / ("out.mp4" if kind is VideoWriter else "out.gif")
+    path.write_bytes(b"yesterday's")
+
+    def run() -> None:
+        with kind(path, 10.0, SIZE) as writer:
+            writer.write(_picture(0))
+            writer.write(_picture(1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert path.read_bytes() == b"yesterday's"
+    part = tmp_path / f"{path.name}.part{path.suffix}"
+    assert part.stat().st_size > 100
+    assert f"what was finished is in {part}" in caplog.text
+
+
+class TestAnimation:
+    def test_frames_and_times(self, tmp_path: Path) -> None:
+        for suffix in ANIMATIONS:
+            path = tmp_path / f"out{suffix}"
+            with AnimationWriter(path, 8.0, SIZE) as writer:
+                for index in range(5):
+                    writer.write(_picture(index))
+            with Image.open(path) as image:
+                assert image.size == (SIZE[1], SIZE[0])
+                assert image.n_frames > 2  # WebP shows frames that are nearly the same as one
+                lengths_ms = []
+                for i in range(image.n_frames):
+                    image.seek(i)
+                    lengths_ms.append(image.info["duration"])
+                assert sum(lengths_ms) in (600, 625)
+                assert image.info["loop"] == 0
+                red, *_ = np.asarray(image.convert("RGB"))[20, 5].tolist()
+                assert red > 200
+
+    def test_more_frames_than_browsers_play(self, tmp_path: Path) -> None:
+        with AnimationWriter(tmp_path / "out.gif", 100.0, SIZE) as writer:
+            for index in range(20):
+                writer.write(_picture(index))
+        with Image.open(tmp_path / "out.gif") as image:
+            assert (image.n_frames, image.info["duration"]) == (10, 20)
+
+    def test_too_long(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(animation, "MOST_BYTES", 3 * SIZE[0] * SIZE[1] * 3)
+        with pytest.raises(OutputError, match=r"more frames than an animated picture can take.*write \.mp4"):
+            _animate(tmp_path / "out.gif", 4)
+        with Image.open(tmp_path / "out.gif") as image:  # what is finished can be seen
+            assert image.n_frames == 3
+
+    def test_no_frames_leave_nothing(self, tmp_path: Path) -> None:
+        _animate(tmp_path / "out.gif", 0)
+        assert not list(tmp_path.iterdir())
+
+
+def _animate(path: Path, count: int) -> None:
+    with AnimationWriter(path, 10.0, SIZE) as writer:
+        for index in range(count):
+            writer.write(_picture(index))
