@@ -252,6 +252,7 @@ class TestAnimation:
                 lengths_ms = []
                 for i in range(image.n_frames):
                     image.seek(i)
+                    image.load()
                     lengths_ms.append(image.info["duration"])
                 assert sum(lengths_ms) in (600, 625)
                 assert image.info["loop"] == 0
