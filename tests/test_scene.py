@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.scene import Event, Face, Frame, Hand, Reading, Scene
+from mien.scene import Event, Face, Frame, Hand, Reading, Scene, UsedModel
 
 LANDMARKS = tuple((10.0 + i, 20.0 + 2 * i, -0.5 * i) for i in range(21))
+
+USED = UsedModel(
+    name="emotion_residual", version="4", threshold=0.7835, sha256="2f15f6f9578e" + "0" * 52, detector="f 1"
+)
 
 
 def reading(**changes: Any) -> Reading:
@@ -210,6 +214,10 @@ def test_numpy_numbers_become_plain_json() -> None:
         scene(faces=(), hands=()),
         event(),
         event(kind="start", task="gesture", duration_s=0.0),
+        event(model=USED),
+        USED,
+        UsedModel(name="mine", version="2", threshold=1),
+        scene(models={"emotion": USED, "gesture": UsedModel(name="hands", version="1.0", threshold=0.0)}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -255,6 +263,37 @@ def test_keypoints_and_pictures_stay_out_of_json() -> None:
 
 def test_the_keys_of_an_event() -> None:
     assert list(event().to_dict()) == ["kind", "task", "track", "label", "time_s", "duration_s"]
+
+
+def test_a_record_says_which_model_answered() -> None:
+    told = {
+        "name": "emotion_residual", "version": "4", "threshold": 0.7835, "sha256": "2f15f6f9578e", "detector": "f 1",
+    }  # fmt: skip
+    assert scene(models={"emotion": USED}).to_dict()["models"] == {"emotion": told}
+    assert event(model=USED).to_dict()["model"] == told
+    assert scene(models={"emotion": USED}) != scene()
+    assert hash(scene(models={"emotion": USED})) == hash(scene())
+
+
+def test_records_of_older_versions_are_read() -> None:
+    assert "models" not in scene().to_dict()
+    assert Scene.from_dict(scene().to_dict()).models == {}
+    assert Event.from_dict(event().to_dict()).model is None
+
+
+@pytest.mark.parametrize("threshold", [0.7835, 1, 0.0, 1e-05, 1 / 3])
+@pytest.mark.parametrize("version", ["4", "2 beta (mine)"])
+def test_a_model_in_one_line(version: str, threshold: float) -> None:
+    used = UsedModel(name="a-b.c_1", version=version, threshold=threshold, sha256="0123456789abcdef")
+    assert str(used) == f"a-b.c_1 {version} (sha256 0123456789ab) threshold {float(threshold)!r}"
+    assert UsedModel.parse(str(used)) == used
+    assert UsedModel.parse(f"{used} on palms 1 + points 3") == dataclasses.replace(used, detector="palms 1 + points 3")
+
+
+def test_another_text_is_no_model() -> None:
+    for text in ("", "emotion_residual 4", "a 1 (sha256 zz) threshold 0.5", "a 1 (sha256 aa) threshold 7"):
+        with pytest.raises(ValueError, match=r"NAME VERSION|between 0 and 1"):
+            UsedModel.parse(text)
 
 
 @pytest.mark.parametrize("make", [face, hand])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from mien.labels import EMOTIONS, GESTURES, LabelSet
     from mien.pipeline import Analyzer, CropReader, Options, look, stream
-    from mien.scene import Event, Face, Frame, Hand, Reading, Scene
+    from mien.scene import Event, Face, Frame, Hand, Reading, Scene, UsedModel
 
 __version__ = "0.1.0"
 
@@ -53,6 +53,7 @@ _HOMES = {
     "Scene": "mien.scene",
     "UnknownName": "mien.errors",
     "UnreadableMedia": "mien.errors",
+    "UsedModel": "mien.scene",
     "look": "mien.pipeline",
     "stream": "mien.pipeline",
 }
@@ -79,6 +80,7 @@ __all__ = [
     "Scene",
     "UnknownName",
     "UnreadableMedia",
+    "UsedModel",
     "look",
     "stream",
 ]

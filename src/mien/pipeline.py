@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from mien.errors import InputError, UnknownName
 from mien.models.artifact import load_artifact
 from mien.pixels.images import read_image
 from mien.resource import Resource
-from mien.scene import Face, Frame, Hand, Reading, Scene
+from mien.scene import Face, Frame, Hand, Reading, Scene, UsedModel
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.follow import Follower
@@ -82,6 +82,7 @@ class Analyzer(Resource):
         self._follower: Follower | None = None
         self._resources = ExitStack()
         self._tasks = self.options.tasks
+        self._models: dict[str, UsedModel] = {}
         try:
             self._load()
         except BaseException:
@@ -114,6 +115,11 @@ class Analyzer(Resource):
         if self._hands is not None:
             loaded["gesture"] = self._gestures.threshold
         return loaded
+
+    @property
+    def models(self) -> Mapping[str, UsedModel]:
+        """The models that answer, by task, of the tasks whose models are loaded."""
+        return self._models_of(self._tasks)
 
     @property
     def labels(self) -> dict[Task, tuple[str, ...]]:
@@ -150,6 +156,7 @@ class Analyzer(Resource):
             size_hw=frame.size_hw,
             faces=faces,
             hands=hands,
+            models=self._models_of(tasks),
             image_rgb=image,
         )
 
@@ -162,6 +169,17 @@ class Analyzer(Resource):
     def close(self) -> None:
         """Free the models."""
         self._resources.close()
+
+    def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
+        """What the records of these tasks say; made anew only when the tasks change."""
+        if self._models.keys() != set(tasks):
+            used: dict[str, UsedModel] = {}
+            if "emotion" in tasks and self._faces is not None:
+                used["emotion"] = replace(self._expressions.used, detector=self._faces.name)
+            if "gesture" in tasks and self._hands is not None:
+                used["gesture"] = replace(self._gestures.used, detector=self._hands.name)
+            self._models = used
+        return self._models
 
     def _load(self) -> None:
         o, enter = self.options, self._resources.enter_context
@@ -200,12 +218,14 @@ class CropReader(Resource):
                     ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
                 )
                 self.labels = self._expressions.labels
+                self.model = self._expressions.used
             else:
                 self._hands = stack.enter_context(HandDetector(threads=o.threads))
                 self._gestures = stack.enter_context(
                     GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
                 )
                 self.labels = self._gestures.labels
+                self.model = replace(self._gestures.used, detector=self._hands.name)
             self._resources = stack.pop_all()
 
     def read(self, crop_rgb: NDArray[np.uint8]) -> Reading:

@@ -8,6 +8,7 @@ the origin at the top left corner of the top left pixel.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,8 @@ Side = Literal["left", "right"]
 _SCORE_DIGITS = 4
 _PIXEL_DIGITS = 2
 _TIME_DIGITS = 4
+_HASH_DIGITS = 12
+_USED_MODEL = re.compile(r"(\S+) (.+) \(sha256 ([0-9a-f]*)\) threshold ([0-9.e+-]+)(?: on (.+))?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +57,57 @@ class Frame:
     def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.image_rgb.shape[0], self.image_rgb.shape[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedModel:
+    """Which model answered, so that a record can be told from one that another model, or another threshold, made.
+
+    `str()` gives one line for tables, "emotion_residual 4 (sha256 2f15f6f9578e) threshold 0.7835"; `parse` reads it.
+
+    Args:
+        name: as its manifest says; a model folder of one's own may bear any name, so see `sha256`.
+        version: of the weights, as its manifest says.
+        threshold: confidence under which its answers count as uncertain, 0 to 1: the one that was used.
+        sha256: the first 12 digits of the hash of its weights.
+        detector: name and version of what found the face or hand, several with " + "; empty for a crop, or unknown.
+    """
+
+    name: str
+    version: str
+    threshold: float
+    sha256: str = ""
+    detector: str = ""
+
+    def __post_init__(self) -> None:
+        _check_unit("threshold", self.threshold)
+        object.__setattr__(self, "sha256", self.sha256[:_HASH_DIGITS])
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} (sha256 {self.sha256}) threshold {float(self.threshold)!r}"
+
+    @classmethod
+    def parse(cls, text: str) -> UsedModel:
+        """Read what `str()` gave, which " on DETECTOR" may follow. Raises ValueError for any other text."""
+        parts = _USED_MODEL.fullmatch(text)
+        if parts is None:
+            raise ValueError(f"a model is written as NAME VERSION (sha256 DIGITS) threshold NUMBER, got {text[:200]!r}")
+        name, version, digits, threshold, detector = parts.groups()
+        return cls(name=name, version=version, sha256=digits, threshold=float(threshold), detector=detector or "")
+
+    def to_dict(self) -> dict[str, Any]:
+        data = {"name": self.name, "version": self.version, "threshold": self.threshold, "sha256": self.sha256}
+        return data | {"detector": self.detector} if self.detector else data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> UsedModel:
+        return cls(
+            name=str(data["name"]),
+            version=str(data["version"]),
+            threshold=float(data["threshold"]),
+            sha256=str(data.get("sha256", "")),
+            detector=str(data.get("detector", "")),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +269,8 @@ class Scene:
         size_hw: height and width of the frame in pixels.
         faces: the faces, in order of track or, without one, of size.
         hands: the hands, likewise.
+        models: what was looked for, `emotion` or `gesture`, and the model that answered; empty where nobody knows, as
+            in records of older versions.
         image_rgb: (H, W, 3) uint8 RGB picture for `draw`; not compared, not written to JSON.
     """
 
@@ -224,6 +280,7 @@ class Scene:
     size_hw: tuple[int, int]
     faces: tuple[Face, ...] = ()
     hands: tuple[Hand, ...] = ()
+    models: Mapping[str, UsedModel] = field(default_factory=dict, hash=False)
     image_rgb: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -243,7 +300,7 @@ class Scene:
         return draw_scene(self)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        data = {
             "source": self.source,
             "frame": int(self.frame),
             "time_s": round(float(self.time_s), _TIME_DIGITS),
@@ -251,6 +308,9 @@ class Scene:
             "faces": [face.to_dict() for face in self.faces],
             "hands": [hand.to_dict() for hand in self.hands],
         }
+        if self.models:
+            data["models"] = {task: model.to_dict() for task, model in self.models.items()}
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scene:
@@ -262,6 +322,7 @@ class Scene:
             size_hw=(int(height), int(width)),
             faces=tuple(Face.from_dict(face) for face in data["faces"]),
             hands=tuple(Hand.from_dict(hand) for hand in data["hands"]),
+            models={str(task): UsedModel.from_dict(model) for task, model in data.get("models", {}).items()},
         )
 
 
@@ -276,6 +337,7 @@ class Event:
         label: the label that started, took over or ended.
         time_s: when, in seconds since the start of the source.
         duration_s: how long the label that ended or gave way had held; 0 for a start.
+        model: which model answered; None where nobody knows.
     """
 
     kind: Literal["start", "change", "end"]
@@ -284,6 +346,7 @@ class Event:
     label: str
     time_s: float
     duration_s: float = 0.0
+    model: UsedModel | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("start", "change", "end"):
@@ -302,11 +365,13 @@ class Event:
             "label": self.label,
             "time_s": round(float(self.time_s), _TIME_DIGITS),
             "duration_s": round(float(self.duration_s), _TIME_DIGITS),
+            **({"model": self.model.to_dict()} if self.model else {}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Event:
-        return cls(**data)
+        model = data.get("model")
+        return cls(**{**data, "model": None if model is None else UsedModel.from_dict(model)})
 
 
 def _seen(data: Mapping[str, Any]) -> dict[str, Any]:

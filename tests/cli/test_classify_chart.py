@@ -39,7 +39,7 @@ def test_a_folder_gets_a_picture_each_and_bad_files_are_skipped(mien: Run, photo
 
 def test_records_on_stdout_are_not_disturbed(mien: Run, photo: Path, tmp_path: Path) -> None:
     ended = mien("classify", "emotion", photo, "--jsonl", "-", "--chart", tmp_path / "c.png")
-    assert list(json.loads(ended.out)) == ["source", "label", "confidence", "uncertain", "scores"]
+    assert list(json.loads(ended.out)) == ["source", "label", "confidence", "uncertain", "scores", "model"]
 
 
 @pytest.mark.parametrize("task", ["emotion", "gesture"])
@@ -51,6 +51,7 @@ def test_find_reads_what_look_reads(mien: Run, photo: Path, tmp_path: Path, task
     assert {key: record[key] for key in ("label", "confidence", "scores")} == {
         key: seen[key] for key in ("label", "confidence", "scores")
     }
+    assert record["model"] == scene["models"][task]
 
 
 def test_find_takes_the_largest(mien: Run, photo: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mien.cli import live as verb
+from mien.models.artifact import zoo_artifact
 from mien.pixels.videos import VideoReader
 
 Mien = Callable[..., Any]
@@ -40,6 +41,11 @@ def test_a_video_without_a_window_gives_all_records_at_once(mien: Mien, clip: Pa
         assert {int(row["frame"]) for row in csv.DictReader(file)} == set(range(12))
     events = [json.loads(line) for line in (out / "events.jsonl").read_text("utf-8").splitlines()]
     assert {"start", "end"} <= {event["kind"] for event in events}
+    models = lines[0]["models"]
+    assert all(event["model"] == models[event["task"]] for event in events)
+    assert all(line["models"] == models for line in lines)
+    for task, used in models.items():
+        assert used["threshold"] == zoo_artifact(used["name"]).manifest.threshold, task
     assert len(list(VideoReader(out / "clip.mp4"))) == 28  # 12 frames at 6 a second as 15 a second
     assert (out / "speech" / "speech.jsonl").is_file()
     assert not list(out.rglob("*.part*"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mien.labels import EMOTIONS_8
+from mien.models.artifact import load_artifact
 from mien.outputs.records import read_jsonl
 from mien.pixels.images import read_image
 from mien.scene import Scene
@@ -29,7 +30,7 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
     ended = mien("look", photo, "--jsonl", "-")
     (line,) = ended.out.splitlines()
     record = json.loads(line)
-    assert list(record) == ["source", "frame", "time_s", "size", "faces", "hands"]
+    assert list(record) == ["source", "frame", "time_s", "size", "faces", "hands", "models"]
     assert record["source"] == str(photo)
     face, hand = record["faces"][0], record["hands"][0]
     assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "scores"]
@@ -38,6 +39,28 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
     assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
     assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
     assert Scene.from_dict(record).to_dict() == record
+
+
+@pytest.mark.parametrize("tasks", [("emotion",), ("gesture",), ("emotion", "gesture")])
+def test_records_say_which_models_looked(mien: Run, photo: Path, tmp_path: Path, tasks: tuple[str, ...]) -> None:
+    names = {"emotion": ("emotion_residual", "face_blazeface_back"), "gesture": ("gesture_landmark", "palm_mediapipe")}
+    mien("look", photo, "--task", ",".join(tasks), "--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
+    (record,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert tuple(record["models"]) == tasks
+    for task, used in record["models"].items():
+        manifest = load_artifact(names[task][0]).manifest
+        assert (used["name"], used["version"], used["threshold"]) == (
+            names[task][0],
+            manifest.version,
+            manifest.threshold,
+        )
+        assert manifest.sha256.startswith(used["sha256"])
+        assert len(used["sha256"]) == 12
+        assert used["detector"].startswith(names[task][1])
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            told = {task: row[f"model_{task}"] for task in names}
+            assert told == {task: str(Scene.from_dict(record).models[task]) if task in tasks else "" for task in names}
 
 
 def test_every_record_of_a_video_has_its_frame_and_time(mien: Run, clip: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mien import __version__
 from mien.models.artifact import zoo_artifact, zoo_names
 from mien.pixels.images import read_image, write_image
 from mien.pixels.preprocess import InputSpec, crop_face
+from mien.stages.classify import EMOTION_MODEL
 
 Run = Callable[..., object]
 
@@ -35,7 +36,9 @@ def test_classify_emotion_takes_the_picture_as_the_face(mien: Run, photo: Path, 
     assert ended.code == 0
     records = [json.loads(line) for line in ended.out.splitlines()]
     assert [Path(record["source"]).name for record in records] == ["b.png", "a.png"], "the order given is kept"
-    assert list(records[0]) == ["source", "label", "confidence", "uncertain", "scores"]
+    assert list(records[0]) == ["source", "label", "confidence", "uncertain", "scores", "model"]
+    assert records[0]["model"]["name"] == EMOTION_MODEL
+    assert "detector" not in records[0]["model"], "the picture is the face"
     assert sum(records[0]["scores"].values()) == pytest.approx(1, abs=1e-3)
 
 
@@ -56,7 +59,9 @@ def test_classify_goes_on_after_a_bad_file(mien: Run, photo: Path, tmp_path: Pat
 def test_threshold_decides_what_is_uncertain(mien: Run, photo: Path) -> None:
     for threshold, uncertain in ((0.0, False), (1.0, True)):
         ended = mien("classify", "emotion", photo, "--threshold", threshold, "--jsonl", "-")
-        assert json.loads(ended.out)["uncertain"] is uncertain
+        record = json.loads(ended.out)
+        assert record["uncertain"] is uncertain
+        assert record["model"]["threshold"] == threshold
 
 
 def test_models_lists_all_and_shows_a_card(mien: Run) -> None:

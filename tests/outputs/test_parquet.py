@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import mien
 from mien.errors import MissingExtra, OutputError
 from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
 from mien.outputs.parquet import ParquetWriter, read_journal
 from mien.outputs.records import CsvWriter, JsonlWriter, read_jsonl
-from mien.scene import Reading, Scene
+from mien.scene import Reading, Scene, UsedModel
 
 MakeScene = Callable[..., Scene]
 
@@ -89,6 +92,23 @@ def test_columns_are_those_of_csv_with_types(table: Path, tmp_path: Path) -> Non
     assert pq.read_schema(table).field("landmarks").type.value_type == pa.float32()
     floats = {"time_s", "x1", "y1", "x2", "y2", "score", "confidence", "emotion_angry", "gesture_none"}
     assert {kinds[name] for name in floats} == {"double"}
+
+
+def test_metadata_names_every_model_once(scene: MakeScene, face: Any, tmp_path: Path) -> None:
+    emotion = UsedModel(name="mine", version="2", threshold=0.5, sha256="ab" * 6, detector="finder 1")
+    stricter = replace(emotion, threshold=0.9)
+    with ParquetWriter(tmp_path / "out.parquet", flush_s=0) as records:
+        for number, model in enumerate((emotion, emotion, stricter, emotion)):
+            records.write(replace(scene(number, face()), models={"emotion": model}))
+        journal = pa.Table.from_batches(read_journal(tmp_path / "out.parquet.part"))
+    about = json.loads(pq.read_schema(tmp_path / "out.parquet").metadata[b"mien"])
+    assert about == {
+        "version": mien.__version__,
+        "models": [{"task": "emotion", **emotion.to_dict()}, {"task": "emotion", **stricter.to_dict()}],
+    }
+    rows = pq.read_table(tmp_path / "out.parquet")
+    assert [UsedModel.parse(text).threshold for text in rows["model_emotion"].to_pylist()] == [0.5, 0.5, 0.9, 0.5]
+    assert rows["model_emotion"] == journal["model_emotion"]
 
 
 def test_pandas_reads_it_and_agrees_with_csv(table: Path, scenes: list[Scene], tmp_path: Path) -> None:

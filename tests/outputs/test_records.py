@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput, Unrea
 from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
 from mien.outputs import sinks
 from mien.outputs.records import CsvWriter, Growth, JsonlWriter, JsonWriter, LineFile, read_jsonl
-from mien.scene import Reading, Scene
+from mien.outputs.rows import table_columns
+from mien.scene import Reading, Scene, UsedModel
 
 WRITERS = [JsonlWriter, JsonWriter, CsvWriter]
 MakeScene = Callable[..., Scene]
@@ -97,6 +99,7 @@ def test_csv_is_a_row_a_region(scenes: list[Scene], tmp_path: Path) -> None:
         *("label", "confidence", "uncertain"),
         *(f"emotion_{label}" for label in EMOTIONS.labels),
         *(f"gesture_{label}" for label in GESTURES.labels),
+        *("model_emotion", "model_gesture"),
     ]
     happy, sad, victory, nothing, _, left = rows
     assert (happy["x1"], happy["y2"], happy["score"], happy["uncertain"]) == ("20.0", "120.25", "0.98", "false")
@@ -107,6 +110,32 @@ def test_csv_is_a_row_a_region(scenes: list[Scene], tmp_path: Path) -> None:
     assert (victory["side"], victory["gesture_victory"], victory["emotion_sad"]) == ("right", "0.99", "")
     assert (nothing["time_s"], nothing["height"], nothing["width"]) == ("0.04", "160", "200")
     assert (left["side"], left["track"]) == ("left", "1")
+
+
+def test_every_row_says_which_models_looked(scene: MakeScene, face: Any, tmp_path: Path) -> None:
+    emotion = UsedModel(name="mine", version="2", threshold=0.5, sha256="abcdef0123456789", detector="finder 1")
+    gesture = UsedModel(name="gesture_landmark", version="1", threshold=0.93)
+    both = {"emotion": emotion, "gesture": gesture}
+    scenes = [replace(scene(0, face()), models=both), replace(scene(1), models=both)]
+    scenes += [replace(scene(2), models={"gesture": gesture}), scene(3)]
+    with CsvWriter(tmp_path / "out.csv") as table, JsonlWriter(tmp_path / "out.jsonl") as lines:
+        for one in scenes:
+            table.write(one)
+            lines.write(one)
+    cells = [(row["model_emotion"], row["model_gesture"]) for row in _rows(tmp_path / "out.csv")]
+    first, second = "mine 2 (sha256 abcdef012345) threshold 0.5", "gesture_landmark 1 (sha256 ) threshold 0.93"
+    assert cells == [(first, second), (first, second), ("", second), ("", "")]
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert records[0]["models"]["emotion"] == {
+        "name": "mine", "version": "2", "threshold": 0.5, "sha256": "abcdef012345", "detector": "finder 1",
+    }  # fmt: skip
+    assert [list(record.get("models", ())) for record in records] == [list(both), list(both), ["gesture"], []]
+    assert [one.models for one in read_jsonl(tmp_path / "out.jsonl")] == [one.models for one in scenes]
+
+
+def test_columns_of_scores_can_be_chosen_by_their_beginning() -> None:
+    names = table_columns(EMOTIONS.labels, GESTURES.labels)
+    assert [name for name in names if name.startswith("emotion_")] == [f"emotion_{label}" for label in EMOTIONS.labels]
 
 
 def test_csv_of_other_labels(scene: MakeScene, face: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.csv import read_csv, write_csv
 
 from mien.errors import DataError, UnreadableMedia
 from mien.outputs.parquet import ParquetWriter
 from mien.outputs.records import CsvWriter, JsonlWriter
 from mien.outputs.session import Session, read_session
-from mien.scene import Scene
+from mien.scene import Scene, UsedModel
 
 MakeScene = Callable[..., Scene]
 WRITERS = {".parquet": ParquetWriter, ".csv": CsvWriter, ".jsonl": JsonlWriter}
@@ -75,6 +77,46 @@ def test_each_format_gives_what_was_written(suffix: str, scenes: list[Scene], tm
         (2, 1, 1, 1, None, None, True),
         (4, 1, 1, 2, "none", 0.99, False),
     ]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_the_models_of_every_frame(suffix: str, scene: MakeScene, face: Any, tmp_path: Path) -> None:
+    mine = UsedModel(name="mine", version="2 beta", threshold=0.5, sha256="ab" * 6)
+    other, gesture = replace(mine, threshold=0.25), replace(mine, name="hands", version="7", sha256="")
+    models = [{"emotion": mine, "gesture": gesture}, {"gesture": gesture}, {"emotion": other}, {}, {"emotion": mine}]
+    path = _write(
+        tmp_path / f"a{suffix}",
+        [replace(scene(i, *([face(), face("sad")] * (i % 2))), models=used) for i, used in enumerate(models)],
+    )
+    session = read_session(path)
+    named = [[session.models[place] if place >= 0 else None for place in row] for row in session.model.tolist()]
+    assert named == [[mine, gesture], [None, gesture], [other, None], [None, None], [mine, None]]
+
+
+def test_json_lines_tell_the_detector(scene: MakeScene, tmp_path: Path) -> None:
+    used = UsedModel(name="mine", version="2", threshold=1.0, sha256="ab" * 6, detector="palms 1 + points 3")
+    session = read_session(_write(tmp_path / "a.jsonl", [replace(scene(0), models={"gesture": used})]))
+    assert session.models == (used,)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_of_older_versions_name_no_model(suffix: str, scenes: list[Scene], tmp_path: Path) -> None:
+    path = _write(tmp_path / f"a{suffix}", scenes)
+    table = (read_csv(path) if suffix == ".csv" else pq.read_table(path)).drop_columns(
+        ["model_emotion", "model_gesture"]
+    )
+    (write_csv if suffix == ".csv" else pq.write_table)(table, path)
+    session = read_session(path)
+    assert session.models == ()
+    assert (session.model == -1).all()
+
+
+def test_a_model_that_is_none(scene: MakeScene, tmp_path: Path) -> None:
+    used = UsedModel(name="mine", version="2", threshold=0.5)
+    path = _write(tmp_path / "a.csv", [replace(scene(0), models={"emotion": used})])
+    path.write_text(path.read_text("utf-8").replace("threshold 0.5", "threshold"), "utf-8")
+    with pytest.raises(DataError, match="model_emotion is wrong: a model is written as NAME VERSION"):
+        read_session(path)
 
 
 @pytest.mark.parametrize("suffix", WRITERS)

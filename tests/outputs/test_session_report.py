@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +17,7 @@ from mien.outputs.session_timeline import MOST_BINS, MOST_PANELS, panels_of
 from mien.outputs.session_times import shares, stretches
 from mien.outputs.session_words import duration, percent, person, shown
 from mien.page import Page
-from mien.scene import Event
+from mien.scene import Event, UsedModel
 
 LABELS = ("neutral", "happy", "fear", "victory", "none")
 NEUTRAL, HAPPY, FEAR, VICTORY, NONE = range(5)
@@ -41,7 +42,8 @@ def make(
     )
     names = tuple(f"video {i}" for i in range(sources))
     times = number / fps if time_s is None else time_s
-    return Session("a.parquet", names, LABELS, np.repeat(np.arange(sources), frames), number, times, seen)
+    model = np.full((len(number), 2), -1)
+    return Session("a.parquet", names, LABELS, np.repeat(np.arange(sources), frames), number, times, seen, (), model)
 
 
 TextOf = Callable[..., str]
@@ -82,6 +84,53 @@ def test_the_words_say_who_looked_like_what_and_for_how_long(two: Session, text_
     assert "frames without a hand 160 of 200 (80 %)" in words
     assert "faces that were hard to read 40 of 210 (19 %)" in words
     assert "frames a second 10.0" in words
+
+
+def test_the_models_their_versions_and_thresholds(two: Session, text_of: TextOf) -> None:
+    mine = UsedModel(name="mine", version="2", threshold=0.5, sha256="ab" * 6, detector="finder 1")
+    hands = UsedModel(name="hands", version="1", threshold=0.93)
+    models = np.zeros((200, 2), np.int64)
+    models[:, 1] = 1
+    words = text_of(replace(two, models=(mine, hands), model=models))
+    assert "expressions mine 2 0.5 abababababab finder 1 200" in words
+    assert "gestures hands 1 0.93 - - 200" in words
+    assert "do not compare" not in words
+    assert "do not say which model" not in words
+
+    models[120:, 0] = 2
+    models[:, 1] = -1
+    models[190:] = -1
+    session = replace(two, models=(mine, hands, replace(mine, threshold=0.7)), model=models)
+    events = [Event(kind="start", task="emotion", track=1, label="happy", time_s=1.0, model=replace(mine, version="3"))]
+    words = text_of(session, events)
+    assert "expressions mine 2 0.5 abababababab finder 1 120" in words
+    assert "expressions mine 2 0.7 abababababab finder 1 70" in words
+    assert "Expressions were read by 2 models, or with 2 thresholds" in words
+    assert "Hands were not looked for in 190 of 200 frames." in words
+    assert "The records of 10 of 200 frames do not say which model answered" in words
+    assert "The file of events names what the records do not: mine 3 (sha256 abababababab) threshold 0.5." in words
+
+
+def test_records_of_an_older_version_name_no_model(two: Session, text_of: TextOf) -> None:
+    assert "The records do not say which model answered: an older version of mien wrote them." in text_of(two)
+
+
+def test_what_was_not_looked_for_is_not_said_to_be_missing(text_of: TextOf) -> None:
+    session = make([(i, 0, 1, HAPPY, False) for i in range(10)], frames=20)
+    assert "No hand in any frame; perhaps hands were not asked for." in text_of(session)
+    mine = UsedModel(name="mine", version="2", threshold=0.5)
+    model = np.array([[0, -1]] * 20)
+    words = text_of(replace(session, models=(mine,), model=model))
+    assert "Hands were not looked for." in words
+    assert "No hand in" not in words
+    assert "frames without a hand not looked for" in words
+    assert "frames without a face 10 of 20 (50 %)" in words
+    model[5:, 1] = 0
+    words = text_of(replace(session, models=(mine,), model=model))
+    assert "No hand in the 15 frames in which hands were looked for." in words
+    assert "frames without a hand 15 of 15 (100 %)" in words
+    model[:, 1] = 0
+    assert "No hand in any frame." in text_of(replace(session, models=(mine,), model=model))
 
 
 def test_it_says_what_it_is_not(two: Session, text_of: TextOf) -> None:
@@ -150,7 +199,7 @@ def test_photos_are_counted_and_listed(text_of: TextOf) -> None:
 def test_many_sources_have_a_limited_number_of_sections(text_of: TextOf) -> None:
     session = make([(i, 0, 1, HAPPY, False) for i in range(24)], frames=3, sources=8)
     words = text_of(session)
-    assert session_report(session).html().count("<h2") == MOST_SECTIONS + 2
+    assert session_report(session).html().count("<h2") == MOST_SECTIONS + 3
     assert f"The {MOST_SECTIONS} longest of 8 videos" in words
     assert "Faces, of all videos together" in words
     assert all(f"video {i} 3" in words for i in range(8))

@@ -33,7 +33,9 @@ def make_session(
         uncertain=np.array(columns[4], np.bool_),
     )
     names = tuple(f"video {code}" for code in range(codes.max() + 1))
-    return Session("a", names, LABELS, codes, np.arange(len(time_s)), np.array(time_s, np.float64), found)
+    model = np.full((len(time_s), 2), -1)
+    times = np.array(time_s, np.float64)
+    return Session("a", names, LABELS, codes, np.arange(len(time_s)), times, found, (), model)
 
 
 def only(session: Session) -> Stretch:

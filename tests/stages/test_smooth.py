@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.labels import EMOTIONS, EMOTIONS_6, GESTURES, LabelSet
-from mien.scene import Event, Face, Hand, Reading, Scene
+from mien.scene import Event, Face, Hand, Reading, Scene, UsedModel
 from mien.stages.smooth import Smoother, SmoothSettings
 
 SETTINGS = SmoothSettings(average_s=0.2, hold_s=0.2, lost_s=1.0, slack=0.2)
@@ -251,6 +251,19 @@ def test_thresholds_belong_to_their_task() -> None:
     settings = SmoothSettings(emotion_threshold=0.95, gesture_threshold=0.5)
     _, events = run([scene(t, {1: reading("happy")}, {1: "punch"}) for t in clock(30, 1)], settings)
     assert [(event.task, event.label) for event in events] == [("gesture", "punch")] * 2
+
+
+def test_records_name_the_model_with_the_threshold_that_decided() -> None:
+    model = UsedModel(name="mine", version="2", threshold=0.1, sha256="ab" * 6, detector="finder 1")
+    settings = SmoothSettings(emotion_threshold=0.6, gesture_threshold=0.7)
+    models = {"emotion": model, "gesture": replace(model, name="hands")}
+    scenes = [replace(scene(t, {1: reading("happy")}, {1: "punch"}), models=models) for t in clock(30, 1)]
+    smoothed, events = run(scenes, settings)
+    used = {"emotion": replace(model, threshold=0.6), "gesture": replace(model, name="hands", threshold=0.7)}
+    assert all(one.models == used for one in smoothed)
+    assert {(event.task, event.kind, event.model) for event in events} == {
+        (task, kind, used[task]) for task in used for kind in ("start", "end")
+    }
 
 
 def test_a_label_that_sinks_ends_and_is_uncertain() -> None:

@@ -22,7 +22,7 @@ from mien.outputs.saved import PICTURES
 from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
 from mien.pixels.images import read_image
 from mien.resource import Resource
-from mien.scene import Box, Frame, Reading
+from mien.scene import Box, Frame, Reading, UsedModel
 from mien.stages.sources import expand_sources
 
 
@@ -85,7 +85,7 @@ def classify(
                 continue
             if lines is not None:
                 where = {} if box is None else {"box": [round(float(v), 2) for v in box]}
-                record = {"source": str(path), **reading.to_dict(), **where}
+                record = {"source": str(path), **reading.to_dict(), **where, "model": reader.model.to_dict()}
                 lines.write(json_format.dumps(record, ensure_ascii=False))
             if charts is not None:
                 charts.add(path, draw_chart(image, reading, task=chosen, box_xyxy=box, name=path.name))
@@ -108,6 +108,7 @@ class _Reader(Resource):
     def __init__(self, task: Task, options: Options, *, find: bool) -> None:
         self._what = "face" if task == "emotion" else "hand"
         self._reader = Analyzer(options) if find else CropReader(task, options)
+        self.model: UsedModel = self._reader.models[task] if isinstance(self._reader, Analyzer) else self._reader.model
 
     def read(self, image_rgb: NDArray[np.uint8], name: str) -> tuple[Reading, Box | None]:
         """The reading, and the box it is of; no box for a crop. InputError when nothing is found."""

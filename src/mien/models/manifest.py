@@ -99,6 +99,11 @@ class Manifest:
             raise ValueError(f"sha256 is 64 lower case hexadecimal digits, got {self.sha256!r}")
 
     @property
+    def title(self) -> str:
+        """Name and version, e.g. "emotion_residual 4"."""
+        return f"{self.name} {self.version}"
+
+    @property
     def label_set(self) -> LabelSet | None:
         """The label set of the outputs, None for detectors and landmarks."""
         return None if self.labels is None else LABEL_SETS[self.labels]

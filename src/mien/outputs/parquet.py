@@ -9,21 +9,23 @@ process that is killed leaves `<name>.part` and loses the last seconds at most.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien import __version__
 from mien.errors import MissingExtra, OutputError
 from mien.files import PartFile, is_stream, output_error
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.records import RecordFile
-from mien.outputs.rows import scene_rows, table_columns
+from mien.outputs.rows import MODEL_COLUMNS, scene_rows, table_columns
 from mien.outputs.sinks import FileSink, Sink
-from mien.scene import Scene
+from mien.scene import Scene, UsedModel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,7 @@ _MOST_WAITING = 256
 _GROUP_ROWS = 65_536
 _SPARE_BYTES = 2**20
 _TYPES = {
-    **dict.fromkeys(("source", "kind", "side", "label"), "string"),
+    **dict.fromkeys(("source", "kind", "side", "label", *MODEL_COLUMNS.values()), "string"),
     **dict.fromkeys(("height", "width", "track"), "int32"),
     "frame": "int64",
     "uncertain": "bool",
@@ -46,7 +48,9 @@ class ParquetWriter(RecordFile):
 
     Columns as in `CsvWriter`, typed: text, whole numbers, `uncertain` true or false, all else 64-bit floats with the
     values of the JSON; and `landmarks`, for hands a list of 63 32-bit floats: x, y, z of the 21 points in turn. What
-    does not apply is null. Memory stays flat however long the run is.
+    does not apply is null. Memory stays flat however long the run is. The finished file's metadata has `mien`: JSON
+    with the `version` of the package and a list of the `models` that answered, each as in the JSON of a frame, with
+    its `task`.
 
     Args:
         target: a path of an ordinary file.
@@ -73,6 +77,8 @@ class ParquetWriter(RecordFile):
         _batch([{}], self._schema)  # pyarrow's first one loads pandas where it is installed: now rather than midway
         self._head = self._schema.serialize().to_pybytes()
         self._rows: list[dict[str, Any]] = []
+        self._used: Mapping[str, UsedModel] = {}
+        self._metadata: dict[str, str] = {}
         self._flush_s = flush_s
         self._flushed_s = time.monotonic()
         self._closed = False
@@ -91,6 +97,9 @@ class ParquetWriter(RecordFile):
                 raise OutputError(f"The Parquet table has no column for a label: {names}; write JSON instead.")
             # Bytes of a file name that are no text cannot be stored as they are.
             row["source"] = row["source"].encode("utf-8", "backslashreplace").decode()
+        if scene.models is not self._used:
+            self._used = scene.models
+            self._note(scene.models)
         self._rows += rows
         self.records += 1
         if len(self._rows) >= _MOST_WAITING or time.monotonic() - self._flushed_s >= self._flush_s:
@@ -109,7 +118,14 @@ class ParquetWriter(RecordFile):
             raise trouble
 
     def _open(self, target: str | Path) -> Sink:
-        return _Journal(target, self._schema)
+        return _Journal(target, self._schema, self._metadata)
+
+    def _note(self, models: Mapping[str, UsedModel]) -> None:
+        """Add models to what the finished file's metadata will say."""
+        about = json.loads(self._metadata.get("mien", '{"models": []}')) | {"version": __version__}
+        fresh = ({"task": task, **model.to_dict()} for task, model in models.items())
+        about["models"] += [model for model in fresh if model not in about["models"]]
+        self._metadata["mien"] = json.dumps(about, ensure_ascii=False)
 
     def _settle(self) -> None:
         self._flush()
@@ -123,15 +139,16 @@ class ParquetWriter(RecordFile):
 
 
 class _Journal(FileSink):
-    """The stream of batches, which becomes Parquet when it is closed."""
+    """The stream of batches, which becomes Parquet when it is closed, with the metadata as it is then."""
 
-    def __init__(self, target: str | Path, schema: pa.Schema) -> None:
+    def __init__(self, target: str | Path, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         if str(target) == "-":
             raise OutputError("Parquet cannot go to stdout; name a file, or write JSON lines or CSV.")
         if is_stream(target):
             raise OutputError(f"Cannot write {target}: a Parquet table needs an ordinary file.")
         super().__init__(target)
         self._schema = schema
+        self._metadata = metadata
 
     def add(self, data: bytes, tail: bytes) -> None:
         """Add a batch, if there is room for it and for the Parquet file, which is the smaller one."""
@@ -148,7 +165,7 @@ class _Journal(FileSink):
         if not self._finish(sync=False):
             return
         try:
-            _convert(self._part, self._schema)
+            _convert(self._part, self._schema, self._metadata)
             self._part.discard()
         except (OSError, OutputError) as error:
             self._part.keep()
@@ -188,7 +205,7 @@ def read_journal(path: str | Path) -> Iterator[pa.RecordBatch]:
             yield batch
 
 
-def _convert(journal: PartFile, schema: pa.Schema) -> None:
+def _convert(journal: PartFile, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
     """Parquet out of a stream, a row group at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -197,9 +214,10 @@ def _convert(journal: PartFile, schema: pa.Schema) -> None:
     part.replaces = journal.replaces  # a file that came meanwhile is no earlier one
     try:
         with part.path.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd") as parquet:
+            with pq.ParquetWriter(file, schema.with_metadata(metadata or None), compression="zstd") as parquet:
                 for batches in _groups(read_journal(journal.path)):
-                    parquet.write_table(pa.Table.from_batches(batches, schema))
+                    table = pa.Table.from_batches(batches, schema)
+                    parquet.write_table(table.replace_schema_metadata(metadata or None))
             file.flush()
             os.fsync(file.fileno())
         part.commit()

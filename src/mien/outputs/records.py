@@ -202,7 +202,8 @@ class CsvWriter(RecordFile):
 
     Columns: source, frame, time_s, height, width, kind (face, hand or none), track, x1, y1, x2, y2 (pixels),
     score, side, label, confidence, uncertain (true or false), then `emotion_<label>` and `gesture_<label>`,
-    the scores. What does not apply is empty. Landmarks are in JSON only.
+    the scores, and `model_emotion` and `model_gesture`, the models that looked, with their thresholds. What does not
+    apply is empty. Landmarks and detectors are in JSON only.
 
     Args:
         target: a path, or `-` for stdout.

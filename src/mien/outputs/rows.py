@@ -1,6 +1,7 @@
 """Scenes as rows of a table, the same for CSV and Parquet: one for each face and hand of a frame.
 
-A frame without any has a row too, of kind `none`, so that the time axis is never lost.
+A frame without any has a row too, of kind `none`, so that the time axis is never lost. Every row says which models
+looked, so that tables can be cut, joined and appended to; an empty cell means that nothing of the kind was looked for.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ REGION_COLUMNS = (
     *("kind", "track", "x1", "y1", "x2", "y2", "score"),
     *("side", "label", "confidence", "uncertain"),
 )
+MODEL_COLUMNS = {"emotion": "model_emotion", "gesture": "model_gesture"}
+"""By task. They do not begin with the task, as the columns of scores do, which are often chosen by that."""
 
 
 def table_columns(emotions: Sequence[str], gestures: Sequence[str]) -> tuple[str, ...]:
-    """Names of the columns, in order: the frame's, the face's or hand's, and a score for every label."""
+    """Names of the columns, in order: the frame's, the face's or hand's, a score for every label, and the models."""
     scores = (*(f"emotion_{label}" for label in emotions), *(f"gesture_{label}" for label in gestures))
-    return (*FRAME_COLUMNS, *REGION_COLUMNS, *scores)
+    return (*FRAME_COLUMNS, *REGION_COLUMNS, *scores, *MODEL_COLUMNS.values())
 
 
 def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]:
@@ -33,6 +36,7 @@ def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]
     data = scene.to_dict()
     height, width = data["size"]
     frame = {key: data[key] for key in ("source", "frame", "time_s")} | {"height": height, "width": width}
+    frame |= {MODEL_COLUMNS[task]: str(model) for task, model in scene.models.items() if task in MODEL_COLUMNS}
     rows = [frame | _cells("face", "emotion", face) for face in data["faces"]]
     for hand in data["hands"]:
         row = frame | _cells("hand", "gesture", hand)

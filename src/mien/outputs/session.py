@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
+from mien.outputs.rows import MODEL_COLUMNS
 from mien.outputs.session_files import ADVICE, read_rows
+from mien.scene import UsedModel
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +63,9 @@ class Session:
         number: each frame's number in its source, (N,) int64.
         time_s: each frame's time in its source, (N,) float64.
         seen: what the frames show.
+        models: all that answered, in order of appearance; one model with two thresholds is two.
+        model: position among the models for each frame and each of `TASKS`, -1 where the records name none, because
+            nothing of the kind was looked for or the records are of an older version, (N, 2) int64.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Session:
     number: NDArray[np.int64]
     time_s: NDArray[np.float64]
     seen: Seen
+    models: tuple[UsedModel, ...]
+    model: NDArray[np.int64]
 
 
 def read_session(path: str | Path) -> Session:
@@ -108,7 +115,23 @@ def read_session(path: str | Path) -> Session:
         confidence=rows["confidence"].fill_null(np.nan).to_numpy(),
         uncertain=rows["uncertain"].fill_null(True).to_numpy(),
     ).where(task >= 0)
-    return Session(path.name, sources, labels, source[first], number[first], time_s[first], seen)
+    models, model = _models(rows, path)
+    return Session(path.name, sources, labels, source[first], number[first], time_s[first], seen, models, model[first])
+
+
+def _models(rows: pa.Table, path: Path) -> tuple[tuple[UsedModel, ...], NDArray[np.int64]]:
+    """All models, and the position of each row's among them for each task, (M, 2); -1 for none."""
+    models: list[UsedModel] = []
+    columns = []
+    for task in TASKS:
+        texts, codes = _coded(rows[MODEL_COLUMNS[task]])
+        try:
+            parsed = [UsedModel.parse(text) for text in texts]
+        except ValueError as error:
+            raise DataError(f"{path}: the column {MODEL_COLUMNS[task]} is wrong: {error}; {ADVICE}") from error
+        columns.append(np.array([*(len(models) + i for i in range(len(parsed))), -1], np.int64)[codes])
+        models += parsed
+    return tuple(models), np.stack(columns, axis=1)
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:

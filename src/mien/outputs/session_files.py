@@ -12,6 +12,7 @@ from typing import Any
 from mien.errors import DataError, MissingExtra, UnreadableMedia
 from mien.outputs.parquet import read_journal
 from mien.outputs.records import read_jsonl
+from mien.outputs.rows import MODEL_COLUMNS
 from mien.pixels.images import read_error
 
 try:
@@ -36,15 +37,17 @@ COLUMNS = {
     "confidence": pa.float64(),
     "uncertain": pa.bool_(),
 }
-"""What a session's rows must have; other columns are passed over."""
+"""What a session's rows must have; beside `MODEL_COLUMNS`, which may lack, other columns are passed over."""
 
+_MODEL_TEXTS = ("name", "version", "sha256", "detector")
 _NEVER_EMPTY = ("frame", "time_s", "kind")
 _BLOCK_BYTES = 8 * 2**20
 _LONE_SURROGATE = re.compile(rb"(?<!\\)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The needed columns, typed; by the file's suffix, which `.part` may follow.
+    """The needed columns, and those of the models, all null if need be, typed; by the file's suffix, which `.part` may
+    follow.
 
     Raises:
         UnreadableMedia: there is no such file, or it is damaged.
@@ -90,6 +93,7 @@ def _csv(path: Path) -> pa.Table:
         names = next(reader(head), [])
     # Whole numbers beside empty cells become 1.0 when pandas writes a table again.
     types = {name: pa.float64() if kind == pa.int64() else kind for name, kind in COLUMNS.items()}
+    types |= dict.fromkeys(MODEL_COLUMNS.values(), pa.string())
     parsing = csv.ParseOptions(newlines_in_values=True)
     options = csv.ConvertOptions(
         include_columns=_there(names, path),
@@ -135,14 +139,30 @@ def _scenes(file: Any) -> pa.Table:
     face = [(name, COLUMNS[name]) for name in ("track", "label", "confidence", "uncertain")]
     hand = [*face, ("side", COLUMNS["side"])]
     frame = [(name, COLUMNS[name]) for name in ("source", "frame", "time_s")]
-    schema = pa.schema([*frame, ("faces", pa.list_(pa.struct(face))), ("hands", pa.list_(pa.struct(hand)))])
+    model = pa.struct([(name, pa.string()) for name in _MODEL_TEXTS] + [("threshold", pa.float64())])
+    models = ("models", pa.struct([(task, model) for task in MODEL_COLUMNS]))
+    schema = pa.schema([*frame, ("faces", pa.list_(pa.struct(face))), ("hands", pa.list_(pa.struct(hand))), models])
     parsing = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    return pj.read_json(file, read_options=pj.ReadOptions(block_size=_BLOCK_BYTES), parse_options=parsing)
+    scenes = pj.read_json(file, read_options=pj.ReadOptions(block_size=_BLOCK_BYTES), parse_options=parsing)
+    models = scenes["models"].combine_chunks()
+    for task, name in MODEL_COLUMNS.items():
+        scenes = scenes.append_column(name, _model_texts(pc.struct_field(models, task)))
+    return scenes.drop_columns(["models"])
+
+
+def _model_texts(models: pa.Array) -> pa.Array:
+    """As `UsedModel.parse` reads them; null where there is none."""
+    field = {name: pc.struct_field(models, name) for name in (*_MODEL_TEXTS, "threshold")}
+    detector = pc.fill_null(pc.binary_join_element_wise(" on ", field["detector"], ""), "")
+    threshold = pc.cast(field["threshold"], pa.string())
+    digits = pc.fill_null(field["sha256"], "")
+    parts = (field["name"], " ", field["version"], " (sha256 ", digits, ") threshold ", threshold, detector)
+    return pc.binary_join_element_wise(*parts, "")
 
 
 def _rows_of_scenes(scenes: pa.Table) -> pa.Table:
     """One row a face or hand, and one for a frame without any; ArrowInvalid where something is missing."""
-    if any(scenes[name].null_count for name in scenes.column_names):
+    if any(scenes[name].null_count for name in scenes.column_names if name not in MODEL_COLUMNS.values()):
         raise pa.ArrowInvalid("a line is no scene")
     scenes = scenes.combine_chunks()
     parts = []
@@ -156,24 +176,26 @@ def _rows_of_scenes(scenes: pa.Table) -> pa.Table:
     parts.append(_part(scenes, nothing, "none", {}))
     rows = pa.concat_tables(parts)
     order = pc.sort_indices(rows, sort_keys=[("at", "ascending")])
-    return rows.take(order).select(list(COLUMNS))
+    return rows.take(order).select([*COLUMNS, *MODEL_COLUMNS.values()])
 
 
 def _part(scenes: pa.Table, at: pa.Array, kind: str, fields: dict[str, pa.Array]) -> pa.Table:
-    frame = scenes.select(["source", "frame", "time_s"]).take(at)
+    frame = scenes.select(["source", "frame", "time_s", *MODEL_COLUMNS.values()]).take(at)
     columns = {name: frame[name] for name in frame.column_names} | fields
     columns["kind"] = pa.repeat(kind, len(at))
     absent = {name: pa.nulls(len(at), kind_) for name, kind_ in COLUMNS.items() if name not in columns}
-    return pa.table({**columns, **absent, "at": pc.cast(at, pa.int64())}).select([*COLUMNS, "at"])
+    return pa.table({**columns, **absent, "at": pc.cast(at, pa.int64())}).select(
+        [*COLUMNS, *MODEL_COLUMNS.values(), "at"]
+    )
 
 
 def _there(names: list[str], path: Path) -> list[str]:
-    """The columns that are needed, if all of them are there."""
+    """The columns that are needed, if all of them are there, and those of the models that are."""
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         what = "the column" if len(missing) == 1 else "the columns"
         raise DataError(f"{path} lacks {what} {', '.join(missing)}; {ADVICE}")
-    return list(COLUMNS)
+    return [*COLUMNS, *(name for name in MODEL_COLUMNS.values() if name in names)]
 
 
 def _checked(table: pa.Table, path: Path) -> pa.Table:
@@ -187,4 +209,7 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
             raise DataError(f"{path}: the column {name} has empty cells; {ADVICE}")
     if not pc.all(pc.is_finite(columns["time_s"])).as_py():
         raise DataError(f"{path}: a time is no finite number; {ADVICE}")
+    for name in MODEL_COLUMNS.values():
+        there = name in table.column_names
+        columns[name] = table[name].cast(pa.string()) if there else pa.nulls(table.num_rows, pa.string())
     return pa.table(columns)

@@ -9,6 +9,7 @@ import numpy as np
 from mien import __version__
 from mien.outputs.session import TASKS, Session
 from mien.outputs.session_figures import clock, rate_figure, timeline_figure
+from mien.outputs.session_models import MODELS, model_rows, model_sentences
 from mien.outputs.session_tables import (
     LONGEST,
     MOST_ROWS,
@@ -28,6 +29,7 @@ from mien.outputs.session_times import Floats, Runs, Shares, Stretch, runs, runs
 from mien.outputs.session_words import CAVEATS, COUNTING, KINDS, duration, sentence
 from mien.page import Page
 from mien.scene import Event
+from mien.wording import count
 
 MOST_SECTIONS = 6
 """Videos that get a section of their own, the longest."""
@@ -53,7 +55,7 @@ def session_report(
     parts = stretches(session)
     photos = [part for part in parts if part.is_photo]
     videos = [part for part in parts if not part.is_photo]
-    about = f"{_count(len(session.time_s), 'frame')} of {_count(len(parts), 'source')}, read by mien {__version__}."
+    about = f"{count(len(session.time_s), 'frame')} of {count(len(parts), 'source')}; page by mien {__version__}."
     page = Page(f"Session {session.name}", about=about)
     for caveat in CAVEATS:
         page.note(caveat)
@@ -62,20 +64,30 @@ def session_report(
     longest = sorted(sorted(range(len(videos)), key=lambda i: -videos[i].recorded_s)[:MOST_SECTIONS])
     if len(videos) > len(longest):
         page.paragraph(f"The {len(longest)} longest of {len(videos):,} videos have a section each.")
-    for count, i in enumerate(longest, 1):
-        _add_video(page, videos[i], session.labels, name=str(count), with_runs=events is None)
+    for number, i in enumerate(longest, 1):
+        _add_video(page, videos[i], session.labels, name=str(number), with_runs=events is None)
         if on_step is not None:
-            on_step(count)
+            on_step(number)
     if photos:
         _add_photos(page, photos, session.labels)
     if events is not None:
         page.heading("Events")
         page.paragraph("Counted from the file of events: each label from where it started or took over to its end.")
         _add_runs(page, runs_of_events(events, end_s=max((part.end_s for part in videos), default=0.0)))
+    _add_models(page, session, events)
     page.heading("How this was counted")
-    records = f"{session.name}, {_count(len(session.time_s), 'frame')}"
+    records = f"{session.name}, {count(len(session.time_s), 'frame')}"
     page.bullets([f"Records: {records}{', and a file of events' if events is not None else ''}.", *COUNTING])
     return page
+
+
+def _add_models(page: Page, session: Session, events: Sequence[Event] | None) -> None:
+    page.heading("Models")
+    rows = model_rows(session)
+    if rows:
+        page.table(MODELS, rows, caption="What answered")
+    for sentence_ in model_sentences(session, events):
+        page.note(sentence_)
 
 
 def _add_overview(page: Page, parts: Sequence[Stretch], videos: Sequence[Stretch], labels: Sequence[str]) -> None:
@@ -92,10 +104,10 @@ def _add_overview(page: Page, parts: Sequence[Stretch], videos: Sequence[Stretch
 def _add_video(page: Page, part: Stretch, labels: tuple[str, ...], *, name: str, with_runs: bool) -> None:
     page.heading(part.name or "Session")
     for task in TASKS:
-        one, many, who = KINDS[task]
+        who = KINDS[task][2]
         seen = part.of(task)
         if not len(seen.frame):
-            page.paragraph(f"No {one} in any frame; perhaps {many} were not asked for.")
+            page.paragraph(_nothing(part, task))
             continue
         found = shares(part, seen, len(labels))
         _add_timeline(page, part, task, found, labels, name=name)
@@ -113,6 +125,18 @@ def _add_video(page: Page, part: Stretch, labels: tuple[str, ...], *, name: str,
         )
         _add_runs(page, runs(part, labels))
     _add_frames(page, part, name)
+
+
+def _nothing(part: Stretch, task: str) -> str:
+    """Why a stretch has no face, or no hand."""
+    one, many, _ = KINDS[task]
+    asked = part.asked[:, TASKS.index(task)]
+    if not asked.any():
+        return f"{many.capitalize()} were not looked for."
+    if (asked < 0).any():
+        return f"No {one} in any frame; perhaps {many} were not asked for."
+    where = "any frame" if asked.all() else f"the {count(int(asked.sum()), 'frame')} in which {many} were looked for"
+    return f"No {one} in {where}."
 
 
 def _add_timeline(page: Page, part: Stretch, task: str, found: Shares, labels: Sequence[str], *, name: str) -> None:
@@ -173,11 +197,7 @@ def _add_photos(page: Page, photos: Sequence[Stretch], labels: Sequence[str]) ->
         rows = photo_totals(task, photos, labels)
         if rows:
             many = KINDS[task][1]
-            page.table((many, "count", "share"), rows, caption=f"{many.title()} in {_count(len(photos), 'photo')}")
+            page.table((many, "count", "share"), rows, caption=f"{many.title()} in {count(len(photos), 'photo')}")
     page.table(("photo", "faces", "hands"), photo_rows(photos[:MOST_SOURCES], labels))
     if len(photos) > MOST_SOURCES:
         page.paragraph(f"{len(photos) - MOST_SOURCES:,} more photos are counted above, but not listed.")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"

@@ -30,7 +30,7 @@ def overview_row(part: Stretch) -> Row:
         f"{part.frames:,}",
         "-" if part.is_photo else duration(part.recorded_s),
         "-" if part.is_photo else f"{part.frames_a_second:.1f}",
-        *(percent(part.frames_without(task), part.frames) for task in TASKS),
+        *(percent(part.frames_without(task), part.frames_asked(task)) for task in TASKS),
         *(f"{part.tracks(task):,}" for task in TASKS),
     )
 
@@ -106,8 +106,8 @@ def frame_rows(part: Stretch) -> list[Row]:
         ("frames a second", f"{part.frames_a_second:.1f}"),
         ("frames of the source passed over", _of(passed, passed + part.frames)),
         ("pauses without frames", f"{len(lost):,}, together {duration(float(lost.sum()))}" if len(lost) else "none"),
-        ("frames without a face", _of(part.frames_without("emotion"), part.frames)),
-        ("frames without a hand", _of(part.frames_without("gesture"), part.frames)),
+        ("frames without a face", _without(part, "emotion")),
+        ("frames without a hand", _without(part, "gesture")),
         ("faces that were hard to read", _of(int(faces.uncertain.sum()), len(faces.frame))),
         ("hands that were hard to read", _of(int(hands.uncertain.sum()), len(hands.frame))),
         ("most faces, most hands in one frame", f"{most[0]}, {most[1]}"),
@@ -133,6 +133,11 @@ def photo_rows(photos: Sequence[Stretch], labels: Sequence[str]) -> list[Row]:
 
 def _what(task: str, label: int, labels: Sequence[str]) -> str:
     return UNSURE if label == len(labels) else f"{VERBS[task]} {shown(task, labels[label])}"
+
+
+def _without(part: Stretch, task: str) -> str:
+    asked = part.frames_asked(task)
+    return _of(part.frames_without(task), asked) if asked else "not looked for"
 
 
 def _of(part: int, whole: int) -> str:

@@ -33,6 +33,7 @@ class Stretch:
         pause_after: positions of the frames that a pause follows, (P,) int64.
         setbacks: how often the time goes back.
         seen: the faces and hands; their `frame` is a position in this stretch.
+        asked: whether faces, and hands, were looked for: 1 yes, 0 no, -1 where the records do not say, (N, 2) int8.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stretch:
     pause_after: NDArray[np.int64]
     setbacks: int
     seen: Seen
+    asked: NDArray[np.int8]
 
     @property
     def frames(self) -> int:
@@ -90,9 +92,13 @@ class Stretch:
         seen = self.of(task)
         return len(np.unique(seen.track[seen.track > 0]))
 
+    def frames_asked(self, task: str) -> int:
+        """Frames in which faces, or hands, were looked for, as far as the records say."""
+        return int((self.asked[:, TASKS.index(task)] != 0).sum())
+
     def frames_without(self, task: str) -> int:
-        """Frames without a face, or without a hand."""
-        return self.frames - len(np.unique(self.of(task).frame))
+        """Frames in which faces, or hands, were looked for and there was none."""
+        return self.frames_asked(task) - len(np.unique(self.of(task).frame))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,13 +148,15 @@ def stretches(session: Session) -> list[Stretch]:
     seen_order = np.argsort(place[session.seen.frame], kind="stable")
     seen = session.seen.where(seen_order)
     seen_place = place[seen.frame]
+    is_named = session.model >= 0
+    asked = np.where(is_named.any(axis=1, keepdims=True), is_named, -1).astype(np.int8)
     found = []
     for name, begin, end in zip(session.sources, [0, *ends[:-1]], ends, strict=True):
         first, last = np.searchsorted(seen_place, (begin, end))
         part = seen.where(np.arange(first, last))
         part.frame[:] = seen_place[first:last] - begin
         rows = order[begin:end]
-        found.append(_stretch(name, session.number[rows], session.time_s[rows], part))
+        found.append(_stretch(name, session.number[rows], session.time_s[rows], part, asked[rows]))
     return found
 
 
@@ -237,7 +245,7 @@ def coverage(start_s: Floats, duration_s: Floats, edges_s: Floats, weight: Float
     return share
 
 
-def _stretch(name: str, number: NDArray[np.int64], time_s: Floats, seen: Seen) -> Stretch:
+def _stretch(name: str, number: NDArray[np.int64], time_s: Floats, seen: Seen, asked: NDArray[np.int8]) -> Stretch:
     steps = np.diff(time_s)
     forward = steps[steps > 0]
     usual = float(np.median(forward)) if len(forward) else 0.0
@@ -246,4 +254,4 @@ def _stretch(name: str, number: NDArray[np.int64], time_s: Floats, seen: Seen) -
     time_s = time_s[0] + np.concatenate(([0.0], np.cumsum(steps))) if setbacks.any() else time_s
     is_pause = steps > max(_LONGEST_PAUSE_S, _LONGEST_PAUSE_FRAMES * usual)
     duration = np.concatenate((np.where(is_pause, usual, steps), [usual]))
-    return Stretch(name, number, time_s, duration, np.flatnonzero(is_pause), int(setbacks.sum()), seen)
+    return Stretch(name, number, time_s, duration, np.flatnonzero(is_pause), int(setbacks.sum()), seen, asked)

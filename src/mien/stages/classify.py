@@ -15,7 +15,7 @@ from mien.models.manifest import Task
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, fit_crop, to_batch
 from mien.resource import Resource
-from mien.scene import Face, Hand, Reading
+from mien.scene import Face, Hand, Reading, UsedModel
 
 EMOTION_MODEL = "emotion_residual"
 GESTURE_MODEL = "gesture_landmark"
@@ -57,6 +57,10 @@ class Classifier(Resource):
         self.labels: LabelSet = manifest.label_set
         self.threshold = manifest.threshold if threshold is None else threshold
         self._temperature = manifest.temperature
+        self.used = UsedModel(
+            name=manifest.name, version=manifest.version, threshold=self.threshold, sha256=manifest.sha256
+        )
+        """What records say of it."""
 
     def read(self, batch: NDArray[np.float32]) -> tuple[Reading, ...]:
         """Readings of a batch that is prepared as the spec says."""

@@ -45,6 +45,8 @@ class FaceDetector(Resource):
         network = session or Session(zoo_artifact(MODEL), threads=threads)
         self._detector = BlazeDetector(network, _LAYERS, threshold=threshold)
         self._tiles = tiles
+        self.name = network.artifact.manifest.title
+        """Name and version of the model, for records."""
 
     def detect(self, image_rgb: NDArray[np.uint8]) -> tuple[Face, ...]:
         """The faces of a picture, largest first.

@@ -84,13 +84,16 @@ class HandDetector(Resource):
             raise ValueError(f"max_hands is at least 1, got {max_hands}")
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(f"threshold is above 0 and at most 1, got {threshold}")
-        self._palms = BlazeDetector(palms or Session(zoo_artifact(PALM_MODEL), threads=threads), _LAYERS)
+        palms = palms or Session(zoo_artifact(PALM_MODEL), threads=threads)
+        self._palms = BlazeDetector(palms, _LAYERS)
         self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads)
         manifest = self._network.artifact.manifest
         self._spec = manifest.input
         self._threshold = manifest.threshold if threshold is None else threshold
         self._tiles = tiles
         self._max_hands = max_hands
+        self.name = f"{palms.artifact.manifest.title} + {manifest.title}"
+        """Names and versions of the models, for records."""
 
     def detect(self, image_rgb: NDArray[np.uint8]) -> tuple[Hand, ...]:
         """The hands of a picture, largest first.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from mien.scene import Event, Face, Hand, Reading, Scene
+from mien.scene import Event, Face, Hand, Reading, Scene, UsedModel
 
 Task = Literal["emotion", "gesture"]
 T = TypeVar("T", Face, Hand)
@@ -61,7 +61,7 @@ class _Answer:
 
     scores is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown is the
     label on the screen, and settled whether one has held yet. told is the label of the last event, None after an end,
-    and started_s the time of that event.
+    and started_s the time of that event; model is what answers, for the record.
     """
 
     task: Task
@@ -75,6 +75,7 @@ class _Answer:
     settled: bool = False
     told: str | None = None
     started_s: float = 0.0
+    model: UsedModel | None = None
 
     def move(self, seconds: float) -> None:
         """Follow a clock that was set."""
@@ -115,7 +116,17 @@ class _Answer:
         lasted_s = 0.0 if self.told is None else time_s - self.started_s
         named = label or self.told or ""
         self.told, self.started_s = label, time_s
-        return (Event(kind=kind, task=self.task, track=self.track, label=named, time_s=time_s, duration_s=lasted_s),)
+        return (
+            Event(
+                kind=kind,
+                task=self.task,
+                track=self.track,
+                label=named,
+                time_s=time_s,
+                duration_s=lasted_s,
+                model=self.model,
+            ),
+        )
 
     def reading(self) -> Reading:
         label = self.shown or max(self.scores, key=lambda label: self.scores[label])
@@ -146,6 +157,8 @@ class Smoother:
         self.settings = settings or SmoothSettings()
         self._answers: dict[tuple[Task, int], _Answer] = {}
         self._time_s = -math.inf
+        self._asked: Mapping[str, UsedModel] = {}
+        self._models: Mapping[str, UsedModel] = {}
 
     def update(self, scene: Scene) -> tuple[Scene, tuple[Event, ...]]:
         """The scene with smoothed readings, and what it brought about.
@@ -154,12 +167,14 @@ class Smoother:
         """
         passed_s = max(0.0, scene.time_s - self._time_s)
         events = [*self._move_to(scene.time_s), *self._end_lost(scene.time_s)]
+        if scene.models is not self._asked:
+            self._asked, self._models = scene.models, self._as_used(scene.models)
         faces = tuple(self._smoothed("emotion", face, scene.time_s, events) for face in scene.faces)
         hands = tuple(self._smoothed("gesture", hand, scene.time_s, events) for hand in scene.hands)
         for answer in self._answers.values():
             if answer.seen_s < scene.time_s:
                 answer.since_s += passed_s  # nobody knows what it says while it is out of sight
-        return replace(scene, faces=faces, hands=hands), tuple(events)
+        return replace(scene, faces=faces, hands=hands, models=self._models), tuple(events)
 
     def finish(self) -> tuple[Event, ...]:
         """The ends of all that still holds at the end of the source; what comes next is another source."""
@@ -167,6 +182,11 @@ class Smoother:
         self._answers.clear()
         self._time_s = -math.inf
         return events
+
+    def _as_used(self, models: Mapping[str, UsedModel]) -> Mapping[str, UsedModel]:
+        """The models with the thresholds that decide here."""
+        least = {"emotion": self.settings.emotion_threshold, "gesture": self.settings.gesture_threshold}
+        return {task: replace(model, threshold=least.get(task, model.threshold)) for task, model in models.items()}
 
     def _move_to(self, time_s: float) -> Sequence[Event]:
         """Keep up with the clock of the scenes, also where it steps back."""
@@ -193,6 +213,7 @@ class Smoother:
         if answer is None:
             answer = _Answer(task, item.track, time_s, time_s, item.reading.scores, since_s=time_s)
             self._answers[task, item.track] = answer
+        answer.model = self._models.get(task)
         answer.hear(item.reading.scores, time_s, self.settings.average_s)
         wanted = answer.choose(self.settings.threshold(task), self.settings.slack)
         if wanted != answer.wanted:
