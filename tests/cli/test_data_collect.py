@@ -27,7 +27,7 @@ def test_a_photo_of_a_face(mien: Run, photo: Path, tmp_path: Path) -> None:
     ended = mien("data", "collect", out, "--task", "emotion", "--label", "happy", "--from", photo, "--person", "anna")
     assert ended.code == 0
     assert ended.sentences == [CONSENT]
-    assert ended.out == f"kept 1 of 1 pictures as happy of anna, 1 now in {out / 'happy'}\n"
+    assert ended.out == f"kept 1 of 1 picture as happy of anna, 1 now in {out / 'happy'}\n"
     dataset = load_dataset(out)
     assert dataset.samples.shape == (1, 48, 48)
     assert dataset.groups.tolist() == ["anna"]

@@ -140,7 +140,7 @@ def test_labels_of_ferplus(mien: Run, table: Table, ferplus: Path, tmp_path: Pat
     ended = mien("data", "fer2013", table(rows(20)), out, *words)
     assert (ended.code, ended.err) == (0, "")
     # Rows 6 and 16 have as many votes for two labels; row 8 is no face.
-    assert "17 rows have a label that more raters chose than any other, 3 left out" in ended.out
+    assert "17 rows with a label that more raters chose than any other, 3 left out" in ended.out
     if layout == "packed":
         dataset = load_packed(out)
         assert dataset.label_set is EMOTIONS_8
@@ -182,7 +182,7 @@ def test_copies_that_a_random_split_tears_apart_are_said(mien: Run, table: Table
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (row(3, "Training", count=2303), "has 2303 pixels instead of 2304"),
+        (row(3, "Training", count=2303), "has 2,303 pixels instead of 2,304"),
         (row(3, "Training", "x"), "has the pixel 'x'"),
         (row(3, "Training", 256), "has the pixel '256'"),
         (row(3, "Training", -1), "has the pixel '-1'"),
@@ -202,7 +202,7 @@ def test_a_bad_row_is_named_and_the_rest_is_done(
     assert ended.code == 1
     (sentence,) = ended.sentences
     assert sentence.startswith(f"mien: {source}, row 5 {says}")
-    assert "20 rows are good, 1 left out" in ended.out
+    assert "20 rows taken, 1 left out" in ended.out
     assert "all 16 2 2 20" in lines(ended.out)
     assert out.exists()
 

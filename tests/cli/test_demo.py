@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import os
+import shlex
 from pathlib import Path
 
 import cv2
 import pytest
 
 from mien.cli.main import main
+from mien.cli.program import program
 from mien.outputs.records import read_jsonl
 from mien.pixels import artwork
 from mien.pixels.images import read_image
@@ -49,7 +51,7 @@ def test_records_show_faces_and_hands(folder: Path) -> None:
     assert {face.track for scene in clip for face in scene.faces} == {1}
     assert sum(bool(scene.hands) for scene in clip) > artwork.CLIP_FRAMES / 2
     for line in (folder / "demo.jsonl").read_text().splitlines():
-        assert {"source", "frame", "time_s", "size", "faces", "hands"} == set(json.loads(line))
+        assert {"source", "frame", "time_s", "size", "faces", "hands", "models"} == set(json.loads(line))
 
 
 def test_pictures_are_written_with_and_without_marks(folder: Path) -> None:
@@ -81,7 +83,10 @@ def test_it_says_what_it_saw_and_what_to_try(run: tuple[Path, str]) -> None:
     assert "clip.mp4 at 0.0 s: 1 face" in said
     head, _, commands = said.partition("Next, try:\n")
     assert "demo.jsonl" in head
-    assert [line.split()[0] for line in commands.splitlines()] == ["mien"] * 3
+    words = [shlex.split(line) for line in commands.splitlines()]
+    start = shlex.split(program())
+    assert [line[: len(start)] for line in words] == [start] * 3
+    assert [line[len(start)] for line in words] == ["look", "look", "doctor"]
 
 
 def test_a_file_in_the_way_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

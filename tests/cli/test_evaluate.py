@@ -125,7 +125,7 @@ def test_hands_are_looked_for_as_at_run_time(mien: Run, photo: Path, tmp_path: P
         (["emotion_residual", "--data", "{faces}", "--split", "tset"], 2, "Did you mean 'test'"),
         (["emotion_residual", "--data", "{faces}", "--protocol", "mine"], 2, "no protocol 'mine'"),
         (["emotion_residual", "--data", "{faces}", "--device", "gpu"], 2, "no device 'gpu'"),
-        (["{short}", "--data", "{faces}"], 1, "has 1 rows, the split has 7 samples"),
+        (["{short}", "--data", "{faces}"], 1, "has 1 row, the split has 7 samples"),
         (["{short}", "--data", "{trained}"], 1, "no samples in its split 'test'"),
         (["emotion_residual", "--data", "{faces}", "--out", "{full}"], 2, "is not empty"),
         (

@@ -142,7 +142,7 @@ def test_a_run(mien: Run, faces: Path, tmp_path: Path) -> None:
     ("subject", "sentence"),
     [
         ("gesture_landmark", "compares emotion models, and mien evaluate measures gestures"),
-        ("{short}", "has 1 rows, the split has 7 samples"),
+        ("{short}", "has 1 row, the split has 7 samples"),
         ("{typo}", "Did you mean 'licence'"),
         ("{damaged}", "is damaged"),
         ("face_blazeface_back", "names no expression"),

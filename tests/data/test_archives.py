@@ -41,7 +41,7 @@ def test_the_table_is_found_among_other_files(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["t.zip", "t.tar.gz"])
-@pytest.mark.parametrize(("files", "says"), [({}, "holds no CSV"), ({"a.csv": TABLE, "b.csv": TABLE}, "holds 2 CSV")])
+@pytest.mark.parametrize(("files", "says"), [({}, "holds 0 CSV"), ({"a.csv": TABLE, "b.csv": TABLE}, "holds 2 CSV")])
 def test_an_archive_of_none_or_several(tmp_path: Path, name: str, files: dict[str, str], says: str) -> None:
     with pytest.raises(UnreadableMedia, match=says):
         read(pack(tmp_path / name, files))

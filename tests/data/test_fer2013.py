@@ -65,8 +65,8 @@ def test_columns_may_stand_in_any_order_beside_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (line(pixels=" ".join(["0"] * (PIXELS - 1))), "row 2 has 2303 pixels instead of 2304"),
-        (line(pixels=" ".join(["0"] * (PIXELS + 1))), "row 2 has 2305 pixels"),
+        (line(pixels=" ".join(["0"] * (PIXELS - 1))), "row 2 has 2,303 pixels instead of 2,304"),
+        (line(pixels=" ".join(["0"] * (PIXELS + 1))), "row 2 has 2,305 pixels"),
         (line(pixels=" ".join(["0"] * (PIXELS - 1) + ["x"])), "row 2 has the pixel 'x'"),
         (line(pixels=" ".join(["0"] * (PIXELS - 1) + ["256"])), "row 2 has the pixel '256'"),
         (line(pixels=" ".join(["0"] * (PIXELS - 1) + ["-1"])), "row 2 has the pixel '-1'"),
@@ -78,7 +78,7 @@ def test_columns_may_stand_in_any_order_beside_others(tmp_path: Path) -> None:
         (line("happy"), "row 2 has the emotion 'happy'"),
         (line(-1), "row 2 has the emotion '-1'"),
         (line(""), "row 2 has the emotion ''"),
-        (line(pixels="1" * 9000), "row 2 has 1 pixels"),
+        (line(pixels="1" * 9000), "row 2 has 1 pixel instead"),
         (line(pixels=" ".join(["0"] * (PIXELS - 1) + ["é"])), "row 2 has the pixel 'é'"),
         ("3\n", "row 2 has 1 column instead of 3"),
         ("3,1 2,Training,4,5\n", "row 2 has 5 columns instead of 3"),
@@ -134,8 +134,8 @@ def test_pixels_do_not_slip_from_row_to_row(csv: Callable[..., Path]) -> None:
         csv(line(pixels=short), line(pixels=long), line(fill=9)), on_problem=lambda p: problems.append(str(p))
     )
     assert [text.partition(" has ")[2] for text in problems] == [
-        "2303 pixels instead of 2304",
-        "2305 pixels instead of 2304",
+        "2,303 pixels instead of 2,304",
+        "2,305 pixels instead of 2,304",
     ]
     assert dataset.samples.min() == 9
 

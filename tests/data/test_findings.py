@@ -132,8 +132,8 @@ def test_groups_that_show_everything_one_group_and_none() -> None:
     ("equal", "near", "says"),
     [
         (0, 0, "No picture is a copy of another"),
-        (0, 4, "No picture equals another; 4 are redundant when near copies count too"),
-        (1000, 2000, "1,000 pictures are redundant exact copies; 2,000 are redundant when near copies count too"),
+        (0, 4, "No picture equals another; 4 redundant when near copies count too"),
+        (1000, 2000, "1,000 redundant exact copies; 2,000 redundant when near copies count too"),
     ],
 )
 def test_redundancy(equal: int, near: int, says: str) -> None:

@@ -82,7 +82,7 @@ def test_groups_of_one_are_no_groups() -> None:
 
 
 def test_too_few_samples() -> None:
-    with pytest.raises(DataError, match="1 samples cannot be split"):
+    with pytest.raises(DataError, match="1 sample cannot be split"):
         split_at_random(dataset(count=1), fractions=(0.1, 0.1))
 
 

@@ -144,7 +144,7 @@ def test_closing_waits_two_seconds_at_most(python: Command, caplog: pytest.LogCa
     command.close()
     assert time.monotonic() - begin < 4
     command.close()
-    assert "2 more events were waiting" in caplog.text
+    assert "2 more events waiting" in caplog.text
     assert "signal" not in caplog.text
 
 

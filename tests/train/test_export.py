@@ -112,7 +112,9 @@ def test_the_threshold_can_be_chosen_by_precision(run: Path, tiny_faces: Dataset
 
 def test_a_precision_that_nothing_has_writes_nothing(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
     options = ExportOptions(command=COMMAND, changes={"export.precision": "0.999"})
-    with pytest.raises(ModelError, match=r"99\.9 % of cases on these 42 validation samples; lower export\.precision"):
+    with pytest.raises(
+        ModelError, match=r"99\.9 % of cases on the validation split \(42 samples\); lower export\.precision"
+    ):
         export_run(run, tmp_path / "model", tiny_faces, options)
     assert not (tmp_path / "model").exists()
 

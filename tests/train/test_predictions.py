@@ -117,7 +117,7 @@ def test_rows_are_found_by_name_or_taken_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("predicted\nsad\n", "has 1 rows, the split has 2 samples"),
+        ("predicted\nsad\n", "has 1 row, the split has 2 samples"),
         ("name,predicted\na,sad\n", "no row for 1 of 2 samples"),
         ("name,predicted\na,sad\na,sad\nb,sad\n", "names a sample twice"),
         ("true,predicted\nhappy,sad\nfear,sad\n", "'b' is fear, the data set says sad"),

@@ -20,6 +20,7 @@ from mien.scene import Frame
 from mien.stages.classify import ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
+from mien.wording import count
 
 _WARM_UP = 10
 
@@ -44,7 +45,9 @@ def bench(
             table.add_row(name, *_timed(run, rounds))
         table.add_row("whole frame", *_timed(lambda: analyzer.step(frame), rounds))
     Console(soft_wrap=True).print(table)
-    typer.echo(f"{size}, {len(scene.faces)} faces, {len(scene.hands)} hands, {rounds} frames")
+    found = {"emotion": count(len(scene.faces), "face"), "gesture": count(len(scene.hands), "hand")}
+    seen = ", ".join(found[name] for name in tasks)
+    typer.echo(f"{size}, {seen}, {count(rounds, 'frame')}")
 
 
 def _stages(image: np.ndarray, tasks: tuple[str, ...], threads: int | None) -> dict[str, Callable[[], object]]:

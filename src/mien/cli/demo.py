@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from mien.cli.program import program
 from mien.errors import OutputError
 from mien.files import WritePlan, output_error, write_whole
 
@@ -53,10 +54,11 @@ def demo(
             _look(analyzer, records, path, image_rgb)
         _watch(analyzer, records, out / _CLIP)
     typer.echo(f"Written to {out}: annotated pictures (*-annotated.jpg), {_CLIP}, demo.jsonl.\n")
+    mien = program()
     typer.echo("Next, try:")
-    typer.echo("  mien look YOUR_PHOTO.jpg --save annotated.jpg")
-    typer.echo(f"  mien look {shlex.quote(str(out / 'people.png'))} --jsonl -")
-    typer.echo("  mien doctor")
+    typer.echo(f"  {mien} look YOUR_PHOTO.jpg --save annotated.jpg")
+    typer.echo(f"  {mien} look {shlex.quote(str(out / 'people.png'))} --jsonl -")
+    typer.echo(f"  {mien} doctor")
 
 
 def _names() -> Iterator[Path]:

@@ -16,11 +16,12 @@ import typer
 
 from mien import __version__
 from mien.errors import MienError
+from mien.wording import count
 
 State = Literal["ok", "-", "BAD"]
 Line = tuple[State, str, str]
 
-_NETWORK: Line = ("ok", "network", "used for a stream whose address you give, and for nothing else")
+_NETWORK: Line = ("ok", "network", "used only for a stream whose address you give, and by `mien train --weights hub`")
 
 _BASE = ("numpy", "onnxruntime", "opencv-python-headless", "typer", "rich")
 _EXTRAS = {
@@ -44,7 +45,7 @@ def doctor(
     for state, subject, finding in lines:
         typer.echo(f"{state:<4}{subject:<{width}}  {finding}")
     bad = sum(state == "BAD" for state, _, _ in lines)
-    typer.echo(f"{bad} problem{'s' * (bad != 1)}." if bad else "All of the package works here.")
+    typer.echo(f"{count(bad, 'problem')}." if bad else "All of the package works here.")
     if bad:
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from mien.cli.data.reading import table_lines, watched
 from mien.cli.train import corpus
 from mien.errors import MissingExtra
 from mien.files import WritePlan
+from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -187,8 +188,8 @@ def _hands(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
 def _missed(pictures: int, found: int) -> tuple[str, ...]:
     if pictures == found:
         return ()
-    missed = f"No hand was found in {pictures - found:,} of {pictures:,} pictures"
-    return (f"{missed}: they are in none of the figures, although a user would see them missed.",)
+    missed = f"No hand was found in {pictures - found:,} of {count(pictures, 'picture')}"
+    return (f"{missed}: such pictures are in none of the figures, although a user would see them missed.",)
 
 
 def _adding(on_step: Callable[[int], None]) -> Callable[[int], None]:

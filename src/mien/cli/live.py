@@ -27,6 +27,7 @@ from mien.outputs.window_status import NOTICE
 from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
 from mien.scene import Event
 from mien.stages.sources import FolderSource, PacedSource, Source, expand_sources, open_live
+from mien.wording import count
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
 
@@ -299,7 +300,7 @@ def _nothing(text: str) -> None:
 
 def _summary(ended: Ended, say: Callable[[str], object]) -> None:
     rate = ended.frames / ended.seconds if ended.seconds else 0.0
-    line = f"{ended.frames} frames in {ended.seconds:.1f} s, {rate:.1f} a second"
+    line = f"{count(ended.frames, 'frame')} in {ended.seconds:.1f} s, {rate:.1f} a second"
     if ended.dropped:
         line += f", {ended.dropped} passed over"
     say(line)

@@ -22,6 +22,7 @@ from mien.outputs.text import appearance, describe
 from mien.pipeline import Analyzer, Options, check_tasks
 from mien.scene import Scene
 from mien.stages.sources import VIDEO_SUFFIXES, Source, expand_sources, open_source, source_kind
+from mien.wording import count, nothing
 
 
 class Output(Protocol):
@@ -183,7 +184,7 @@ class _Words:
     def _summary(self, last: Scene) -> str:
         counts = [*self._seen.most_common(), *self._read.most_common()]
         shares = "; ".join(f"{what} {count / self._frames:.0%}" for what, count in counts)
-        return f"{self._frames} frames up to {last.time_s:.1f} s: {shares or 'no face and no hand'}"
+        return f"{count(self._frames, 'frame')} up to {last.time_s:.1f} s: {shares or nothing(last.models)}"
 
 
 def _steps(source: Source, every: int) -> int | None:

@@ -18,6 +18,7 @@ from mien.cli.data.reading import table_lines, watched
 from mien.errors import InputError, MienError, MissingExtra, ModelError
 from mien.files import WritePlan, descriptor_of, write_whole
 from mien.models.artifact import load_artifact, zoo_names
+from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -144,7 +145,7 @@ def _measured(subjects: list[str], question: _Question, problems: Problems) -> t
             "rounds": question.rounds,
             "threads": 1,
             "clock": CLOCK,
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "machine": f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'core')}",
         },
     }
 
@@ -202,7 +203,7 @@ def _peer(path: Path) -> ModelFacts:
     known = peer_facts(path)
     notes = known.notes
     if known.ms_1 is not None or known.ms_32 is not None:
-        threads = "" if known.threads is None else f", on {known.threads} thread{'s' * (known.threads != 1)}"
+        threads = "" if known.threads is None else f", on {count(known.threads, 'thread')}"
         notes += (f"Its times are from {path.with_suffix('.json').name}{threads}: not measured in this run.",)
     return ModelFacts(
         name=" ".join(filter(None, (known.name or path.name, known.version))),
@@ -281,15 +282,14 @@ class _Reader:
 def _say_notes(rows: list[ModelRow], facts: dict[str, Any]) -> None:
     data = facts["data"]
     whose = "the FER+ plurality" if data["labels"] == "ferplus" else "its own labels"
-    counts = sorted({row.samples for row in rows})
-    sys.stderr.write(
-        f"mien: {data['source']}, {data['split']}, by {whose}: {' to '.join(f'{n:,}' for n in counts)} samples.\n"
-    )
+    fewest, most = min(row.samples for row in rows), max(row.samples for row in rows)
+    told = f"{fewest:,} to {count(most, 'sample')}" if fewest < most else count(most, "sample")
+    sys.stderr.write(f"mien: {data['source']}, {data['split']}, by {whose}: {told}.\n")
     if any(row.facts.kind == "model" and row.facts.ms_1 is not None for row in rows):
         times = facts["times"]
         sys.stderr.write(
-            f"mien: times are {times['clock']} of the network alone, medians of {times['rounds']} rounds in turn, one "
-            f"thread, on {times['machine']}.\n"
+            f"mien: times are {times['clock']} of the network alone, medians of {count(times['rounds'], 'round')} in "
+            f"turn, one thread, on {times['machine']}.\n"
         )
     for caveat in data["caveats"]:
         sys.stderr.write(f"mien: note: {caveat}\n")

@@ -15,6 +15,7 @@ from rich.table import Table
 from mien.errors import MissingExtra
 from mien.files import WritePlan, write_whole
 from mien.labels import label_set
+from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.train.networks.summary import Layer, Summary
@@ -136,7 +137,7 @@ def _is_other(facts: dict[str, Any]) -> bool:
 def _other(measured: dict[str, Any]) -> str:
     what, score = f"our figure is for {measured['ref']}", measured.get("author_score")
     if "planned" in measured:
-        what += f" after {measured['epochs']} of {measured['planned']} epochs"
+        what += f" after {measured['epochs']} of {count(measured['planned'], 'epoch')}"
     return f"{what}, where the author has {_percent(score)}" if score else what
 
 

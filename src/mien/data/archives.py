@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mien.errors import UnreadableMedia
+from mien.wording import count
 
 _DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, OSError)
 
@@ -84,7 +85,7 @@ def _only_table(path: Path, names: list[str]) -> str:
         tables = [name for name in tables if PurePosixPath(name).name == "fer2013.csv"] or tables
     if len(tables) != 1:
         raise UnreadableMedia(
-            f"{path} holds {len(tables) or 'no'} CSV files ({', '.join(tables[:3]) or 'none'}); "
+            f"{path} holds {count(len(tables), 'CSV file')} ({', '.join(tables[:3]) or 'none'}); "
             "unpack it and give the one you mean"
         )
     return tables[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mien import wording
 from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, natural_key
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import PICTURE_SUFFIXES, Listed, Listing, OnProblem, raise_problem
@@ -121,7 +122,7 @@ def split_by_number(listing: Listing, *, first: int = FIRST) -> Listing:
     for folder, count in seen.items():
         if count <= first:
             raise DataError(
-                f"{listing.source}/{folder} has {count:,} picture{'s' * (count != 1)}, so the first {first:,} leave "
+                f"{listing.source}/{folder} has {wording.count(count, 'picture')}, so the first {first:,} leave "
                 "none for validation; say another number with --first"
             )
     groups = {split: {picture.group for picture in pictures if picture.split == split} for split in SPLITS}

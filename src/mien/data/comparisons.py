@@ -8,6 +8,7 @@ from mien.data import figures, findings
 from mien.data.duplicates import Duplicates
 from mien.data.findings import Agreement
 from mien.data.sections import Look
+from mien.wording import count
 
 _COPIES_SHOWN = 12
 _PAIRS_ACROSS = 6
@@ -47,7 +48,7 @@ def copies(look: Look, duplicates: Duplicates) -> None:
         )
     if "train" in look.splits and "test" in look.splits:
         leaked = duplicates.across_splits(near=False)["test"]["train"]
-        look.found.append(f"{findings.pictures(leaked, 'test')} equal{'s' * (leaked == 1)} a training picture")
+        look.found.append(f"{count(leaked, 'test picture')} equal{'s' * (leaked == 1)} a training picture")
     _show_copies(look, duplicates, near=False)
     _show_copies(look, duplicates, near=True)
 
@@ -77,7 +78,7 @@ def _show_copies(look: Look, duplicates: Duplicates, *, near: bool) -> None:
             title=f"{kind}, left and right, with the split and label of each",
         ),
         name="near-copies" if near else "equal-copies",
-        caption=f"{kind}: {len(shown)} of {len(pairs):,} pairs, drawn at random, those with two labels first. "
+        caption=f"{kind}: {len(shown)} of {count(len(pairs), 'pair')}, drawn at random, those with two labels first. "
         "The first line is the left picture, the second the right one."
         f"{_NEAR_MEANS if near else ''}",
     )
@@ -93,9 +94,9 @@ def votes(look: Look) -> None:
     sentence = findings.agreement_of_labels(agreement, look.splits, look.labels)
     look.found.append(sentence)
     page.paragraph(
-        f"Compared is each label with the class that alone has most votes. Left out are {agreement.tied:,} pictures "
-        f"with a tie and {agreement.unvoted:,} without a vote for one of the classes; votes for anything else do "
-        "not count."
+        "Compared is each label with the class that alone has most votes. Left out: "
+        f"{count(agreement.tied, 'picture')} with a tie and {agreement.unvoted:,} without a vote for one of the "
+        "classes; votes for anything else do not count."
     )
     total = np.maximum(agreement.matrix.sum(axis=1, keepdims=True), 1)
     shares = agreement.matrix / total

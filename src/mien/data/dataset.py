@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien import wording
 from mien.errors import DataError, UnreadableMedia
 from mien.files import PartFile, output_error
 from mien.labels import LABEL_SETS, LabelSet
@@ -69,11 +70,13 @@ class Dataset:
         count = len(self.samples)
         for name, column in self._columns().items():
             if len(column) != count:
-                raise DataError(f"a data set of {count} samples came with {len(column)} {name}")
+                raise DataError(f"a data set of {wording.count(count, 'sample')} came with {len(column)} {name}")
         if count and not (self.labels.min() >= 0 and self.labels.max() < len(self.label_set)):
             raise DataError(f"labels lie between 0 and {len(self.label_set) - 1} for {self.label_set.name}")
         if self.votes is not None and self.votes.shape[1:] != (len(self.label_set),):
-            raise DataError(f"votes have {len(self.label_set)} columns, one a label; got {self.votes.shape}")
+            raise DataError(
+                f"votes have {wording.count(len(self.label_set), 'column')}, one a label; got {self.votes.shape}"
+            )
         for split in np.unique(self.split):
             if split not in SPLITS:
                 raise DataError(f"a split is one of {', '.join(SPLITS)}, got {str(split)!r}")

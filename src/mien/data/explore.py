@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mien import wording
 from mien.data import comparisons, sections
 from mien.data.dataset import Dataset
 from mien.data.duplicates import find_duplicates
@@ -56,8 +57,8 @@ def _first(look: Look, findings: tuple[str, ...]) -> Page:
     count, height, width, *channels = dataset.samples.shape
     sizes = ", ".join(f"{split} {sum(counts.values()):,}" for split, counts in dataset.counts().items())
     about = (
-        f"{dataset.source or 'Data set'}: {count:,} pictures of {width} x {height} pixels, "
-        f"{'RGB' if channels else 'grey'}, {len(look.labels)} classes; {sizes}."
+        f"{dataset.source or 'Data set'}: {wording.count(count, 'picture')} of {width} x {height} pixels, "
+        f"{'RGB' if channels else 'grey'}, {wording.count(len(look.labels), 'class')}; {sizes}."
     )
     page = Page(look.origin.title, about=about)
     for caveat in dataset.caveats:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien import wording
 from mien.data.archives import fields_of, table_lines
 from mien.data.dataset import Dataset
 from mien.data.ferplus import Votes, relabelled
@@ -139,7 +140,8 @@ class _Rows:
             raise DataError(f"{path} has no {'good ' if count else ''}rows; FER2013 has 35,887")
         if votes is not None and len(votes.distribution) != count:
             raise DataError(
-                f"{path} has {count} rows but FER+ has {len(votes.distribution)}; both list the same images"
+                f"{path} has {wording.count(count, 'row')} but FER+ has {len(votes.distribution):,}; both list the "
+                "same images"
             )
         rows, labels, splits = zip(*self._good, strict=True)
         positions = np.array(rows) - 1
@@ -178,7 +180,7 @@ class _Rows:
 def _problem(fields: Sequence[str], columns: Sequence[str], places: Sequence[int]) -> str:
     """What is wrong with a row besides its pixels; empty when nothing is."""
     if len(fields) != len(columns):
-        return f"has {len(fields)} column{'s' * (len(fields) != 1)} instead of {len(columns)}"
+        return f"has {wording.count(len(fields), 'column')} instead of {len(columns)}"
     emotion, usage = fields[places[0]], fields[places[2]]
     if emotion not in _EMOTION_CODES:
         return f"has the emotion {emotion!r}, not a number from 0 to 6"
@@ -201,7 +203,7 @@ def _images(texts: Sequence[str]) -> tuple[NDArray[np.uint8], list[str]]:
         words = text.split()
         bad = next((word for word in words if word not in _BYTE), None)
         if len(words) != _PIXELS:
-            problems.append(f"has {len(words)} pixels instead of {_PIXELS}")
+            problems.append(f"has {wording.count(len(words), 'pixel')} instead of {_PIXELS:,}")
         elif bad is not None:
             problems.append(f"has the pixel {bad!r}, not a number from 0 to 255")
         else:

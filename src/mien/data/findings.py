@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien import wording
 from mien.data.dataset import SPLITS, Dataset
 from mien.pixels.headers import picture_kind, read_header
 
@@ -99,8 +100,8 @@ def redundancy(equal: int, near: int) -> str:
     """How many pictures could go while one of each set of copies stays: of equal ones, and of equal or near ones."""
     if not near:
         return "No picture is a copy of another"
-    exact = f"{equal:,} pictures are redundant exact copies" if equal else "No picture equals another"
-    return f"{exact}; {near:,} are redundant when near copies count too"
+    exact = wording.count(equal, "redundant exact copy") if equal else "No picture equals another"
+    return f"{exact}; {near:,} redundant when near copies count too"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +173,8 @@ def balance_of_groups(names: list[str], counts: NDArray[np.int64], labels: tuple
     """How much the largest group has, and whether a group lacks a class."""
     if len(names) == 1:
         return f"All pictures are of one group, {names[0]}: how a model does on others cannot be told from them"
-    largest = f"{names[0]} has {percent(counts[0].sum() / counts.sum())} of the pictures of {len(names)} groups"
+    groups = wording.count(len(names), "group")
+    largest = f"{names[0]} has {percent(counts[0].sum() / counts.sum())} of the pictures of {groups}"
     used = counts.sum(axis=0) > 0
     lacking = [(names[g], labels[i]) for g, i in np.argwhere(counts == 0) if used[i]]
     if not lacking:
@@ -213,11 +215,6 @@ def spread_of_sizes(sizes_hw: Counter[tuple[int, int]]) -> str:
 
 def _capital(label: str) -> str:
     return f"{label[:1].upper()}{label[1:]}"
-
-
-def pictures(count: int, kind: str = "") -> str:
-    """So many pictures, e.g. "1 picture", "288 test pictures"."""
-    return f"{count:,} {kind}{' ' * bool(kind)}picture{'s' * (count != 1)}"
 
 
 def percent(share: float) -> str:

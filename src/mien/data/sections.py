@@ -11,6 +11,7 @@ import numpy as np
 from mien.data import figures, findings
 from mien.data.dataset import Dataset
 from mien.page import Page
+from mien.wording import count
 
 _SAMPLES_A_CLASS = 12
 _MEANS_ACROSS = (7, 9)
@@ -107,12 +108,11 @@ def missing(look: Look) -> None:
         rows.append(("pictures without a vote for one of the classes", int((dataset.votes.sum(axis=1) == 0).sum())))
     if dataset.not_a_face is not None:
         rows.append(("pictures that raters marked as no face", int(dataset.not_a_face.sum())))
-        look.found.append(f"Raters saw no face in {findings.pictures(int(dataset.not_a_face.sum()))}")
+        look.found.append(f"Raters saw no face in {count(int(dataset.not_a_face.sum()), 'picture')}")
     if blank:
-        look.found.append(f"{blank:,} picture{'s have' if blank > 1 else ' has'} one single shade and show nothing")
+        look.found.append(f"{count(blank, 'picture')} with one single shade, which shows nothing")
     if problems:
-        many = len(problems) != 1
-        look.found.append(f"{len(problems):,} row{'s' * many} or file{'s' * many} could not be read")
+        look.found.append(f"{count(len(problems), 'row or file', 'rows or files')} could not be read")
     page.table(("missing", "number"), rows, caption="Missing values")
     page.bullets(problems[:_PROBLEMS_SHOWN])
 
@@ -145,7 +145,7 @@ def samples(look: Look) -> None:
         caption=f"Up to {_SAMPLES_A_CLASS} pictures of each class, drawn at random with the seed {look.origin.seed}.",
     )
     means = [dataset.samples[of_class[i]].mean(axis=0, dtype=np.float64).round().astype(np.uint8) for i in there]
-    captions = [f"{look.labels[i]}\n{len(of_class[i]):,} pictures" for i in there]
+    captions = [f"{look.labels[i]}\n{count(len(of_class[i]), 'picture')}" for i in there]
     page.figure(
         figures.picture_captions(
             means,

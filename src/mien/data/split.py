@@ -9,6 +9,7 @@ import numpy as np
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError, MissingExtra
+from mien.wording import count
 
 
 def split_at_random(
@@ -34,7 +35,7 @@ def split_at_random(
     grouped = bool((sizes > 1).any())
     if grouped and not i_know:
         raise DataError(
-            f"{dataset.source or 'The data set'} has samples of {len(names)} group{'s' * (len(names) > 1)} "
+            f"{dataset.source or 'The data set'} has samples of {count(len(names), 'group')} "
             f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); split at random, "
             "pictures of the same one lie in train and in test, and figures prove nothing. "
             "Split by group, or say --i-know and every report will say it too"
@@ -47,7 +48,9 @@ def split_at_random(
         try:
             rest, drawn = train_test_split(rest, test_size=fraction, random_state=seed)
         except ValueError as exc:
-            raise DataError(f"{len(dataset)} samples cannot be split by the fractions {fractions}: {exc}") from exc
+            raise DataError(
+                f"{count(len(dataset), 'sample')} cannot be split by the fractions {fractions}: {exc}"
+            ) from exc
         split[drawn] = part
     caveats = dataset.caveats
     if grouped:

@@ -18,6 +18,7 @@ from mien.errors import InputError, UnknownName
 from mien.outputs.events import event_json
 from mien.resource import Resource
 from mien.scene import Event
+from mien.wording import count
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class EventCommand(Resource):
             self._waiting.clear()
             if self._process is not None:
                 _kill(self._process)
-        self._say(f"was still busy at the end and was stopped; {left} more events were waiting for it")
+        self._say(f"was still busy at the end and was stopped; {count(left, 'more event')} waiting for it")
         self._thread.join(_KILL_S)
 
     def _work(self) -> None:

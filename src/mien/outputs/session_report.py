@@ -63,7 +63,7 @@ def session_report(
         _add_overview(page, parts, videos, session.labels)
     longest = sorted(sorted(range(len(videos)), key=lambda i: -videos[i].recorded_s)[:MOST_SECTIONS])
     if len(videos) > len(longest):
-        page.paragraph(f"The {len(longest)} longest of {len(videos):,} videos have a section each.")
+        page.paragraph(f"The {len(longest)} longest of {count(len(videos), 'video')} have a section each.")
     for number, i in enumerate(longest, 1):
         _add_video(page, videos[i], session.labels, name=str(number), with_runs=events is None)
         if on_step is not None:
@@ -94,7 +94,7 @@ def _add_overview(page: Page, parts: Sequence[Stretch], videos: Sequence[Stretch
     page.heading("Overview")
     page.table(OVERVIEW, [overview_row(part) for part in parts[:MOST_SOURCES]])
     if len(parts) > MOST_SOURCES:
-        page.paragraph(f"{len(parts) - MOST_SOURCES:,} more sources are counted, but not listed.")
+        page.paragraph(f"Counted, but not listed: {count(len(parts) - MOST_SOURCES, 'more source')}.")
     if len(videos) > 1:
         for task in TASKS:
             each = [shares(part, part.of(task), len(labels)).seconds.sum(axis=0) for part in videos]
@@ -117,7 +117,7 @@ def _add_video(page: Page, part: Stretch, labels: tuple[str, ...], *, name: str,
         page.table(header, rows, caption=f"By {who}, longest in view first")
         if len(found.tracks) > MOST_ROWS:
             rest = duration(float(found.seconds[MOST_ROWS:].sum()))
-            page.paragraph(f"{len(found.tracks) - MOST_ROWS:,} more, together in view for {rest}, are not listed.")
+            page.paragraph(f"Not listed: {len(found.tracks) - MOST_ROWS:,} more, together in view for {rest}.")
     if with_runs and len(part.seen.frame):
         page.paragraph(
             "Events, counted from the records: each unbroken run of frames in which one face or hand shows the same "
@@ -175,7 +175,7 @@ def _add_runs(page: Page, found: Runs) -> None:
 def _add_frames(page: Page, part: Stretch, name: str) -> None:
     page.table(("frames", ""), frame_rows(part), caption="Frames")
     if part.setbacks:
-        page.note(f"The time goes back {part.setbacks} times in these records; it was taken to go on there.")
+        page.note(f"The time goes back {count(part.setbacks, 'time')} in these records; it was taken to go on there.")
     pauses = part.pauses_s
     whole = part.end_s - part.begin_s
     bins = max(1, min(_RATE_BINS, part.frames // 10, int(whole)))
@@ -200,4 +200,4 @@ def _add_photos(page: Page, photos: Sequence[Stretch], labels: Sequence[str]) ->
             page.table((many, "count", "share"), rows, caption=f"{many.title()} in {count(len(photos), 'photo')}")
     page.table(("photo", "faces", "hands"), photo_rows(photos[:MOST_SOURCES], labels))
     if len(photos) > MOST_SOURCES:
-        page.paragraph(f"{len(photos) - MOST_SOURCES:,} more photos are counted above, but not listed.")
+        page.paragraph(f"Counted above, but not listed: {count(len(photos) - MOST_SOURCES, 'more photo')}.")

@@ -31,7 +31,7 @@ def overview_row(part: Stretch) -> Row:
         "-" if part.is_photo else duration(part.recorded_s),
         "-" if part.is_photo else f"{part.frames_a_second:.1f}",
         *(percent(part.frames_without(task), part.frames_asked(task)) for task in TASKS),
-        *(f"{part.tracks(task):,}" for task in TASKS),
+        *(f"{part.tracks(task):,}" if part.frames_asked(task) else "-" for task in TASKS),
     )
 
 
@@ -97,7 +97,8 @@ def frame_rows(part: Stretch) -> list[Row]:
     """Which frames there are, and what they lack."""
     lost = part.pauses_s[:, 1]
     faces, hands = (part.of(task) for task in TASKS)
-    most = [int(np.bincount(seen.frame).max()) if len(seen.frame) else 0 for seen in (faces, hands)]
+    found = [str(np.bincount(seen.frame).max()) if len(seen.frame) else "0" for seen in (faces, hands)]
+    most = [number if part.frames_asked(task) else "-" for number, task in zip(found, TASKS, strict=True)]
     passed = part.passed_over
     return [
         ("frames looked at", f"{part.frames:,}"),
@@ -128,7 +129,11 @@ def photo_totals(task: str, photos: Sequence[Stretch], labels: Sequence[str]) ->
 
 def photo_rows(photos: Sequence[Stretch], labels: Sequence[str]) -> list[Row]:
     """What each photo shows."""
-    return [(part.name, *(still(task, part.of(task), labels) for task in TASKS)) for part in photos]
+
+    def cell(part: Stretch, task: str) -> str:
+        return still(task, part.of(task), labels) if part.frames_asked(task) else "not looked for"
+
+    return [(part.name, *(cell(part, task) for task in TASKS)) for part in photos]
 
 
 def _what(task: str, label: int, labels: Sequence[str]) -> str:

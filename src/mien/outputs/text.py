@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mien.scene import Face, Hand, Scene
+from mien.wording import count, nothing
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _EACH_UP_TO = 3
@@ -21,16 +22,17 @@ def appearance(label: str) -> str:
 def describe(scene: Scene) -> str:
     """One line on a scene, e.g. "2 faces: one looks happy (91 %), one is hard to read; 1 right hand".
 
-    Up to three faces or hands are told one by one, in the scene's order; more of them are counted by label.
+    Up to three faces or hands are told one by one, in the scene's order; more of them are counted by label. Of nothing
+    it is said that what was looked for is absent: "no hand" where nobody looked for faces.
     """
     parts = [_faces(scene.faces)] if scene.faces else []
     parts += [_hands(scene.hands)] if scene.hands else []
-    return "; ".join(parts) or "no face and no hand"
+    return "; ".join(parts) or nothing(scene.models)
 
 
 def _faces(faces: Sequence[Face]) -> str:
     read = [face for face in faces if face.reading is not None]
-    title = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+    title = count(len(faces), "face")
     if not read:
         return title
     if len(faces) == 1:
@@ -57,7 +59,7 @@ def _hands(hands: Sequence[Hand]) -> str:
     if len(hands) == 1:
         title = f"1 {hands[0].side} hand"
         return f"{title}: {_shape(hands[0])}" if read else title
-    title = f"{len(hands)} hands"
+    title = count(len(hands), "hand")
     if not read:
         return title
     if len(read) <= _EACH_UP_TO:

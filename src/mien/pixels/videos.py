@@ -205,7 +205,7 @@ def _check_whole(plan: _Plan, count: int, end_s: float) -> None:
         whole = length_s - end_s <= max(_TOLERANCE_S, _TOLERANCE_PART * length_s)
     if not whole:
         raise UnreadableMedia(
-            f"{plan.name} breaks off: {count} of {plan.announced} announced frames could be read; "
-            "they are kept, get a whole copy for the rest."
+            f"{plan.name} breaks off: {count} of {plan.announced} announced frames could be read "
+            "and kept; get a whole copy for the rest."
         )
     _log.debug("%s: %d of %d announced frames, nothing missing", plan.name, count, plan.announced)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien import wording
 from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.train.calibrate import fitted_temperature
@@ -144,7 +145,7 @@ def answers_of_predictions(predictions: Predictions, dataset: Dataset, split: st
         predicted = np.where(outside, p.argmax(axis=1), predicted)
     missing = int((predicted == NO_ANSWER).sum())
     if missing:
-        notes += (f"{missing} of {len(predicted)} samples got no answer; they count as wrong.",)
+        notes += (f"{missing} of {wording.count(len(predicted), 'sample')} got no answer, which counts as wrong.",)
     return Answers(part=match.part, left_out=match.left_out, predicted=predicted, probabilities=p, notes=notes)
 
 
@@ -171,8 +172,8 @@ def _matched(labels: Sequence[str], part: Dataset) -> _Match:
     if missing:
         part = part.without(missing)
         notes.append(
-            f"The subject cannot say {', '.join(missing)}: {count - len(part)} of {count} samples with such labels are "
-            "left out of every figure but one, in which they count as wrong."
+            f"The subject cannot say {', '.join(missing)}: samples with such labels ({count - len(part)} of {count}) "
+            "are left out of every figure but one, in which they count as wrong."
         )
     if extra:
         notes.append(
@@ -196,7 +197,7 @@ def _temperature(
     match = _matched(subject.labels, dataset.part("validation"))
     return (
         fitted_temperature(subject.logits(match.part.samples)[:, match.columns], match.part.labels),
-        f"fitted on the validation split ({len(match.part)} samples)",
+        f"fitted on the validation split ({wording.count(len(match.part), 'sample')})",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mien import wording
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
 from mien.train.card_words import (
@@ -68,7 +69,7 @@ def card_text(manifest: Manifest, facts: CardFacts) -> str:
         "Factors": FACTORS[kind],
         "Metrics": _metrics(manifest, facts),
         "Evaluation data": _evaluation_data(manifest.scores),
-        "Training data": f"{facts.train_samples:,} training samples. {TRAINING_DATA[kind]}",
+        "Training data": f"{wording.count(facts.train_samples, 'training sample')}. {TRAINING_DATA[kind]}",
         "Quantitative analyses": _analyses(scores),
         "Ethical considerations": ETHICS if manifest.task == "emotion" else HAND_ETHICS,
         "Caveats and recommendations": "\n".join(filter(None, (_confusions(scores), caveats))),

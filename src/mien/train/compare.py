@@ -11,6 +11,7 @@ from typing import Any
 from mien.errors import InputError, RecipeError, UnknownName
 from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, changes_of, load_recipe, recipe_from_dict
 from mien.train.subjects import Curves, read_curves, read_json
+from mien.wording import count
 
 METRICS_FILE = "metrics.json"
 UNKNOWN = "-"
@@ -223,6 +224,6 @@ def _measured(evaluation: dict[str, Any], *, without_copies: bool = False) -> Me
     chosen = figures["without_copies"] if without_copies else figures
     return Measured(
         accuracy=float(chosen["accuracy"]),
-        on=f"{data['split']}, {chosen['samples']:,} samples",
+        on=f"{data['split']}, {count(chosen['samples'], 'sample')}",
         command=str(evaluation["command"]),
     )

@@ -9,6 +9,7 @@ from mien.page import Page
 from mien.train.compare import UNKNOWN, Entry, Measured
 from mien.train.figures import percent
 from mien.train.subjects import Curves
+from mien.wording import count
 
 COMPARISON = (
     "name",
@@ -109,7 +110,7 @@ def comparison_page(entries: Sequence[Entry]) -> Page:
     """The table, and the curves of all runs side by side."""
     from mien.train.report_figures import compared_curves_figure
 
-    page = Page("Comparison", about=f"{len(entries)} runs and evaluations.")
+    page = Page("Comparison", about=f"{count(len(entries), 'run or evaluation', 'runs and evaluations')}.")
     page.heading("Figures")
     page.table(COMPARISON, comparison_rows(entries))
     curves = _distinct(entries)

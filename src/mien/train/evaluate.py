@@ -27,6 +27,7 @@ from mien.train.figures import (
 )
 from mien.train.scores import answer_matrix, answer_scores, score_intervals, summary_scores, top_2_accuracy
 from mien.train.subjects import About
+from mien.wording import count
 
 FORMAT = 1
 """Form of metrics.json."""
@@ -161,7 +162,7 @@ def _facts(answers: Answers, dataset: Dataset, circumstances: Circumstances) -> 
         "command": circumstances.command,
         "seed": circumstances.seed,
         "versions": {"mien": __version__, "python": platform.python_version(), **_versions()},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'core')}",
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
 

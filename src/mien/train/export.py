@@ -31,6 +31,7 @@ from mien.train.runs import trained_network
 from mien.train.score_list import COVERAGE, certain_figures, measured_at
 from mien.train.scores import precise_threshold, risk_coverage, summary_scores
 from mien.train.subjects import onnx_parameters, prepared
+from mien.wording import count
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -230,13 +231,13 @@ def _threshold(
     threshold = precise_threshold(confidence, right, precision=export.precision, certainty=export.certainty)
     if threshold is None:
         raise ModelError(
-            f"No confidence makes answers right in {percent(export.precision)} of cases on these {len(labels):,} "
-            "validation samples; lower export.precision, or set it to 0 to take export.threshold"
+            f"No confidence makes answers right in {percent(export.precision)} of cases on the validation split "
+            f"({count(len(labels), 'sample')}); lower export.precision, or set it to 0 to take export.threshold"
         )
     coverage, accuracy = risk_coverage(confidence, right).at(threshold)
     return threshold, (
         f"An answer with a confidence below {threshold:g} is uncertain: from there on at least "
-        f"{percent(export.precision)} of the answers to the {len(labels):,} validation samples are right with "
+        f"{percent(export.precision)} of the answers to the {count(len(labels), 'validation sample')} are right with "
         f"{percent(export.certainty)} certainty (exact binomial bound). {percent(coverage)} of their answers are not "
         f"uncertain, and {percent(accuracy or 0.0)} of these are right."
     )
@@ -255,7 +256,7 @@ def _scores(
             value=round(value, 4),
             data=validation.source,
             split="validation",
-            protocol=f"{len(validation)} samples, one view; the checkpoint was watched on them",
+            protocol=f"{count(len(validation), 'sample')}, one view; the checkpoint was watched on them",
             command=command,
         )
         for metric, value in figures.items()

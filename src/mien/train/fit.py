@@ -31,6 +31,7 @@ from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
 from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
 from mien.train.runs import run_recipe, start_from_runs
+from mien.wording import count
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -183,8 +184,8 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
     devices = options.devices * options.nodes
     if len(train) < 2 * devices or (devices > 1 and len(train) < recipe.fit.batch * devices):
         raise DataError(
-            f"{len(train)} training samples are too few for batches of {recipe.fit.batch} on {devices} "
-            f"device{'s' * (devices > 1)}: batch norm needs two samples a batch"
+            f"{count(len(train), 'training sample')} {'is' if len(train) == 1 else 'are'} too few for batches of "
+            f"{recipe.fit.batch} on {count(devices, 'device')}: batch norm needs two samples a batch"
         )
     return counts
 
@@ -198,7 +199,7 @@ def _check_device(options: RunOptions) -> None:
         )
     there = torch.cuda.device_count()
     if options.devices > 1 and options.device != "cpu" and there and options.devices > there:
-        raise InputError(f"{options.devices} devices were asked for, {there} CUDA devices are here")
+        raise InputError(f"{options.devices} devices were asked for, here there are {count(there, 'CUDA device')}")
 
 
 def _precision(recipe: Recipe, options: RunOptions) -> Any:

@@ -12,6 +12,8 @@ from pathlib import Path
 import lightning as L
 import torch
 
+from mien.wording import count
+
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's malloc.h
 _KEPT_BELOW = 2**30
 _KEPT = 2**31 - 1
@@ -39,7 +41,7 @@ def what_trained(trainer: L.Trainer) -> str:
     """What trained, in words: the accelerator, or the number of processor cores torch used."""
     if trainer.strategy.root_device.type == "cuda":
         return f"{trainer.num_devices} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
-    return f"{torch.get_num_threads()} core{'s' * (torch.get_num_threads() > 1)} of {platform.machine()}"
+    return f"{count(torch.get_num_threads(), 'core')} of {platform.machine()}"
 
 
 def commit() -> str:

@@ -27,6 +27,7 @@ from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.files import write_whole
 from mien.labels import FERPLUS_COLUMNS, LABEL_SETS, LabelSet
 from mien.train.scores import NO_ANSWER
+from mien.wording import count
 
 _NAME, _TRUE, _PREDICTED, _CONFIDENCE = "name", "true", "predicted", "confidence"
 _OTHER_COLUMNS = (_NAME, _TRUE, _PREDICTED, _CONFIDENCE)
@@ -207,14 +208,14 @@ def in_order_of(predictions: Predictions, names: NDArray[np.str_], true: NDArray
         missing = [str(name) for name in names if str(name) not in where]
         if missing:
             raise InputError(
-                f"{what} has no row for {len(missing)} of {len(names)} samples of the split, the first is "
+                f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split, the first is "
                 f"{missing[0]!r}; name samples as the data set does, or leave out the column name and keep its order"
             )
         rows = np.array([where[str(name)] for name in names])
     elif len(predictions) != len(names):
         raise InputError(
-            f"{what} has {len(predictions)} rows, the split has {len(names)} samples; give one row a sample, "
-            "an empty one where there is no answer"
+            f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row a "
+            "sample, an empty one where there is no answer"
         )
     if predictions.true is not None:
         stated = predictions.true[rows]

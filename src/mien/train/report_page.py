@@ -20,6 +20,7 @@ from mien.train.report_figures import (
 from mien.train.report_grids import random_positions, samples_figure, worst_positions
 from mien.train.report_tables import count_rows, summary_rows
 from mien.train.scores import Reliability, reliability
+from mien.wording import count
 
 _SHOWN = 24
 
@@ -29,7 +30,7 @@ def report_page(evaluation: Evaluation) -> Page:
     data, about = evaluation.facts["data"], evaluation.about
     page = Page(
         f"{about.name} on {data['split']} of {data['source'] or 'the data'}",
-        about=f"Evaluation of a {about.kind} on {data['samples']:,} samples, made on {evaluation.facts['time']}.",
+        about=f"Evaluation of a {about.kind} on {count(data['samples'], 'sample')}, of {evaluation.facts['time']}.",
     )
     for note in evaluation.notes:
         page.note(note)
@@ -200,8 +201,8 @@ def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
     page.heading("Counted in other ways")
     page.table(("", "samples", "accuracy", "macro F1", "balanced accuracy"), count_rows(evaluation))
     page.paragraph(
-        f"Copies: {copies['equal_to_training']} samples equal a training sample of this data, every pixel alike, "
-        f"and {copies['repeated']} more equal an earlier sample of the split."
+        f"Copies: {count(copies['equal_to_training'], 'sample')} with the very pixels of a training sample of this "
+        f"data, and {copies['repeated']:,} more with those of an earlier sample of the split."
     )
     if "ferplus" in figures:
         agreement = figures["ferplus"]["labels_agree_with_votes"]
@@ -222,12 +223,12 @@ def _add_samples(page: Page, evaluation: Evaluation) -> None:
     page.figure(
         samples_figure(answers, chosen, confidence=False),
         name="samples",
-        caption=f"{len(chosen)} samples drawn by chance (seed {seed}), titled predicted (true): "
+        caption=f"{count(len(chosen), 'sample')} drawn by chance (seed {seed}), titled predicted (true): "
         f"✓ and a thin frame where right, ✗ and a thick dashed frame where wrong.{hands}",
     )
     if len(worst):
         page.heading("Worst errors")
-        caption = f"The {len(worst)} wrong answers of the highest confidence: predicted, confidence, (true).{hands}"
+        caption = f"The wrong answers of the highest confidence ({len(worst)}): predicted, confidence, (true).{hands}"
         page.figure(samples_figure(answers, worst, confidence=True), name="worst_errors", caption=caption)
 
 

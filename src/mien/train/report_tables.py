@@ -6,6 +6,7 @@ from typing import Any
 
 from mien.train.evaluate import Evaluation
 from mien.train.figures import percent
+from mien.wording import count
 
 _NAMES = {
     "accuracy": "accuracy",
@@ -33,7 +34,7 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     copies = figures["without_copies"]
     if copies["samples"]:
         low, high = copies["accuracy_95"]
-        name = f"accuracy without copies ({copies['samples']:,} samples)"
+        name = f"accuracy without copies ({count(copies['samples'], 'sample')})"
         rows.append((name, percent(copies["accuracy"], 2), _interval("accuracy", low, high)))
     rows.append(("always answering the most frequent label", percent(figures["most_frequent_label"], 2), ""))
     return rows

@@ -14,6 +14,7 @@ from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, 
 from mien.cli.data.reading import watched
 from mien.files import WritePlan
 from mien.labels import LETTERS
+from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -181,13 +182,13 @@ def _say(dataset: Dataset, root: Path, out: Path, folders: Mapping[str, str] | N
     """Print counts, signers, and where all is; without folders it is in one file."""
     signers = sorted(set(dataset.groups.tolist()))
     shown = ", ".join(signers[:_SIGNERS_SHOWN]) + (", ..." if len(signers) > _SIGNERS_SHOWN else "")
-    typer.echo(f"{root}: {len(dataset):,} pictures, {len(signers)} signer{'s' * (len(signers) != 1)} ({shown})")
+    typer.echo(f"{root}: {count(len(dataset), 'picture')}, {count(len(signers), 'signer')} ({shown})")
     typer.echo("\npictures by class and split")
     say_counts(dataset)
     typer.echo("\nwritten")
     for split, counts in dataset.counts().items():
         where = out if folders is None else out / folders.get(split, split)
-        typer.echo(f"  {split:<10}  {sum(counts.values()):>6,} pictures  {where}")
+        typer.echo(f"  {split:<10}  {count(sum(counts.values()), 'picture'):>15}  {where}")
     if folders is None:
         typer.echo(f"  shape {dataset.samples.shape}, uint8 RGB")
     say_caveats(dataset)

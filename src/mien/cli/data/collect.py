@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from mien import wording
 from mien.cli.data.overview import Problems, one_of
 from mien.errors import InputError, OutputError, UnreadableMedia
 
@@ -71,7 +72,8 @@ def collect(
             if collector.seen:
                 _say(collector, collection, label, who)
     if not collection.shots_of(label, who):
-        raise OutputError("Nothing was kept; give pictures that show one face or hand, near and sharp.")
+        one = "face" if checked == "emotion" else "hand"
+        raise OutputError(f"Nothing was kept; give pictures that show one {one}, near and sharp.")
 
 
 def _collect(collector: Collector, sources: Iterator[Source], limit: int | None, problems: Problems) -> None:
@@ -146,9 +148,8 @@ def _say(collector: Collector, collection: Collection, label: str, who: str) -> 
 
     looked_at, kept = sum(collector.seen.values()), collector.seen[KEPT]
     there = len(collection.shots_of(label, who))
-    typer.echo(
-        f"kept {kept:,} of {looked_at:,} pictures as {label} of {who}, {there:,} now in {collection.root / label}"
-    )
+    of_all = f"kept {kept:,} of {wording.count(looked_at, 'picture')}"
+    typer.echo(f"{of_all} as {label} of {who}, {there:,} now in {collection.root / label}")
     reasons = [f"{reason} {count:,}" for reason, count in collector.seen.most_common() if reason != KEPT]
     if reasons:
         typer.echo(f"left out: {', '.join(reasons)}")

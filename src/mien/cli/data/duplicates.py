@@ -14,6 +14,7 @@ import typer
 from mien.cli.data.overview import Problems
 from mien.cli.data.reading import read_dataset, table_lines, watched
 from mien.files import WritePlan, descriptor_of, write_whole
+from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.duplicates import Duplicates
@@ -90,7 +91,8 @@ def _sets(copies: Duplicates, *, near: bool) -> list[list[str]]:
 
 def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[str]:
     sizes, equal, near = facts["splits"], facts["equal"], facts["near"]
-    yield f"{facts['data']}: {sum(sizes.values()):,} pictures ({', '.join(f'{k} {v:,}' for k, v in sizes.items())})"
+    by_split = ", ".join(f"{split} {size:,}" for split, size in sizes.items())
+    yield f"{facts['data']}: {count(sum(sizes.values()), 'picture')} ({by_split})"
     yield ""
     yield from table_lines(
         ("", "equal", "equal or near"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from mien import wording
 from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.data.reading import table_lines, watched
 from mien.files import WritePlan
@@ -119,10 +120,14 @@ def _write(dataset: Dataset, out: Path, layout: str, overwrite: bool) -> None:
     for split, counts in dataset.counts().items():
         where = {"folders": out / split, "csv": out / f"{split}.csv", "packed": out}[layout]
         count = sum(counts.values())
-        typer.echo(f"  {split:<10}  {count:>6,} images, shape ({count}, {dataset.samples[0].size})  {where}")
+        typer.echo(
+            f"  {split:<10}  {wording.count(count, 'image'):>13}, shape ({count}, {dataset.samples[0].size})  {where}"
+        )
     if dataset.votes is not None and dataset.not_a_face is not None:
-        typer.echo(f"  FER+ votes of {int((dataset.votes.sum(axis=1) > 0).sum()):,} images; ", nl=False)
-        typer.echo(f"{int(dataset.not_a_face.sum()):,} images are marked as no face")
+        voted, strange = int((dataset.votes.sum(axis=1) > 0).sum()), int(dataset.not_a_face.sum())
+        typer.echo(
+            f"  FER+ votes of {wording.count(voted, 'image')}; marked as no face: {wording.count(strange, 'image')}"
+        )
     say_caveats(dataset)
 
 
@@ -131,10 +136,11 @@ def _say_table(csv: Path, table: Fer2013Table, *, by_raters: bool) -> None:
     from mien.data.fer2013 import USAGES
 
     dataset, rows, columns = table.dataset, table.rows, len(table.columns)
-    typer.echo(f"{csv}: {rows:,} rows, {columns} columns ({', '.join(table.columns)}), shape ({rows}, {columns})")
+    size = f"{wording.count(rows, 'row')}, {wording.count(columns, 'column')}"
+    typer.echo(f"{csv}: {size} ({', '.join(table.columns)}), shape ({rows}, {columns})")
     if len(dataset) < rows:
-        what = "have a label that more raters chose than any other" if by_raters else "are good"
-        typer.echo(f"  {len(dataset):,} rows {what}, {rows - len(dataset):,} left out")
+        what = "with a label that more raters chose than any other" if by_raters else "taken"
+        typer.echo(f"  {wording.count(len(dataset), 'row')} {what}, {rows - len(dataset):,} left out")
     typer.echo("\nmissing values")
     for line in table_lines(["column", "missing"], list(table.missing.items())):
         typer.echo(f"  {line}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from mien import wording
 from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.data.reading import watched
 from mien.errors import DataError, RefusedOutput
@@ -289,12 +290,13 @@ def _write(made: _Made, out: Path, layout: str, problems: Problems, overwrite: b
 def _say(made: _Made, source: Path, out: Path) -> None:
     dataset = made.dataset
     groups = len(set(dataset.groups.tolist()) - {""})
-    of_groups = f" of {groups:,} group{'s' * (groups != 1)}" if groups else ", no groups known"
+    of_groups = f" of {wording.count(groups, 'group')}" if groups else ", no groups known"
     kind = "copies of the files"
     if not made.files:
         height, width = dataset.samples.shape[1:3]
         kind = f"{height}x{width} {'rgb' if dataset.samples.ndim == 4 else 'grey'}"
-    typer.echo(f"{source} -> {out}: {len(dataset):,} pictures ({kind}){of_groups}, labels {dataset.label_set.name}")
+    pictures = f"{wording.count(len(dataset), 'picture')} ({kind}){of_groups}"
+    typer.echo(f"{source} -> {out}: {pictures}, labels {dataset.label_set.name}")
     say_counts(dataset)
     if made.left_out:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in made.left_out.most_common())

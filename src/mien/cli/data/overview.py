@@ -11,6 +11,7 @@ import typer
 from mien.cli.data.reading import table_lines
 from mien.data.dataset import Dataset
 from mien.errors import MienError, UnknownName
+from mien.wording import count
 
 _SHOWN = 20
 
@@ -42,7 +43,7 @@ class Problems:
     ) -> None:
         if self.count > _SHOWN:
             more = self.count - _SHOWN
-            sys.stderr.write(f"mien: and {more:,} more {self.what}{'s' * (more != 1)} like these.\n")
+            sys.stderr.write(f"mien: and {count(more, f'more {self.what}')} like these.\n")
         if self.count and error is None:
             raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mien.errors import MissingExtra
 from mien.train.networks.summary import Layer, Summary
+from mien.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def draw_network(summary: Summary, *, title: str, labels: tuple[str, ...]) -> Fi
         raise MissingExtra("data", exc.name or "matplotlib") from exc
     blocks = _blocks(summary)
     first = (f"input  {_shape(summary.input)}",)
-    last = tuple(textwrap.wrap(f"{len(labels)} labels: {', '.join(labels)}", 48))
+    last = tuple(textwrap.wrap(f"{count(len(labels), 'label')}: {', '.join(labels)}", 48))
     heights = [_height(lines) + _GAP for lines in (first, *(block.lines for block in blocks), last)]
     height = _HEAD + sum(heights)
     figure = Figure(figsize=(_WIDTH, height), facecolor="white")

@@ -1,0 +1,175 @@
+"""Figures and claims of the documents: what README, docs and cards say twice is the same, and is what was measured."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from mien.models.artifact import zoo_artifact
+
+ROOT = Path(__file__).resolve().parents[1]
+README, CONTRIBUTING = ((ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+DOCS = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")}
+NUMBER = re.compile(r"\d+(?:,\d{3})+|\d*\.?\d+")
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text.replace("**", ""))
+
+
+def _score(model: str, metric: str, where: str) -> float:
+    """The figure of a manifest; `where` is the split or the data set."""
+    found = [s.value for s in zoo_artifact(model).manifest.scores if s.metric == metric and where in (s.split, s.data)]
+    assert len(found) == 1, (model, metric, where)
+    return found[0]
+
+
+def _mean(metric: str) -> float:
+    values = [score.value for score in zoo_artifact("gesture_landmark").manifest.scores if score.metric == metric]
+    return sum(values) / len(values)
+
+
+def _holds(stated: str, value: float) -> bool:
+    """Whether a figure is the value, rounded to the digits that it is stated with."""
+    number = float(stated.replace(",", ""))
+    digits = len(stated.partition(".")[2])
+    return abs(number - value) <= 0.5 * 10**-digits + 1e-9
+
+
+OURS, RATERS = "emotion_residual", "emotion_ferplus"
+AT = {model: f"{zoo_artifact(model).manifest.threshold:g}" for model in (OURS, RATERS)}
+PERCENT = 100.0
+
+STATED = [
+    ("one view, seven classes | 69.5 %", [(OURS, "accuracy", "PrivateTest", PERCENT),
+     (OURS, "accuracy_low_95", "PrivateTest", PERCENT), (OURS, "accuracy_high_95", "PrivateTest", PERCENT)]),
+    ("| macro F1 | 0.67 |", [(OURS, "macro_f1", "PrivateTest", 1)]),
+    ("| calibration error (15 bins) | 0.03 at most |", [(OURS, "ece", "PrivateTest", 1)]),
+    ("their accuracy | 45 %, 90 % |", [(OURS, f"coverage_at_{AT[OURS]}", "PrivateTest", PERCENT),
+     (OURS, f"accuracy_at_{AT[OURS]}", "PrivateTest", PERCENT)]),
+    ("mean, PublicTest | 6 points at most |", [(OURS, "robustness_drop", "PublicTest", PERCENT)]),
+    ("| the same, averaged with the mirror image |", [(OURS, "accuracy_flip_averaged", "PrivateTest", PERCENT),
+     (OURS, "accuracy_flip_averaged", "PublicTest", PERCENT)]),
+    ("| accuracy against the FER+ plurality |", [(OURS, "accuracy_ferplus", "PrivateTest", PERCENT),
+     (OURS, "accuracy_ferplus", "PublicTest", PERCENT)]),
+    ("| macro F1, top-2 accuracy |", [(OURS, "macro_f1", "PrivateTest", 1),
+     (OURS, "top_2_accuracy", "PrivateTest", PERCENT), (OURS, "macro_f1", "PublicTest", 1),
+     (OURS, "top_2_accuracy", "PublicTest", PERCENT)]),
+    ("PrivateTest (3,376) | PublicTest (chosen on it) | |---|---|---| | accuracy (95 % interval) |",
+     [(RATERS, "accuracy", "PrivateTest", PERCENT), (RATERS, "accuracy_low_95", "PrivateTest", PERCENT),
+      (RATERS, "accuracy_high_95", "PrivateTest", PERCENT), (RATERS, "accuracy", "PublicTest", PERCENT)]),
+    ('| answers that are not "uncertain", their accuracy | 87', []),
+    ("| macro F1, calibration error (15 bins) |", [(RATERS, "macro_f1", "PrivateTest", 1),
+     (RATERS, "ece", "PrivateTest", 1), (RATERS, "macro_f1", "PublicTest", 1), (RATERS, "ece", "PublicTest", 1)]),
+    ("| accuracy lost to a camera's troubles, mean | |", [(RATERS, "robustness_drop", "PublicTest", PERCENT)]),
+    ("they are what most FER+ raters chose for", [(OURS, "labels_agree_ferplus", "PrivateTest", PERCENT)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "figures"), STATED, ids=lambda value: value[:40] if isinstance(value, str) else "")
+def test_figures_of_the_readme_are_those_of_the_manifests(
+    before: str, figures: list[tuple[str, str, str, float]]
+) -> None:
+    text = _flat(README)
+    assert text.count(before) == 1, before
+    stated = NUMBER.findall(text.split(before)[1])
+    for number, (model, metric, where, times) in zip(stated, figures, strict=False):
+        assert _holds(number, times * _score(model, metric, where)), f"{metric} on {where}: README says {number}"
+
+
+@pytest.mark.parametrize(("model", "heading"), [(OURS, "By class (F1, PrivateTest):"), (RATERS, "F1 on PrivateTest:")])
+def test_f1_of_every_label(model: str, heading: str) -> None:
+    sentence = _flat(README).split(heading)[1].split(". ")[0]
+    stated = dict(re.findall(r"(\w+) (\.\d+)", sentence))
+    labels = zoo_artifact(model).manifest.label_set
+    assert labels is not None
+    assert stated.keys() == set(labels.labels) - {"contempt"}
+    for label, number in stated.items():
+        assert _holds(number, _score(model, f"f1_{label}", "PrivateTest")), label
+
+
+def test_gestures_by_data_set_and_their_mean() -> None:
+    columns = ("four gestures, best answer", "four gestures recognised", "none recognised")
+    table = README.split("| left-out data set |")[1].split("\n\n")[0]
+    cells_of = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    rows = {name.split(" ")[0]: rest for name, _, *rest in cells_of}
+    assert set(rows) == {"asl_alphabet", "massey", "signer_b", "signer_c", "webcam", "mean"}
+    for name, cells in rows.items():
+        for metric, cell in zip(columns, cells, strict=False):
+            if NUMBER.search(cell):
+                value = _mean(metric) if name == "mean" else _score("gesture_landmark", metric, name)
+                assert _holds(NUMBER.findall(cell)[0], 100 * value), (name, metric)
+
+
+def test_sizes_and_thresholds() -> None:
+    for model in (OURS, RATERS):
+        size = zoo_artifact(model).model_path.stat().st_size
+        assert f"{size / 1e6:.1f} MB" == "3.6 MB", "README says it of both"
+    assert f"**Threshold.** {AT[OURS]} is" in DOCS["models.md"]
+    gesture = zoo_artifact("gesture_landmark").manifest.threshold
+    assert f'right and not "uncertain" ({gesture:g})' in README
+    assert f"The shipped threshold is {gesture:g}" in DOCS["models.md"]
+
+
+@pytest.mark.parametrize(
+    ("document", "pattern"),
+    [
+        ("data.md", r"([\d,]+) of ([\d,]+) stay"),
+        ("data.md", r"loads in ([\d.]+) s from the packed file"),
+        ("data.md", r"([\d.]+) s (?:from `fer2013.csv.xz` \(|from the `.csv.xz`, with at most )([\d]+) MB"),
+        ("live.md", r"306 MB after one minute, at most (\d+) MB later"),
+        ("live.md", r"first result \| ([\d.]+) s"),
+        ("models.md", r"shipped\*?\*?\) \| 71.6 % \| ([\d.]+) % \(([\d.]+) to ([\d.]+)\)"),
+        ("data.md", r"are what most FER\+ raters chose for ([\d.]+) % of PrivateTest"),
+    ],
+)
+def test_what_is_said_twice_is_the_same(document: str, pattern: str) -> None:
+    there = re.search(pattern, _flat(DOCS[document]))
+    assert there is not None, f"{document} no longer says {pattern}"
+    text = _flat(README)
+    for number in there.groups():
+        assert re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,])", text), f"{document} says {number}"
+
+
+def test_links_lead_somewhere() -> None:
+    texts = {ROOT / "README.md": README, ROOT / "CONTRIBUTING.md": CONTRIBUTING}
+    texts |= {ROOT / "docs" / name: text for name, text in DOCS.items()}
+    for path, text in texts.items():
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_tests_stand_where_contributing_says() -> None:
+    """Each test file has a room of the package, or the file, that it is named after."""
+    package, tests = ROOT / "src" / "mien", ROOT / "tests"
+    claim = "tests/ mirrors src/mien/ room for room" in _flat(CONTRIBUTING).replace("`", "")
+    assert claim
+    rooms = {path.parent.relative_to(package) for path in package.rglob("*.py")}
+    for path in tests.rglob("test_*.py"):
+        room = path.relative_to(tests).parent
+        assert room in rooms or room.name == "end_to_end", f"{path.relative_to(ROOT)} has no room in the package"
+
+
+def test_the_table_of_rooms_is_whole() -> None:
+    package = ROOT / "src" / "mien"
+    there = {path.stem for path in package.iterdir() if not path.name.startswith("_") and path.name != "py.typed"}
+    table = CONTRIBUTING.split("| room | holds |")[1].split("\n\n")[0]
+    told = {name.rstrip("/") for line in table.splitlines() for name in re.findall(r"`([\w/]+)`", line.split("|")[1])}
+    assert there - told == set()
+    assert told - there == set()
+
+
+def test_no_verb_is_missing_from_the_readme() -> None:
+    tree = ast.parse((ROOT / "src" / "mien" / "cli" / "main.py").read_text("utf-8"))
+    commands = {
+        str(node.args[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "command"
+        if node.args and isinstance(node.args[0], ast.Constant)
+    }
+    table = README.split("| verb | does |")[1].split("\n\n")[0]
+    missing = [name for name in commands if not re.search(rf"\b{name}\b", table)]
+    assert missing == []

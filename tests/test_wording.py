@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import ast
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import mien
+from mien.wording import count, nothing
+
+SOURCES = sorted(Path(mien.__file__).parent.rglob("*.py"))
+
+COUNTED = re.compile(
+    r"^ (?:\w+ )?(faces|hands|frames|images|pictures|photos|samples|epochs|rows|files|sources|classes|labels|runs|"
+    r"videos|persons|problems|shots|copies|devices|groups|signers|columns|cores|threads|rounds|pairs|events|seconds|"
+    r"models|steps|times|cameras|charts|splits|folders|sentences|answers)\b"
+)
+COUNT = re.compile(r"(^|[._])(n|count|number|frames|rows|rounds|found|left|more)$|len\(")
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "words"),
+    [
+        (0, "face", "0 faces"),
+        (1, "face", "1 face"),
+        (2, "bad row", "2 bad rows"),
+        (1, "bad row", "1 bad row"),
+        (1204, "frame", "1,204 frames"),
+        (3, "exact copy", "3 exact copies"),
+        (1, "class", "1 class"),
+        (2, "class", "2 classes"),
+    ],
+)
+def test_count(number: int, noun: str, words: str) -> None:
+    assert count(number, noun) == words
+
+
+def test_count_takes_an_odd_plural() -> None:
+    assert count(2, "row or file", "rows or files") == "2 rows or files"
+    assert count(1, "row or file", "rows or files") == "1 row or file"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        (("emotion",), "no face"),
+        (("gesture",), "no hand"),
+        (("gesture", "emotion"), "no face and no hand"),
+        ((), "no face and no hand"),
+    ],
+)
+def test_nothing_is_said_of_what_was_looked_for(tasks: tuple[str, ...], words: str) -> None:
+    assert nothing(tasks) == words
+
+
+def _plurals_after_numbers(path: Path) -> list[str]:
+    """f-strings in which a plural follows a value that may be one, e.g. `f"{len(faces)} faces"`."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        for value, after in pairwise(node.values):
+            is_text = isinstance(after, ast.Constant) and COUNTED.match(str(after.value))
+            if isinstance(value, ast.FormattedValue) and is_text and _may_be_one(value):
+                found.append(f"{path.name}:{node.lineno}: {ast.unparse(value)}{after.value!r}")
+    return found
+
+
+def _may_be_one(value: ast.FormattedValue) -> bool:
+    """Whether it is a count by its looks: a length, a number with thousands, or a name for one; no constant."""
+    text = ast.unparse(value.value)
+    is_grouped = value.format_spec is not None and ":," in ast.unparse(value)
+    return is_grouped or COUNT.search(text) is not None
+
+
+def test_numbers_and_plurals_meet_in_one_place() -> None:
+    strange = [line for path in SOURCES for line in _plurals_after_numbers(path)]
+    assert strange == [], "say it with mien.wording.count"
