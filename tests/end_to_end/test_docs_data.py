@@ -1,4 +1,4 @@
-"""The commands of docs/data.md, in the order of the page, as they stand there, on small made-up inputs of those names."""
+"""The commands of docs/data.md, in the order of the page, as they stand there, on small made-up inputs."""
 
 from __future__ import annotations
 
