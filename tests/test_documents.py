@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mien.models.artifact import zoo_artifact
+from mien.train.card_words import MEANINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 README, CONTRIBUTING = ((ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md"))
@@ -132,6 +133,16 @@ def test_what_is_said_twice_is_the_same(document: str, pattern: str) -> None:
     text = _flat(README)
     for number in there.groups():
         assert re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,])", text), f"{document} says {number}"
+
+
+@pytest.mark.parametrize("model", [OURS, RATERS, "gesture_landmark"])
+def test_cards_say_what_their_figures_mean_in_the_words_of_today(model: str) -> None:
+    meanings = dict(MEANINGS.values())
+    card = _flat(zoo_artifact(model).card)
+    told = [name for name in meanings if f"- {name}: " in card]
+    assert told
+    for name in told:
+        assert card.split(f"- {name}: ")[1].startswith(meanings[name].rstrip(".")), name
 
 
 def test_links_lead_somewhere() -> None:

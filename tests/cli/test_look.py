@@ -5,12 +5,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mien.labels import EMOTIONS_8
 from mien.models.artifact import load_artifact
 from mien.outputs.records import read_jsonl
-from mien.pixels.images import read_image
+from mien.outputs.video import VideoWriter
+from mien.pixels.images import read_image, write_image
 from mien.scene import Scene
 from mien.stages.sources import open_source
 
@@ -39,6 +41,21 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
     assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
     assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
     assert Scene.from_dict(record).to_dict() == record
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [("emotion", "no face"), ("gesture", "no hand"), ("emotion,gesture", "no face and no hand")],
+)
+def test_only_what_was_looked_for_is_said_to_be_missing(mien: Run, tmp_path: Path, task: str, words: str) -> None:
+    wall = np.full((120, 160, 3), 120, np.uint8)
+    write_image(tmp_path / "wall.png", wall)
+    with VideoWriter(tmp_path / "wall.mp4", 5.0, (120, 160)) as video:
+        for _ in range(2):
+            video.write(wall)
+    photo, clip = mien("look", tmp_path / "wall.png", tmp_path / "wall.mp4", "--task", task).out.splitlines()
+    assert photo == f"{tmp_path / 'wall.png'}: {words}"
+    assert clip == f"{tmp_path / 'wall.mp4'}: 2 frames up to 0.2 s: {words}"
 
 
 @pytest.mark.parametrize("tasks", [("emotion",), ("gesture",), ("emotion", "gesture")])

@@ -73,6 +73,13 @@ def test_models_lists_all_and_shows_a_card(mien: Run) -> None:
     assert "Out of scope" in card
 
 
+def test_doctor_says_what_may_use_the_network(mien: Run) -> None:
+    line = next(line for line in mien("doctor").out.splitlines() if line.split()[1] == "network")
+    assert "a stream whose address you give" in line
+    assert "mien train --weights hub" in line
+    assert "nothing else" not in line
+
+
 def test_doctor_finds_everything_well(mien: Run) -> None:
     ended = mien("doctor")
     assert ended.code == 0, ended.out

@@ -84,7 +84,10 @@ MEANINGS = {
         "accuracy without copies",
         "the same on samples that equal no training sample and no earlier one",
     ),
-    "accuracy_ferplus": ("accuracy by FER+", "the label is what most of the ten FER+ raters chose"),
+    "accuracy_ferplus": (
+        "accuracy by FER+",
+        "the label is the one that most of the ten FER+ raters chose, the first of equals",
+    ),
     "labels_agree_ferplus": ("labels by FER+", "how often the data's own labels are what most FER+ raters chose"),
     "macro_f1": ("macro F1", "F1 of each label, averaged: rare labels count as much as common ones"),
     "macro_f1_flip_averaged": ("macro F1, flip averaged", "the same for the mean of picture and mirror image"),
