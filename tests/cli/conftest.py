@@ -42,6 +42,7 @@ def mien(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         finally:
             # The command logs to the stderr of this test, which is closed after it.
             logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+            logging.getLogger("mien").setLevel(logging.NOTSET)  # `mien train` says more for the rest of its process
         caught = capfd.readouterr()
         return Ended(code, caught.out, caught.err)
 

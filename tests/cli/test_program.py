@@ -59,9 +59,11 @@ def test_what_the_demo_suggests_works_without_mien_on_the_path(tmp_path: Path) -
     script = Path(sys.executable).with_name("mien")
     nowhere = {**os.environ, "PATH": "/usr/bin:/bin"}
     for start in ([str(script)], [sys.executable, "-m", "mien"]):
-        done = subprocess.run([*start, "demo"], cwd=tmp_path, env=nowhere, capture_output=True, text=True, check=True)
+        cwd = tmp_path / str(len(start))
+        cwd.mkdir()
+        done = subprocess.run([*start, "demo"], cwd=cwd, env=nowhere, capture_output=True, text=True, check=True)
         _, _, suggested = done.stdout.partition("Next, try:\n")
         commands = [shlex.split(line) for line in suggested.splitlines()]
         assert [command[: len(start)] for command in commands] == [start] * 3
-        looked = subprocess.run(commands[1], cwd=tmp_path, env=nowhere, capture_output=True, text=True, check=True)
+        looked = subprocess.run(commands[1], cwd=cwd, env=nowhere, capture_output=True, text=True, check=True)
         assert looked.stdout.startswith('{"source": "mien-demo/people.png"')

@@ -147,6 +147,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    logging.getLogger("mien").setLevel(logging.NOTSET)  # `mien train` says more for the rest of its process
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.draw import draw_scene
 from mien.outputs.video import CODECS, VideoWriter
 from mien.scene import Scene
+from mien.wording import count
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 VIDEOS = (*CODECS, *ANIMATIONS)
@@ -106,7 +107,7 @@ class SavedMedium:
 def _checked(file: Path, sources: Sequence[tuple[Path, bool]]) -> Path:
     """The file, if it can take the sources."""
     if len(sources) != 1:
-        raise RefusedOutput(f"--save {file} is one file, and there are {len(sources)} sources; name a folder.")
+        raise RefusedOutput(f"--save {file} is one file for {count(len(sources), 'source')}; name a folder.")
     (source, is_video), valid = sources[0], VIDEOS if sources[0][1] else PICTURES
     if file.suffix.lower() not in valid:
         what = "video" if is_video else "picture"
