@@ -79,7 +79,7 @@ def test_a_chart_never_replaces_an_image(mien: Run, photo: Path) -> None:
     for target in (photo, photo.parent):
         ended = mien("classify", "emotion", photo, "--chart", target)
         assert ended.code == 2
-        assert "would replace an image" in ended.err
+        assert "would replace the input" in ended.err
     assert photo.read_bytes() == before
 
 

@@ -72,6 +72,14 @@ def test_a_clock_that_goes_back_goes_on() -> None:
     assert stretch.recorded_s == pytest.approx(0.5)
 
 
+def test_tracks_of_another_run_are_other_people() -> None:
+    seen = [(i, task, track, 0, False) for i in range(5) for task, track in ((0, 1), (0, 3), (1, 1), (0, 0))]
+    stretch = only(make_session([5.0, 5.1, 5.2, 0.0, 0.1], seen))
+    assert set(stretch.of("emotion").track[stretch.of("emotion").frame < 3]) == {0, 1, 3}
+    assert set(stretch.of("emotion").track[stretch.of("emotion").frame >= 3]) == {0, 4, 6}
+    assert set(stretch.of("gesture").track) == {1, 2}
+
+
 @pytest.mark.parametrize("times", [[3.0], [3.0, 3.0]])
 def test_a_photo_lasts_no_time(times: list[float]) -> None:
     stretch = only(make_session(times, [(0, 0, 1, 0, False)]))

@@ -175,7 +175,8 @@ def _add_runs(page: Page, found: Runs) -> None:
 def _add_frames(page: Page, part: Stretch, name: str) -> None:
     page.table(("frames", ""), frame_rows(part), caption="Frames")
     if part.setbacks:
-        page.note(f"The time goes back {count(part.setbacks, 'time')} in these records; it was taken to go on there.")
+        times = count(part.setbacks, "time")
+        page.note(f"The time goes back {times} in these records; it was taken to go on there, with other people.")
     pauses = part.pauses_s
     whole = part.end_s - part.begin_s
     bins = max(1, min(_RATE_BINS, part.frames // 10, int(whole)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -250,8 +250,27 @@ def _stretch(name: str, number: NDArray[np.int64], time_s: Floats, seen: Seen, a
     forward = steps[steps > 0]
     usual = float(np.median(forward)) if len(forward) else 0.0
     setbacks = steps < 0
+    if setbacks.any():
+        seen = _told_apart(seen, np.concatenate(([0], np.cumsum(setbacks)))[seen.frame])
     steps = np.where(setbacks, usual, steps)
     time_s = time_s[0] + np.concatenate(([0.0], np.cumsum(steps))) if setbacks.any() else time_s
     is_pause = steps > max(_LONGEST_PAUSE_S, _LONGEST_PAUSE_FRAMES * usual)
     duration = np.concatenate((np.where(is_pause, usual, steps), [usual]))
     return Stretch(name, number, time_s, duration, np.flatnonzero(is_pause), int(setbacks.sum()), seen, asked)
+
+
+def _told_apart(seen: Seen, run: NDArray[np.int64]) -> Seen:
+    """Number the tracks on from run to run of a program: its first face today need not be yesterday's.
+
+    Args:
+        seen: in order of time.
+        run: of each of them, (M,) int64, never falling.
+    """
+    track = seen.track.copy()
+    for task in range(len(TASKS)):
+        mine = seen.task == task
+        highest = np.zeros(int(run.max(initial=0)) + 1, np.int64)
+        np.maximum.at(highest, run[mine], track[mine])
+        before = np.concatenate(([0], np.cumsum(highest)[:-1]))
+        track[mine] += np.where(track[mine] > 0, before[run[mine]], 0)
+    return replace(seen, track=track)
