@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mien.errors import OutputError
+from mien.errors import OutputError, UnreadableMedia
 from mien.outputs.draw import draw_scene
 from mien.outputs.recording import Recording
 from mien.outputs.responder import Responder
@@ -144,19 +144,13 @@ class LiveSession(Resource):
 
     def run(self) -> Ended:
         """Everything until the end; raises what a stage or an output raised, after closing them in order."""
-        poll_s = 0.5 if self.outputs.display is None else POLL_S
         with self:
-            while not self._over():
-                try:
-                    moment = self._runner.next(poll_s)
-                except StopIteration:
-                    break
-                if moment is not None:
-                    self._take(moment)
-                self._show()
-            self._runner.close()  # the smoother is the analysis thread's until then
-            for event in self._smoother.finish():
-                self._tell(event)
+            try:
+                self._watch()
+            except (KeyboardInterrupt, UnreadableMedia):  # what was seen until then has its ends all the same
+                self._finish()
+                raise
+            self._finish()
         return Ended(
             frames=self._frames,
             dropped=self._dropped,
@@ -165,39 +159,58 @@ class LiveSession(Resource):
             first_s=self._first_s,
         )
 
+    def _watch(self) -> None:
+        """Until the end; what comes when the time is over, or was looked at too late, is given to nobody."""
+        poll_s = 0.5 if self.outputs.display is None else POLL_S
+        while not self._over():
+            left_s = poll_s if self._until is None else min(poll_s, self._until - time.monotonic())
+            try:
+                moment = self._runner.next(max(left_s, 0.0))
+            except StopIteration:
+                break
+            if moment is not None and not self._over():
+                self._take(moment)
+            self._show()
+
+    def _finish(self) -> None:
+        self._runner.close()
+        for event in self._smoother.finish():
+            self._tell(event)
+
     def close(self) -> None:
         """End the threads, the source and a recording begun by a key."""
         self._runner.close()
         if self._own_recording is not None:
             self._own_recording.close()
 
-    def _look(self, frame: Frame) -> tuple[Scene, tuple[Event, ...]]:
+    def _look(self, frame: Frame) -> Scene:
         """On the analysis thread. In a folder each file is looked at for itself: its faces are not those before."""
-        ended: tuple[Event, ...] = ()
         if frame.source != self._source_name:
             if self._source_name is not None:
-                ended = self._smoother.finish()
                 self._analyzer.restart()
             self._source_name = frame.source
-        scene, events = self._smoother.update(self._analyzer.step(frame))
-        return scene, (*ended, *events)
+        return self._analyzer.step(frame)
 
     def _over(self) -> bool:
         return self._quit or (self._until is not None and time.monotonic() >= self._until)
 
     def _take(self, moment: Moment) -> None:
-        scene = moment.scene
-        if self._scene is None or self._scene.source != scene.source:
+        # Smoothed here and not on the analysis thread, so that a frame that nobody was given has changed nothing.
+        ended: tuple[Event, ...] = ()
+        if self._scene is None or self._scene.source != moment.scene.source:
             self._steadier = Steadier()
+            ended = self._smoother.finish()
+        scene, changes = self._smoother.update(moment.scene)
+        events = (*ended, *changes)
         # Trembling boxes are steadied for the eye; what is recorded as data stays as it was found.
         self._scene = self._steadier.update(scene)
         for output in self.outputs.scenes:
             output.write(scene)
         if self._recording is not None:
             self._recording.write(self._scene)
-        for event in moment.events:
+        for event in events:
             self._tell(event)
-        self._respond(moment)
+        self._respond(scene, events)
         now = self._runner.clock()
         self._frames += 1
         self._dropped += moment.dropped
@@ -211,10 +224,10 @@ class LiveSession(Resource):
         for output in self.outputs.events:
             output(event)
 
-    def _respond(self, moment: Moment) -> None:
+    def _respond(self, scene: Scene, events: Sequence[Event]) -> None:
         if self.outputs.responder is None:
             return
-        sentence = self.outputs.responder.offer(moment.events, moment.scene)
+        sentence = self.outputs.responder.offer(events, scene)
         if sentence is None:
             return
         self._caption, self._caption_s = sentence.text, time.monotonic()
@@ -296,12 +309,8 @@ class LiveSession(Resource):
 
 
 def _settings(analyzer: Analyzer) -> SmoothSettings:
-    """The thresholds that were chosen for what counts as uncertain, else the models' own."""
+    """What counts as uncertain is shown as such, also of a task that is switched on later."""
     thresholds: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
-    for name in ("emotion_threshold", "gesture_threshold"):
-        chosen = getattr(analyzer.options, name)
-        if chosen is not None:
-            thresholds[name] = chosen
     return SmoothSettings(**thresholds)
 
 
