@@ -12,7 +12,7 @@ from typing import Protocol
 
 from mien.errors import OutputError, UnreadableMedia
 from mien.outputs.draw import draw_scene
-from mien.outputs.recording import Recording
+from mien.outputs.recording import RATE_FPS, Recording
 from mien.outputs.responder import Responder
 from mien.outputs.responses import Sentence
 from mien.outputs.voice import Voice
@@ -98,6 +98,7 @@ class LiveSession(Resource):
         outputs: where everything goes; not closed, but a recording that was begun by a key is.
         smoother: makes labels calm and events of them; a default one when missing.
         snapshots: folder for pictures and videos taken by a key.
+        record_fps: frames per second of videos taken by a key.
         notice: what the display says is done with the picture.
         seconds: how long to run at most.
     """
@@ -110,6 +111,7 @@ class LiveSession(Resource):
         *,
         smoother: Smoother | None = None,
         snapshots: Path | None = None,
+        record_fps: float = RATE_FPS,
         notice: str = NOTICE,
         seconds: float | None = None,
     ) -> None:
@@ -117,10 +119,12 @@ class LiveSession(Resource):
         self._analyzer = analyzer
         self._smoother = smoother or Smoother(_settings(analyzer))
         self._snapshots = snapshots or Path()
+        self._record_fps = record_fps
         self._notice = notice
         self._until = None if seconds is None else time.monotonic() + seconds
         self._recording = outputs.recording
         self._own_recording: Recording | None = None
+        self._recordings = [] if outputs.recording is None else [outputs.recording]
         self._source_name: str | None = None
         self._steadier = Steadier()
         self._scene: Scene | None = None
@@ -128,6 +132,7 @@ class LiveSession(Resource):
         self._message, self._message_s = "", 0.0
         self._quit = False
         self._frames = self._dropped = 0
+        self._is_live, self._last_frame = source.is_live, -1
         self._arrivals: deque[float] = deque(maxlen=600)
         self._delays: deque[float] = deque(maxlen=100_000)
         self._stage_ms: Mapping[str, float] = {}
@@ -139,8 +144,12 @@ class LiveSession(Resource):
     @property
     def recording_failed(self) -> bool:
         """Whether a recording ended early because it could not be written; the log says why."""
-        recordings = (self.outputs.recording, self._own_recording)
-        return any(recording is not None and recording.problem for recording in recordings)
+        return any(recording.problem for recording in self._recordings)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to know about the recordings, a sentence for each that there is something to know of."""
+        return tuple(f"{one.path}: {one.advice}" for one in self._recordings if one.advice)
 
     def run(self) -> Ended:
         """Everything until the end; raises what a stage or an output raised, after closing them in order."""
@@ -213,7 +222,10 @@ class LiveSession(Resource):
         self._respond(scene, events)
         now = self._runner.clock()
         self._frames += 1
-        self._dropped += moment.dropped
+        # By the numbers of the frames: a live source passes frames over before the runner does.
+        if self._is_live:
+            self._dropped += max(0, scene.frame - self._last_frame - 1)
+            self._last_frame = scene.frame
         self._arrivals.append(now)
         self._delays.append(1000 * (now - moment.captured_s))
         self._stage_ms = moment.stage_ms
@@ -301,11 +313,13 @@ class LiveSession(Resource):
     def _switch_recording(self) -> None:
         if self._recording is not None and self._recording.running:
             self._recording.close()
-            self._say(self._recording.problem or f"Saved {self._recording.path}")
+            saved = f"Saved {self._recording.path}. {self._recording.advice}"
+            self._say(self._recording.problem or saved.rstrip(". "))
             self._recording = None
             return
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
-        self._recording = self._own_recording = Recording(path)
+        self._recording = self._own_recording = Recording(path, fps=self._record_fps)
+        self._recordings.append(self._recording)
 
 
 def _settings(analyzer: Analyzer) -> SmoothSettings:

@@ -9,7 +9,10 @@ there the frame is repeated less often where it would need too much room: times 
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import struct
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,7 +228,9 @@ def _longer(body: bytes, offsets: tuple[int, int], more: int) -> bytes:
 
 
 def _hold_in_webm(path: Path, holds: Sequence[Hold], fourcc: str, fps: float, size_wh: tuple[int, int]) -> None:
-    longer = path.with_name(f"{path.stem}.held{path.suffix}")
+    descriptor, name = tempfile.mkstemp(suffix=path.suffix, dir=path.parent)
+    os.close(descriptor)
+    longer = Path(name)
     try:
         with quiet_opencv(), quiet_stderr():
             capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
@@ -237,7 +242,7 @@ def _hold_in_webm(path: Path, holds: Sequence[Hold], fourcc: str, fps: float, si
             finally:
                 capture.release()
                 writer.release()
-        longer.replace(path)
+        shutil.copyfile(longer, path)  # not renamed: whoever writes the file holds it open
     finally:
         longer.unlink(missing_ok=True)
 

@@ -53,11 +53,14 @@ class Recording:
         self._picture: NDArray[np.uint8] | None = None  # the newest scene as it is written, once it is
         self._time_s = 0.0  # of the newest scene, in the file
         self._written = 0
+        self._codec = ""
 
     @property
-    def codec(self) -> str:
-        """Four letters for how the file is encoded; empty before the first frame and after the end."""
-        return "" if self._video is None else self._video.codec
+    def advice(self) -> str:
+        """What to know about the file when it is given to others; empty when there is nothing."""
+        if self._codec != "mp4v":
+            return ""
+        return "Browsers may not play it (MPEG-4 part 2); desktop players do, and a .webm plays in both."
 
     @property
     def running(self) -> bool:
@@ -88,6 +91,7 @@ class Recording:
     def _add(self, scene: Scene) -> None:
         if self._video is None or self._newest is None:
             self._video = VideoWriter(self.path, self.fps, scene.size_hw)
+            self._codec = self._video.codec
         else:
             # Clocks of files may jump; nothing is shown backwards, and a gap for a limited time.
             self._time_s += min(max(scene.time_s - self._newest.time_s, 0.0), LONGEST_GAP_S)
