@@ -63,7 +63,15 @@ def test_over_a_gap_the_last_picture_is_held_and_no_later_one_is_shown_early(
 
 def test_several_gaps_keep_their_own_pictures(tmp_path: Path) -> None:
     frames = record(tmp_path / "clip.mp4", [(0.0, 40), (30.0, 100), (31.0, 160), (45.0, 220), (45.2, 220)])
-    assert [level_at(frames, time_s) // 40 for time_s in (0, 29.9, 30.1, 30.9, 31.1, 44.9, 45.1)] == [0, 0, 2, 2, 3, 3, 5]
+    assert [level_at(frames, time_s) // 40 for time_s in (0, 29.9, 30.1, 30.9, 31.1, 44.9, 45.1)] == [
+        0,
+        0,
+        2,
+        2,
+        3,
+        3,
+        5,
+    ]
     assert len(frames) == 45 * 15 + 4
 
 

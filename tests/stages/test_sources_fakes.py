@@ -98,7 +98,7 @@ def test_giving_up_after_a_while() -> None:
 
 
 def test_a_frozen_picture_is_said_and_the_camera_opened_anew(caplog: pytest.LogCaptureFixture) -> None:
-    source, clock = _live(Fault("freeze", at=10, amount=10_000), count=800)
+    source, _ = _live(Fault("freeze", at=10, amount=10_000), count=800)
     shown = [_number(frame.image_rgb) for frame in source]
     assert shown[10:600] == [shown[9]] * 590, "a minute of the same picture"
     assert len(set(shown[620:])) == 5, "opened anew it goes on"

@@ -247,9 +247,10 @@ def test_not_every_attempt_may_leave_a_thread_behind() -> None:
         go.wait(20)
         return ScriptedFeed(_image(), None)
 
-    with LiveSource(connect, name="camera 0", retry=Retry(pauses_s=(0.01,), hang_s=0.02, first_s=0.02, at_start=True)) as s:
+    retry = Retry(pauses_s=(0.01,), hang_s=0.02, first_s=0.02, at_start=True)
+    with LiveSource(connect, name="camera 0", retry=retry) as source:
         threading.Timer(1.2, go.set).start()
-        s.ready()
+        source.ready()
     assert len(opened) == 4
 
 

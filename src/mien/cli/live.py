@@ -84,16 +84,16 @@ def live(
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window: words and records only.")] = False,
     mute: Annotated[bool, typer.Option("--mute", help="Say nothing out loud; sentences are still written.")] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for a camera or stream that is not there yet.")
-    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera or stream that is not there yet.")] = False,
     give_up: Annotated[
         float | None,
         typer.Option(min=0.1, help="Stop with an error after this many seconds without a picture. [default: never]"),
     ] = None,
     every_frame: Annotated[
         bool,
-        typer.Option("--every-frame", help="Look at each picture on stdin, however fast they come, as files always are."),
+        typer.Option(
+            "--every-frame", help="Look at each picture on stdin, however fast they come, as files always are."
+        ),
     ] = False,
     fps: Annotated[
         float | None,

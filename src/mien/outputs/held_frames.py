@@ -1,9 +1,9 @@
 """Pictures that a finished video holds for longer, without encoding them again.
 
 A gap of minutes is thousands of frames of one picture, and each would cost as much as any other: 2 ms in MP4 and 10 ms
-in WebM, of 640 x 480 pixels. A key frame needs no frame before it, so it may stand there any number of times. In MP4 the
-tables say where the bytes of each frame lie, and may say the same place again; WebM is copied, which decodes nothing, and
-there the frame is repeated less often where it would need too much room: times are kept.
+in WebM, of 640 x 480 pixels. A key frame needs no frame before it, so it may stand there any number of times. In MP4
+the tables say where the bytes of each frame lie, and may say the same place again. WebM is copied, which decodes
+nothing; there the frame comes less often where it would need too much room, and times are kept all the same.
 """
 
 from __future__ import annotations

@@ -200,4 +200,3 @@ class VideoWriter:
             finally:
                 capture.release()
         return opened and announced >= self.frames - 1 and is_whole(self._part.path) is not False
-

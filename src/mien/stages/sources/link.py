@@ -99,7 +99,7 @@ class Link:
         stop: set it to end everything.
         turn: counts the calls of `abandon`.
 
-    A loss, its end, black and frozen pictures are told in the log, as warnings: who runs without a window sees them too.
+    A loss, its end, black and frozen pictures are told in the log, as warnings, for those who run without a window.
     """
 
     def __init__(

@@ -216,8 +216,8 @@ def open_live(
         return _pipe(fps, retry, every_frame=every_frame)
     if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
         raise InputError(
-            f"A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of files "
-            f"and of standard input (-), not of {without_password(text)}."
+            "A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of "
+            f"files and of standard input (-), not of {without_password(text)}."
         )
     if "://" in text:
         return StreamSource(text, retry=retry)
