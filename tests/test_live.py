@@ -13,6 +13,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from mien import live
 from mien.errors import OutputError, UnreadableMedia
 from mien.live import LiveSession, Outputs
 from mien.models.artifact import load_artifact
@@ -134,6 +135,55 @@ def test_the_caption_and_the_state_are_shown() -> None:
     assert seeing.tasks == ("emotion", "gesture")
     assert max(status.fps for status in watcher.statuses) > 10
     assert {"wait", "analysis"} <= set(watcher.statuses[-1].stage_ms)
+
+
+@pytest.mark.parametrize("leaves", ["label", "face", "task"])
+def test_the_caption_leaves_with_its_label(leaves: str) -> None:
+    captions: list[tuple[float, str]] = []
+
+    class Notes(Watcher):
+        def show(self, scene: Scene | None, status: Status) -> Sequence[Command]:
+            if scene is not None:
+                captions.append((scene.time_s, status.caption))
+                if leaves == "task" and scene.time_s >= 1.0:
+                    return (Command.GESTURES,)
+            return ()
+
+    gone = np.zeros((48, 64, 3), np.uint8)
+    pictures = images(75)
+    pictures[15:18] = [gone] * 3  # a face lost for a moment takes nothing with it
+    if leaves == "face":
+        pictures[25:] = [gone] * 50
+    seeing = Seeing(labels=lambda time_s: "happy" if time_s < 1 or leaves != "label" else "neutral")
+    outputs = Outputs(responder=Responder(Responses.load()), display=Notes())
+    session(FakeSource(pictures, fps=25), seeing, outputs).run()
+    shown = [time_s for time_s, caption in captions if caption]
+    assert min(shown) < 0.3
+    assert all(caption for time_s, caption in captions if min(shown) <= time_s < 1.0)
+    assert 1.0 <= max(shown) < 2.0, "six seconds would be the whole clip"
+
+
+def test_trouble_with_the_voice_is_news_and_a_lost_camera_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(live.time, "monotonic", lambda: now)
+    voice = RecordingVoice()
+    running = session(FakeSource(images(1)), outputs=Outputs(voice=voice))
+    try:
+        assert running._status().message == ""
+        voice._status = "There is no sound device here; sentences are shown only."
+        assert "no sound device" in running._status().message
+        now += 5.0
+        assert "no sound device" in running._status().message
+        now += 2.0
+        assert running._status().message == ""
+        voice._status = "piper failed"
+        assert running._status().message == "piper failed", "other trouble is other news"
+        monkeypatch.setattr(type(running._runner.source), "status", "camera lost, trying again in 4 s")
+        for _ in range(3):
+            assert running._status().message == "camera lost, trying again in 4 s"
+            now += 10.0
+    finally:
+        running.close()
 
 
 def test_quit_ends_a_source_without_an_end() -> None:

@@ -16,11 +16,11 @@ from mien.outputs.recording import RATE_FPS, Recording
 from mien.outputs.responder import Responder
 from mien.outputs.responses import Sentence
 from mien.outputs.voice import Voice
-from mien.outputs.window_status import NOTICE, Command, Status
+from mien.outputs.window_status import NO_FACE, NOTICE, Command, Status
 from mien.pipeline import TASKS, Analyzer, Task
 from mien.resource import Resource
 from mien.runner import Moment, Runner
-from mien.scene import Event, Frame, Scene
+from mien.scene import Event, Frame, Scene, Seen
 from mien.stages.smooth import Smoother, SmoothSettings
 from mien.stages.sources import Source
 from mien.stages.steady import Steadier
@@ -29,7 +29,9 @@ POLL_S = 1 / 60
 """How often a window is drawn and its keys are read while no frame comes."""
 
 _CAPTION_S = 6.0
-_MESSAGE_S = 4.0
+_CAPTION_GAP_S = 0.5
+"""A caption goes when nobody has shown its label for so long; a face that is lost for a frame or two keeps it."""
+_MESSAGE_S = 6.0
 _RATE_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ class LiveSession(Resource):
         snapshots: folder for pictures and videos taken by a key.
         record_fps: frames per second of videos taken by a key.
         notice: what the display says is done with the picture.
+        no_face: what it says when there is no face.
         seconds: how long to run at most.
     """
 
@@ -113,6 +116,7 @@ class LiveSession(Resource):
         snapshots: Path | None = None,
         record_fps: float = RATE_FPS,
         notice: str = NOTICE,
+        no_face: str = NO_FACE,
         seconds: float | None = None,
     ) -> None:
         self.outputs = outputs
@@ -120,7 +124,7 @@ class LiveSession(Resource):
         self._smoother = smoother or Smoother(_settings(analyzer))
         self._snapshots = snapshots or Path()
         self._record_fps = record_fps
-        self._notice = notice
+        self._notice, self._no_face = notice, no_face
         self._until = None if seconds is None else time.monotonic() + seconds
         self._recording = outputs.recording
         self._own_recording: Recording | None = None
@@ -128,7 +132,9 @@ class LiveSession(Resource):
         self._source_name: str | None = None
         self._steadier = Steadier()
         self._scene: Scene | None = None
-        self._caption, self._caption_s = "", 0.0
+        self._answer: Sentence | None = None  # what the caption says
+        self._caption_s = self._label_s = 0.0
+        self._told_troubles: set[str] = set()
         self._message, self._message_s = "", 0.0
         self._quit = False
         self._frames = self._dropped = 0
@@ -220,6 +226,7 @@ class LiveSession(Resource):
         for event in events:
             self._tell(event)
         self._respond(scene, events)
+        self._check_caption(scene)
         now = self._runner.clock()
         self._frames += 1
         # By the numbers of the frames: a live source passes frames over before the runner does.
@@ -242,11 +249,22 @@ class LiveSession(Resource):
         sentence = self.outputs.responder.offer(events, scene)
         if sentence is None:
             return
-        self._caption, self._caption_s = sentence.text, time.monotonic()
+        self._answer, self._caption_s, self._label_s = sentence, time.monotonic(), scene.time_s
         if self.outputs.voice is not None:
             self.outputs.voice.say(sentence)
         for output in self.outputs.sentences:
             output(sentence)
+
+    def _check_caption(self, scene: Scene) -> None:
+        """A caption goes with its label: under another face, or none, it would be wrong."""
+        answer = self._answer
+        if answer is None:
+            return
+        seen: Sequence[Seen] = scene.faces if answer.task == "emotion" else scene.hands
+        if any(one.label == answer.label and not one.uncertain for one in seen):
+            self._label_s = scene.time_s
+        elif not 0 <= scene.time_s - self._label_s < _CAPTION_GAP_S:
+            self._answer = None
 
     def _show(self) -> None:
         if self.outputs.display is None:
@@ -259,21 +277,26 @@ class LiveSession(Resource):
         recent = [at for at in self._arrivals if now - at <= _RATE_S]
         rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
         voice, recording = self.outputs.voice, self._recording
-        troubles = (self._runner.source.status, recording.problem if recording else "", voice.status if voice else "")
+        for trouble in filter(None, (voice.status if voice else "", recording.problem if recording else "")):
+            if trouble not in self._told_troubles:
+                self._told_troubles.add(trouble)
+                self._say(trouble)
         told = self._message if time.monotonic() - self._message_s < _MESSAGE_S else ""
-        message = next(filter(None, troubles), told)
+        captioned = self._answer is not None and time.monotonic() - self._caption_s < _CAPTION_S
         return Status(
             fps=rate,
             latency_ms=self._delays[-1] if self._delays else 0.0,
             stage_ms=self._stage_ms,
-            caption=self._caption if time.monotonic() - self._caption_s < _CAPTION_S else "",
+            caption=self._answer.text if self._answer is not None and captioned else "",
             muted=voice is None or voice.muted,
             paused=self._runner.paused,
             recording=recording is not None and recording.running,
             tasks=self._analyzer.tasks,
-            message=message,
+            # A source's trouble is a state, and is shown as long as it lasts; the rest is news.
+            message=self._runner.source.status or told,
             recording_to=recording.path.name if recording is not None and recording.running else "",
             notice=self._notice,
+            no_face=self._no_face,
         )
 
     def _obey(self, command: Command) -> None:

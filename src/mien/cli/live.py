@@ -180,7 +180,8 @@ def live(
             outputs(display),
             snapshots=snapshots,
             record_fps=record_fps,
-            notice=_notice(spec, frames, targets),
+            notice=_notice(spec, frames, targets, wording),
+            no_face=wording.notices["no_face"],
             seconds=seconds,
         )
         try:
@@ -210,13 +211,16 @@ def live(
         raise InputError(f"{spec} gave no frame")
 
 
-def _notice(spec: str, source: Source, targets: _Targets) -> str:
-    """What is done with the picture, for the window."""
+def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) -> str:
+    """What is done with the picture, for the window; in the user's own words where they are true."""
     state = "Camera on." if source.is_live else f"Playing {Path(spec).name}."
     files = (targets.jsonl, targets.csv, targets.parquet, targets.events, targets.speech_dir)
     if any(files):
         return f"{state} Results are written, pictures are not; nothing is sent."
-    return NOTICE if source.is_live else f"{state} Nothing is stored or sent."
+    if not source.is_live:
+        return f"{state} Nothing is stored or sent."
+    own = wording.notices["camera"]
+    return NOTICE if own == Responses.load().notices["camera"] or targets.record is not None else own
 
 
 def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
