@@ -91,14 +91,12 @@ def live(
     ] = None,
     every_frame: Annotated[
         bool,
-        typer.Option(
-            "--every-frame", help="Look at each picture on stdin, however fast they come, as files always are."
-        ),
+        typer.Option("--every-frame", help="Look at every picture on stdin instead of the newest."),
     ] = False,
     fps: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Frames per second to ask a camera for; or those of --every-frame on stdin. [default: 25]"
+            min=0.1, help="Frames per second to ask a camera for; with --every-frame, those of the pictures on stdin."
         ),
     ] = None,
     record: Annotated[
