@@ -24,6 +24,7 @@ from mien.outputs.voice import RecordingVoice
 from mien.outputs.window_status import Command, Status
 from mien.pipeline import Analyzer, Options, Task
 from mien.pixels.videos import VideoReader
+from mien.runner import Moment
 from mien.scene import Event, Face, Frame, Reading, Scene
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL
 from mien.stages.smooth import SmoothSettings
@@ -233,6 +234,21 @@ def test_nothing_reaches_an_output_after_the_end(ends: str) -> None:
     told = [event.kind for event in events]
     assert told == sorted(told, key=["start", "change", "end"].index), "no end without its start"
     assert told.count("end") == 1
+
+
+def test_a_frame_that_comes_when_the_time_is_over_is_given_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept()
+    running = session(FakeSource(images(5), fps=25), outputs=Outputs(scenes=(kept,)), seconds=0.2)
+    in_time = running._runner.next
+
+    def late(_: float) -> Moment | None:
+        moment = in_time(2.0)
+        time.sleep(0.3)
+        return moment
+
+    monkeypatch.setattr(running._runner, "next", late)
+    assert running.run().frames == 0
+    assert kept.scenes == []
 
 
 def test_a_frame_that_was_looked_at_but_not_given_out_leaves_no_event() -> None:

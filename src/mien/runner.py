@@ -177,8 +177,6 @@ class Runner(Resource):
                 moment = self._look(captured)
                 with self._changed:
                     self._changed.wait_for(lambda: (self._ready is None and not self._given) or self._closed)
-                    if self._closed:
-                        break
                     self._ready = moment
                     self._changed.notify_all()
         except BaseException as caught:  # it is raised again where the caller waits
