@@ -13,16 +13,21 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from mien import live
 from mien.errors import OutputError, UnreadableMedia
 from mien.live import LiveSession, Outputs
+from mien.models.artifact import load_artifact
 from mien.outputs.recording import Recording
 from mien.outputs.responder import Responder
-from mien.outputs.responses import Responses
+from mien.outputs.responses import Responses, Sentence
 from mien.outputs.voice import RecordingVoice
 from mien.outputs.window_status import Command, Status
-from mien.pipeline import Options
+from mien.pipeline import Analyzer, Options, Task
 from mien.pixels.videos import VideoReader
+from mien.runner import Moment
 from mien.scene import Event, Face, Frame, Reading, Scene
+from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL
+from mien.stages.smooth import SmoothSettings
 from mien.stages.sources import FakeLiveSource, FakeSource, Fault, Retry, Source
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -133,6 +138,55 @@ def test_the_caption_and_the_state_are_shown() -> None:
     assert {"wait", "analysis"} <= set(watcher.statuses[-1].stage_ms)
 
 
+@pytest.mark.parametrize("leaves", ["label", "face", "task"])
+def test_the_caption_leaves_with_its_label(leaves: str) -> None:
+    captions: list[tuple[float, str]] = []
+
+    class Notes(Watcher):
+        def show(self, scene: Scene | None, status: Status) -> Sequence[Command]:
+            if scene is not None:
+                captions.append((scene.time_s, status.caption))
+                if leaves == "task" and scene.time_s >= 1.0:
+                    return (Command.GESTURES,)
+            return ()
+
+    gone = np.zeros((48, 64, 3), np.uint8)
+    pictures = images(75)
+    pictures[15:18] = [gone] * 3  # a face lost for a moment takes nothing with it
+    if leaves == "face":
+        pictures[25:] = [gone] * 50
+    seeing = Seeing(labels=lambda time_s: "happy" if time_s < 1 or leaves != "label" else "neutral")
+    outputs = Outputs(responder=Responder(Responses.load()), display=Notes())
+    session(FakeSource(pictures, fps=25), seeing, outputs).run()
+    shown = [time_s for time_s, caption in captions if caption]
+    assert min(shown) < 0.3
+    assert all(caption for time_s, caption in captions if min(shown) <= time_s < 1.0)
+    assert 1.0 <= max(shown) < 2.0, "six seconds would be the whole clip"
+
+
+def test_trouble_with_the_voice_is_news_and_a_lost_camera_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(live.time, "monotonic", lambda: now)
+    voice = RecordingVoice()
+    running = session(FakeSource(images(1)), outputs=Outputs(voice=voice))
+    try:
+        assert running._status().message == ""
+        voice._status = "There is no sound device here; sentences are shown only."
+        assert "no sound device" in running._status().message
+        now += 5.0
+        assert "no sound device" in running._status().message
+        now += 2.0
+        assert running._status().message == ""
+        voice._status = "piper failed"
+        assert running._status().message == "piper failed", "other trouble is other news"
+        monkeypatch.setattr(type(running._runner.source), "status", "camera lost, trying again in 4 s")
+        for _ in range(3):
+            assert running._status().message == "camera lost, trying again in 4 s"
+            now += 10.0
+    finally:
+        running.close()
+
+
 def test_quit_ends_a_source_without_an_end() -> None:
     source = FakeLiveSource(images(4), fps=100, frame_count=10**9)
     started = time.monotonic()
@@ -140,6 +194,122 @@ def test_quit_ends_a_source_without_an_end() -> None:
     assert ended.frames >= 5
     assert time.monotonic() - started < 5
     assert session(FakeLiveSource(images(4), fps=100, frame_count=10**9), seconds=0.3).run().frames > 3
+
+
+@pytest.mark.parametrize("ends", ["seconds", "key"])
+def test_nothing_reaches_an_output_after_the_end(ends: str) -> None:
+    """The analysis of the frame under way takes longer than the run, as a busy machine's does."""
+    kept, events, said, voice = Kept(), list[Event](), list[Sentence](), RecordingVoice()
+    looking, go = threading.Event(), threading.Event()
+
+    class Slow(Seeing):
+        def step(self, frame: Frame) -> Scene:
+            if frame.index == 40:
+                looking.set()
+                go.wait(5)
+            return super().step(frame)
+
+    class Quits(Watcher):
+        def show(self, scene: Scene | None, status: Status) -> Sequence[Command]:
+            super().show(scene, status)
+            return (Command.QUIT,) if ends == "key" and looking.is_set() else ()
+
+    outputs = Outputs(
+        scenes=(kept,),
+        events=(events.append,),
+        sentences=(said.append,),
+        voice=voice,
+        responder=Responder(Responses.load()),
+        display=Quits(),
+    )
+    seeing = Slow(labels=lambda time_s: "happy" if time_s < 0.8 else "sad")
+    running = session(FakeSource(images(80), fps=25), seeing, outputs, seconds=1.0 if ends == "seconds" else None)
+    threading.Timer(1.6, go.set).start()
+    running.run()
+    counts = len(kept.scenes), len(events), len(said), len(voice.said)
+    assert go.wait(5)
+    time.sleep(0.2)
+    assert (len(kept.scenes), len(events), len(said), len(voice.said)) == counts
+    assert [scene.frame for scene in kept.scenes] == list(range(40))
+    told = [event.kind for event in events]
+    assert told == sorted(told, key=["start", "change", "end"].index), "no end without its start"
+    assert told.count("end") == 1
+
+
+def test_a_frame_that_comes_when_the_time_is_over_is_given_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept()
+    running = session(FakeSource(images(5), fps=25), outputs=Outputs(scenes=(kept,)), seconds=0.2)
+    in_time = running._runner.next
+
+    def late(_: float) -> Moment | None:
+        moment = in_time(2.0)
+        time.sleep(0.3)
+        return moment
+
+    monkeypatch.setattr(running._runner, "next", late)
+    assert running.run().frames == 0
+    assert kept.scenes == []
+
+
+def test_a_frame_that_was_looked_at_but_not_given_out_leaves_no_event() -> None:
+    """Events follow what outputs were given, whatever the analysis thread has finished meanwhile."""
+    events, kept = list[Event](), Kept()
+
+    class Slow:
+        def write(self, scene: Scene) -> None:
+            kept.write(scene)
+            time.sleep(0.02)
+
+    session(
+        FakeSource(images(200), fps=5), Seeing(), Outputs(scenes=(Slow(),), events=(events.append,)), seconds=0.3
+    ).run()
+    (end,) = [event for event in events if event.kind == "end"]
+    assert end.time_s == kept.scenes[-1].time_s
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UnreadableMedia("clip.mp4 breaks off")])
+def test_what_holds_ends_with_an_interruption_too(error: BaseException) -> None:
+    events = list[Event]()
+
+    class Interrupts:
+        def write(self, scene: Scene) -> None:
+            if scene.frame == 30 and isinstance(error, KeyboardInterrupt):
+                raise error
+
+    source = FakeSource(images(40), error=error if isinstance(error, Exception) else None)
+    with pytest.raises(type(error)):
+        session(source, outputs=Outputs(scenes=(Interrupts(),), events=(events.append,))).run()
+    assert [event.kind for event in events] == ["start", "end"]
+
+
+@pytest.mark.parametrize("first", [("emotion",), ("gesture",), ("emotion", "gesture")])
+def test_the_thresholds_are_the_models_whenever_a_task_is_switched_on(first: tuple[Task, ...]) -> None:
+    models = {EMOTION_MODEL: load_artifact(EMOTION_MODEL), GESTURE_MODEL: load_artifact(GESTURE_MODEL)}
+    watcher = Watcher({1: Command.EMOTIONS, 2: Command.GESTURES, 3: Command.BOTH})
+    with Analyzer(Options(tasks=first, threads=1)) as analyzer:
+        running = session(FakeSource(images(6), fps=25), analyzer, Outputs(display=watcher))
+        settings = running._smoother.settings
+        running.run()
+    assert settings.threshold("emotion") == models[EMOTION_MODEL].manifest.threshold
+    assert settings.threshold("gesture") == models[GESTURE_MODEL].manifest.threshold
+    assert settings.threshold("gesture") != SmoothSettings().gesture_threshold, "else nothing is tested here"
+    chosen = Options(tasks=first, gesture_threshold=0.31, emotion_model="emotion_ferplus", threads=1)
+    with Analyzer(chosen) as analyzer:
+        ferplus = load_artifact("emotion_ferplus").manifest.threshold
+        assert analyzer.thresholds == {"emotion": ferplus, "gesture": 0.31}
+
+
+def test_frames_that_a_live_source_passes_over_are_counted() -> None:
+    class Gaps(FakeSource):
+        is_live = True
+
+        def __next__(self) -> Frame:
+            frame = super().__next__()
+            time.sleep(0.02)
+            return Frame(frame.image_rgb, 10 * frame.index + 3, frame.time_s, frame.source)
+
+    ended = session(Gaps(images(4))).run()
+    assert ended.frames + ended.dropped == 34
 
 
 def test_a_pause_stands_still_and_goes_on() -> None:

@@ -10,11 +10,10 @@ import pytest
 
 from mien.errors import UnreadableMedia
 from mien.runner import Moment, Runner
-from mien.scene import Event, Frame, Scene
+from mien.scene import Frame, Scene
 from mien.stages.sources import Source
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
-EVENT = Event(kind="start", task="emotion", track=1, label="happy", time_s=0.0)
 
 
 class Numbered(Source):
@@ -52,13 +51,12 @@ class Stuck(Numbered):
         raise StopIteration
 
 
-def seen(frame: Frame) -> tuple[Scene, tuple[Event, ...]]:
-    scene = Scene(source=frame.source, frame=frame.index, time_s=frame.time_s, size_hw=frame.size_hw)
-    return scene, (EVENT,) if frame.index % 2 else ()
+def seen(frame: Frame) -> Scene:
+    return Scene(source=frame.source, frame=frame.index, time_s=frame.time_s, size_hw=frame.size_hw)
 
 
-def slow(seconds: float) -> Callable[[Frame], tuple[Scene, tuple[Event, ...]]]:
-    def analysis(frame: Frame) -> tuple[Scene, tuple[Event, ...]]:
+def slow(seconds: float) -> Callable[[Frame], Scene]:
+    def analysis(frame: Frame) -> Scene:
         time.sleep(seconds)
         return seen(frame)
 
@@ -74,11 +72,10 @@ def no_thread_stays() -> Iterator[None]:
     assert not [t.name for t in threading.enumerate() if t.name == "mien-analysis"]
 
 
-def test_every_frame_of_a_file_comes_in_order_with_its_events() -> None:
+def test_every_frame_of_a_file_comes_in_order() -> None:
     with Runner(Numbered(50), slow(0.001)) as runner:
         moments = list(runner)
     assert [moment.scene.frame for moment in moments] == list(range(50))
-    assert [len(moment.events) for moment in moments] == [0, 1] * 25
     assert sum(moment.dropped for moment in moments) == 0
 
 
@@ -128,7 +125,7 @@ def test_an_error_of_the_source_comes_after_the_frames_before_it(live: bool) -> 
 
 
 def test_an_error_of_the_analysis_ends_the_run_at_once() -> None:
-    def broken(frame: Frame) -> tuple[Scene, tuple[Event, ...]]:
+    def broken(frame: Frame) -> Scene:
         if frame.index == 2:
             raise ValueError("no such model")
         return seen(frame)
@@ -160,6 +157,47 @@ def test_a_source_that_hangs_is_left_behind() -> None:
     with Runner(Stuck(1, live=True), seen) as runner:
         assert runner.next(0.05) is None
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_frame_that_is_looked_at_until_after_the_end_is_given_to_nobody(when: str) -> None:
+    looking, go = threading.Event(), threading.Event()
+
+    def analysis(frame: Frame) -> Scene:
+        looking.set()
+        go.wait(5)
+        return seen(frame)
+
+    runner = Runner(Numbered(5), analysis)
+    assert looking.wait(5)
+    if when == "before":  # it is ready when the end comes, and nobody has asked for it
+        go.set()
+        while runner._ready is None:
+            time.sleep(0.001)
+        runner.close()
+    else:
+        threading.Timer(0.1, go.set).start()
+        runner.close()
+        assert go.wait(5)
+    with pytest.raises(StopIteration):
+        runner.next(1.0)
+    runner.close()
+
+
+def test_a_late_error_of_the_analysis_is_nobodys_any_more() -> None:
+    looking, go = threading.Event(), threading.Event()
+
+    def analysis(_: Frame) -> Scene:
+        looking.set()
+        go.wait(5)
+        raise ValueError("the models are closed")
+
+    runner = Runner(Numbered(5), analysis)
+    assert looking.wait(5)
+    threading.Timer(0.1, go.set).start()
+    runner.close()
+    with pytest.raises(StopIteration):
+        runner.next(1.0)
 
 
 def test_asking_does_not_wait_longer_than_said() -> None:

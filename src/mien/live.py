@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mien.errors import OutputError
+from mien.errors import OutputError, UnreadableMedia
 from mien.outputs.draw import draw_scene
-from mien.outputs.recording import Recording
+from mien.outputs.recording import RATE_FPS, Recording
 from mien.outputs.responder import Responder
 from mien.outputs.responses import Sentence
 from mien.outputs.voice import Voice
-from mien.outputs.window_status import NOTICE, Command, Status
+from mien.outputs.window_status import NO_FACE, NOTICE, Command, Status
 from mien.pipeline import TASKS, Analyzer, Task
 from mien.resource import Resource
 from mien.runner import Moment, Runner
-from mien.scene import Event, Frame, Scene
+from mien.scene import Event, Frame, Scene, Seen
 from mien.stages.smooth import Smoother, SmoothSettings
 from mien.stages.sources import Source
 from mien.stages.steady import Steadier
@@ -29,7 +29,9 @@ POLL_S = 1 / 60
 """How often a window is drawn and its keys are read while no frame comes."""
 
 _CAPTION_S = 6.0
-_MESSAGE_S = 4.0
+_CAPTION_GAP_S = 0.5
+"""A caption goes when nobody has shown its label for so long; a face that is lost for a frame or two keeps it."""
+_MESSAGE_S = 6.0
 _RATE_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -98,7 +100,9 @@ class LiveSession(Resource):
         outputs: where everything goes; not closed, but a recording that was begun by a key is.
         smoother: makes labels calm and events of them; a default one when missing.
         snapshots: folder for pictures and videos taken by a key.
+        record_fps: frames per second of videos taken by a key.
         notice: what the display says is done with the picture.
+        no_face: what it says when there is no face.
         seconds: how long to run at most.
     """
 
@@ -110,24 +114,31 @@ class LiveSession(Resource):
         *,
         smoother: Smoother | None = None,
         snapshots: Path | None = None,
+        record_fps: float = RATE_FPS,
         notice: str = NOTICE,
+        no_face: str = NO_FACE,
         seconds: float | None = None,
     ) -> None:
         self.outputs = outputs
         self._analyzer = analyzer
         self._smoother = smoother or Smoother(_settings(analyzer))
         self._snapshots = snapshots or Path()
-        self._notice = notice
+        self._record_fps = record_fps
+        self._notice, self._no_face = notice, no_face
         self._until = None if seconds is None else time.monotonic() + seconds
         self._recording = outputs.recording
         self._own_recording: Recording | None = None
+        self._recordings = [] if outputs.recording is None else [outputs.recording]
         self._source_name: str | None = None
         self._steadier = Steadier()
         self._scene: Scene | None = None
-        self._caption, self._caption_s = "", 0.0
+        self._answer: Sentence | None = None  # what the caption says
+        self._caption_s = self._label_s = 0.0
+        self._told_troubles: set[str] = set()
         self._message, self._message_s = "", 0.0
         self._quit = False
         self._frames = self._dropped = 0
+        self._is_live, self._last_frame = source.is_live, -1
         self._arrivals: deque[float] = deque(maxlen=600)
         self._delays: deque[float] = deque(maxlen=100_000)
         self._stage_ms: Mapping[str, float] = {}
@@ -139,24 +150,22 @@ class LiveSession(Resource):
     @property
     def recording_failed(self) -> bool:
         """Whether a recording ended early because it could not be written; the log says why."""
-        recordings = (self.outputs.recording, self._own_recording)
-        return any(recording is not None and recording.problem for recording in recordings)
+        return any(recording.problem for recording in self._recordings)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to know about the recordings, a sentence for each that there is something to know of."""
+        return tuple(f"{one.path}: {one.advice}" for one in self._recordings if one.advice)
 
     def run(self) -> Ended:
         """Everything until the end; raises what a stage or an output raised, after closing them in order."""
-        poll_s = 0.5 if self.outputs.display is None else POLL_S
         with self:
-            while not self._over():
-                try:
-                    moment = self._runner.next(poll_s)
-                except StopIteration:
-                    break
-                if moment is not None:
-                    self._take(moment)
-                self._show()
-            self._runner.close()  # the smoother is the analysis thread's until then
-            for event in self._smoother.finish():
-                self._tell(event)
+            try:
+                self._watch()
+            except (KeyboardInterrupt, UnreadableMedia):  # what was seen until then has its ends all the same
+                self._finish()
+                raise
+            self._finish()
         return Ended(
             frames=self._frames,
             dropped=self._dropped,
@@ -165,42 +174,65 @@ class LiveSession(Resource):
             first_s=self._first_s,
         )
 
+    def _watch(self) -> None:
+        """Until the end; what comes when the time is over, or was looked at too late, is given to nobody."""
+        poll_s = 0.5 if self.outputs.display is None else POLL_S
+        while not self._over():
+            left_s = poll_s if self._until is None else min(poll_s, self._until - time.monotonic())
+            try:
+                moment = self._runner.next(max(left_s, 0.0))
+            except StopIteration:
+                break
+            if moment is not None and not self._over():
+                self._take(moment)
+            self._show()
+
+    def _finish(self) -> None:
+        self._runner.close()
+        for event in self._smoother.finish():
+            self._tell(event)
+
     def close(self) -> None:
         """End the threads, the source and a recording begun by a key."""
         self._runner.close()
         if self._own_recording is not None:
             self._own_recording.close()
 
-    def _look(self, frame: Frame) -> tuple[Scene, tuple[Event, ...]]:
+    def _look(self, frame: Frame) -> Scene:
         """On the analysis thread. In a folder each file is looked at for itself: its faces are not those before."""
-        ended: tuple[Event, ...] = ()
         if frame.source != self._source_name:
             if self._source_name is not None:
-                ended = self._smoother.finish()
                 self._analyzer.restart()
             self._source_name = frame.source
-        scene, events = self._smoother.update(self._analyzer.step(frame))
-        return scene, (*ended, *events)
+        return self._analyzer.step(frame)
 
     def _over(self) -> bool:
         return self._quit or (self._until is not None and time.monotonic() >= self._until)
 
     def _take(self, moment: Moment) -> None:
-        scene = moment.scene
-        if self._scene is None or self._scene.source != scene.source:
+        # Smoothed here and not on the analysis thread, so that a frame that nobody was given has changed nothing.
+        ended: tuple[Event, ...] = ()
+        if self._scene is None or self._scene.source != moment.scene.source:
             self._steadier = Steadier()
+            ended = self._smoother.finish()
+        scene, changes = self._smoother.update(moment.scene)
+        events = (*ended, *changes)
         # Trembling boxes are steadied for the eye; what is recorded as data stays as it was found.
         self._scene = self._steadier.update(scene)
         for output in self.outputs.scenes:
             output.write(scene)
         if self._recording is not None:
             self._recording.write(self._scene)
-        for event in moment.events:
+        for event in events:
             self._tell(event)
-        self._respond(moment)
+        self._respond(scene, events)
+        self._check_caption(scene)
         now = self._runner.clock()
         self._frames += 1
-        self._dropped += moment.dropped
+        # By the numbers of the frames: a live source passes frames over before the runner does.
+        if self._is_live:
+            self._dropped += max(0, scene.frame - self._last_frame - 1)
+            self._last_frame = scene.frame
         self._arrivals.append(now)
         self._delays.append(1000 * (now - moment.captured_s))
         self._stage_ms = moment.stage_ms
@@ -211,17 +243,28 @@ class LiveSession(Resource):
         for output in self.outputs.events:
             output(event)
 
-    def _respond(self, moment: Moment) -> None:
+    def _respond(self, scene: Scene, events: Sequence[Event]) -> None:
         if self.outputs.responder is None:
             return
-        sentence = self.outputs.responder.offer(moment.events, moment.scene)
+        sentence = self.outputs.responder.offer(events, scene)
         if sentence is None:
             return
-        self._caption, self._caption_s = sentence.text, time.monotonic()
+        self._answer, self._caption_s, self._label_s = sentence, time.monotonic(), scene.time_s
         if self.outputs.voice is not None:
             self.outputs.voice.say(sentence)
         for output in self.outputs.sentences:
             output(sentence)
+
+    def _check_caption(self, scene: Scene) -> None:
+        """A caption goes with its label: under another face, or none, it would be wrong."""
+        answer = self._answer
+        if answer is None:
+            return
+        seen: Sequence[Seen] = scene.faces if answer.task == "emotion" else scene.hands
+        if any(one.label == answer.label and not one.uncertain for one in seen):
+            self._label_s = scene.time_s
+        elif not 0 <= scene.time_s - self._label_s < _CAPTION_GAP_S:
+            self._answer = None
 
     def _show(self) -> None:
         if self.outputs.display is None:
@@ -234,21 +277,26 @@ class LiveSession(Resource):
         recent = [at for at in self._arrivals if now - at <= _RATE_S]
         rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
         voice, recording = self.outputs.voice, self._recording
-        troubles = (self._runner.source.status, recording.problem if recording else "", voice.status if voice else "")
+        for trouble in filter(None, (voice.status if voice else "", recording.problem if recording else "")):
+            if trouble not in self._told_troubles:
+                self._told_troubles.add(trouble)
+                self._say(trouble)
         told = self._message if time.monotonic() - self._message_s < _MESSAGE_S else ""
-        message = next(filter(None, troubles), told)
+        captioned = self._answer is not None and time.monotonic() - self._caption_s < _CAPTION_S
         return Status(
             fps=rate,
             latency_ms=self._delays[-1] if self._delays else 0.0,
             stage_ms=self._stage_ms,
-            caption=self._caption if time.monotonic() - self._caption_s < _CAPTION_S else "",
+            caption=self._answer.text if self._answer is not None and captioned else "",
             muted=voice is None or voice.muted,
             paused=self._runner.paused,
             recording=recording is not None and recording.running,
             tasks=self._analyzer.tasks,
-            message=message,
+            # A source's trouble is a state, and is shown as long as it lasts; the rest is news.
+            message=self._runner.source.status or told,
             recording_to=recording.path.name if recording is not None and recording.running else "",
             notice=self._notice,
+            no_face=self._no_face,
         )
 
     def _obey(self, command: Command) -> None:
@@ -288,20 +336,18 @@ class LiveSession(Resource):
     def _switch_recording(self) -> None:
         if self._recording is not None and self._recording.running:
             self._recording.close()
-            self._say(self._recording.problem or f"Saved {self._recording.path}")
+            saved = f"Saved {self._recording.path}. {self._recording.advice}"
+            self._say(self._recording.problem or saved.rstrip(". "))
             self._recording = None
             return
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
-        self._recording = self._own_recording = Recording(path)
+        self._recording = self._own_recording = Recording(path, fps=self._record_fps)
+        self._recordings.append(self._recording)
 
 
 def _settings(analyzer: Analyzer) -> SmoothSettings:
-    """The thresholds that were chosen for what counts as uncertain, else the models' own."""
+    """What counts as uncertain is shown as such, also of a task that is switched on later."""
     thresholds: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
-    for name in ("emotion_threshold", "gesture_threshold"):
-        chosen = getattr(analyzer.options, name)
-        if chosen is not None:
-            thresholds[name] = chosen
     return SmoothSettings(**thresholds)
 
 

@@ -108,13 +108,20 @@ class Analyzer(Resource):
 
     @property
     def thresholds(self) -> dict[Task, float]:
-        """Confidence under which an answer counts as uncertain, of the tasks whose models are loaded."""
-        loaded: dict[Task, float] = {}
-        if self._faces is not None:
-            loaded["emotion"] = self._expressions.threshold
-        if self._hands is not None:
-            loaded["gesture"] = self._gestures.threshold
-        return loaded
+        """Confidence under which an answer of each task counts as uncertain, whether its model is loaded yet or not.
+
+        Raises:
+            UnknownName, ModelError: a model that is not loaded yet cannot be used.
+        """
+        o = self.options
+        return {
+            "emotion": _threshold_of(o.emotion_model, o.emotion_threshold)
+            if self._faces is None
+            else self._expressions.threshold,
+            "gesture": _threshold_of(o.gesture_model, o.gesture_threshold)
+            if self._hands is None
+            else self._gestures.threshold,
+        }
 
     @property
     def models(self) -> Mapping[str, UsedModel]:
@@ -198,6 +205,10 @@ class Analyzer(Resource):
 def _labels_of(model: str) -> tuple[str, ...]:
     labels = load_artifact(model).manifest.label_set
     return () if labels is None else labels.labels
+
+
+def _threshold_of(model: str, chosen: float | None) -> float:
+    return load_artifact(model).manifest.threshold if chosen is None else chosen
 
 
 class CropReader(Resource):

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mien.resource import Resource
-from mien.scene import Event, Frame, Scene
+from mien.scene import Frame, Scene
 from mien.stages.sources import Source
 
-Analysis = Callable[[Frame], tuple[Scene, tuple[Event, ...]]]
+Analysis = Callable[[Frame], Scene]
 
 _JOIN_S = 1.0
 """How long `close` waits for each thread; one that hangs in a driver is left behind and ends with the process."""
@@ -30,14 +30,12 @@ class Moment:
 
     Args:
         scene: what is in it.
-        events: what changed with it.
         captured_s: when the frame came, by the runner's clock.
         dropped: frames of a live source that were passed over since the moment before.
         stage_ms: milliseconds the frame waited (`wait`) and was looked at (`analysis`).
     """
 
     scene: Scene
-    events: tuple[Event, ...]
     captured_s: float
     dropped: int
     stage_ms: Mapping[str, float] = field(default_factory=dict)
@@ -107,13 +105,15 @@ class Runner(Resource):
         with self._changed:
             self._given = False
             self._changed.notify_all()
-            while self._ready is None:
+            while self._ready is None or self._closed:
+                if self._closed:
+                    raise StopIteration
                 if self._error is not None and self._analysed_all:
                     error, self._error = self._error, None
                     self._closed = True
                     self._changed.notify_all()
                     raise error
-                if self._analysed_all or self._closed:
+                if self._analysed_all:
                     raise StopIteration
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -196,11 +196,10 @@ class Runner(Resource):
     def _look(self, captured: _Captured) -> Moment:
         started = time.perf_counter()
         waited = self.clock() - captured.captured_s
-        scene, events = self._analysis(captured.frame)
+        scene = self._analysis(captured.frame)
         looked = time.perf_counter() - started
         return Moment(
             scene=scene,
-            events=events,
             captured_s=captured.captured_s,
             dropped=captured.dropped,
             stage_ms={"wait": 1000 * waited, "analysis": 1000 * looked},

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import http.server
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mien.cli import live as verb
@@ -162,3 +167,130 @@ def test_pictures_on_stdin(photo: Path) -> None:
     assert process.returncode == 0, err
     assert 1 <= len(out.splitlines()) <= 5
     assert json.loads(out.splitlines()[0])["faces"]
+
+
+def _fed(data: bytes, *words: object) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "mien", "live", "-", "--headless", "--mute", *map(str, words)]
+    return subprocess.run(command, input=data, capture_output=True, timeout=90, check=False)
+
+
+def _jpeg(photo: Path) -> bytes:
+    from mien.pixels.images import encode_image, read_image
+
+    return encode_image(read_image(photo), ".jpg")
+
+
+def test_every_frame_of_a_pipe_that_nobody_paces(photo: Path) -> None:
+    done = _fed(_jpeg(photo) * 72, "--every-frame", "--fps", "12", "--task", "gesture", "--jsonl", "-")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["frame"] for line in lines] == list(range(72))
+    assert [line["time_s"] for line in lines] == pytest.approx([index / 12 for index in range(72)], abs=1e-4)
+
+
+def test_pictures_that_a_pipe_passes_over_are_told(photo: Path) -> None:
+    done = _fed(_jpeg(photo) * 72, "--quiet")
+    assert done.returncode == 0
+    said = done.stderr.decode()
+    assert "of 72 pictures on stdin were passed over; --every-frame looks at each." in said
+    assert int(said.split()[1]) > 36
+
+
+@pytest.mark.parametrize("source", ["0", "http://127.0.0.1:9/x"])
+def test_every_frame_of_a_camera_is_wrong_use(mien: Mien, source: str) -> None:
+    ended = mien("live", source, "--headless", "--mute", "--every-frame")
+    assert ended.code == 2
+    assert "newest frame" in ended.err
+
+
+def test_waiting_for_a_camera_has_an_end_when_one_is_named(mien: Mien, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    at_once = mien("live", "http://127.0.0.1:9/x", "--headless", "--mute")
+    assert at_once.code == 1
+    assert "Trying again" not in at_once.err
+    begin_s = time.monotonic()
+    ended = mien("live", "http://127.0.0.1:9/x", "--headless", "--mute", "--quiet", "--wait", "--give-up", "1.5")
+    assert ended.code == 1
+    assert 1.4 < time.monotonic() - begin_s < 30
+    first, last = ended.sentences
+    assert first.endswith("nothing listens there; check the address and the network. Trying again in 0.5 s.")
+    assert last.startswith("mien: Gave up on http://127.0.0.1:9/x after 1.5 s without a picture.")
+
+
+def test_a_lost_stream_and_its_return_are_told_without_a_window(
+    mien_process: Process, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    jpeg = _jpeg(photo)
+
+    class Camera(http.server.BaseHTTPRequestHandler):
+        calls = 0
+
+        def do_GET(self) -> None:
+            Camera.calls += 1
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=f")
+            self.end_headers()
+            with suppress(OSError):
+                for _ in range(10 if Camera.calls == 1 else 10**6):
+                    self.wfile.write(b"--f\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n")
+                    time.sleep(0.02)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/"
+    process = mien_process("live", address, "--headless", "--mute", "--quiet", "--task", "gesture")
+    told: list[str] = []
+    try:
+        assert process.stderr is not None
+        while len(told) < 2:
+            told.append(process.stderr.readline().strip())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+        server.shutdown()
+        server.server_close()
+    assert told[0] == f"mien: {address} broke off. Trying again in 0.5 s."
+    assert told[1].startswith("mien: The stream is back after ")
+    assert out == ""
+
+
+@pytest.mark.parametrize(("name", "advised"), [("clip.mp4", True), ("clip.webm", False)])
+def test_a_recording_has_the_rate_and_says_where_it_plays(
+    mien: Mien, clip: Path, tmp_path: Path, name: str, advised: bool
+) -> None:
+    from mien.outputs.video import VideoWriter
+
+    with VideoWriter(tmp_path / "probe.mp4", 5.0, (32, 32)) as probe:
+        if probe.codec != "mp4v" and advised:
+            pytest.skip("OpenCV writes H.264 here")
+    out = tmp_path / "out" / name
+    ended = mien("live", clip, "--headless", "--mute", "--record", out, "--record-fps", "6")
+    assert (ended.code, ended.err) == (0, "")
+    assert ("Browsers may not play it" in ended.out) == advised
+    assert len(list(VideoReader(out))) == 12
+
+
+def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:
+    from mien.outputs.responses import Responses
+    from mien.outputs.window_status import NOTICE
+    from mien.stages.sources import FakeLiveSource, FakeSource
+
+    (tmp_path / "own.toml").write_text('[notices]\ncamera = "Kamera an, nichts wird gespeichert."\n', "utf-8")
+    own, usual = Responses.load(tmp_path / "own.toml"), Responses.load()
+    image = np.zeros((8, 8, 3), np.uint8)
+
+    def notice(source: Any, wording: Responses, **targets: Any) -> str:
+        names = [field.name for field in dataclasses.fields(verb._Targets)]
+        return verb._notice("clip.mp4", source, verb._Targets(**{name: targets.get(name) for name in names}), wording)
+
+    live, file = FakeLiveSource([image]), FakeSource([image])
+    assert notice(live, own) == "Kamera an, nichts wird gespeichert."
+    assert notice(live, usual) == NOTICE
+    assert "Results are written" in notice(live, own, jsonl="a.jsonl")
+    assert notice(live, own, record=tmp_path / "a.mp4") == NOTICE
+    assert notice(file, own).startswith("Playing clip.mp4.")

@@ -74,18 +74,56 @@ def test_nothing_said_is_an_empty_list(tmp_path: Path) -> None:
     assert lines(tmp_path) == []
 
 
-def test_closing_keeps_all_that_was_said(tmp_path: Path) -> None:
-    folder = SpeechFolder(tmp_path, [ToneEngine(seconds=20)])
+def test_closing_finishes_what_was_said(tmp_path: Path) -> None:
+    folder = SpeechFolder(tmp_path, [ToneEngine(seconds=0.05)])
+    for number in range(70):  # more than wait anywhere else
+        folder.say(own(f"number {number % 40}"))
+    folder.close()
+    found = lines(tmp_path)
+    assert [line["text"] for line in found] == [f"number {number % 40}" for number in range(70)]
+    assert {line["engine"] for line in found} == {"tone"}
+    assert all((tmp_path / line["file"]).is_file() for line in found)
+    assert not folder.status
+
+
+def test_closing_ends_in_time_and_says_what_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = SpeechFolder(tmp_path, [ToneEngine(seconds=20)], finish_s=1.2)
     for number in range(5):
         folder.say(own(f"number {number}"))
     folder.say(prompted())
     start_s = time.perf_counter()
     folder.close()
-    assert time.perf_counter() - start_s < 2
+    assert time.perf_counter() - start_s < 4
     found = lines(tmp_path)
     assert [line["text"] for line in found][:5] == [f"number {number}" for number in range(5)]
-    assert [line["engine"] for line in found] == ["text"] * 5 + ["prompt"]
+    assert [(line["engine"], line["file"] is None) for line in found] == [(None, True)] * 5 + [("prompt", False)]
     assert (tmp_path / found[5]["file"]).is_file()
+    assert "Writing what was said" in caplog.text
+    assert "5 of the sentences said are not in" in folder.status
+
+
+def test_an_interruption_ends_the_wait_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = SpeechFolder(tmp_path, [ToneEngine(seconds=20)])
+    folder.say(own("Ahoy"))
+
+    def interrupted(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder, "wait_until_quiet", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        folder.close()
+    assert [line["engine"] for line in lines(tmp_path)] == [None]
+
+
+def test_an_engine_that_fails_at_the_end_is_text(tmp_path: Path) -> None:
+    class Broken(ToneEngine):
+        def render(self, _text: str, _path: Path, _stop: threading.Event) -> None:
+            raise OutputError("tone is out of order.")
+
+    folder = SpeechFolder(tmp_path, [Broken()])
+    folder.say(own("Ahoy"))
+    folder.close()
+    assert [line["engine"] for line in lines(tmp_path)] == ["text"]
 
 
 def test_muted_writes_nothing(tmp_path: Path) -> None:

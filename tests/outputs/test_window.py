@@ -16,7 +16,7 @@ import pytest
 from mien.errors import MissingExtra, OutputError
 from mien.outputs import window as window_module
 from mien.outputs.palette import DARK
-from mien.outputs.window import KEYS, NO_FACE_S, Command, Status, Window
+from mien.outputs.window import KEYS, NO_FACE_S, NOTICE_S, Command, Status, Window
 from mien.outputs.window_pygame import pygame
 from mien.scene import Face, Hand, Scene
 
@@ -225,6 +225,49 @@ def test_no_face_is_said_after_half_a_second(
     gestures = shown(empty, replace(status, tasks=("gesture",)))
     clock(2.0)
     assert (shown(empty, replace(status, tasks=("gesture",))) == gestures).all(), "nobody looks for faces"
+
+
+def test_notices_go_after_a_few_seconds_and_come_back_with_the_keys(
+    window: Window, clock: Callable[[float], None]
+) -> None:
+    status = Status(tasks=("gesture",), muted=True)
+
+    def words() -> int:
+        window.show(a_scene(), status)
+        return int((window.picture().image_rgb[80:130, 28:240].min(2) > 240).sum())
+
+    assert words() > 50
+    clock(NOTICE_S - 0.1)
+    assert words() > 50
+    clock(0.2)
+    assert words() == 0
+    press(pygame.K_h)
+    window.show(a_scene(), status)
+    press(pygame.K_h)
+    assert words() > 50
+    clock(NOTICE_S + 0.1)
+    assert words() == 0
+    status = replace(status, notice="Results are written.")
+    assert words() > 50, "news are told"
+
+
+def test_no_face_goes_after_a_few_seconds(
+    window: Window, clock: Callable[[float], None], face: Callable[..., Face]
+) -> None:
+    empty, status = a_scene(), Status(tasks=("emotion",))
+
+    def shown(scene: Scene) -> np.ndarray:
+        window.show(scene, status)
+        return window.picture().image_rgb[250:]
+
+    plain = shown(empty)
+    clock(NO_FACE_S + 0.1)
+    assert (shown(empty) != plain).any()
+    clock(NOTICE_S)
+    assert (shown(empty) == plain).all()
+    shown(a_scene(face(box_xyxy=(100.0, 50.0, 150.0, 100.0))))
+    clock(NO_FACE_S + 0.1)
+    assert (shown(empty) != plain).any(), "the next time it is news again"
 
 
 def test_figures_stand_still_for_half_a_second(window: Window, clock: Callable[[float], None]) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
+from mien.outputs.window_layout import overlap
 from mien.outputs.window_lettering import Lettering
 from mien.outputs.window_paint import Choices, Painter, main_reading
 from mien.outputs.window_panel import FAINT, Section, panel_size_hw
@@ -127,12 +130,88 @@ def test_every_face_has_its_label(painter: Painter, face: Callable[..., Face]) -
         assert (image == label_colour(label)).all(2).sum() > 1500
 
 
-def test_labels_keep_clear_of_notices_and_caption(painter: Painter, face: Callable[..., Face]) -> None:
+def test_labels_keep_clear_of_notices_and_caption(painter: Painter, hand: Callable[..., Hand]) -> None:
     status = Status(caption="You look happy, that suits you.", message="Camera lost, trying again in 4 s", muted=True)
     plain = painted(painter, a_scene(), status)
-    told = painted(painter, a_scene(face("happy", box_xyxy=(5.0, 20.0, 300.0, 475.0))), status)
+    told = painted(painter, a_scene(hand("victory", wrist_xy=(150.0, 470.0), size=340.0)), status)
     words = (plain == LIGHT).all(2)[:, :960]
     assert (told[:, :960][words] == LIGHT).mean() > 0.97, "at most the thin line of a box crosses words"
+
+
+NOTICES = Status(
+    message="There is no sound device here (no such device); sentences are shown only.", muted=True, paused=True
+)
+
+
+@pytest.mark.parametrize("size_wh", [(1280, 720), (960, 720), (640, 480), (320, 240), (720, 1280)])
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [(5.0, 5.0, 300.0, 300.0)],
+        [(200.0, 0.0, 640.0, 480.0)],
+        [(0.0, 0.0, 640.0, 200.0)],
+        [(0.0, 0.0, 640.0, 480.0)],
+        [(-50.0, -80.0, 700.0, 600.0)],
+        [(0.0, 0.0, 200.0, 200.0), (220.0, 0.0, 420.0, 200.0), (440.0, 0.0, 640.0, 200.0), (0.0, 240.0, 640.0, 480.0)],
+    ],
+    ids=["corner", "near", "above", "all", "beyond", "group"],
+)
+def test_no_notice_lies_on_a_face(
+    boxes: list[tuple[float, float, float, float]],
+    size_wh: tuple[int, int],
+    painter: Painter,
+    face: Callable[..., Face],
+) -> None:
+    """Faces are filled with a colour that a notice would cover: every pixel inside their boxes is still the picture."""
+    faces = [face(None, box_xyxy=box, track=i) for i, box in enumerate(boxes, 1)]
+    for status in (NOTICES, Status(), Status(recording=True, recording_to="a-long-name-of-a-clip.mp4")):
+        plain = Status(notice="", tasks=status.tasks)
+        scene = a_scene(*faces, value=200)
+        painted(painter, scene, status, size_wh)
+        x1, y1, x2, y2 = painter._layout.picture
+        places = painter._taken
+        assert len(places) == len(painter._notices.make(painter._layout, status, brief=False, with_message=True))
+        for one in painter._faces(painter._regions(scene, PLAIN)):
+            seen = max(one[0], x1), max(one[1], y1), min(one[2], x2), min(one[3], y2)
+            assert not any(overlap(seen, place) for place in places)
+        assert not any(overlap(a, b) for a, b in itertools.combinations(places, 2))
+        painted(painter, scene, plain, size_wh)
+
+
+def test_notices_stay_where_they_are_while_they_can(painter: Painter, face: Callable[..., Face]) -> None:
+    def places(x: float) -> list[tuple[int, int, int, int]]:
+        painted(painter, a_scene(face(None, box_xyxy=(x, 5.0, x + 150.0, 200.0))), Status(muted=True))
+        return list(painter._taken)
+
+    home = places(400.0)
+    moved = places(10.0)
+    assert moved != home
+    assert places(60.0) == moved
+    assert places(240.0) == moved, "they would be free to go home"
+    assert places(470.0) != moved
+
+
+def test_signs_stay_when_the_words_have_been_read(painter: Painter) -> None:
+    surface, status = pygame.Surface((1280, 720)), Status(muted=True, message="Saved a.png")
+    painter.paint(surface, a_scene(), status, PLAIN)
+    whole = [x2 - x1 for x1, _, x2, _ in painter._taken]
+    painter.paint(surface, a_scene(), status, replace(PLAIN, brief=True))
+    brief = [x2 - x1 for x1, _, x2, _ in painter._taken]
+    assert len(whole) == len(brief) == 3
+    assert brief[0] < whole[0] / 4
+    assert brief[1] < whole[1]
+    assert brief[2] == whole[2], "news go by themselves"
+    image = pygame.surfarray.array3d(surface).transpose(1, 0, 2)
+    assert (image == (86, 180, 233)).all(2).sum() > 50, "the camera is on, and a sign says so"
+
+
+def test_own_words_for_no_face(painter: Painter) -> None:
+    def shown(words: str) -> np.ndarray:
+        surface = pygame.Surface((1280, 720))
+        painter.paint(surface, a_scene(), Status(no_face=words), replace(PLAIN, no_face=True))
+        return pygame.surfarray.array3d(surface)
+
+    assert (shown("Kein Gesicht") != shown("No face found")).any()
 
 
 @pytest.mark.parametrize("size_wh", [(320, 240), (333, 777), (1920, 1080), (60, 40), (1, 1)])

@@ -97,6 +97,58 @@ def test_giving_up_after_a_while() -> None:
     assert clock.now() == pytest.approx(0.9 + 12)
 
 
+def test_a_frozen_picture_is_said_and_the_camera_opened_anew(caplog: pytest.LogCaptureFixture) -> None:
+    source, _ = _live(Fault("freeze", at=10, amount=10_000), count=800)
+    shown = [_number(frame.image_rgb) for frame in source]
+    assert shown[10:600] == [shown[9]] * 590, "a minute of the same picture"
+    assert len(set(shown[620:])) == 5, "opened anew it goes on"
+    assert caplog.messages == [
+        "The camera has shown the same picture for 60 s: fake camera. Trying again in 0.5 s.",
+        "The camera is back after 0.5 s: fake camera",
+        "The picture of the camera changes again: fake camera",
+    ]
+    assert source.status == ""
+
+
+def test_a_camera_that_stays_frozen_is_opened_less_and_less_often(caplog: pytest.LogCaptureFixture) -> None:
+    still = np.full((48, 64, 3), 90, np.uint8)
+    clock = Watch()
+    source = FakeLiveSource([still], fps=1, frame_count=4000, clock=clock)
+    clock.source = source
+    assert len(list(source)) == 4000
+    opened = [message for message in caplog.messages if "same picture" in message]
+    assert [int(message.split(" for ")[1].split()[0]) for message in opened] == [60 * 2**i for i in range(7)]
+    assert "the camera has shown the same picture for 61 s: is it frozen?" in clock.said
+
+
+def test_a_picture_that_changes_anywhere_is_not_frozen(caplog: pytest.LogCaptureFixture) -> None:
+    still = np.full((48, 64, 3), 90, np.uint8)
+    other = still.copy()
+    other[47, 63, 2] += 1
+    source = FakeLiveSource([still, other], fps=1, frame_count=200, clock=Watch())
+    assert len(list(source)) == 200
+    assert caplog.messages == []
+
+
+def test_a_loss_is_told_in_the_log_with_its_reason_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    source, _ = _live(Fault("break", at=10, amount=700.0), count=20)
+    assert len(list(source)) == 20
+    first, gone, *still, back = caplog.messages
+    assert first == "The fake camera is gone; plug it in. Trying again in 0.5 s."
+    assert gone == "There is no fake camera now; plug it in. Trying again in 1 s."
+    assert [message.rpartition("; plug it in. ")[2] for message in still] == [
+        "Still trying after 306 s.",
+        "Still trying after 606 s.",
+    ]
+    assert back == "The camera is back after 705.5 s: fake camera"
+
+
+def test_black_pictures_are_told_once_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    source, _ = _live(Fault("black", at=10, amount=60), count=100)
+    assert len(list(source)) == 100
+    assert caplog.messages == ["The camera gives black pictures; is it covered? fake camera"]
+
+
 def test_the_first_attempt_raises_unless_told_otherwise() -> None:
     gone = Fault("break", at=0, amount=3.0)
     source, _ = _live(gone)
@@ -104,7 +156,8 @@ def test_the_first_attempt_raises_unless_told_otherwise() -> None:
         next(source)
     source, clock = _live(gone, retry=Retry(at_start=True), count=5)
     assert len(list(source)) == 5
-    assert "camera lost, trying again in 2 s" in clock.said
+    assert "waiting for the camera, trying again in 2 s" in clock.said
+    assert not any("lost" in said for said in clock.said), "what was never there is not lost"
 
 
 def test_black_pictures_are_passed_on_and_said_after_a_second() -> None:

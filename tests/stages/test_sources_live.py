@@ -45,6 +45,7 @@ class ScriptedFeed:
         self.steps = list(steps)
         self.closed = False
         self.damaged = 0
+        self.is_endless = True
 
     def read(self) -> NDArray[np.uint8] | None:
         step = self.steps.pop(0)
@@ -194,6 +195,7 @@ from mien.stages.sources import LiveSource
 
 class Stuck:
     damaged = 0
+    is_endless = True
     def read(self):
         time.sleep(60)
     def close(self):
@@ -206,6 +208,50 @@ time.sleep(0.1)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stderr) == (0, "")
     assert time.monotonic() - begin_s < 30
+
+
+HANGS = Retry(pauses_s=(0.05,), hang_s=0.2, first_s=0.1)
+
+
+def test_a_driver_that_hangs_is_left_behind_and_the_camera_opened_anew(caplog: pytest.LogCaptureFixture) -> None:
+    go = threading.Event()
+    stuck = ScriptedFeed(_image(50), lambda: go.wait(20) and _image(60), None)
+    lively = ScriptedFeed(*[lambda: (time.sleep(0.02), _image(70))[1]] * 20, None)
+    with _live(stuck, lively, retry=HANGS) as source:
+        levels = [(frame.index, int(frame.image_rgb[0, 0, 0])) for frame in source]
+        assert levels[0] == (0, 50)
+        assert levels[-1] == (20, 70)
+        assert not stuck.closed
+        go.set()
+        _until(lambda: stuck.closed)
+        assert list(source) == [], "what the driver gives when it comes back is given to nobody"
+    assert caplog.messages[0] == "camera 0 does not answer any more. Trying again in 0.05 s."
+    assert caplog.messages[1].startswith("The camera is back after")
+
+
+def test_a_driver_that_hangs_while_it_opens_is_an_error_at_the_start() -> None:
+    go = threading.Event()
+    retry = Retry(hang_s=0.1, first_s=0.1)
+    with LiveSource(lambda _: go.wait(20) and ScriptedFeed(), name="camera 0", retry=retry) as source:
+        with pytest.raises(UnreadableMedia, match="camera 0 does not answer"):
+            source.ready()
+        go.set()
+
+
+def test_not_every_attempt_may_leave_a_thread_behind() -> None:
+    go = threading.Event()
+    opened: list[int] = []
+
+    def connect(_: threading.Event) -> Feed:
+        opened.append(1)
+        go.wait(20)
+        return ScriptedFeed(_image(), None)
+
+    retry = Retry(pauses_s=(0.01,), hang_s=0.02, first_s=0.02, at_start=True)
+    with LiveSource(connect, name="camera 0", retry=retry) as source:
+        threading.Timer(1.2, go.set).start()
+        source.ready()
+    assert len(opened) == 4
 
 
 # Where a spec leads
@@ -408,6 +454,21 @@ def test_a_file_as_standard_input_keeps_every_frame(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", READ_ALL], stdin=file, capture_output=True, timeout=50)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.split()[:4] == [b"False", b"49", b"50", b"1.96"]
+
+
+def test_every_frame_of_a_pipe_that_nobody_paces() -> None:
+    program = READ_ALL.replace('open_live("-")', 'open_live("-", every_frame=True, fps=10)')
+    data = encode_image(_image(), ".jpg")
+    done = subprocess.run([sys.executable, "-c", program], input=data * 72, capture_output=True, timeout=50)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.split() == [b"False", b"71", b"72", b"7.1", b"0"]
+
+
+@pytest.mark.parametrize("spec", ["0", "/dev/video0", "http://name:secret@127.0.0.1:9/video"])
+def test_every_frame_of_what_is_of_now_is_refused(spec: str) -> None:
+    with pytest.raises(InputError, match="newest frame") as caught:
+        open_live(spec, every_frame=True)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_pipe_is_closed_while_it_is_silent() -> None:

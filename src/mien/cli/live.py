@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from mien.cli.audience import Audience
-from mien.errors import InputError, UnknownName
+from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.live import Display, Ended, LiveSession, Outputs, SceneOutput
 from mien.outputs.events import EventWriter
 from mien.outputs.hooks import EventCommand
-from mien.outputs.recording import Recording
+from mien.outputs.recording import RATE_FPS, Recording
 from mien.outputs.records import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.outputs.responder import Responder
 from mien.outputs.responses import Responses, Sentence
@@ -26,7 +26,7 @@ from mien.outputs.voice import Voice, open_voice
 from mien.outputs.window_status import NOTICE
 from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
 from mien.scene import Event
-from mien.stages.sources import FolderSource, PacedSource, Source, expand_sources, open_live
+from mien.stages.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
 from mien.wording import count
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
@@ -37,6 +37,7 @@ class _Targets:
     """Files to write."""
 
     record: Path | None
+    record_fps: float
     jsonl: str | None
     csv: str | None
     parquet: Path | None
@@ -83,7 +84,27 @@ def live(
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window: words and records only.")] = False,
     mute: Annotated[bool, typer.Option("--mute", help="Say nothing out loud; sentences are still written.")] = False,
-    record: Annotated[Path | None, typer.Option(help="Annotated video, .mp4 or .webm.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera or stream that is not there yet.")] = False,
+    give_up: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Stop with an error after this many seconds without a picture. [default: never]"),
+    ] = None,
+    every_frame: Annotated[
+        bool,
+        typer.Option("--every-frame", help="Look at every picture on stdin instead of the newest."),
+    ] = False,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Frames per second to ask a camera for; with --every-frame, those of the pictures on stdin."
+        ),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Annotated video, .webm, or .mp4, which browsers may not play.")
+    ] = None,
+    record_fps: Annotated[
+        float, typer.Option(min=1.0, max=120.0, help="Frames per second of recorded videos.")
+    ] = RATE_FPS,
     jsonl: Annotated[str | None, typer.Option(help="One JSON object a frame; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="A row a face or hand a frame; - is stdout.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="The same rows as Parquet. Needs mien[table].")] = None,
@@ -116,6 +137,7 @@ def live(
     """
     targets = _Targets(
         record=record,
+        record_fps=record_fps,
         jsonl=jsonl,
         csv=csv,
         parquet=parquet,
@@ -140,9 +162,11 @@ def live(
     wording = Responses.load(responses)
     audience = Audience()
     with ExitStack() as stack:
-        frames = stack.enter_context(_opened(spec, paced=not headless))
+        retry = Retry(at_start=wait, give_up_s=give_up)
+        frames = stack.enter_context(_opened(spec, retry, fps, every_frame=every_frame, paced=not headless))
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
-        frames.ready()
+        if not wait:
+            frames.ready()
         say = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
         if not (mute and headless):
             audience.add()
@@ -153,7 +177,9 @@ def live(
             analyzer,
             outputs(display),
             snapshots=snapshots,
-            notice=_notice(spec, frames, targets),
+            record_fps=record_fps,
+            notice=_notice(spec, frames, targets, wording),
+            no_face=wording.notices["no_face"],
             seconds=seconds,
         )
         try:
@@ -165,8 +191,15 @@ def live(
         else:
             interrupted = False
             _summary(ended, say)
+            for advice in session.advice:
+                say(advice)
     if interrupted:
         raise KeyboardInterrupt
+    if spec == "-" and not every_frame and ended.dropped > ended.frames:
+        sys.stderr.write(
+            f"mien: {ended.dropped} of {ended.dropped + ended.frames} pictures on stdin were passed over; "
+            "--every-frame looks at each.\n"
+        )
     unread = frames.problems if isinstance(frames, FolderSource) else ()
     for problem in unread:
         sys.stderr.write(f"mien: {problem}\n")
@@ -176,13 +209,16 @@ def live(
         raise InputError(f"{spec} gave no frame")
 
 
-def _notice(spec: str, source: Source, targets: _Targets) -> str:
-    """What is done with the picture, for the window."""
+def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) -> str:
+    """What is done with the picture, for the window; in the user's own words where they are true."""
     state = "Camera on." if source.is_live else f"Playing {Path(spec).name}."
     files = (targets.jsonl, targets.csv, targets.parquet, targets.events, targets.speech_dir)
     if any(files):
         return f"{state} Results are written, pictures are not; nothing is sent."
-    return NOTICE if source.is_live else f"{state} Nothing is stored or sent."
+    if not source.is_live:
+        return f"{state} Nothing is stored or sent."
+    own = wording.notices["camera"]
+    return NOTICE if own == Responses.load().notices["camera"] or targets.record is not None else own
 
 
 def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
@@ -198,8 +234,15 @@ def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
     return _MENU[answer]
 
 
-def _opened(spec: str, *, paced: bool) -> Source:
-    source = open_live(spec)
+def _opened(spec: str, retry: Retry, fps: float | None, *, every_frame: bool, paced: bool) -> Source:
+    try:
+        source = open_live(spec, retry=retry, fps=fps, every_frame=every_frame)
+    except UnreadableMedia:
+        raise
+    except InputError as error:
+        if not every_frame:
+            raise
+        raise typer.BadParameter(str(error), param_hint="--every-frame") from error
     if source.is_live or not paced or source.kind != "video":
         return source
     # In a window a video plays no faster than it is, and still every frame is looked at.
@@ -219,7 +262,7 @@ def _outputs(
     say: Callable[[str], object],
 ) -> Callable[[Display | None], Outputs]:
     """Open all that is written and said; the display is added last, when nothing can fail any more."""
-    recording = None if targets.record is None else Recording(targets.record)
+    recording = None if targets.record is None else Recording(targets.record, fps=targets.record_fps)
     if recording is not None:
         stack.callback(recording.close)
     voice, sentences = _voices(targets, wording, stack, mute=mute)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.errors import OutputError
 from mien.outputs.draw import draw_scene
 from mien.outputs.video import CODECS, VideoWriter
 from mien.scene import Scene
 
-_MOST_REPEATS = 600
+RATE_FPS = 15.0
+"""Frames a second of a recording, unless told otherwise."""
+
+LONGEST_GAP_S = 120.0
+"""A gap is shown as long as it was, and no longer than this."""
 
 _log = logging.getLogger(__name__)
 
 
 class Recording:
-    """Writes annotated frames so that the file plays at the speed of the run: a frame is repeated while no other comes,
-    and left out when several come within one.
+    """Writes annotated frames so that the file plays at the speed of the run: it shows at each time what was the newest
+    picture then, and nothing early. A frame is held while no other comes, also over a gap of up to `LONGEST_GAP_S`, and
+    left out when another comes within the same frame of the file.
 
     A disk that fills ends the recording, not the run: what was written stays readable, and `problem` says it.
 
@@ -30,17 +37,30 @@ class Recording:
 
     Raises:
         OutputError: the suffix is another.
+        ValueError: the rate is not above 0 and up to 1000.
     """
 
-    def __init__(self, path: str | Path, *, fps: float = 15.0) -> None:
+    def __init__(self, path: str | Path, *, fps: float = RATE_FPS) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in CODECS:
             raise OutputError(f"Videos are written as {' or '.join(CODECS)}, got {path}; choose one of these.")
+        if not (math.isfinite(fps) and 0 < fps <= 1000):
+            raise ValueError(f"a video has between 0 and 1000 frames a second, got {fps}")
         self.fps = fps
         self.problem = ""
         self._video: VideoWriter | None = None
-        self._started_s = 0.0
+        self._newest: Scene | None = None
+        self._picture: NDArray[np.uint8] | None = None  # the newest scene as it is written, once it is
+        self._time_s = 0.0  # of the newest scene, in the file
         self._written = 0
+        self._codec = ""
+
+    @property
+    def advice(self) -> str:
+        """What to know about the file when it is given to others; empty when there is nothing."""
+        if self._codec != "mp4v":
+            return ""
+        return "Browsers may not play it (MPEG-4 part 2); desktop players do, and a .webm plays in both."
 
     @property
     def running(self) -> bool:
@@ -58,30 +78,40 @@ class Recording:
 
     def close(self) -> None:
         """Finish the file; may be called twice."""
-        video, self._video = self._video, None
-        if video is None:
+        if self._video is None:
             return
         try:
-            video.close()
+            self._hold(math.floor(round(self._time_s * self.fps, 6)) + 1 - self._written)
+            video, self._video = self._video, None
+            if video is not None:
+                video.close()
         except OutputError as error:
             self._stop(error)
 
     def _add(self, scene: Scene) -> None:
-        if self._video is None:
+        if self._video is None or self._newest is None:
             self._video = VideoWriter(self.path, self.fps, scene.size_hw)
-            self._started_s = scene.time_s
-        # Clocks of files may jump; a gap is shown for a limited time, and never backwards.
-        due = int((scene.time_s - self._started_s) * self.fps) + 1 - self._written
-        due = min(max(due, 0), _MOST_REPEATS)
-        if not due:
+            self._codec = self._video.codec
+        else:
+            # Clocks of files may jump; nothing is shown backwards, and a gap for a limited time.
+            self._time_s += min(max(scene.time_s - self._newest.time_s, 0.0), LONGEST_GAP_S)
+            self._hold(math.ceil(round(self._time_s * self.fps, 6)) - self._written)
+        self._newest, self._picture = scene, None
+
+    def _hold(self, frames: int) -> None:
+        """Write the newest picture so many times; it is drawn if it gets into the file at all."""
+        if frames <= 0 or self._newest is None or self._video is None:
             return
+        if self._picture is None:
+            self._picture = self._drawn(self._newest, self._video.size_hw)
+        self._video.hold(self._picture, frames)
+        self._written += frames
+
+    def _drawn(self, scene: Scene, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
         picture = draw_scene(scene).image_rgb
-        height, width = self._video.size_hw
-        if picture.shape[:2] != (height, width):
-            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        for _ in range(due):
-            self._video.write(picture)
-        self._written += due
+        if picture.shape[:2] == size_hw:
+            return picture
+        return np.asarray(cv2.resize(picture, size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
     def _stop(self, error: OutputError) -> None:
         self.problem = f"{error} The recording has ended; all else goes on."

@@ -13,9 +13,8 @@ import logging
 import math
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -25,8 +24,9 @@ from numpy.typing import NDArray
 
 from mien.errors import OutputError
 from mien.files import PartFile, is_stream, output_error
+from mien.outputs.held_frames import KEY_EVERY, Hold, hold_frames
 from mien.pixels.containers import is_whole
-from mien.pixels.images import quiet_opencv
+from mien.pixels.images import quiet_opencv, quiet_stderr
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ class VideoWriter:
             raise ValueError(f"a video is 1 to 16384 pixels high and wide, got {size_hw}")
         self.size_hw = size_hw
         self.frames = 0
+        self._fps = fps
+        self._holds: list[Hold] = []
         self._name = str(path)
         suffix = Path(path).suffix.lower()
         if suffix not in CODECS:
@@ -100,6 +102,19 @@ class VideoWriter:
             self._writer.write(frame_bgr)
         self.frames += 1
 
+    def hold(self, image_rgb: NDArray[np.uint8], frames: int) -> None:
+        """Add a frame any number of times; many of them cost no more than `KEY_EVERY`, and take hardly any room.
+
+        Args:
+            image_rgb: as for `write`.
+            frames: how many.
+        """
+        first, written = self.frames, min(frames, KEY_EVERY)
+        for _ in range(written):
+            self.write(image_rgb)
+        if frames > written:
+            self._holds.append(Hold(first=first, end=self.frames, more=frames - written))
+
     def fail(self) -> None:
         """Close after an error or interruption: what is finished gets its name, unless that would replace an earlier
         file; then it keeps its present one, and a line in the log tells."""
@@ -128,7 +143,18 @@ class VideoWriter:
                 f"Cannot write {self._name}: the system did not take all of it, most likely because the disk is full "
                 "or files may not grow that large; free some space or name another folder."
             )
+        self._lengthen()
         settle()
+
+    def _lengthen(self) -> None:
+        """Let the pictures that were held last as long as they should; what is there must not be lost over it."""
+        if not self._holds:
+            return
+        size_wh = self.size_hw[1] + self.size_hw[1] % 2, self.size_hw[0] + self.size_hw[0] % 2
+        try:
+            hold_frames(self._part.path, self._holds, fourcc=self.codec, fps=self._fps, size_wh=size_wh)
+        except (ValueError, OSError, struct.error, cv2.error) as error:
+            _log.warning("Gaps in %s are shorter than they were: %s.", self._name, error)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -146,7 +172,7 @@ class VideoWriter:
 
     def _open(self, suffix: str, fps: float, size_wh: tuple[int, int]) -> tuple[str, cv2.VideoWriter]:
         for codec in CODECS[suffix]:
-            with quiet_opencv(), _quiet_stderr():
+            with quiet_opencv(), quiet_stderr():
                 fourcc = cv2.VideoWriter.fourcc(*codec)
                 writer = cv2.VideoWriter(str(self._part.path.absolute()), cv2.CAP_FFMPEG, fourcc, fps, size_wh)
             if writer.isOpened():
@@ -174,26 +200,3 @@ class VideoWriter:
             finally:
                 capture.release()
         return opened and announced >= self.frames - 1 and is_whole(self._part.path) is not False
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Send what native code writes to stderr nowhere, for the moment in which OpenCV opens an encoder.
-
-    It prints a line on WebM's codec tags past its own log. Nothing is done where stderr is no real file.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -100,11 +100,11 @@ class WorkingVoice(Voice):
     """A voice with a thread that takes one sentence after the other; its kinds say what it does with them.
 
     Args:
-        room: how many sentences may wait; one more takes the place of the oldest.
+        room: how many sentences may wait; one more takes the place of the oldest. None for any number.
         limit_s: seconds an engine may take.
     """
 
-    def __init__(self, *, room: int, limit_s: float) -> None:
+    def __init__(self, *, room: int | None, limit_s: float) -> None:
         super().__init__()
         self._guard = Guard(limit_s, self._report)
         self._waiting: deque[Sentence] = deque(maxlen=room)

@@ -27,6 +27,9 @@ __all__ = ["KEYS", "NOTICE", "Command", "Status", "Window"]
 NO_FACE_S = 0.5
 """How long no face has to be there before the window says so."""
 
+NOTICE_S = 8.0
+"""How long words over the picture stay that tell of no trouble; the sign beside them stays as long as it is true."""
+
 _NUMBERS_S = 0.5  # figures that change faster cannot be read
 _UNSEEN = ("dummy", "offscreen", "evdev")  # what SDL takes when there is no screen
 _SMALLEST_WH = (320, 240)
@@ -87,6 +90,8 @@ class Window(Resource):
         self._status = Status()
         self._numbers_s = -_NUMBERS_S
         self._face_s: float | None = None
+        self._noticed: object = None
+        self._noticed_s = 0.0
         self._began = not pygame.display.get_init(), not pygame.font.get_init()
         self._window: pygame.Window | None = None
         try:
@@ -219,13 +224,24 @@ class Window(Resource):
         now = monotonic()
         if scene is None or scene.faces or "emotion" not in status.tasks or self._face_s is None:
             self._face_s = now
-        return now - self._face_s >= NO_FACE_S
+        return NO_FACE_S <= now - self._face_s < NO_FACE_S + NOTICE_S
+
+    def _brief(self, status: Status) -> bool:
+        """Whether the notices have been there for long enough to be read; the list of keys brings them back."""
+        notices = status.notice, status.muted, self.keys
+        if notices != self._noticed or self.keys:
+            self._noticed, self._noticed_s = notices, monotonic()
+        return monotonic() - self._noticed_s >= NOTICE_S
 
     def _paint(self, window: pygame.Window, scene: Scene | None, status: Status) -> None:
         from mien.outputs.window_paint import Choices
 
         choices = Choices(
-            mirror=self.mirror, landmarks=self.landmarks, keys=self.keys, no_face=self._no_face(scene, status)
+            mirror=self.mirror,
+            landmarks=self.landmarks,
+            keys=self.keys,
+            no_face=self._no_face(scene, status),
+            brief=self._brief(status),
         )
         if scene is self._scene and (status, choices) == self._shown:
             return

@@ -193,6 +193,43 @@ def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Seq
     return left, top, left + width, top + height
 
 
+def lowered(layout: Layout, pixels: int) -> Layout:
+    """The same parts further down."""
+
+    def moved(rect: Rect) -> Rect:
+        return rect[0], rect[1] + pixels, rect[2], rect[3] + pixels
+
+    panel = None if layout.panel is None else moved(layout.panel)
+    strip = None if layout.strip is None else moved(layout.strip)
+    return replace(layout, picture=moved(layout.picture), panel=panel, strip=strip)
+
+
+def free_place(size_wh: tuple[int, int], room: Rect, taken: Sequence[Rect], *, centred: bool = False) -> Rect | None:
+    """A place for a notice that hides nothing: as high as possible, and at the left or in the middle if it can be.
+
+    Args:
+        size_wh: its width and height.
+        room: where it may be.
+        taken: faces and other notices.
+        centred: whether the middle is tried first rather than the left.
+
+    Returns:
+        None where there is no such place.
+    """
+    width, height = size_wh
+    left, right = room[0], room[2] - width
+    if right < left or room[3] - height < room[1]:
+        return None
+    middle = (left + right) // 2
+    step = max(1, height // 2)
+    for y in (room[1], room[3] - height, *range(room[1] + step, room[3] - height, step)):
+        for x in (middle, left, right) if centred else (left, right, middle):
+            rect = x, y, x + width, y + height
+            if not any(overlap(rect, other) for other in taken):
+                return rect
+    return None
+
+
 def overlap(a: Rect, b: Rect) -> bool:
     """Whether two rectangles share a pixel."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,18 +13,23 @@ from numpy.typing import NDArray
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.draw import Rect, mark_regions
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
-from mien.outputs.window_layout import Layout, View, arrange, label_words, place_plate
-from mien.outputs.window_lettering import Lettering, Sign
+from mien.outputs.window_layout import (
+    Layout,
+    View,
+    arrange,
+    label_words,
+    lowered,
+    place_plate,
+)
+from mien.outputs.window_lettering import Lettering
+from mien.outputs.window_notes import SEE_THROUGH, Note, Notices
 from mien.outputs.window_panel import FAINT, Panel, Section, panel_size_hw
 from mien.outputs.window_pygame import pygame
-from mien.outputs.window_status import KEYS, Status
+from mien.outputs.window_status import KEYS, NO_FACE, Status
 from mien.scene import Face, Hand, Reading, Scene
 
-_NOTE: Colour = (86, 180, 233)
-_RED: Colour = (255, 88, 80)
 _PAPER: Colour = (246, 246, 242)
 _SHEET: Colour = (38, 42, 49)
-_SEE_THROUGH = 0.8  # white words on a dark plate of this opacity have a contrast of 9 on a white wall
 _CAPTION_SIZES = (27, 23, 19)  # the first that holds the sentence
 _CAPTION_LINES = 2
 _NO_FRAME_HW = (480, 640)
@@ -39,12 +45,14 @@ class Choices:
         landmarks: the bones of hands.
         keys: the list of keys.
         no_face: the note that no face was found.
+        brief: notices are signs without words, as they have been read.
     """
 
     mirror: bool
     landmarks: bool
     keys: bool
     no_face: bool
+    brief: bool = False
 
 
 class Painter:
@@ -52,6 +60,7 @@ class Painter:
 
     def __init__(self) -> None:
         self._lettering = Lettering()
+        self._notices = Notices(self._lettering)
         self._labels: dict[str, tuple[str, ...]] = {"emotion": EMOTIONS.labels, "gesture": GESTURES.labels}
         self._picture_rgb = np.zeros((1, 1, 3), np.uint8)
         self._taken: list[Rect] = []
@@ -61,27 +70,57 @@ class Painter:
     def paint(self, surface: pygame.Surface, scene: Scene | None, status: Status, choices: Choices) -> None:
         """The whole window; the surface may have another size each time."""
         sections = [self._section(task, scene) for task in status.tasks]
-        frame_hw = scene.size_hw if scene else _NO_FRAME_HW
         self._surface = surface
-        self._layout = layout = arrange((surface.get_height(), surface.get_width()), frame_hw, panel_size_hw(sections))
-        self._taken = []
         surface.fill(DARK)
-        regions = self._view(scene, choices) if scene else ()
+        regions, notes = self._arranged(scene, sections, status, choices)
+        layout = self._layout
+        if scene is not None:
+            self._view(scene, regions, choices)
         if layout.panel is not None:
             self._panel(layout, layout.panel, sections, status)
-        y = self._notices(status)
+        for note, rect in notes:
+            self._notices.paint(surface, layout, note, rect)
         caption_top = self._caption(status.caption)
         if scene is None:
             middle = (layout.picture[1] + layout.picture[3]) // 2 + layout.px(30)
             self._middle(status.message or "Waiting for the first picture", "", middle)
-        else:
-            self._message(status.message, y)
-            if choices.no_face:
-                self._middle("No face found", _NO_FACE_ADVICE, caption_top - layout.px(24))
+        elif choices.no_face:
+            advice = _NO_FACE_ADVICE if status.no_face == NO_FACE else ""
+            self._middle(status.no_face, advice, caption_top - layout.px(24))
         for region in regions:
             self._label(region)
         if choices.keys:
             self._keys(choices)
+
+    def _arranged(
+        self, scene: Scene | None, sections: Sequence[Section], status: Status, choices: Choices
+    ) -> tuple[tuple[Face | Hand, ...], list[tuple[Note, Rect]]]:
+        """Lay everything out so that no notice hides a face; the picture makes room where it has none beside its faces.
+
+        Returns:
+            Faces and hands in pixels of the picture, and the notices with their places.
+        """
+        window_hw = self._surface.get_height(), self._surface.get_width()
+        frame_hw = scene.size_hw if scene else _NO_FRAME_HW
+        panel_hw = panel_size_hw(sections)
+        self._layout = layout = arrange(window_hw, frame_hw, panel_hw)
+        notes = self._notices.make(layout, status, brief=choices.brief, with_message=scene is not None)
+        regions = self._regions(scene, choices)
+        places = self._notices.place(notes, layout, layout.picture, self._faces(regions))
+        if places is None:
+            height, places = self._notices.band(notes, layout, window_hw[1])
+            height = min(height, window_hw[0] // 2)
+            small = lowered(arrange((window_hw[0] - height, window_hw[1]), frame_hw, panel_hw), height)
+            self._layout = replace(small, scale=layout.scale)
+            regions = self._regions(scene, choices)
+        self._taken = list(places)
+        return regions, list(zip(notes, places, strict=True))
+
+    def _faces(self, regions: Sequence[Face | Hand]) -> list[Rect]:
+        """Where the faces are in the window."""
+        x, y = self._layout.picture[:2]
+        boxes = [region.box_xyxy for region in regions if isinstance(region, Face)]
+        return [(int(box[0]) + x, int(box[1]) + y, math.ceil(box[2]) + x, math.ceil(box[3]) + y) for box in boxes]
 
     def _section(self, task: str, scene: Scene | None) -> Section:
         seen: Sequence[Face | Hand] = () if scene is None else scene.faces if task == "emotion" else scene.hands
@@ -90,17 +129,22 @@ class Painter:
             self._labels[task] = tuple(reading.scores)
         return Section(task, self._labels.get(task, ()), reading, several=len(seen) > 1)
 
-    def _view(self, scene: Scene, choices: Choices) -> tuple[Face | Hand, ...]:
-        """The frame with boxes and hands; gives faces and hands in pixels of the window."""
+    def _regions(self, scene: Scene | None, choices: Choices) -> tuple[Face | Hand, ...]:
+        """Faces and hands in pixels of the picture shown."""
+        if scene is None:
+            return ()
         x1, y1, x2, y2 = self._layout.picture
-        size_wh = x2 - x1, y2 - y1
         view = View(scene.size_hw, (y2 - y1, x2 - x1), choices.mirror)
         seen: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
-        regions = [view.region(region) for region in seen]
+        return tuple(view.region(region) for region in seen)
+
+    def _view(self, scene: Scene, regions: Sequence[Face | Hand], choices: Choices) -> None:
+        """The frame with boxes and hands."""
+        x1, y1, x2, y2 = self._layout.picture
+        size_wh = x2 - x1, y2 - y1
         picture_rgb = self._scaled(scene.image_rgb, size_wh, mirror=choices.mirror)
         mark_regions(picture_rgb, regions, landmarks=choices.landmarks)
         self._surface.blit(pygame.image.frombuffer(picture_rgb.data, size_wh, "RGB"), (x1, y1))
-        return tuple(regions)
 
     def _scaled(
         self, image_rgb: NDArray[np.uint8] | None, size_wh: tuple[int, int], *, mirror: bool
@@ -127,35 +171,6 @@ class Painter:
             panel.section(section)
         panel.footer(status.stage_ms)
 
-    def _notices(self, status: Status) -> int:
-        """At the top left of the picture: camera or recording, paused, muted; gives the y below them."""
-        name = status.recording_to
-        notes: list[tuple[Sign, Colour, str]] = [("dot", _NOTE, status.notice)]
-        if status.recording:
-            notes = [("dot", _RED, f"Recording to {name}" if name else "Recording")]
-        if status.paused:
-            notes.append(("pause", LIGHT, "Paused. Press p to go on."))
-        if status.muted:
-            notes.append(("mute", LIGHT, "Muted"))
-        gap = self._layout.px(12)
-        x, y = self._layout.picture[0] + gap, self._layout.picture[1] + gap
-        for sign, colour, words in notes:
-            y = self._notice(sign, colour, words, (x, y)) + self._layout.px(6)
-        return y
-
-    def _notice(self, sign: Sign, colour: Colour, words: str, at: tuple[int, int]) -> int:
-        """A sign and words on a dark plate; gives the y of its lower edge."""
-        px, size = self._layout.px, self._layout.px(16)
-        mark = self._lettering.sign(sign, px(15), colour)
-        most = self._layout.picture[2] - at[0] - px(54)
-        text = self._lettering.fitted(words, size, most, LIGHT)
-        height = text.get_height() + px(12)
-        rect = at[0], at[1], at[0] + text.get_width() + mark.get_width() + px(28), at[1] + height
-        self._plate(rect, DARK, _SEE_THROUGH)
-        self._surface.blit(mark, (rect[0] + px(10), rect[1] + (height - mark.get_height()) // 2))
-        self._surface.blit(text, (rect[0] + mark.get_width() + px(18), rect[1] + px(6)))
-        return rect[3]
-
     def _caption(self, words: str) -> int:
         """The last sentence, under the picture or over its lower edge; gives the y of its upper edge."""
         layout = self._layout
@@ -178,14 +193,6 @@ class Painter:
         self._lines(lines, size, LIGHT, (left + right) // 2, y, plate=DARK)
         return y
 
-    def _message(self, words: str, y: int) -> None:
-        """News such as a lost camera, dark on a light plate, under the notices."""
-        if words:
-            size = self._layout.px(19)
-            width = self._layout.picture[2] - self._layout.picture[0] - self._layout.px(72)
-            lines = self._lettering.wrapped(words, size, width, 3)
-            self._lines(lines, size, DARK, (self._layout.picture[0] + self._layout.picture[2]) // 2, y, plate=_PAPER)
-
     def _middle(self, words: str, more: str, y: int) -> None:
         """Something to know in the middle of the picture, and smaller what to do about it, down to y."""
         px, (left, _, right, _) = self._layout.px, self._layout.picture
@@ -197,7 +204,7 @@ class Painter:
         ]
         half = max(text.get_width() for text in texts) // 2 + 2 * pad
         centre, top = (left + right) // 2, y - sum(text.get_height() for text in texts) - 2 * pad
-        self._plate((centre - half, top, centre + half, y), DARK, _SEE_THROUGH)
+        self._plate((centre - half, top, centre + half, y), DARK, SEE_THROUGH)
         top += pad
         for text in texts:
             self._surface.blit(text, (centre - text.get_width() // 2, top))
@@ -212,7 +219,7 @@ class Painter:
         if plate is not None:
             half = max(text.get_width() for text in texts) // 2 + 2 * pad
             rect = centre - half, top, centre + half, top + len(texts) * pitch + 2 * pad
-            self._plate(rect, plate, 1.0 if plate == _PAPER else _SEE_THROUGH)
+            self._plate(rect, plate, SEE_THROUGH)
         for i, text in enumerate(texts):
             self._surface.blit(text, (centre - text.get_width() // 2, top + pad + i * pitch))
 

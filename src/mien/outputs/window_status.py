@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 NOTICE = "Camera on. Nothing is stored or sent."
+NO_FACE = "No face found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Status:
         message: news such as "Camera lost, trying again in 4 s"; empty for none.
         recording_to: name of the video that is being written.
         notice: what is done with the picture, in one short sentence.
+        no_face: what is said when there is no face.
     """
 
     fps: float = 0.0
@@ -38,6 +40,7 @@ class Status:
     message: str = ""
     recording_to: str = ""
     notice: str = NOTICE
+    no_face: str = NO_FACE
 
 
 class Command(Enum):

@@ -117,10 +117,13 @@ class Camera(Resource):
 
     Attributes:
         damaged: pictures that came damaged and were passed over.
+        is_endless: always.
 
     Raises:
         UnreadableMedia: it is missing, or cannot be opened.
     """
+
+    is_endless = True
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,6 +192,29 @@ def quiet_opencv() -> Iterator[None]:
             _quiet_users -= 1
             if _quiet_users == 0:
                 log.setLogLevel(_quiet_before)
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Send what native code writes to stderr nowhere, for the moment in which OpenCV opens an encoder.
+
+    It prints a line on WebM's codec tags past its own log. Nothing is done where stderr is no real file.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _check_kind(head: bytes, name: str) -> str:

@@ -119,6 +119,9 @@ class MjpegFeed(Resource):
         close: gives the connection back.
         stall_s: seconds without a picture after which the connection counts as lost; None for ever.
         is_endless: whether the end of the bytes is a loss rather than the end.
+
+    Attributes:
+        is_endless: as given.
     """
 
     def __init__(
@@ -134,7 +137,7 @@ class MjpegFeed(Resource):
         self._name = name
         self._close = close
         self._stall_s = stall_s
-        self._is_endless = is_endless
+        self.is_endless = is_endless
         self._splitter = MjpegSplitter()
         self._waiting: list[bytes] = []
         self._undecodable = 0
@@ -189,7 +192,7 @@ class MjpegFeed(Resource):
     def _check_end(self) -> None:
         if self._searched is not None:
             raise self._no_mjpeg()
-        if self._is_endless:
+        if self.is_endless:
             raise UnreadableMedia(f"{self._name} broke off.")
 
     def _no_mjpeg(self) -> UnreadableMedia:

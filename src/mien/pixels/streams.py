@@ -76,6 +76,7 @@ class VideoStream(Resource):
 
     Attributes:
         damaged: 0, for FFmpeg hides or repairs damaged pictures.
+        is_endless: whether it is no file, so that a new connection shows what is there now.
 
     Raises:
         UnreadableMedia: nothing answers there, or no stream that can be read.
@@ -96,6 +97,7 @@ class VideoStream(Resource):
             raise _no_stream(url, first_s)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._announced = int(count) if math.isfinite(count) and 0 < count < 2**40 else None
+        self.is_endless = self._announced is None
         self._is_paced = self._announced is not None or urlsplit(url).path.lower().endswith((".m3u8", ".mpd"))
         self._count = 0
         self._start_s: float | None = None

@@ -92,14 +92,15 @@ class Fault:
 
     Args:
         kind: `stall`: it says nothing for `amount` seconds. `break`: it is gone for `amount` seconds. `black`: `amount`
-            pictures are black. `damaged`: `amount` pictures come damaged. `size`: from here on pictures have
-            `size_hw`. `error`: it raises RuntimeError, as a bug would. `end`: it ends.
+            pictures are black. `damaged`: `amount` pictures come damaged. `freeze`: it gives the same picture until it
+            is opened anew, `amount` times at most. `size`: from here on pictures have `size_hw`. `error`: it raises
+            RuntimeError, as a bug would. `end`: it ends.
         at: index of the picture, counted as the camera takes them, that comes after it or suffers it.
         amount: seconds or pictures.
         size_hw: new height and width in pixels.
     """
 
-    kind: Literal["stall", "break", "black", "damaged", "size", "error", "end"]
+    kind: Literal["stall", "break", "black", "damaged", "freeze", "size", "error", "end"]
     at: int
     amount: float = 1.0
     size_hw: tuple[int, int] = (48, 64)
@@ -145,6 +146,8 @@ class FakeLiveSource(LinkSource):
 class _Device:
     """What stays when a connection goes: a fake camera, its pictures and its fate."""
 
+    is_endless = True
+
     def __init__(
         self,
         images: list[NDArray[np.uint8]],
@@ -162,7 +165,8 @@ class _Device:
         self._due_s = clock.now()
         self._silent_s = self._gone_s = self._due_s
         self._size_hw: tuple[int, int] | None = None
-        self._left = {"black": 0.0, "damaged": 0.0}
+        self._left = {"black": 0.0, "damaged": 0.0, "freeze": 0.0}
+        self._shown = 0
         self.damaged = 0
 
     def connect(self, stop: threading.Event) -> _Device:
@@ -170,6 +174,7 @@ class _Device:
             raise UnreadableMedia("There is no fake camera now; plug it in.")
         self._stop = stop
         self.damaged = 0
+        self._left["freeze"] = 0
         return self
 
     def read(self) -> NDArray[np.uint8] | None:
@@ -214,10 +219,11 @@ class _Device:
 
     def _take(self) -> NDArray[np.uint8] | None:
         """The picture that is due; None when it is damaged."""
-        image = self._images[self._taken % len(self._images)]
+        is_damaged, is_black, is_frozen = (self._left[kind] > 0 for kind in ("damaged", "black", "freeze"))
+        self._shown = self._shown if is_frozen else self._taken % len(self._images)
+        image = self._images[self._shown]
         self._taken += 1
         self._due_s += 1 / self._fps
-        is_damaged, is_black = (self._left[kind] > 0 for kind in ("damaged", "black"))
         self._left = {kind: left - 1 for kind, left in self._left.items()}
         if is_damaged:
             self.damaged += 1

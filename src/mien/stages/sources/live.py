@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import closing
@@ -25,6 +27,7 @@ from mien.stages.sources.link import Feed, Link, LinkSource, Retry
 
 _POLL_S = 0.1
 _JOIN_S = 1.0
+_MOST_STUCK = 4  # threads that hang in a driver; one more would only hang beside them
 _PIPE_FPS = 25.0
 
 
@@ -32,8 +35,9 @@ class LiveSource(Source):
     """The newest frame of a camera or stream.
 
     A thread reads without pause, so that nothing grows old in a buffer; who asks late gets the newest frame, and the
-    indices of those between are missing. A lost connection is made again, and `status` says so meanwhile. Opening is
-    part of the thread: the first `next`, or `ready`, raises what went wrong.
+    indices of those between are missing. A lost connection is made again, and `status` says so meanwhile; so is one
+    whose driver hangs, on another thread. Opening is part of the thread: the first `next`, or `ready`, raises what went
+    wrong.
 
     Args:
         connect: makes a connection, or raises InputError; is given an event that ends any waiting.
@@ -58,11 +62,9 @@ class LiveSource(Source):
         self.name = name
         self._link = Link(connect, name=name, what=what, retry=retry, clock=clock)
         self._newest = _Newest()
-        # A daemon, for a driver may block for ever; it is stopped and waited for a while at the program's end, because
-        # a thread that comes back from OpenCV while Python ends would abort it.
-        thread = threading.Thread(target=_read, args=(self._link, self._newest), name=f"read {name}", daemon=True)
-        self._end = weakref.finalize(self, _end, self._link.stop, self._newest, thread)
-        thread.start()
+        self._threads: list[threading.Thread] = []
+        self._end = weakref.finalize(self, _end, self._link.stop, self._newest, self._threads)
+        self._read()
 
     @property
     def status(self) -> str:
@@ -90,11 +92,29 @@ class LiveSource(Source):
     def _wait(self) -> None:
         """Until there is a frame or the end; raises the error that the thread ended with."""
         while not self._newest.wait(_POLL_S):
+            if self._link.hangs:
+                self._read_anew()
             try:
                 self._link.check()
             except UnreadableMedia:
                 self.close()
                 raise
+
+    def _read(self, problem: InputError | None = None) -> None:
+        # A daemon, for a driver may block for ever; it is stopped and waited for a while at the program's end, because
+        # a thread that comes back from OpenCV while Python ends would abort it.
+        thread = threading.Thread(
+            target=_read, args=(self._link, self._newest, problem), name=f"read {self.name}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _read_anew(self) -> None:
+        """Leave a thread that hangs behind, as no call can be ended from outside."""
+        self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) < _MOST_STUCK:
+            self._link.abandon()
+            self._read(UnreadableMedia(f"{self.name} does not answer any more."))
 
 
 class CameraSource(LiveSource):
@@ -149,7 +169,7 @@ class PipeSource(LiveSource):
 
     Args:
         descriptor: what to read from; standard input when None.
-        retry: only its `give_up_s` counts, for the end of the input is the end.
+        retry: only its `give_up_s` and `frozen_s` count, for the end of the input is the end.
 
     Raises:
         InputError: it is a terminal.
@@ -157,12 +177,17 @@ class PipeSource(LiveSource):
 
     def __init__(self, descriptor: int | None = None, *, retry: Retry | None = None) -> None:
         number = _input() if descriptor is None else descriptor
-        rule = replace(retry or Retry(), at_start=False)
+        rule = replace(retry or Retry(), at_start=False, hang_s=math.inf)  # who writes into a pipe may take his time
         super().__init__(partial(_open_pipe, number), name="standard input", what="input", retry=rule)
 
 
 def open_live(
-    spec: str | Path, *, size_hw: tuple[int, int] | None = None, fps: float | None = None, retry: Retry | None = None
+    spec: str | Path,
+    *,
+    size_hw: tuple[int, int] | None = None,
+    fps: float | None = None,
+    retry: Retry | None = None,
+    every_frame: bool = False,
 ) -> Source:
     """Open whatever can be watched.
 
@@ -171,8 +196,11 @@ def open_live(
             (`http://`, `https://`, `rtsp://`, `rtmp://`, `udp://`); `-` for MJPEG on standard input; a folder, glob,
             photo or video.
         size_hw: height and width to ask a camera for.
-        fps: frames a second to ask a camera for; of a folder's photos and videos nothing is changed.
+        fps: frames a second to ask a camera for; of pictures on standard input that are not of now, what their times go
+            by, 25 when None. Of a folder's photos and videos nothing is changed.
         retry: what to do when a camera or stream is lost.
+        every_frame: of pictures on standard input, give each, however long it takes: they are of a file and not of now.
+            Files are always given so.
 
     Returns:
         A source; `is_live` says whether its frames are of now. Of a camera or stream, the first frame or `ready`
@@ -180,11 +208,17 @@ def open_live(
 
     Raises:
         UnreadableMedia: a file, folder or camera that is not there or cannot be read.
-        InputError: an unknown kind of address, or a name that fits several cameras.
+        InputError: an unknown kind of address, a name that fits several cameras, or `every_frame` of one that has only
+            frames of now.
     """
     text = str(spec)
     if text == "-":
-        return _pipe(fps, retry)
+        return _pipe(fps, retry, every_frame=every_frame)
+    if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
+        raise InputError(
+            "A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of "
+            f"files and of standard input (-), not of {without_password(text)}."
+        )
     if "://" in text:
         return StreamSource(text, retry=retry)
     if not text.isdecimal() and not text.startswith("/dev/"):
@@ -219,9 +253,9 @@ def _input() -> int:
     return number
 
 
-def _pipe(fps: float | None, retry: Retry | None) -> Source:
+def _pipe(fps: float | None, retry: Retry | None, *, every_frame: bool) -> Source:
     number = _input()
-    if not stat.S_ISREG(os.fstat(number).st_mode):
+    if not every_frame and not stat.S_ISREG(os.fstat(number).st_mode):
         return PipeSource(number, retry=retry)
     link = Link(partial(_open_pipe, number), name="standard input", what="input", fps=fps or _PIPE_FPS)
     return LinkSource(link, name="standard input")
@@ -279,20 +313,24 @@ class _Newest:
             return frame
 
 
-def _read(link: Link, newest: _Newest) -> None:
-    """The thread: frames, then the end, whatever happens."""
+def _read(link: Link, newest: _Newest, problem: InputError | None) -> None:
+    """The thread: frames, then the end, whatever happens, unless another thread has taken over."""
     error: Exception | None = None
+    turn = link.turn
     try:
-        with quiet_opencv(), closing(link.frames()) as frames:
+        with quiet_opencv(), closing(link.frames(problem)) as frames:
             for frame in frames:
                 newest.put(frame)
-    except Exception as problem:  # delivered to the reader, who raises it
-        error = problem
-    newest.end(error)
+    except Exception as trouble:  # delivered to the reader, who raises it
+        error = trouble
+    if link.turn == turn:
+        newest.end(error)
 
 
-def _end(stop: threading.Event, newest: _Newest, thread: threading.Thread) -> None:
+def _end(stop: threading.Event, newest: _Newest, threads: list[threading.Thread]) -> None:
     stop.set()
     newest.end(None, at_once=True)
-    if thread is not threading.current_thread():
-        thread.join(timeout=_JOIN_S)
+    until_s = time.monotonic() + _JOIN_S
+    for thread in threads:
+        if thread is not threading.current_thread():
+            thread.join(timeout=max(until_s - time.monotonic(), 0.0))
