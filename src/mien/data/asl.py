@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data.archives import column_words
 from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, natural_key
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import PICTURE_SUFFIXES, Listed, Listing, OnProblem, raise_problem
@@ -145,9 +146,10 @@ def read_groups(path: str | Path) -> dict[str, Grouped]:
     table: dict[str, Grouped] = {}
     split_of: dict[str, str] = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, skipinitialspace=True)
         try:
-            if missing := [name for name in ("file", "group") if name not in (reader.fieldnames or ())]:
+            reader.fieldnames = column_words(reader.fieldnames or ())
+            if missing := [name for name in ("file", "group") if name not in reader.fieldnames]:
                 raise DataError(f"{path} has no column {', '.join(missing)}; a groups file has file,group[,split]")
             for row in reader:
                 name, group, split = (str(row.get(key) or "").strip() for key in ("file", "group", "split"))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data.archives import column_words
 from mien.data.dataset import PACKED_SUFFIX, Dataset, load_packed
-from mien.data.fer2013 import COLUMNS, load_fer2013
+from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import Votes
 from mien.data.folders import load_folders, read_facts, subfolders
 from mien.data.frames import has_frames_layout
@@ -73,7 +74,7 @@ def is_fer2013(path: Path) -> bool:
     columns = columns_of(path)
     if not columns:
         raise DataError(f"{path} is empty; give {_FORMS}")
-    if "pixels" in columns or set(COLUMNS) <= set(columns):
+    if "pixels" in column_words(columns):
         return True
     if {"path", "label"} <= places_of(columns).keys():
         return False
