@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -83,8 +84,8 @@ def find_table(
     label_set, labels = match_classes((row.label for row in rows), label_set=label_set, where=str(path))
     pictures = tuple(
         Listed(
-            path=path.parent / row.path,
-            name="/".join(part for part in PurePosixPath(row.path).parts if part != "/"),
+            path=_on_disk(path.parent / row.path),
+            name=_name(row.path),
             label=label_set.index(labels[row.label]),
             split=row.split,
             group=row.group,
@@ -151,10 +152,22 @@ def _row(fields: Sequence[str], places: Mapping[str, int], number: int) -> _Row:
     return _Row(number, values["path"], values["label"], SPLIT_NAMES[split], values.get("group", ""))
 
 
+def _name(path: str) -> str:
+    """How the data set calls a picture: its path with slashes, accents composed."""
+    return "/".join(part for part in PurePosixPath(unicodedata.normalize("NFC", path)).parts if part != "/")
+
+
+def _on_disk(path: Path) -> Path:
+    """The file under its name, or under the same name with its accents stored in the other way (NFC, NFD)."""
+    spelled = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return path if path.exists() else next((other for other in spelled if other.exists()), path)
+
+
 def _distinct(rows: Sequence[_Row], path: Path, on_problem: OnProblem) -> list[_Row]:
     first: dict[str, _Row] = {}
     for row in rows:
-        if first.setdefault(row.path, row) is not row:
-            before = f"{row.path} is in line {first[row.path].line} already"
+        earlier = first.setdefault(_name(row.path), row)
+        if earlier is not row:
+            before = f"{row.path} is in line {earlier.line} already"
             on_problem(DataError(f"{path}, line {row.line}: {before}; the row is left out"))
     return list(first.values())
