@@ -85,13 +85,15 @@ def _check_place(folder: Path, data: Path) -> None:
         raise RefusedOutput(f"{folder} holds files, but no run of mien train; name another folder.")
 
 
-def corpus(recipe: Recipe, paths: CorpusPaths) -> Dataset:
-    """The recipe's data, with a bar while landmarks are looked for."""
+def corpus(recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True) -> Dataset:
+    """The recipe's data, with a bar while landmarks are looked for; for a report it may lack what training needs."""
     from mien.train.corpus import load_corpus
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(f"reading {paths.data.name}", total=None)
-        return load_corpus(recipe, paths, on_step=lambda done: progress.update(bar, completed=done))
+        return load_corpus(
+            recipe, paths, to_train=to_train, on_step=lambda done: progress.update(bar, completed=done)
+        )
 
 
 def setting(text: str) -> tuple[str, str]:

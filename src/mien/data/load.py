@@ -67,6 +67,12 @@ def load_dataset(
     return load_table(file, size_hw=size_hw, colour=colour, on_problem=report, on_step=on_step)
 
 
+def takes_votes(path: Path) -> bool:
+    """Whether FER+ votes, which are for the rows of FER2013's CSV, can be read along with what is there."""
+    file = _only_file(path) if path.is_dir() else path
+    return file is not None and file.is_file() and is_fer2013(file)
+
+
 def is_fer2013(path: Path) -> bool:
     """Whether a file is a table in the form of FER2013; raises DataError when it is no table that mien knows."""
     if path.suffix.lower() == PACKED_SUFFIX:
