@@ -445,6 +445,16 @@ def test_two_processes_see_what_one_with_the_doubled_batch_sees(
     assert len(losses["one"]) == 3
     np.testing.assert_allclose(losses["one"], losses["two"], rtol=0.06)
     assert two["parameters"] == one["parameters"]
+    # What other processes learned is in the summary of the first.
+    assert two["epochs"] == 3
+    accuracies = [float(row["val_accuracy"]) for row in curves(tmp_path / "two") if row.get("val_accuracy")]
+    assert two["best_val_accuracy"] == round(max(accuracies), 5)
+    assert two["last"].keys() == one["last"].keys()
+    assert two["last"]["train_loss"] == round(losses["two"][-1], 5)
+    before = (tmp_path / "two" / "summary.json").read_bytes()
+    recipe = trained_network(tmp_path / "two")[0]
+    assert fit(recipe, tiny_faces, options(tmp_path / "two", devices=2, resume=True)) == two
+    assert (tmp_path / "two" / "summary.json").read_bytes() == before
     assert trained_network(tmp_path / "two")[0].fit.batch == 10
 
 

@@ -48,6 +48,7 @@ def train(
         from mien.train.fit import RunOptions, fit
         from mien.train.machine import keep_freed_memory
         from mien.train.recipe import load_recipe
+        from mien.train.start import check_recipe
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
     changes = dict(setting(text) for text in settings or ())
@@ -59,6 +60,8 @@ def train(
     if not is_watched:
         logging.getLogger("mien").setLevel(logging.INFO)
     _check_place(folder, data)
+    if resume:
+        check_recipe(folder, chosen, devices=devices * nodes)  # before the data is read, which takes longer
     paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
     dataset = corpus(chosen, paths)
     options = RunOptions(

@@ -21,16 +21,26 @@ from torch.utils.data import DataLoader
 
 from mien import __version__
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError, UnknownName
+from mien.errors import DataError, InputError, UnknownName
 from mien.files import write_whole
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, taught
-from mien.train.guards import disk_errors, interruptions, quiet
+from mien.train.guards import disk_errors, interruptions, of_processes, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
-from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
-from mien.train.runs import run_recipe, start_from_runs
+from mien.train.recipe import SUMMARY_FILE, Recipe
+from mien.train.runs import start_from_runs
+from mien.train.start import (
+    check_data,
+    check_recipe,
+    claim,
+    ended,
+    is_first_process,
+    last_figures,
+    reached_by,
+    start_of,
+)
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -46,7 +56,8 @@ class RunOptions:
         device: auto, cpu or cuda.
         devices: how many of them on each machine; each takes a batch of the recipe's size.
         nodes: how many machines; each starts the same command, under a launcher that Lightning knows (torchrun, SLURM).
-        resume: go on from the last checkpoint in the folder.
+        resume: go on from the last checkpoint in the folder, with the same recipe, data and number of devices; a run
+            that has ended stays as it is.
         threads: CPU threads for torch; 0 leaves torch's choice.
         progress: whether to show a progress bar.
     """
@@ -68,7 +79,8 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
 
     Raises:
         InputError: the weights to start from are not what the network takes; the folder holds a run and neither
-            `resume` nor another folder was chosen, or it holds another; or the device is not there.
+            `resume` nor another folder was chosen, or it was started with something else (what is named); or the device
+            is not there.
         DataError: the data set has no train or validation samples, none of a label, or samples or labels of another
             form than the recipe's.
         OutputError: the folder or a checkpoint cannot be written.
@@ -76,6 +88,14 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
     train, validation = dataset.part("train"), dataset.part("validation")
+    devices, precision = options.devices * options.nodes, str(_precision(recipe, options))
+    start = start_of(recipe, dataset, devices=devices, precision=precision)
+    if options.resume:
+        check_recipe(options.out, recipe, devices=devices)
+        check_data(options.out, start)
+        if (summary := ended(options.out)) is not None:
+            logger.info("%s is finished; there is nothing to go on with", options.out)
+            return summary
     _check_samples(recipe, dataset)
     counts = _class_counts(recipe, train, options)
     _check_device(options)
@@ -91,16 +111,18 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None
     if recipe.loss.teachers and answers is None:
-        answers = taught(train, recipe.loss.teachers, bfloat16=_precision(recipe, options) == "bf16-mixed")
-    _claim_folder(recipe, options)
+        answers = taught(train, recipe.loss.teachers, bfloat16=precision == "bf16-mixed")
+    if not options.resume:
+        claim(options.out, recipe, start)
     if answers is not None:
         keep_answers(options.out, answers)
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
     lines = EpochLines()
+    before = reached_by(options.out) if options.resume else None
     started = time.monotonic()
-    with quiet(), disk_errors(options.out), interruptions():
+    with quiet(), disk_errors(options.out), interruptions(), of_processes():
         trainer = _trainer(recipe, options, [best, lines])
         trainer.fit(
             learner,
@@ -109,25 +131,28 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             ckpt_path=options.out / "checkpoints" / "last.ckpt" if options.resume else None,
             weights_only=False,
         )
+    # From the folder: what was learned in other processes, or before this start, the trainer here does not know.
+    reached = reached_by(options.out)
     summary = {
         "recipe": recipe.name,
-        "epochs": trainer.current_epoch,
-        "best_val_accuracy": None if best.best_model_score is None else round(float(best.best_model_score), 5),
-        "last": {name: round(float(value), 5) for name, value in trainer.logged_metrics.items()},
+        "epochs": 0 if reached is None else reached.epochs,
+        "best_val_accuracy": None if reached is None or reached.best is None else round(reached.best, 5),
+        "last": {name: round(value, 5) for name, value in last_figures(options.out).items()},
         "parameters": sum(p.numel() for p in learner.network.parameters()),
         "train_samples": len(train),
         "validation_samples": len(validation),
         "data": dataset.source,
         "data_sha256": dataset.fingerprint(),
         "caveats": list(dataset.caveats),
-        "seconds": round(lines.earlier_s + time.monotonic() - started, 1),
+        "seconds": round((0.0 if before is None else before.seconds) + time.monotonic() - started, 1),
         "machine": what_trained(trainer),
         "commit": commit(),
         "mien": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
-    write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
+    if is_first_process():
+        write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
     return summary
 
 
@@ -209,25 +234,6 @@ def _precision(recipe: Recipe, options: RunOptions) -> Any:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16-mixed" if supported() else "32-true"
-
-
-def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
-    settings = options.out / RECIPE_FILE
-    written = json.dumps(recipe.to_dict(), indent=2) + "\n"
-    if options.resume:
-        if not (options.out / "checkpoints" / "last.ckpt").is_file():
-            raise InputError(f"{options.out} has no checkpoint to resume from; leave out --resume to start")
-        if run_recipe(options.out) != recipe:
-            raise InputError(f"{options.out} was started with other settings; resume with the same recipe")
-        return
-    # A run that stopped in its first epoch left nothing to go on from: its folder may be used again.
-    if (options.out / "checkpoints").is_dir() or (options.out / SUMMARY_FILE).is_file():
-        raise InputError(f"{options.out} already holds a run; go on with --resume or name another folder")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{options.out} cannot be made: {exc.strerror}; name another folder") from exc
-    settings.write_text(written, "utf-8")
 
 
 def _loader(
