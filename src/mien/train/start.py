@@ -16,6 +16,7 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
 from mien.data.dataset import Dataset
+from mien.data.provenance import PROVENANCES, Provenance, provenance_of
 from mien.errors import InputError, OutputError
 from mien.files import write_whole
 from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
@@ -42,6 +43,7 @@ class Start:
         data_sha256: its fingerprint.
         votes_sha256: of the raters' votes; empty without any.
         precision: that was computed in. Going on in another one is possible, and said.
+        provenance: where the training samples are from (`mien.data.provenance`), for the card of a model made of them.
     """
 
     devices: int
@@ -52,6 +54,7 @@ class Start:
     data_sha256: str
     votes_sha256: str
     precision: str
+    provenance: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,7 @@ def start_of(recipe: Recipe, dataset: Dataset, *, devices: int, precision: str) 
         data_sha256=dataset.fingerprint(),
         votes_sha256="" if votes is None else hashlib.sha256(np.ascontiguousarray(votes).tobytes()).hexdigest(),
         precision=precision,
+        provenance=provenance_of(dataset.part("train")),
     )
 
 
@@ -177,6 +181,17 @@ def last_figures(run: Path) -> dict[str, float]:
         if int(row["epoch"]) == last:
             figures |= {name: float(cell) for name, cell in row.items() if cell and name not in ("epoch", "step")}
     return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def trained_on(run: Path, dataset: Dataset) -> tuple[Provenance, int]:
+    """Where the training samples of a run are from and how many they are: by its folder, or, where an earlier version
+    did not say, by a data set that is given for its own. Another one is said."""
+    kept = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
+    if kept.get("data_sha256", "") not in ("", dataset.fingerprint()):
+        logger.warning("%s was trained on other samples than those given: what is measured here is not of its run", run)
+    train = dataset.part("train")
+    known = next((each for each in PROVENANCES if each == kept.get("provenance")), None)
+    return known or provenance_of(train), int(kept.get("train_samples", len(train)))
 
 
 def is_first_process() -> bool:
