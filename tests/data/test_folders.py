@@ -282,7 +282,14 @@ def test_folders_of_the_systems_beside_splits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("suprise", "surprise"), ("Anrgy", "angry"), ("neutrall", "neutral"), ("sadnes", "sad"), ("dissgust", "disgust"), ("Hapy", "happy")],
+    [
+        ("suprise", "surprise"),
+        ("Anrgy", "angry"),
+        ("neutrall", "neutral"),
+        ("sadnes", "sad"),
+        ("dissgust", "disgust"),
+        ("Hapy", "happy"),
+    ],
 )
 def test_one_misspelt_class_is_named_with_the_nearest_label(tmp_path: Path, wrong: str, right: str) -> None:
     touch(tmp_path, *(name for name in SEVEN if not name.startswith(right)), f"{wrong}/1.jpg")

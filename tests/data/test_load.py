@@ -64,7 +64,7 @@ def test_a_packed_set_alone_and_in_a_folder(tmp_path: Path) -> None:
         ("PIXELS,USAGE,EMOTION", "{p},{u},{e}"),
         ('\ufeff"emotion", "Usage", "pixels"', '"{e}", "{u}", "{p}"'),
         ("emotion;Usage;pixels", "{e};{u};{p}"),
-        ("\ufeffemotion;\"pixels\";usage", '{e};"{p}";{u}'),
+        ('\ufeffemotion;"pixels";usage', '{e};"{p}";{u}'),
         ("emotion\tpixels\tUsage", "{e}\t{p}\t{u}"),
         ("emotion,pixels,usage", " {e} , {p} , {u} "),
         (",emotion,pixels,Usage", "0,{e},{p},{u}"),  # as pandas writes it with its index

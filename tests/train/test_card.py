@@ -29,9 +29,7 @@ SECTIONS = [
 def facts(name: str = "emotion", **changes: Any) -> CardFacts:
     recipe = load_recipe(name)
     provenance = "sign_language" if recipe.data.kind == "hands" else recipe.data.kind
-    known = CardFacts(
-        recipe=recipe, provenance=provenance, parameters=1957319, bytes=7_890_000, train_samples=26775
-    )
+    known = CardFacts(recipe=recipe, provenance=provenance, parameters=1957319, bytes=7_890_000, train_samples=26775)
     return replace(known, **changes)
 
 

@@ -88,7 +88,13 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
 
 
 def test_the_card_says_what_counts(exported: Artifact) -> None:
-    for words in ("# tiny", "Out of scope", "AI Act", "140 training samples. A data set of its user's own", "| accuracy |"):
+    for words in (
+        "# tiny",
+        "Out of scope",
+        "AI Act",
+        "140 training samples. A data set of its user's own",
+        "| accuracy |",
+    ):
         assert words in exported.card
     told = re.sub(r"`mien export [^`]*`", "", exported.card)
     assert "mien" not in told, "who trained it made it"
@@ -205,7 +211,9 @@ def test_a_disagreement_writes_nothing(
         return onnx
 
     monkeypatch.setattr("mien.train.export.to_onnx", slightly_other)
-    with pytest.raises(ModelError, match=r"differ by \d\.\de-0\d of the size of the logits, more than 0\.0001; nothing"):
+    with pytest.raises(
+        ModelError, match=r"differ by \d\.\de-0\d of the size of the logits, more than 0\.0001; nothing"
+    ):
         export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND))
     assert list(tmp_path.iterdir()) == []
 

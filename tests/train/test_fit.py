@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError, TrainingStopped, UnknownName
+from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
 from mien.labels import GESTURES, LabelSet
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
@@ -259,6 +259,15 @@ def test_images_of_another_size_are_resized_on_the_device(
     for side in (12, 24):
         recipe = tiny_recipe(input={"size_hw": [side, side]}, fit={"epochs": 4})
         assert fit(recipe, tiny_faces, options(tmp_path / str(side)))["best_val_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("name", ["cnn3_relu", "step_base", "vgg16", "landmark_mlp"])
+def test_a_network_made_for_other_images_is_refused(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"The network {name} cannot take grey images of 16x16 pixels; change"):
+        fit(tiny_recipe(network={"name": name}), tiny_faces, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:

@@ -94,9 +94,7 @@ def corpus(recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True) -> Data
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(f"reading {paths.data.name}", total=None)
-        return load_corpus(
-            recipe, paths, to_train=to_train, on_step=lambda done: progress.update(bar, completed=done)
-        )
+        return load_corpus(recipe, paths, to_train=to_train, on_step=lambda done: progress.update(bar, completed=done))
 
 
 def setting(text: str) -> tuple[str, str]:

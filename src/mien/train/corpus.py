@@ -118,7 +118,9 @@ def _split_cure(recipe: Recipe, dataset: Dataset) -> tuple[str, str]:
     if recipe.data.split == "random" or {"train", "validation"} <= there:
         return "", ""
     if {"train", "test"} <= there:
-        watched = "there are pictures to train and to test but none for validation (the test pictures can serve as such)"
+        watched = (
+            "there are pictures to train and to test but none for validation (the test pictures can serve as such)"
+        )
         return ("", "") if recipe.data.split == "merged" else (watched, "--set data.split=merged")
     only = " and ".join(sorted(there))
     return f"all pictures are for {only} (a share can be drawn for the others)", "--set data.split=random"

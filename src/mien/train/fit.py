@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from mien import __version__
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, UnknownName
+from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, taught
@@ -103,6 +103,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         torch.set_num_threads(options.threads)
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
+    _check_network(learner, recipe)
     if not options.resume:
         runs = [Path(each) for each in (recipe.network.weights, *recipe.network.averaged) if each]
         if recipe.network.averaged or (runs and runs[0].is_dir()):
@@ -212,6 +213,22 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
             f"device{'s' * (devices > 1)}: batch norm needs two samples a batch"
         )
     return counts
+
+
+def _check_network(learner: Learner, recipe: Recipe) -> None:
+    """Raise when the network cannot take what the recipe feeds it: the published ones are made for one form of image."""
+    spec = recipe.input_spec()
+    form = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
+    try:
+        with torch.inference_mode():
+            learner.network.eval()(torch.zeros(2, *form))
+    except (RuntimeError, IndexError) as exc:
+        what = "landmarks" if spec.kind == "landmarks" else f"{spec.colour} images of {form[1]}x{form[2]} pixels"
+        raise RecipeError(
+            f"The network {recipe.network.name} cannot take {what}; change input.colour or input.size_hw, or name "
+            "another network (`mien recipes` shows what each takes)"
+        ) from exc
+    learner.network.train()
 
 
 def _check_device(options: RunOptions) -> None:

@@ -132,5 +132,6 @@ def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
 
 def _damaged(run: Path, name: str) -> InputError:
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
-    return InputError(        f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
+    return InputError(
+        f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
     )
