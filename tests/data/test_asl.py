@@ -239,7 +239,7 @@ def test_the_published_split_of_the_asl_alphabet(data_root: Path) -> None:
 def test_only_names_of_letters_are_left_out_of_other_and_a_line_says_so(
     alphabet: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    words = "thumb stop three five one back mirror palm rock".split()
+    words = ("thumb", "stop", "three", "five", "one", "back", "mirror", "palm", "rock")
     touch(alphabet, *(f"other/{word}_001.jpg" for word in words), "other/n001.jpg", "other/._x.jpg", "L/clip.mp4")
     listing = list_letters(alphabet, letters={**LETTERS, "other": "none"})
     none = [picture.name for picture in listing.pictures if listing.label_set.labels[picture.label] == "none"]

@@ -250,7 +250,7 @@ def test_relative_difference() -> None:
     logits = np.array([[3.0, -4.0], [0.0, 5.0]])
     assert relative_difference(logits, logits) == 0.0
     assert relative_difference(np.zeros((2, 2)), np.zeros((2, 2))) == 0.0
-    off = logits + [[0, 0], [0.1, 0]]
+    off = logits + np.array([[0, 0], [0.1, 0]])
     root = np.sqrt((9 + 16 + 25) / 4)
     for size in (1e-9, 1.0, 1e9):
         assert relative_difference(size * off, size * logits) == pytest.approx(0.1 / root)

@@ -19,11 +19,11 @@ import torch
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
-from mien.labels import GESTURES, LabelSet
+from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
-from mien.train.recipe import Recipe, load_recipe
+from mien.train.recipe import Recipe, changed_recipe, load_recipe
 from mien.train.runs import run_recipe, trained_network
 
 MakeRecipe = Callable[..., Recipe]
@@ -270,6 +270,29 @@ def test_a_network_made_for_other_images_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (EMOTIONS_6, "has labels of emotions6 and lacks disgust; add --set label_set=emotions6, or"),
+        (EMOTIONS_8, "has labels of emotions8; add --set label_set=emotions8, or"),
+        (GESTURES, "has labels of gestures; name a recipe for these"),
+        (
+            LabelSet("custom", (*EMOTIONS.labels[:5], "suprise", "bored")),
+            "bars has the classes 'suprise', 'bored', which are none of emotions: .*Did you mean 'surprise'. Rename",
+        ),
+    ],
+)
+def test_labels_that_are_not_the_recipes_are_named_with_a_cure(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, labels: LabelSet, told: str
+) -> None:
+    data = replace(tiny_faces, label_set=labels, labels=np.arange(len(tiny_faces)) % len(labels), votes=None)
+    with pytest.raises(DataError, match=f"The recipe tiny learns emotions. .*{told}"):
+        fit(tiny_recipe(), data, options(tmp_path / "run"))
+    if "add --set" in told:
+        recipe = changed_recipe(tiny_recipe(fit={"epochs": 1}), {"label_set": labels.name})
+        assert fit(recipe, data, options(tmp_path / "run"))["epochs"] == 1
+
+
 def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     few = tiny_faces.where((tiny_faces.labels != 1) | (tiny_faces.split != "train"))
     with pytest.raises(DataError, match="training split of bars has no disgust"):
@@ -475,7 +498,7 @@ def test_a_killed_process_resumes_to_the_same_end(tiny_recipe: MakeRecipe, tiny_
     (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_dict()), "utf-8")
     code = (
         "import json, sys, torch; from pathlib import Path; from mien.data.dataset import load_packed\n"
-        "from mien.train.fit import RunOptions, fit; from mien.train.recipe import recipe_from_dict\n"
+        "from mien.train.fit import RunOptions, fit; from mien.train.recipe import changed_recipe, recipe_from_dict\n"
         "from mien.train.learner import Learner; import time; torch.set_num_threads(1)\n"
         "step = Learner.training_step\n"
         "def slow(self, batch, index):\n    time.sleep(0.02); return step(self, batch, index)\n"

@@ -136,7 +136,8 @@ GERMAN = LabelSet("custom", ("Ekel", "Freude", "Müde", "Wut"))
 @pytest.mark.parametrize("header", ["name,predicted", "Name; Predicted", "\ufeffname\tpredicted"])
 def test_answers_are_called_as_the_data_set_calls_its_classes(tmp_path: Path, form: str, header: str) -> None:
     separator = next(letter for letter in ",;\t" if letter in header)
-    rows = [f"{word}/1.jpg{separator}{answer}" for word, answer in zip(GERMAN.labels, "Ekel FREUDE müde Ekel".split())]
+    answers = dict(zip(GERMAN.labels, ("Ekel", "FREUDE", "müde", "Ekel"), strict=True))
+    rows = [f"{word}/1.jpg{separator}{answer}" for word, answer in answers.items()]
     text = unicodedata.normalize(form, "\n".join([header, *rows, ""]))
     predictions = read(tmp_path, text, GERMAN)
     assert [predictions.labels[i] for i in predictions.predicted] == ["Ekel", "Freude", "Müde", "Ekel"]

@@ -21,8 +21,8 @@ with words of gender, age and ethnicity, cut out by a face detector, checked by 
 expressions; 48x48 grey pixels. Many are posed. Those shown were not asked, and are no fair sample of all people.
 The rights in the images are unresolved: they were collected for a research challenge.""",
     "images": """A data set of its user's own; its rights are theirs to state.""",
-    "hands": """Landmarks of hands, found by a hand detector in a data set of its user's own; the rights in the pictures are
-theirs to state.""",
+    "hands": """Landmarks of hands, found by a hand detector in a data set of its user's own; the rights in the pictures
+are theirs to state.""",
     "sign_language": """Landmarks found by the package's hand detector in sign-language pictures that were published for
 research and study under various terms: few signers, whose pictures are near copies of one another.""",
 }
@@ -36,9 +36,9 @@ education, medical and safety uses excepted (Article 5(1)(f)), and people expose
 told (Article 50(3)). Not legal advice."""
 
 HAND_ETHICS = {
-    "sign_language": """The training pictures show the hands of a few people. Signs of a sign language are not read here,
-only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing or
-stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
+    "sign_language": """The training pictures show the hands of a few people. Signs of a sign language are not read
+here, only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing
+or stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
     "hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating with
 signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are likely to be read
 wrongly: never make a gesture the only way to do something.""",
@@ -64,8 +64,8 @@ CAVEATS = {
     "hands": """- The figures hold for hands like those of its data set; nothing is known about gloves, missing or stiff
   fingers, age or skin tone unless you measure it.
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
-    "sign_language": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are called
-  none or uncertain.
+    "sign_language": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are
+  called none or uncertain.
 - Two fingers held up in other ways are the hands most often taken for a victory sign; any fist is a punch.
 - About a dozen people were measured; nothing is known about gloves, missing or stiff fingers, age or skin tone.
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
@@ -75,8 +75,8 @@ INTENDED = {
     "emotion": """Describing in words what an expression looks like ("looks happy"), on the user's own machine, with
 the person's knowledge: installations and robots that answer a smile, accessible interfaces, research that states
 its limits. For those who build such things and can judge the figures below.""",
-    "gesture": """Reacting to hand shapes that somebody makes on purpose, on the user's own machine: installations, robots,
-kiosks, interfaces without touch. For those who build such things and can judge the figures below.""",
+    "gesture": """Reacting to hand shapes that somebody makes on purpose, on the user's own machine: installations,
+robots, kiosks, interfaces without touch. For those who build such things and can judge the figures below.""",
     "sign_language": """Reacting to four hand shapes that somebody makes on purpose, on the user's own machine:
 installations, robots, kiosks, interfaces without touch. For those who build such things and can judge the figures
 below.""",

@@ -215,7 +215,7 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _check_kinds(facts: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]], path: Path) -> None:
-    """Raise when what a run folder says is of another kind; what it does not say, as in earlier versions, is unknown."""
+    """Raise when what a run folder says is of another kind; what earlier versions did not say is unknown."""
     for name, kind in kinds.items():
         if name in facts and not isinstance(facts[name], kind):
             raise InputError(f"{path} is damaged: {name} is {facts[name]!r}; train again into another folder")

@@ -86,8 +86,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
 
     Raises:
         InputError: the folder holds no run.
-        ModelError: ONNX Runtime and torch disagree by more than 1e-4 of the size of the logits, smaller weights cost more than 0.3 points of
-            accuracy, or no threshold has the recipe's precision.
+        ModelError: ONNX Runtime and torch disagree by more than 1e-4 of the size of the logits, smaller weights cost
+            more than 0.3 points of accuracy, or no threshold has the recipe's precision.
         OutputError: the model folder cannot be written.
     """
     recipe, network = trained_network(run)
@@ -131,7 +131,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
 
 
 def _name(folder: Path) -> str:
-    """The name of a folder as a model can be called: lower case, accents and other signs gone; empty if none is left."""
+    """The name of a folder as a model can be called: lower case, without accents and other signs; perhaps empty."""
     letters = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9_.-]+", "_", letters.strip()).strip("_.-")
     return name if NAME.fullmatch(name) else ""

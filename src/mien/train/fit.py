@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from mien import __version__
+from mien.data.classes import strangers, strangers_told
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
+from mien.labels import LABEL_SETS, label_set
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, taught
 from mien.train.guards import disk_errors, interruptions, of_processes, quiet
@@ -191,11 +193,26 @@ def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
     there = dataset.samples.shape[1:]
     # Images may be kept smaller or larger than the network takes them: they are resized on the device, a batch a time.
     fits = there == item if spec.kind == "landmarks" else len(there) == len(item) and there[2:] == item[2:]
-    if not fits or dataset.label_set.name != recipe.label_set:
+    if not fits:
         raise DataError(
-            f"The recipe {recipe.name} takes samples of {item} with labels of {recipe.label_set}, "
-            f"the data set has {dataset.samples.shape[1:]} with {dataset.label_set.name}"
+            f"The recipe {recipe.name} takes samples of {item}, the data set has {there}; change input.size_hw or "
+            "input.colour, or bring the data in anew"
         )
+    if dataset.label_set.name != recipe.label_set:
+        raise DataError(f"The recipe {recipe.name} learns {recipe.label_set}. {_labels_told(recipe, dataset)}")
+
+
+def _labels_told(recipe: Recipe, dataset: Dataset) -> str:
+    """What the labels of a data set are instead of the recipe's, and what to do."""
+    own, wanted = dataset.label_set, label_set(recipe.label_set)
+    what = dataset.source or "The data set"
+    if own.name in LABEL_SETS and not own.name.startswith(recipe.task):
+        return f"{what} has labels of {own.name}; name a recipe for these"
+    if own.name in LABEL_SETS:
+        absent = [label for label in wanted.labels if label not in own]
+        lacks = f" and lacks {', '.join(absent)}" if absent else ""
+        return f"{what} has labels of {own.name}{lacks}; add --set label_set={own.name}, or bring in pictures of all"
+    return f"{strangers_told(strangers(own.labels, wanted), wanted, where=what)} Rename the classes"
 
 
 def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[int]:
@@ -216,14 +233,15 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
 
 
 def _check_network(learner: Learner, recipe: Recipe) -> None:
-    """Raise when the network cannot take what the recipe feeds it: the published ones are made for one form of image."""
+    """Raise when the network cannot take what the recipe feeds it: the published ones take one form of image."""
     spec = recipe.input_spec()
-    form = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
+    form: tuple[int, ...] = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
     try:
         with torch.inference_mode():
             learner.network.eval()(torch.zeros(2, *form))
     except (RuntimeError, IndexError) as exc:
-        what = "landmarks" if spec.kind == "landmarks" else f"{spec.colour} images of {form[1]}x{form[2]} pixels"
+        images = f"{spec.colour} images of {spec.size_hw[0]}x{spec.size_hw[1]} pixels"
+        what = "landmarks" if spec.kind == "landmarks" else images
         raise RecipeError(
             f"The network {recipe.network.name} cannot take {what}; change input.colour or input.size_hw, or name "
             "another network (`mien recipes` shows what each takes)"

@@ -158,7 +158,7 @@ def reached_by(run: Path) -> Reached | None:
         return None
     stored = checkpoint_of(run, _LAST)
     states = stored.get("callbacks", {})
-    kept = next((state for state in states.values() if state.get("monitor") == "val_accuracy"), {})
+    kept: Mapping[str, Any] = next((state for state in states.values() if state.get("monitor") == "val_accuracy"), {})
     best = kept.get("best_model_score")
     return Reached(
         epochs=int(stored.get("epoch", -1)) + 1,
