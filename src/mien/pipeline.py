@@ -155,7 +155,7 @@ class Analyzer(Resource):
         if "gesture" in tasks and self._hands is not None:
             found = self._hands.detect(image) if self._follower is None else self._follower.update(image, frame.time_s)
             hands = self._hand_tracker.update(found, frame.time_s)
-            hands = self._gestures.classify(hands)
+            hands = self._gestures.classify(hands, image)
         return Scene(
             source=frame.source,
             frame=frame.index,
@@ -231,10 +231,11 @@ class CropReader(Resource):
                 self.labels = self._expressions.labels
                 self.model = self._expressions.used
             else:
-                self._hands = stack.enter_context(HandDetector(threads=o.threads))
                 self._gestures = stack.enter_context(
                     GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
                 )
+                if not self._gestures.reads_crops:  # else the crop is all that is needed
+                    self._hands = stack.enter_context(HandDetector(threads=o.threads))
                 self.labels = self._gestures.labels
                 self.model = replace(self._gestures.used, detector=self._hands.name)
             self._resources = stack.pop_all()
@@ -246,10 +247,13 @@ class CropReader(Resource):
             crop_rgb: (H, W, 3) uint8 RGB, of any size. A hand should fill most of it, but not be cut off.
 
         Returns:
-            For a picture in which no hand is found the answer is `none` with confidence 1.
+            Of a model that reads landmarks, the answer for a picture in which no hand is found is `none` with
+            confidence 1.
         """
         if self.task == "emotion":
             return self._expressions.classify_crops([crop_rgb])[0]
+        if self._gestures.reads_crops:
+            return self._gestures.classify_crops([crop_rgb])[0]
         hand = self._hands.landmarks_of_crop(crop_rgb)
         if hand is not None:
             reading = self._gestures.classify([hand])[0].reading

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset, load_packed
 from mien.data.load import load_dataset
+from mien.labels import EMOTIONS
 from mien.pixels.images import read_image, write_image
 
 Run = Callable[..., object]
@@ -249,3 +250,21 @@ def test_the_third_signers_of_the_project(mien: Run, data_root: Path, tmp_path: 
     assert ended.code == 0
     assert "1,097 pictures" in ended.out
     assert len(json.loads((tmp_path / "out/dataset.json").read_text())["groups"]) == 1097
+
+
+def test_pictures_of_another_size_are_asked_for_by_the_strangers_name(mien: Run, tmp_path: Path) -> None:
+    source = pictures(tmp_path / "mine", *(f"{label}/1.png" for label in (*EMOTIONS.labels, "bored")))
+    ended = mien("data", "import", source, tmp_path / "p.npz", "--layout", "packed")
+    assert ended.code == 2
+    assert "bored is neither among the emotions nor the gestures" in " ".join(ended.err.replace("│", " ").split())
+    assert "angry," not in ended.err.partition("Usage")[2]
+
+
+@pytest.mark.parametrize("name", ["lost+found", "__MACOSX"])
+def test_a_folder_of_the_systems_is_said_and_costs_nothing(mien: Run, tmp_path: Path, name: str) -> None:
+    source = pictures(tmp_path / "mine", *(f"{label}/1.png" for label in EMOTIONS.labels))
+    (source / name).mkdir()
+    ended = mien("data", "import", source, tmp_path / "p.npz", "--layout", "packed")
+    assert ended.code == 0
+    assert "labels emotions" in ended.out
+    assert f"{name} is no class but a folder of the system's" in ended.err

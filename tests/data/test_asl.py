@@ -234,3 +234,17 @@ def test_the_published_split_of_the_asl_alphabet(data_root: Path) -> None:
         "validation": dict.fromkeys(GESTURES_4.labels, 600),
     }
     assert {int(name[3:-4]) for name in names(listing, "validation")} == set(range(2_401, 3_001))
+
+
+def test_only_names_of_letters_are_left_out_of_other_and_a_line_says_so(
+    alphabet: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("thumb", "stop", "three", "five", "one", "back", "mirror", "palm", "rock")
+    touch(alphabet, *(f"other/{word}_001.jpg" for word in words), "other/n001.jpg", "other/._x.jpg", "L/clip.mp4")
+    listing = list_letters(alphabet, letters={**LETTERS, "other": "none"})
+    none = [picture.name for picture in listing.pictures if listing.label_set.labels[picture.label] == "none"]
+    assert none == sorted(f"other/{word}_001.jpg" for word in words)
+    assert "1 of 10 pictures is left out of 'none'" in caplog.text
+    assert "n001.jpg" in caplog.text
+    assert "clip.mp4" in caplog.text
+    assert listing.folders_left_out == ("B",)

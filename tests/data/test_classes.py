@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mien.data.classes import is_folder_name, label_of, match_classes, natural_key
+from mien.data.classes import is_folder_name, label_of, match_classes, natural_key, shown_letter
 from mien.errors import DataError
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, GESTURES_4, LabelSet
 
@@ -65,3 +65,21 @@ def test_names_that_no_folder_of_a_class_can_have(name: str) -> None:
 @pytest.mark.parametrize("name", ["happy", "very happy", "été", "thumb-up_2"])
 def test_names_that_a_folder_can_have(name: str) -> None:
     assert is_folder_name(name)
+
+
+@pytest.mark.parametrize("names", [("happy", "unhappy"), ("angry", "hangry"), ("smile", "smiles"), ("L", "A", "B")])
+def test_what_is_like_a_label_that_is_there_is_a_class_of_its_own(names: tuple[str, ...]) -> None:
+    assert set(match_classes(names)[0].labels) == set(names)
+
+
+def test_a_given_set_names_the_nearest_label_too() -> None:
+    with pytest.raises(DataError, match=r"'hapy', which is none of emotions: .*\. Did you mean 'happy'\?"):
+        match_classes(["hapy", "sad"], label_set=EMOTIONS)
+
+
+@pytest.mark.parametrize(
+    ("file", "letter"),
+    [("E12.jpg", "E"), ("n001.png", "N"), ("hand1_s_bot_seg_1.jpeg", "S"), ("thumb_001.jpg", ""), ("one1.jpg", "")],
+)
+def test_only_a_letter_and_a_number_name_a_letter(file: str, letter: str) -> None:
+    assert shown_letter(file) == letter

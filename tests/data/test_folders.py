@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,97 @@ def test_the_sets_of_the_project(data_root: Path) -> None:
     assert massey.label_set is GESTURES
     assert len(massey.pictures) == 756
     assert {p.group for p in massey.pictures} == {f"hand{i}" for i in range(1, 6)}
+
+
+SEVEN = tuple(f"{label}/1.jpg" for label in EMOTIONS.labels)
+
+
+@pytest.mark.parametrize("name", ["lost+found", "__MACOSX", "@eaDir", "System Volume Information", "$RECYCLE.BIN"])
+def test_a_folder_of_the_systems_is_named_and_is_no_class(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    touch(tmp_path, *SEVEN, f"{name}/happy/._1.jpg", f"{name}/2.jpg", ".DS_Store", "happy/Thumbs.db", "sad/desktop.ini")
+    assert find_folders(tmp_path).label_set is EMOTIONS
+    assert len(found(tmp_path)) == 7
+    assert f"{name} is no class" in caplog.text
+    assert "Thumbs" not in caplog.text
+
+
+def test_a_folder_that_may_not_be_entered_costs_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, *SEVEN)
+    (tmp_path / "lost+found").mkdir(mode=0)
+    assert len(found(tmp_path)) == 7
+
+
+def test_an_empty_folder_that_is_no_class_is_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, *SEVEN)
+    (tmp_path / "New folder").mkdir()
+    assert find_folders(tmp_path).label_set is EMOTIONS
+    assert "New folder has no pictures and is no class of emotions" in caplog.text
+
+
+def test_folders_of_the_systems_beside_splits(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"train/{name}" for name in SEVEN), "train/__MACOSX/1.jpg", "__MACOSX/train/happy/._1.jpg")
+    assert [split for *_, split, _ in found(tmp_path)] == ["train"] * 7
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("suprise", "surprise"),
+        ("Anrgy", "angry"),
+        ("neutrall", "neutral"),
+        ("sadnes", "sad"),
+        ("dissgust", "disgust"),
+        ("Hapy", "happy"),
+    ],
+)
+def test_one_misspelt_class_is_named_with_the_nearest_label(tmp_path: Path, wrong: str, right: str) -> None:
+    touch(tmp_path, *(name for name in SEVEN if not name.startswith(right)), f"{wrong}/1.jpg")
+    with pytest.raises(DataError, match=rf"has the class '{wrong}', .*Did you mean '{right}'\?") as refused:
+        find_folders(tmp_path)
+    others = set(EMOTIONS.labels) - {right}
+    assert not any(f"'{label}'" in str(refused.value) for label in others), "right names are not blamed"
+
+
+def test_a_class_of_ones_own_beside_known_ones_is_said_and_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, *SEVEN, "bored/1.jpg")
+    assert find_folders(tmp_path).label_set.labels == (
+        "angry", "bored", "disgust", "fear", "happy", "neutral", "sad", "surprise"
+    )  # fmt: skip
+    assert "has the class 'bored', which is none of emotions" in caplog.text
+
+
+def test_classes_of_another_language_are_no_misspellings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, *(f"{name}/1.jpg" for name in ("Wut", "Ekel", "Angst", "Freude", "neutral", "Überraschung", "喜")))
+    assert set(find_folders(tmp_path).label_set.labels) == {
+        "Wut", "Ekel", "Angst", "Freude", "neutral", "Überraschung", "喜"
+    }  # fmt: skip
+    assert not caplog.text
+
+
+def test_accents_stored_in_either_way_are_the_same_class_and_the_same_name(tmp_path: Path) -> None:
+    apart, composed = (unicodedata.normalize(form, "Müde") for form in ("NFD", "NFC"))
+    touch(tmp_path, f"train/{apart}/ä.jpg", f"val/{composed}/1.jpg", "train/wach/1.jpg", "val/wach/1.jpg")
+    facts(tmp_path, groups={unicodedata.normalize("NFD", f"train/{apart}/ä.jpg"): "anna"})
+    listing = find_folders(tmp_path)
+    assert listing.label_set.labels == (composed, "wach")
+    assert listing.pictures[0].name == unicodedata.normalize("NFC", f"train/{composed}/ä.jpg")
+    assert listing.pictures[0].group == "anna"
+    assert all(picture.path.is_file() for picture in listing.pictures)
+
+
+def test_nothing_is_left_out_without_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "L/1.jpg", "A/1.jpg", "A/clip.mp4", "A/notes.txt", "loose.jpg")
+    touch(tmp_path, *(f"other/{name}_001.jpg" for name in ("thumb", "stop", "mirror", "n")), "other/n001.jpg")
+    assert sorted(name for name, label, *_ in found(tmp_path) if label == "none") == [
+        f"other/{name}_001.jpg" for name in ("mirror", "n", "stop", "thumb")
+    ]
+    assert "A: 2 no pictures by their ending, left out: clip.mp4, notes.txt" in caplog.text
+    assert "1 pictures in no folder of a class, left out: loose.jpg" in caplog.text
+    assert "1 of 5 pictures is left out of 'none'" in caplog.text
+    assert "n001.jpg" in caplog.text

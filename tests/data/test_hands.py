@@ -279,3 +279,25 @@ def test_the_folders_of_the_project(data_root: Path) -> None:
     assert {p.gesture for p in pictures} == set(GESTURES.labels)
     signers = {p.group for p in pictures if p.collection == "massey"}
     assert signers == {f"massey/hand{i}" for i in range(1, 6)}
+
+
+def test_classes_are_read_in_any_case_and_a_misspelt_one_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "own/Victory/x.jpg", "own/NONE/y.jpg", "own/victroy/z.jpg", "own/__MACOSX/._x.jpg")
+    assert sorted(gesture for _, gesture, *_ in found(tmp_path)) == ["none", "victory"]
+    assert "victroy is no class of hand pictures and is left out. Did you mean 'victory'?" in caplog.text
+    assert "__MACOSX" not in caplog.text
+
+
+def test_words_that_begin_with_the_letter_of_a_fist_stay(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "own/other/thumb_1.jpg", "own/other/stop1.jpg", "own/other/T1.jpg", "own/other/x.heic")
+    assert sorted(name for name, *_ in found(tmp_path)) == ["stop1.jpg", "thumb_1.jpg"]
+    assert "T1.jpg" in caplog.text
+    assert "x.heic" in caplog.text
+
+
+def test_one_data_set_given_in_place_of_the_folder_it_lies_in(tmp_path: Path) -> None:
+    touch(tmp_path, "victory/1.jpg", "none/1.jpg")
+    with pytest.raises(DataError, match=r"is a data set itself: give the folder that it lies in"):
+        find_hand_pictures(tmp_path)

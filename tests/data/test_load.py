@@ -9,7 +9,7 @@ import pytest
 from mien.data.dataset import Dataset
 from mien.data.ferplus import Votes
 from mien.data.layouts import write_csv, write_folders
-from mien.data.load import load_dataset
+from mien.data.load import is_fer2013, load_dataset
 from mien.errors import DataError, MienError, UnreadableMedia
 from mien.labels import EMOTIONS, EMOTIONS_6, LabelSet
 from mien.pixels.images import write_image
@@ -53,6 +53,38 @@ def test_a_packed_set_alone_and_in_a_folder(tmp_path: Path) -> None:
         loaded = load_dataset(path)
         assert loaded.fingerprint() == dataset().fingerprint()
         assert loaded.caveats == ("be careful",)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("emotion, Usage, pixels", "{e},{u},{p}"),  # icml_face_data.csv, as Kaggle has it
+        (" emotion , pixels , usage ", "{e}, {p}, {u}"),
+        ("Emotion,Pixels,Usage", "{e},{p},{u}"),
+        ("PIXELS,USAGE,EMOTION", "{p},{u},{e}"),
+        ('\ufeff"emotion", "Usage", "pixels"', '"{e}", "{u}", "{p}"'),
+        ("emotion;Usage;pixels", "{e};{u};{p}"),
+        ('\ufeffemotion;"pixels";usage', '{e};"{p}";{u}'),
+        ("emotion\tpixels\tUsage", "{e}\t{p}\t{u}"),
+        ("emotion,pixels,usage", " {e} , {p} , {u} "),
+        (",emotion,pixels,Usage", "0,{e},{p},{u}"),  # as pandas writes it with its index
+    ],
+)
+@pytest.mark.parametrize("name", ["icml_face_data.csv", "in a folder/any.csv"])
+def test_fer2013_is_read_however_its_first_line_is_spelled(tmp_path: Path, header: str, row: str, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    rows = [
+        row.format(e=e, u=u, p=" ".join([str(e)] * 48 * 48))
+        for e, u in ((4, "Training"), (0, "publictest"), (6, "PrivateTest"))
+    ]
+    path.write_text("\n".join([header, *rows, ""]), "utf-8")
+    assert is_fer2013(path)
+    for given in {path, path if path.parent == tmp_path else path.parent}:
+        loaded = load_dataset(given)
+        assert loaded.labels.tolist() == [4, 0, 6]
+        assert loaded.split.tolist() == ["train", "validation", "test"]
+        assert loaded.samples[:, 0, 0].tolist() == [4, 0, 6]
 
 
 @pytest.mark.parametrize("label_set", [EMOTIONS, EMOTIONS_6])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import lzma
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,15 @@ def test_missing_pictures_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
     assert dataset.groups.tolist() == ["anna"]
     assert dataset.source == "t.csv"
     assert "2.png" in str(problems[0])
+
+
+def test_names_with_accents_are_found_however_they_are_stored(tmp_path: Path) -> None:
+    apart, composed = (unicodedata.normalize(form, "müde") for form in ("NFD", "NFC"))
+    write_image(tmp_path / f"{apart}.png", np.full((9, 9, 3), 50, np.uint8))
+    path = table(tmp_path / "t.csv", " Path , Label ", f"{composed}.png, {apart}", f"./{apart}.png,wach")
+    problems: list[MienError] = []
+    listing = find_table(path, on_problem=problems.append)
+    assert [picture.name for picture in listing.pictures] == [f"{composed}.png"]
+    assert listing.label_set.labels == (composed,)
+    assert all(picture.path.is_file() for picture in listing.pictures)
+    assert "is in line 2 already" in str(problems[0])

@@ -14,7 +14,7 @@ from mien.labels import EMOTIONS, GESTURES
 from mien.models.artifact import Artifact
 from mien.models.manifest import Manifest
 from mien.models.session import FakeSession
-from mien.pixels.preprocess import InputSpec, crop_face, to_batch
+from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, to_batch
 from mien.scene import Face, Hand
 from mien.stages.classify import ExpressionClassifier, GestureClassifier, canonical_landmarks
 
@@ -181,6 +181,31 @@ def test_ready_crops_of_any_size() -> None:
     readings = ExpressionClassifier(network).classify_crops(crops)
     assert len(readings) == 3
     assert network.batches[0].shape == (3, 1, 48, 48)
+
+
+RGB = InputSpec(size_hw=(20, 24), colour="rgb", margin=0.25, mean=(0.5,), std=(0.25,))
+
+
+def test_a_gesture_model_of_pictures_sees_the_crops_that_training_would() -> None:
+    image = np.random.default_rng(4).integers(0, 256, (100, 120, 3), np.uint8)
+    network = gesture_network(lambda batch: (from_pixels(batch)[0][:, :5],), input=RGB)
+    classifier = GestureClassifier(network)
+    hands = [hand(np.random.default_rng(i).uniform(20, 90, (21, 3))) for i in range(3)]
+    together = classifier.classify(hands, image)
+    expected = np.stack([crop_hand(image, one.box_xyxy, RGB) for one in hands])
+    np.testing.assert_array_equal(network.batches[0], to_batch(expected, RGB))
+    assert [replace(one, reading=None) for one in together] == hands
+    assert len({one.confidence for one in together}) == 3
+    (ready,) = classifier.classify_crops([expected[1]])
+    assert list(ready.scores.values()) == pytest.approx(list(together[1].scores.values()), abs=1e-6)
+    with pytest.raises(ValueError, match="needs the picture"):
+        classifier.classify(hands)
+    assert classifier.classify([]) == classifier.classify_crops([]) == ()
+
+
+def test_a_gesture_model_of_landmarks_takes_no_crops() -> None:
+    with pytest.raises(ValueError, match="takes hands, not crops"):
+        GestureClassifier(gesture_network(fixed(0, 0, 0, 0, 0))).classify_crops([np.zeros((9, 9, 3), np.uint8)])
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -27,7 +27,9 @@ SECTIONS = [
 
 
 def facts(name: str = "emotion", **changes: Any) -> CardFacts:
-    known = CardFacts(recipe=load_recipe(name), parameters=1957319, bytes=7_890_000, train_samples=26775)
+    recipe = load_recipe(name)
+    provenance = "sign_language" if recipe.data.kind == "hands" else recipe.data.kind
+    known = CardFacts(recipe=recipe, provenance=provenance, parameters=1957319, bytes=7_890_000, train_samples=26775)
     return replace(known, **changes)
 
 
@@ -60,7 +62,7 @@ def test_details_say_what_it_is() -> None:
         "7.9 MB",
         "48x48 grey",
         "Version 1",
-        "Apache-2.0",
+        "not stated by its maker",
         "checked",
     ):
         assert words in details
@@ -135,6 +137,26 @@ def test_a_card_says_whose_labels_it_was_measured_by() -> None:
     assert "people agree" not in raters
     assert "what more of ten raters chose" in section(raters, "Caveats and recommendations")
     assert "contempt" in section(raters, "Model details")
+
+
+@pytest.mark.parametrize("name", ["emotion", "emotion_ferplus", "gesture", "gesture_lite0", "emotion_cnn3_elu"])
+def test_a_card_of_own_pictures_claims_nothing_of_others(name: str) -> None:
+    own = "hands" if name == "gesture" else "images"
+    card = card_text(manifest(name=name), facts(name, provenance=own, train_samples=70))
+    training = section(card, "Training data")
+    assert training.startswith("70 training samples.")
+    assert "data set of its user's own" in " ".join(training.split())
+    details = next(line for line in card.splitlines() if line.startswith("- Recipe"))  # names what it was made for
+    for claim in ("FER2013", "FER+", "Goodfellow", "sign-language", "a few people", "dozen people", "Massey"):
+        assert claim not in card.replace(details, ""), claim
+    assert "mien" not in card
+
+
+@pytest.mark.parametrize(("name", "votes"), [("emotion", True), ("emotion_ferplus", True), ("emotion_cnn3_elu", False)])
+def test_votes_are_named_where_they_were_learned_from(name: str, votes: bool) -> None:
+    training = section(card_text(manifest(name=name), facts(name, provenance="fer2013")), "Training data")
+    assert "FER2013 (Goodfellow" in training
+    assert ("Raters' votes: FER+" in training) == votes
 
 
 def test_every_share_is_a_score_with_a_meaning() -> None:

@@ -247,3 +247,25 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str, words: str) -> None:
 def test_a_folder_of_neither_kind(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         read_entry(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "facts"),
+    [
+        ("recipe.json", {"name": "cnn", "fit": 3}),
+        ("recipe.json", {"name": "cnn", "reference": []}),
+        ("summary.json", {"parameters": "many"}),
+        ("summary.json", {"seconds": None}),
+    ],
+)
+def test_a_run_of_another_form_is_refused_by_name(tmp_path: Path, file: str, facts: dict[str, Any]) -> None:
+    write(make_run(tmp_path / "run") / file, facts)
+    with pytest.raises(InputError, match=f"{file} is damaged: "):
+        read_entry(tmp_path / "run")
+
+
+def test_what_an_earlier_version_did_not_say_is_unknown(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write(run / "recipe.json", {"name": "cnn"})
+    write(run / "summary.json", {})
+    assert cells(run)["machine"] == "-"

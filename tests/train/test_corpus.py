@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.data.clean import write_clean_list
 from mien.errors import DataError, UnreadableMedia
+from mien.labels import EMOTIONS
 from mien.pixels.boxes import Square
 from mien.pixels.images import write_image
 from mien.scene import Hand
@@ -92,8 +95,59 @@ def test_faces_as_they_are_when_the_recipe_says_so(tiny_recipe: MakeRecipe, face
 
 
 def test_a_recipe_that_learns_from_votes_asks_for_them(tiny_recipe: MakeRecipe, faces: CorpusPaths) -> None:
-    with pytest.raises(DataError, match=r"name fer2013new\.csv with --votes"):
-        load_corpus(tiny_recipe(loss={"votes_weight": 0.5}), CorpusPaths(data=faces.data))
+    recipe = tiny_recipe(loss={"votes_weight": 0.5})
+    with pytest.raises(DataError, match=r"add --set loss.votes_weight=0, or give .* --votes fer2013new\.csv"):
+        load_corpus(recipe, CorpusPaths(data=faces.data))
+    assert len(load_corpus(recipe, CorpusPaths(data=faces.data), to_train=False)), "a report needs no votes"
+
+
+def own_pictures(root: Path, *parts: str) -> CorpusPaths:
+    """Pictures of one's own: two of each of the seven labels in each part, which is a split or nothing."""
+    for number, part in enumerate(parts):
+        for label in EMOTIONS.labels:
+            for i in range(2):
+                path = root / "mine" / part / label / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                image = np.random.default_rng([number, EMOTIONS.index(label), i]).integers(0, 255, (20, 20, 3))
+                write_image(path, image.astype(np.uint8))
+    return CorpusPaths(data=root / "mine")
+
+
+@pytest.mark.parametrize(
+    ("parts", "cures", "splits"),
+    [
+        (("train", "test"), ["loss.votes_weight=0", "data.split=merged"], {"train", "validation"}),  # as Kaggle has it
+        (("Training", "Testing"), ["loss.votes_weight=0", "data.split=merged"], {"train", "validation"}),
+        (("",), ["loss.votes_weight=0", "data.split=random"], {"train", "validation", "test"}),
+        (("train",), ["loss.votes_weight=0", "data.split=random"], {"train", "validation", "test"}),
+        (("val", "test"), ["loss.votes_weight=0", "data.split=random"], {"train", "validation", "test"}),
+        (("train", "valid"), ["loss.votes_weight=0"], {"train", "validation"}),
+        (("train", "val", "test"), ["loss.votes_weight=0"], {"train", "validation", "test"}),
+    ],
+)
+@pytest.mark.parametrize("with_votes", [False, True])
+def test_the_first_message_names_every_setting_that_cures_it_and_they_do(
+    tmp_path: Path, faces: CorpusPaths, parts: tuple[str, ...], cures: list[str], splits: set[str], with_votes: bool
+) -> None:
+    paths = own_pictures(tmp_path, *parts)
+    given = replace(paths, votes=faces.votes) if with_votes else paths
+    with pytest.raises(DataError) as refused:
+        load_corpus(load_recipe("emotion"), given)
+    named = re.findall(r"--set (\S+=[^\s,;]+)", str(refused.value))
+    assert named == cures
+    assert ("leave out --votes" in str(refused.value)) == with_votes
+    recipe = load_recipe("emotion", changes=dict(setting.split("=", 1) for setting in named))
+    dataset = load_corpus(recipe, paths)
+    assert set(dataset.split.tolist()) == splits
+
+
+def test_a_recipe_without_votes_refuses_them_for_other_pictures(
+    tiny_recipe: MakeRecipe, tmp_path: Path, faces: CorpusPaths
+) -> None:
+    paths = own_pictures(tmp_path, "train", "val")
+    with pytest.raises(DataError, match=r"and mine is none: leave out --votes$"):
+        load_corpus(tiny_recipe(), replace(paths, votes=faces.votes))
+    assert len(load_corpus(tiny_recipe(), paths)) == 28
 
 
 def gesture_recipe(**changes: Any) -> Recipe:
@@ -124,8 +178,31 @@ def test_data_sets_and_signers_are_left_out_whole(hands: CorpusPaths) -> None:
 
 
 def test_a_name_that_fits_nothing_is_refused(hands: CorpusPaths) -> None:
-    with pytest.raises(DataError, match="called 'massey/hand9'; there is asl, massey/hand1,"):
-        load_corpus(gesture_recipe(**{"data.leave_out": '["massey/hand9"]'}), hands)
+    changes = {"data.leave_out": '["massey/hand9"]'}
+    with pytest.raises(DataError, match="holds back massey/hand9, which is not there; there is asl, massey/hand1,"):
+        load_corpus(gesture_recipe(**changes), hands)
+
+
+@pytest.mark.parametrize("names", [("own/V/V1", "own/A/A1", "mine/V/V1", "mine/A/A1"), ("own/V/V1", "own/A/A1") * 2])
+def test_own_hands_are_told_how_to_be_split_and_so_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("mien.train.corpus.HandDetector", FakeHands)
+    for i, name in enumerate(names):
+        path = tmp_path / "hands" / f"{name}{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, np.full((8, 8, 3), 10 + i, np.uint8))
+    paths = CorpusPaths(data=tmp_path / "hands")
+    with pytest.raises(DataError, match="holds back massey/hand5") as refused:
+        load_corpus(load_recipe("gesture"), paths)
+    words = shlex.split(str(refused.value).partition("e.g. ")[2])
+    changes = dict(word.split("=", 1) for word in words if "=" in word)
+    assert changes
+    if "data.split" in changes:  # four pictures are few to draw from
+        changes["data.fractions"] = "[0.25, 0.34]"
+    changes["data.composed"] = "0.0"  # needs all four gestures
+    splits = load_corpus(load_recipe("gesture", changes=changes), paths).split.tolist()
+    assert {"train", "validation"} <= set(splits)
 
 
 def test_steps_are_counted_and_landmarks_kept(hands: CorpusPaths) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.manifest import Score
 from mien.models.session import Session
 from mien.stages.classify import ExpressionClassifier
-from mien.train.export import ExportOptions, export_run, to_onnx
+from mien.train.export import ExportOptions, export_run, relative_difference, to_onnx
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
 from mien.train.recipe import load_recipe
@@ -60,10 +61,10 @@ def exported(run: Path, tiny_faces: Dataset, tmp_path_factory: pytest.TempPathFa
 def test_the_manifest_holds_what_the_run_time_needs(exported: Artifact, run: Path) -> None:
     recipe, _ = trained_network(run)
     manifest = exported.manifest
-    assert (manifest.name, manifest.task, manifest.labels) == ("emotion_residual", "emotion", "emotions")
+    assert (manifest.name, manifest.task, manifest.labels) == ("tiny", "emotion", "emotions"), "called as its folder"
     assert manifest.input == recipe.input_spec()
     assert (manifest.threshold, manifest.licence) == (recipe.export.threshold, recipe.export.licence)
-    assert manifest.origin == recipe.export.origin
+    assert manifest.origin == "trained with the recipe emotion"
     assert 0.2 <= manifest.temperature <= 5.0
     assert manifest.temperature != 1.0
     assert load_artifact(exported.folder).manifest == manifest
@@ -87,8 +88,17 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
 
 
 def test_the_card_says_what_counts(exported: Artifact) -> None:
-    for words in ("# emotion_residual", "Out of scope", "AI Act", "140 training samples", "| accuracy |", "Apache-2.0"):
+    for words in (
+        "# tiny",
+        "Out of scope",
+        "AI Act",
+        "140 training samples. A data set of its user's own",
+        "| accuracy |",
+    ):
         assert words in exported.card
+    told = re.sub(r"`mien export [^`]*`", "", exported.card)
+    assert "mien" not in told, "who trained it made it"
+    assert "FER2013" not in told
     assert "below 0.5 is uncertain" in exported.card
     assert "ONNX Runtime and torch agree within" in exported.card
     size = exported.model_path.stat().st_size
@@ -203,9 +213,81 @@ def test_a_disagreement_writes_nothing(
         return onnx
 
     monkeypatch.setattr("mien.train.export.to_onnx", slightly_other)
-    with pytest.raises(ModelError, match=r"differ by 1\.0e-03, more than 0\.0001; nothing was written"):
+    with pytest.raises(
+        ModelError, match=r"differ by \d\.\de-0\d of the size of the logits, more than 0\.0001; nothing"
+    ):
         export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 100.0, 1e6])
+def test_the_agreement_is_one_of_size(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: float
+) -> None:
+    """Logits of any size agree when they are those of the same network, and none do when a ten-thousandth is wrong."""
+    wrong = 0.0
+    recipe, network = trained_network(run)
+    monkeypatch.setattr("mien.train.export.trained_network", lambda _: (recipe, nn.Sequential(network, Times(size))))
+    monkeypatch.setattr("mien.train.export.to_onnx", lambda net, example: to_onnx(_with(net, 1 + wrong), example))
+    export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND))
+    wrong = 5e-4
+    with pytest.raises(ModelError, match="of the size of the logits"):
+        export_run(run, tmp_path / "other", tiny_faces, ExportOptions(command=COMMAND))
+
+
+class Times(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+def _with(network: nn.Module, factor: float) -> nn.Module:
+    return nn.Sequential(network, Times(factor)).eval()
+
+
+def test_relative_difference() -> None:
+    logits = np.array([[3.0, -4.0], [0.0, 5.0]])
+    assert relative_difference(logits, logits) == 0.0
+    assert relative_difference(np.zeros((2, 2)), np.zeros((2, 2))) == 0.0
+    off = logits + np.array([[0, 0], [0.1, 0]])
+    root = np.sqrt((9 + 16 + 25) / 4)
+    for size in (1e-9, 1.0, 1e9):
+        assert relative_difference(size * off, size * logits) == pytest.approx(0.1 / root)
+    assert relative_difference(np.full((1, 2), 1e-30), np.zeros((1, 2))) > 1
+    assert not relative_difference(np.array([[np.nan, 1.0]]), logits[:1]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "changes", "name"),
+    [
+        ("my_model", {}, "my_model"),
+        ("Mein Gefühl 2", {}, "mein_gefuhl_2"),
+        ("喜", {}, "emotion"),
+        ("x", {"export.name": '"mine"', "export.licence": '"CC0-1.0"', "export.origin": '"made by Ann"'}, "mine"),
+    ],
+)
+def test_the_model_bears_the_name_its_user_gave(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, folder: str, changes: dict[str, str], name: str
+) -> None:
+    options = ExportOptions(command=COMMAND, changes=changes)
+    artifact = export_run(run, tmp_path / folder, tiny_faces, options)
+    assert artifact.manifest.name == name
+    assert artifact.card.startswith(f"# {name}\n")
+    if changes:
+        assert (artifact.manifest.licence, artifact.manifest.origin) == ("CC0-1.0", "made by Ann")
+        assert "Version 1; made by Ann." in artifact.card
+
+
+def test_the_card_tells_the_runs_own_data_and_other_data_is_said(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fewer = tiny_faces.where(np.arange(len(tiny_faces)) != 3)
+    artifact = export_run(run, tmp_path / "model", fewer, ExportOptions(command=COMMAND))
+    assert "140 training samples" in artifact.card
+    assert "was trained on other samples than those given" in caplog.text
 
 
 def test_no_run_and_no_place(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:

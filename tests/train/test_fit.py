@@ -18,12 +18,12 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError, TrainingStopped, UnknownName
-from mien.labels import GESTURES, LabelSet
+from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
+from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
-from mien.train.recipe import Recipe, load_recipe
+from mien.train.recipe import Recipe, changed_recipe, load_recipe
 from mien.train.runs import run_recipe, trained_network
 
 MakeRecipe = Callable[..., Recipe]
@@ -261,6 +261,38 @@ def test_images_of_another_size_are_resized_on_the_device(
         assert fit(recipe, tiny_faces, options(tmp_path / str(side)))["best_val_accuracy"] > 0.5
 
 
+@pytest.mark.parametrize("name", ["cnn3_relu", "step_base", "vgg16", "landmark_mlp"])
+def test_a_network_made_for_other_images_is_refused(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(RecipeError, match=f"The network {name} cannot take grey images of 16x16 pixels; change"):
+        fit(tiny_recipe(network={"name": name}), tiny_faces, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (EMOTIONS_6, "has labels of emotions6 and lacks disgust; add --set label_set=emotions6, or"),
+        (EMOTIONS_8, "has labels of emotions8; add --set label_set=emotions8, or"),
+        (GESTURES, "has labels of gestures; name a recipe for these"),
+        (
+            LabelSet("custom", (*EMOTIONS.labels[:5], "suprise", "bored")),
+            "bars has the classes 'suprise', 'bored', which are none of emotions: .*Did you mean 'surprise'. Rename",
+        ),
+    ],
+)
+def test_labels_that_are_not_the_recipes_are_named_with_a_cure(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, labels: LabelSet, told: str
+) -> None:
+    data = replace(tiny_faces, label_set=labels, labels=np.arange(len(tiny_faces)) % len(labels), votes=None)
+    with pytest.raises(DataError, match=f"The recipe tiny learns emotions. .*{told}"):
+        fit(tiny_recipe(), data, options(tmp_path / "run"))
+    if "add --set" in told:
+        recipe = changed_recipe(tiny_recipe(fit={"epochs": 1}), {"label_set": labels.name})
+        assert fit(recipe, data, options(tmp_path / "run"))["epochs"] == 1
+
+
 def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     few = tiny_faces.where((tiny_faces.labels != 1) | (tiny_faces.split != "train"))
     with pytest.raises(DataError, match="training split of bars has no disgust"):
@@ -445,6 +477,16 @@ def test_two_processes_see_what_one_with_the_doubled_batch_sees(
     assert len(losses["one"]) == 3
     np.testing.assert_allclose(losses["one"], losses["two"], rtol=0.06)
     assert two["parameters"] == one["parameters"]
+    # What other processes learned is in the summary of the first.
+    assert two["epochs"] == 3
+    accuracies = [float(row["val_accuracy"]) for row in curves(tmp_path / "two") if row.get("val_accuracy")]
+    assert two["best_val_accuracy"] == round(max(accuracies), 5)
+    assert two["last"].keys() == one["last"].keys()
+    assert two["last"]["train_loss"] == round(losses["two"][-1], 5)
+    before = (tmp_path / "two" / "summary.json").read_bytes()
+    recipe = trained_network(tmp_path / "two")[0]
+    assert fit(recipe, tiny_faces, options(tmp_path / "two", devices=2, resume=True)) == two
+    assert (tmp_path / "two" / "summary.json").read_bytes() == before
     assert trained_network(tmp_path / "two")[0].fit.batch == 10
 
 
@@ -456,7 +498,7 @@ def test_a_killed_process_resumes_to_the_same_end(tiny_recipe: MakeRecipe, tiny_
     (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_dict()), "utf-8")
     code = (
         "import json, sys, torch; from pathlib import Path; from mien.data.dataset import load_packed\n"
-        "from mien.train.fit import RunOptions, fit; from mien.train.recipe import recipe_from_dict\n"
+        "from mien.train.fit import RunOptions, fit; from mien.train.recipe import changed_recipe, recipe_from_dict\n"
         "from mien.train.learner import Learner; import time; torch.set_num_threads(1)\n"
         "step = Learner.training_step\n"
         "def slow(self, batch, index):\n    time.sleep(0.02); return step(self, batch, index)\n"

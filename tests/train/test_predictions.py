@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,31 @@ def test_rows_are_found_by_name_or_taken_in_order(tmp_path: Path) -> None:
 def test_rows_that_are_not_the_splits(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         in_order_of(read(tmp_path, text), np.array(["a", "b"]), np.array(["happy", "sad"]))
+
+
+GERMAN = LabelSet("custom", ("Ekel", "Freude", "Müde", "Wut"))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("header", ["name,predicted", "Name; Predicted", "\ufeffname\tpredicted"])
+def test_answers_are_called_as_the_data_set_calls_its_classes(tmp_path: Path, form: str, header: str) -> None:
+    separator = next(letter for letter in ",;\t" if letter in header)
+    answers = dict(zip(GERMAN.labels, ("Ekel", "FREUDE", "müde", "Ekel"), strict=True))
+    rows = [f"{word}/1.jpg{separator}{answer}" for word, answer in answers.items()]
+    text = unicodedata.normalize(form, "\n".join([header, *rows, ""]))
+    predictions = read(tmp_path, text, GERMAN)
+    assert [predictions.labels[i] for i in predictions.predicted] == ["Ekel", "Freude", "Müde", "Ekel"]
+    names = np.array([f"{word}/1.jpg" for word in GERMAN.labels])
+    assert in_order_of(predictions, names, np.array(GERMAN.labels)).tolist() == [0, 1, 2, 3]
+
+
+def test_columns_with_capitals_are_labels_too(tmp_path: Path) -> None:
+    predictions = read(tmp_path, "Wut,Freude,MÜDE,Ekel\n0.1,0.7,0.1,0.1\n", GERMAN)
+    assert set(predictions.labels) == set(GERMAN.labels)
+    assert predictions.labels[predictions.predicted[0]] == "Freude"
+
+
+def test_the_data_sets_own_spelling_counts_before_the_packages(tmp_path: Path) -> None:
+    own = LabelSet("custom", ("Happy", "bored"))
+    predictions = read(tmp_path, "predicted\nhappy\nbored\n", own)
+    assert [predictions.labels[i] for i in predictions.predicted] == ["Happy", "bored"]

@@ -157,9 +157,30 @@ def test_no_such_recipe_and_no_text(tmp_path: Path) -> None:
         load_recipe("emotions")
     with pytest.raises(RecipeError, match="no recipe file"):
         load_recipe(tmp_path / "none.toml")
-    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")
     with pytest.raises(RecipeError, match="no valid TOML"):
         load_recipe(tmp_path / "mine.toml")
+
+
+def test_a_byte_order_mark_is_read_and_utf16_explained(tmp_path: Path) -> None:
+    text = 'extends = "emotion"\r\nname = "mine"\r\n'
+    (tmp_path / "mine.toml").write_bytes(text.encode("utf-8-sig"))
+    assert load_recipe(tmp_path / "mine.toml").name == "mine"
+    (tmp_path / "next.toml").write_bytes(text.replace("emotion", "mine.toml").encode("utf-8-sig"))
+    assert load_recipe(tmp_path / "next.toml").network == load_recipe("emotion").network
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        mark = "" if encoding == "utf-16" else "\ufeff"
+        (tmp_path / "mine.toml").write_bytes((mark + text).encode(encoding))
+        with pytest.raises(RecipeError, match="is saved as UTF-16, and TOML is UTF-8 text; save it as UTF-8"):
+            load_recipe(tmp_path / "mine.toml")
+
+
+def test_no_recipe_makes_its_users_model_the_projects() -> None:
+    for name in recipe_names():
+        manifest = load_recipe(name).manifest()
+        assert manifest.name == name
+        assert "mien" not in f"{manifest.origin} {manifest.licence}"
+        assert manifest.licence == "not stated by its maker"
 
 
 @pytest.mark.parametrize(

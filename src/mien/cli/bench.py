@@ -61,7 +61,7 @@ def _stages(image: np.ndarray, tasks: tuple[str, ...], threads: int | None) -> d
         hands, gestures = HandDetector(threads=threads), GestureClassifier(threads=threads)
         held = hands.detect(image)
         stages["find hands"] = lambda: hands.detect(image)
-        stages["read gestures"] = lambda: gestures.classify(held)
+        stages["read gestures"] = lambda: gestures.classify(held, image)
     return stages
 
 

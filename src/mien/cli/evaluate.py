@@ -149,7 +149,7 @@ def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
     run = Path(question.subject)
     recipe = run_recipe(run)
     paths = CorpusPaths(data=question.data, votes=question.votes, cache=question.cache or run.parent / "cache")
-    dataset = corpus(recipe, paths)
+    dataset = corpus(recipe, paths, to_train=False)
     if recipe.data.kind != "hands":
         return dataset, ()
     return dataset, _missed(len(find_hand_pictures(question.data, limit=recipe.data.limit)), len(dataset))

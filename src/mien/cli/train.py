@@ -48,6 +48,7 @@ def train(
         from mien.train.fit import RunOptions, fit
         from mien.train.machine import keep_freed_memory
         from mien.train.recipe import load_recipe
+        from mien.train.start import check_recipe
     except ImportError as exc:
         raise MissingExtra("train", exc.name or "torch") from exc
     changes = dict(setting(text) for text in settings or ())
@@ -59,6 +60,8 @@ def train(
     if not is_watched:
         logging.getLogger("mien").setLevel(logging.INFO)
     _check_place(folder, data)
+    if resume:
+        check_recipe(folder, chosen, devices=devices * nodes)  # before the data is read, which takes longer
     paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
     dataset = corpus(chosen, paths)
     options = RunOptions(
@@ -85,13 +88,13 @@ def _check_place(folder: Path, data: Path) -> None:
         raise RefusedOutput(f"{folder} holds files, but no run of mien train; name another folder.")
 
 
-def corpus(recipe: Recipe, paths: CorpusPaths) -> Dataset:
-    """The recipe's data, with a bar while landmarks are looked for."""
+def corpus(recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True) -> Dataset:
+    """The recipe's data, with a bar while landmarks are looked for; for a report it may lack what training needs."""
     from mien.train.corpus import load_corpus
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(f"reading {paths.data.name}", total=None)
-        return load_corpus(recipe, paths, on_step=lambda done: progress.update(bar, completed=done))
+        return load_corpus(recipe, paths, to_train=to_train, on_step=lambda done: progress.update(bar, completed=done))
 
 
 def setting(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -40,15 +40,25 @@ def table_lines(path: Path) -> Generator[str, None, None]:
         raise UnreadableMedia(f"{path} breaks off or is damaged after row {max(rows, 0)}: {exc}") from exc
 
 
-def fields_of(line: str) -> list[str]:
-    """The fields of one line of a CSV; a line that is none comes back whole.
+def fields_of(line: str, separator: str = ",") -> list[str]:
+    """The fields of one line of a CSV, blanks after a separator passed over; a line that is none comes back whole.
 
     Line by line, a quotation mark that is never closed costs one row and not all that follow.
     """
     try:
-        return next(csv.reader((line,)), [])
+        return next(csv.reader((line,), delimiter=separator, skipinitialspace=True), [])
     except csv.Error:
         return [line]
+
+
+def separator_of(header: str) -> str:
+    """What parts the columns of a table, by its first line: of comma, semicolon and tab the one that occurs most."""
+    return max(",;\t", key=header.count)
+
+
+def column_words(names: Iterable[str]) -> list[str]:
+    """Names of columns as they are compared: published copies of one table spell them with blanks and capitals."""
+    return [name.strip().casefold() for name in names]
 
 
 @contextmanager

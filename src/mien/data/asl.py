@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from mien import wording
-from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, natural_key
+from mien.data.archives import column_words
+from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, misleads, natural_key, plain, say_misleading, some
+from mien.data.clutter import is_clutter
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import PICTURE_SUFFIXES, Listed, Listing, OnProblem, raise_problem
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import FIST_LETTERS, GESTURES, LABEL_SETS, LETTERS, LabelSet
+from mien.labels import GESTURES, LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_image
 
 FIRST = 2400
@@ -79,15 +81,15 @@ def list_letters(
     label_set, source = letter_labels(letters), root.resolve().name
     folders: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(root.iterdir()):
-        if path.is_dir():
-            folders[path.name.casefold()].append(path)
+        if path.is_dir() and not is_clutter(path):
+            folders[plain(path.name)].append(path)
     pictures: list[Listed] = []
     for letter, gesture in letters.items():
-        found = folders.pop(letter.casefold(), [])
+        found = folders.pop(plain(letter), [])
         if len(found) != 1:
             on_problem(_folder_problem(root, letter, gesture, found))
             continue
-        in_folder = [path for path in _pictures(found[0]) if not _is_another_letter(path, gesture, letters)]
+        in_folder = _of_class(found[0], gesture, letters)
         if not in_folder:
             on_problem(DataError(f"{found[0]} has no pictures, so there are none of {gesture!r} from it"))
         pictures += [
@@ -96,9 +98,10 @@ def list_letters(
         ]
     if not pictures:
         raise DataError(f"{root} has no pictures in folders called {', '.join(letters)}")
-    if folders:
-        logger.info("left out: %s", ", ".join(path.name for paths in folders.values() for path in paths))
-    return Listing(tuple(pictures), label_set, source)
+    out = tuple(path.name for paths in folders.values() for path in paths)
+    if out:
+        logger.info("left out: %s", ", ".join(out))
+    return Listing(tuple(pictures), label_set, source, folders_left_out=out)
 
 
 def split_by_number(listing: Listing, *, first: int = FIRST) -> Listing:
@@ -146,9 +149,10 @@ def read_groups(path: str | Path) -> dict[str, Grouped]:
     table: dict[str, Grouped] = {}
     split_of: dict[str, str] = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, skipinitialspace=True)
         try:
-            if missing := [name for name in ("file", "group") if name not in (reader.fieldnames or ())]:
+            reader.fieldnames = column_words(reader.fieldnames or ())
+            if missing := [name for name in ("file", "group") if name not in reader.fieldnames]:
                 raise DataError(f"{path} has no column {', '.join(missing)}; a groups file has file,group[,split]")
             for row in reader:
                 name, group, split = (str(row.get(key) or "").strip() for key in ("file", "group", "split"))
@@ -228,16 +232,22 @@ def _folder_problem(root: Path, letter: str, gesture: str, found: Sequence[Path]
 
 
 def _pictures(folder: Path) -> list[Path]:
-    files = (path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    return sorted(files, key=lambda path: natural_key(path.name))
+    files = [path for path in folder.iterdir() if path.is_file() and not is_clutter(path)]
+    others = [path.name for path in files if path.suffix.lower() not in PICTURE_SUFFIXES]
+    if others:
+        logger.warning("%s: %d no pictures by their ending, left out: %s", folder, len(others), some(sorted(others)))
+    pictures = (path for path in files if path.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted(pictures, key=lambda path: natural_key(path.name))
 
 
-def _is_another_letter(path: Path, gesture: str, letters: Mapping[str, str]) -> bool:
-    if gesture != "none" or path.parent.name.casefold() != "other":
-        return False
-    named = NAMED_SIGNER.match(path.name)
-    letter = (named.group(2) if named else path.name[:1]).upper()
-    return letter in FIST_LETTERS or letter in LETTERS or letter in letters
+def _of_class(folder: Path, gesture: str, letters: Mapping[str, str]) -> list[Path]:
+    """The pictures of a folder; of an `other` that is to be `none`, without those of gestures and fists."""
+    pictures = _pictures(folder)
+    if gesture != "none" or folder.name.casefold() != "other":
+        return pictures
+    out = [path for path in pictures if misleads(path.name, letters={letter.upper() for letter in letters})]
+    say_misleading(str(folder), [path.name for path in out], len(pictures))
+    return [path for path in pictures if path not in set(out)]
 
 
 def _group(path: Path, source: str) -> str:

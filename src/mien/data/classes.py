@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 
 from mien.errors import DataError
-from mien.labels import LABEL_SETS, LETTERS, LabelSet
+from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "train1", "training", "train_set"), "train"),
@@ -30,14 +33,64 @@ _SYNONYMS: Mapping[str, str] = {
 NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
 """Massey University's file names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
 
+_NAMED_LETTER = re.compile(r"([a-z])\d+\.", re.IGNORECASE)
 _DIGITS = re.compile(r"(\d+)")
+_LIKE = 0.75
+"""How alike a misspelt name and the label that was meant are, by difflib: suprise, surprice, anrgy, neutrall."""
+
+logger = logging.getLogger(__name__)
+
+
+def plain(text: str) -> str:
+    """A name as it is compared: letters in their composed form (NFC), since macOS and some archives store them apart
+    (an u and two dots), without blanks around them and in lower case."""
+    return _composed(text).casefold()
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def shown_letter(file_name: str) -> str:
+    """The letter of the manual alphabet that a file is named after, in upper case: `E12.jpg`, Massey's
+    `hand1_e_bot_seg_1.jpeg`; empty for other names, such as `thumb_001.jpg`."""
+    named = NAMED_SIGNER.match(file_name)
+    if named:
+        return named.group(2).upper()
+    lettered = _NAMED_LETTER.match(file_name)
+    return lettered.group(1).upper() if lettered else ""
+
+
+def misleads(file_name: str, *, letters: Collection[str] = LETTERS) -> bool:
+    """Whether a file of the class `other` shows a letter that is no `none`: a gesture, or a fist to all but signers."""
+    letter = shown_letter(file_name)
+    return bool(letter) and (letter in FIST_LETTERS or letter in LETTERS or letter in letters)
+
+
+def say_misleading(folder: str, names: Collection[str], count: int) -> None:
+    """The line on the files of an `other` that `misleads` leaves out, of `count` in all."""
+    if names:
+        logger.warning(
+            "%s: %d of %d pictures %s left out of 'none', named after a letter that is a gesture or a fist: %s",
+            folder,
+            len(names),
+            count,
+            "is" if len(names) == 1 else "are",
+            some(names),
+        )
+
+
+def some(names: Iterable[str], *, most: int = 5) -> str:
+    """The first of many names, for a line that must end."""
+    listed = list(names)
+    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")
 
 
 def label_of(name: str, label_set: LabelSet) -> str | None:
     """The label that a class name means: the label itself in any case, or a word of the field for it; None if none."""
-    word = name.strip().casefold()
+    word = plain(name)
     for label in label_set.labels:
-        if label.casefold() == word:
+        if plain(label) == word:
             return label
     meant = _SYNONYMS.get(word)
     return meant if meant is not None and meant in label_set else None
@@ -48,7 +101,9 @@ def match_classes(
 ) -> tuple[LabelSet, dict[str, str]]:
     """Find the label set that class names belong to.
 
-    It is the smallest known set that has all of them; if none has, a set called `custom` of the names as they are.
+    It is the smallest known set that has all of them; if none has, a set called `custom` of the names as they are. A
+    name that is almost a label of the set that has most of the others is taken for misspelt, unless that label is there
+    too.
 
     Args:
         names: of folders, or from a column.
@@ -59,7 +114,7 @@ def match_classes(
         The label set, and the label of each name.
 
     Raises:
-        DataError: a name means no label of the given set.
+        DataError: a name means no label of the given set, or is misspelt; the nearest label is named.
     """
     names = sorted(set(names), key=natural_key)
     candidates = [label_set] if label_set else sorted(LABEL_SETS.values(), key=len)
@@ -69,20 +124,59 @@ def match_classes(
         if not unknown:
             return candidate, {name: label for name, label in found.items() if label is not None}
     if label_set:
-        raise DataError(
-            f"{where} has the class {unknown[0]!r}, which is none of {label_set.name}: {', '.join(label_set.labels)}"
-        )
+        raise DataError(strangers_told(unknown, label_set, where=where))
+    most, unknown = _most_alike(names)
+    if most is not None:
+        if _misspelt(names, most):
+            what = "it, or take it" if len(unknown) == 1 else "them, or take them"
+            raise DataError(f"{strangers_told(unknown, most, where=where)} Rename {what} out of the data set")
+        logger.warning("%s So the classes are a label set of their own", strangers_told(unknown, most, where=where))
     spelled: dict[str, str] = {}
     for name in names:
-        spelled.setdefault(name.strip().casefold(), name.strip())
-    labels = {name: spelled[name.strip().casefold()] for name in names}
+        spelled.setdefault(plain(name), _composed(name))
+    labels = {name: spelled[plain(name)] for name in names}
     return LabelSet("custom", tuple(spelled.values())), labels
+
+
+def nearest_label(name: str, label_set: LabelSet) -> str | None:
+    """The label of the set that a misspelt name is nearest to; None when it is like none of them."""
+    words = {plain(label): label for label in label_set.labels}
+    words |= {word: label for word, label in _SYNONYMS.items() if label in label_set and len(word) > 1}
+    near = difflib.get_close_matches(plain(name), words, n=1, cutoff=_LIKE)
+    return words[near[0]] if near else None
+
+
+def strangers_told(names: Iterable[str], label_set: LabelSet, *, where: str) -> str:
+    """A sentence on classes that are none of a label set, with the label that each is nearest to."""
+    names = list(names)
+    classes = f"class{'es' * (len(names) > 1)} {', '.join(map(repr, names))}"
+    hints = (f"Did you mean {label!r}?" for label in (nearest_label(name, label_set) for name in names) if label)
+    told = f"{where} has the {classes}, which {'are' if len(names) > 1 else 'is'} none of {label_set.name}"
+    return " ".join([f"{told}: {', '.join(label_set.labels)}.", *dict.fromkeys(hints)])
+
+
+def strangers(names: Iterable[str], label_set: LabelSet) -> list[str]:
+    """The names that mean no label of a set."""
+    return [name for name in names if label_of(name, label_set) is None]
+
+
+def _most_alike(names: Collection[str]) -> tuple[LabelSet | None, list[str]]:
+    """The known label set that has most of the names, at least half of them, and the names that it has not."""
+    found = {known: strangers(names, known) for known in sorted(LABEL_SETS.values(), key=len)}
+    best = min(found, key=lambda known: (len(found[known]), -len(_misspelt(names, known))))
+    return (best, found[best]) if 2 * len(found[best]) <= len(names) else (None, [])
+
+
+def _misspelt(names: Collection[str], label_set: LabelSet) -> list[str]:
+    """The names that are almost a label of the set which no other name means."""
+    there = {label_of(name, label_set) for name in names}
+    return [name for name in strangers(names, label_set) if nearest_label(name, label_set) not in (None, *there)]
 
 
 def is_folder_name(label: str) -> bool:
     """Whether a class of this name can have a folder, on any system, that is not taken for a split or for hidden."""
-    plain = label == label.strip() and label.isprintable() and not set(label) & set('/\\:*?"<>|')
-    return bool(label) and plain and not label.startswith(".") and label.casefold() not in SPLIT_NAMES
+    is_plain = label == label.strip() and label.isprintable() and not set(label) & set('/\\:*?"<>|')
+    return bool(label) and is_plain and not label.startswith(".") and label.casefold() not in SPLIT_NAMES
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.archives import column_words
 from mien.data.dataset import Dataset
 from mien.errors import DataError, UnreadableMedia
 from mien.files import write_whole
@@ -76,8 +77,9 @@ def _read_uses(path: Path, *, mark: str) -> dict[str, bool]:
     uses: dict[str, bool] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in ("name", "use", "data_set") if name not in (rows.fieldnames or ())]
+            rows = csv.DictReader(file, skipinitialspace=True)
+            rows.fieldnames = column_words(rows.fieldnames or ())
+            missing = [name for name in ("name", "use", "data_set") if name not in rows.fieldnames]
             if missing:
                 raise DataError(f"{path} has no column {', '.join(missing)}; a clean list has {', '.join(_COLUMNS)}")
             for row in rows:

@@ -156,7 +156,7 @@ class Collection:
             facts = {"label_set": labels.name, "labels": list(labels.labels), "caveats": [], "groups": {}}
             return {"version": 1, "source": self.root.resolve().name, **facts, "task": task, "consent": []}
         known = read_facts(self.root)
-        found = json.loads(path.read_text("utf-8")) if path in others else {}
+        found = json.loads(path.read_text("utf-8-sig")) if path in others else {}
         if not isinstance(found.get("consent"), list) or known.label_set is None:
             raise OutputError(f"{self.root} holds something that was not collected here; name another folder.")
         if found.get("task") != task:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
-from mien.pixels.preprocess import Colour, InputSpec, crop_face, crop_square
+from mien.pixels.preprocess import Colour, InputSpec, crop_face, crop_hand
 from mien.resource import Resource
 from mien.scene import Box, Face, Point, Seen
 from mien.stages.classify import EMOTION_MODEL
@@ -106,9 +106,7 @@ class Cropper(Resource):
         spec = spec or self.spec
         if self.task == "emotion":
             return crop_face(image_rgb, box_xyxy, spec, keypoints_xy=keypoints_xy)
-        x1, y1, x2, y2 = box_xyxy
-        side = max(x2 - x1, y2 - y1) * (1 + 2 * spec.margin)
-        return crop_square(image_rgb, ((x1 + x2) / 2, (y1 + y2) / 2), side, 0.0, spec)
+        return crop_hand(image_rgb, box_xyxy, spec)
 
     def close(self) -> None:
         """Free the detector."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import wording
-from mien.data.archives import fields_of, table_lines
+from mien.data.archives import column_words, fields_of, separator_of, table_lines
 from mien.data.dataset import Dataset
 from mien.data.ferplus import Votes, relabelled
 from mien.data.pictures import OnProblem, OnStep, raise_problem
@@ -54,6 +54,9 @@ def load_fer2013(
 ) -> Dataset:
     """Read the CSV, plain or compressed (.xz, .gz, .bz2, .zip, .tar.gz), a chunk at a time.
 
+    Its columns may stand in any order, be spelled with blanks and capitals, quoted, and parted by commas, semicolons or
+    tabs.
+
     Args:
         path: the Kaggle CSV.
         votes: FER+ votes of the same rows; they become the label distribution and the marks for "not a face", and the
@@ -87,7 +90,7 @@ def read_fer2013(
         rows = _Rows(path, next(lines, ""), on_problem)
         for line in lines:
             if line.strip():
-                rows.add(fields_of(line))
+                rows.add(fields_of(line, rows.separator))
                 if on_step is not None and rows.count % _CHUNK_ROWS == 0:
                     on_step(rows.count)
     return rows.table(votes)
@@ -106,18 +109,20 @@ class _Rows:
         expected = f"FER2013 has the columns {', '.join(COLUMNS)}"
         if not header:
             raise DataError(f"{path} is empty; {expected}")
-        if not header.rstrip("\n").isprintable():
+        if not header.rstrip("\n").replace("\t", " ").isprintable():
             raise DataError(f"{path} is no CSV that can be read; {expected}")
-        # One published copy has spaces after the commas of its first line.
-        self.columns = tuple(name.strip() for name in fields_of(header))
-        missing = [name for name in COLUMNS if name not in self.columns]
+        # One published copy, icml_face_data.csv, has blanks after the commas of its first line and another order.
+        self.separator = separator_of(header)
+        self.columns = tuple(name.strip() for name in fields_of(header, self.separator))
+        words = column_words(self.columns)
+        missing = [name for name in COLUMNS if name.casefold() not in words]
         if missing:
             raise DataError(f"{path} has no column {', '.join(missing)}; {expected}")
         self.count = 0
         self.missing = dict.fromkeys(self.columns, 0)
         self._path = path
         self._on_problem = on_problem
-        self._places = [self.columns.index(name) for name in COLUMNS]
+        self._places = [words.index(name.casefold()) for name in COLUMNS]
         self._waiting: list[tuple[int, list[str]]] = []
         self._images: list[NDArray[np.uint8]] = []
         self._good: list[tuple[int, int, str]] = []  # row, label, split
@@ -170,7 +175,7 @@ class _Rows:
         for (row, fields), problem in zip(self._waiting, problems, strict=True):
             problem = problem or next(pixel_problems)
             if not problem:
-                self._good.append((row, int(fields[emotion]), USAGES[fields[usage]]))
+                self._good.append((row, int(fields[emotion]), _SPLITS[fields[usage].strip().casefold()]))
                 continue
             self._on_problem(DataError(f"{self._path}, row {row} {problem}"))
         self._images.append(images)
@@ -181,15 +186,16 @@ def _problem(fields: Sequence[str], columns: Sequence[str], places: Sequence[int
     """What is wrong with a row besides its pixels; empty when nothing is."""
     if len(fields) != len(columns):
         return f"has {wording.count(len(fields), 'column')} instead of {len(columns)}"
-    emotion, usage = fields[places[0]], fields[places[2]]
+    emotion, usage = fields[places[0]].strip(), fields[places[2]].strip()
     if emotion not in _EMOTION_CODES:
         return f"has the emotion {emotion!r}, not a number from 0 to 6"
-    if usage not in USAGES:
+    if usage.casefold() not in _SPLITS:
         return f"has the usage {usage!r}, not one of {', '.join(USAGES)}"
     return ""
 
 
 _EMOTION_CODES = frozenset(str(i) for i in range(len(EMOTIONS)))
+_SPLITS = {usage.casefold(): split for usage, split in USAGES.items()}
 
 
 def _images(texts: Sequence[str]) -> tuple[NDArray[np.uint8], list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.archives import column_words
 from mien.data.dataset import Dataset
 from mien.data.duplicates import equal_numbers
 from mien.errors import DataError, UnreadableMedia
@@ -57,10 +58,12 @@ def load_ferplus(path: str | Path, *, label_set: LabelSet = EMOTIONS, relabel: b
     if not path.is_file():
         raise UnreadableMedia(f"{path} is not a file; give the FER+ table fer2013new.csv")
     wanted = [*FERPLUS_COLUMNS, *_NO_EXPRESSION]
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
         try:
-            missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+            words = column_words(reader.fieldnames or ())
+            reader.fieldnames = [next((name for name in wanted if name.casefold() == word), word) for word in words]
+            missing = [name for name in wanted if name not in reader.fieldnames]
             if missing:
                 raise DataError(f"{path} has no column {', '.join(missing)}; FER+ has {', '.join(wanted)}")
             rows = [[_vote(row[name]) for name in wanted] for row in reader]

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
+import logging
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, match_classes, natural_key
+from mien.data.classes import (
+    NAMED_SIGNER,
+    SPLIT_NAMES,
+    label_of,
+    match_classes,
+    misleads,
+    natural_key,
+    say_misleading,
+    some,
+)
+from mien.data.clutter import is_clutter, is_named_clutter
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import (
     PICTURE_SUFFIXES,
@@ -21,7 +32,7 @@ from mien.data.pictures import (
     read_listing,
 )
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
+from mien.labels import LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_error
 from mien.pixels.preprocess import Colour, InputSpec
 
@@ -29,7 +40,8 @@ FACTS_NAME = "dataset.json"
 """The file beside the folders that keeps what they cannot: label set, source, caveats, groups."""
 
 _BOTH_NONE = {"other", "nothing"}
-_LETTER_NAME = re.compile(r"()([a-z])\d+\.", re.IGNORECASE)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -94,43 +106,49 @@ def find_folders(
     validation1, val, valid, dev; test, testing) and hold folders, else `root/<class>/*`, all of it train. Class names
     count in any case and in the words of the field (happiness, anger, ...; the letters L, A, F, V; `other` and
     `nothing` for none). Beside letters, files in `other` whose name starts with the letter of a fist or of a gesture
-    (`E12.jpg`) are left out, as everywhere in mien. Hidden files, and files that are no pictures by their suffix, are
-    passed over.
+    (`E12.jpg`) are left out, as everywhere in mien. Folders without pictures that are no class by their name, pictures
+    beside the classes and files that are no pictures by their suffix are left out too; a log line names each kind.
+    Hidden files are passed over.
 
     Groups are those of `dataset.json`; else Massey's names tell the signer (`hand1_a_...`); else they are empty.
 
     Args:
         root: the folder.
         label_set: as in `load_folders`.
-        on_problem: gets each class folder without pictures, and folders inside classes.
+        on_problem: gets each class without pictures, and folders inside classes.
 
     Raises:
         UnreadableMedia: there is no such folder.
-        DataError: it has no class folders, two of them are one class, a class is not of the label set, or
+        DataError: it has no class folders, two of them are one class, a class is not of the label set or misspelt, or
             `dataset.json` is damaged.
     """
     root = Path(root)
     if not root.is_dir():
         raise UnreadableMedia(f"{root} is not a folder; give one with a folder for each class")
     facts = read_facts(root)
-    folders = [_class_folder(path, split, on_problem) for path, split in _class_paths(root, facts, on_problem)]
-    if not any(folder.files for folder in folders):
+    listed = [_class_folder(path, split, on_problem) for path, split in _class_paths(root, facts, on_problem)]
+    folders = [folder for folder in listed if folder.files]
+    if not folders:
         raise DataError(f"{root} has no pictures in folders <class> or <split>/<class>; give a folder with such")
     names = [folder.path.name for folder in folders]
     label_set, labels = match_classes(names, label_set=label_set or facts.label_set, where=str(root))
+    for folder in listed:
+        if not folder.files:
+            _say_empty(folder.path, label_set, on_problem)
     _check_distinct(folders, labels)
     by_letter = "none" in label_set and any(name.upper() in LETTERS for name in names)
+    if by_letter:
+        folders = [_without_misleading(folder) for folder in folders]
     pictures = tuple(
         Listed(
             path=path,
-            name=(name := path.relative_to(root).as_posix()),
+            name=(name := unicodedata.normalize("NFC", path.relative_to(root).as_posix())),
             label=label_set.index(labels[folder.path.name]),
             split=folder.split,
             group=facts.groups.get(name, _signer(path.name)),
         )
         for folder in folders
         for path in folder.files
-        if not (by_letter and folder.path.name.casefold() == "other" and _is_misleading(path.name))
     )
     return Listing(pictures, label_set, facts.source or root.resolve().name, facts.caveats)
 
@@ -145,7 +163,7 @@ def read_facts(root: Path) -> Facts:
     if not path.is_file():
         return Facts()
     try:
-        return _facts(json.loads(path.read_text("utf-8")))
+        return _facts(json.loads(path.read_text("utf-8-sig")))
     except OSError as exc:
         raise read_error(str(path), exc) from exc
     except (ValueError, TypeError, AttributeError) as exc:
@@ -153,7 +171,7 @@ def read_facts(root: Path) -> Facts:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, hidden ones left out, in natural order.
+    """Folders in a folder, hidden ones and the system's own left out, in natural order.
 
     Raises:
         UnreadableMedia: it cannot be listed.
@@ -171,6 +189,7 @@ def _facts(values: Any) -> Facts:
     if not set(dict(splits).values()) <= set(SPLITS):
         raise ValueError(f"splits are {', '.join(SPLITS)}")
     label_set = _label_set(str(values.get("label_set", "custom")), labels) if labels else None
+    groups = {unicodedata.normalize("NFC", name): group for name, group in groups.items()}
     return Facts(str(values.get("source", "")), label_set, caveats, groups, splits)
 
 
@@ -181,6 +200,7 @@ def _label_set(name: str, labels: tuple[str, ...]) -> LabelSet:
 
 def _class_paths(root: Path, facts: Facts, on_problem: OnProblem) -> Iterator[tuple[Path, str]]:
     """Class folders and the split of each."""
+    _say_loose(root)
     folders = subfolders(root)
     splits = {path: facts.splits[path.name] for path in folders if path.name in facts.splits}
     if not splits:
@@ -190,6 +210,7 @@ def _class_paths(root: Path, facts: Facts, on_problem: OnProblem) -> Iterator[tu
         return
     for path in folders:
         if path in splits:
+            _say_loose(path)
             yield from ((folder, splits[path]) for folder in subfolders(path))
         else:
             on_problem(DataError(f"{path} is left out, for it is no split (train, validation, test) like the others"))
@@ -215,10 +236,42 @@ def _class_folder(folder: Path, split: str, on_problem: OnProblem) -> _ClassFold
     entries = _entries(folder)
     for inner in (path for path in entries if path.is_dir()):
         on_problem(DataError(f"{inner} is a folder inside a class and is left out; put its pictures into {folder}"))
-    files = tuple(path for path in entries if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir())
-    if not files:
-        on_problem(DataError(f"{folder} has no pictures; put some there, or remove the folder"))
+    files = tuple(path for path in entries if _is_picture(path))
+    others = [path.name for path in entries if path not in set(files) and not path.is_dir()]
+    if files and others:
+        logger.warning("%s: %d no pictures by their ending, left out: %s", folder, len(others), some(others))
     return _ClassFolder(folder, split, files)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir()
+
+
+def _say_empty(folder: Path, label_set: LabelSet, on_problem: OnProblem) -> None:
+    """A class without pictures is a problem; a folder that is no class by its name is only passed over."""
+    if label_of(folder.name, label_set) is not None:
+        on_problem(DataError(f"{folder} has no pictures; put some there, or remove the folder"))
+    else:
+        logger.warning("%s has no pictures and is no class of %s; it is left out", folder, label_set.name)
+
+
+def _say_loose(root: Path) -> None:
+    """A line on what lies beside the folders of a data set: pictures of no class, and folders of the system's."""
+    loose = [path.name for path in _entries(root) if _is_picture(path)]
+    if loose:
+        logger.warning("%s: %d pictures in no folder of a class, left out: %s", root, len(loose), some(loose))
+    for path in _listed(root):
+        if is_named_clutter(path):
+            logger.warning("%s is no class but a folder of the system's; it is left out", path)
+
+
+def _without_misleading(folder: _ClassFolder) -> _ClassFolder:
+    """The folder; of one called `other` without the files that are named after gestures and fists."""
+    if folder.path.name.casefold() != "other":
+        return folder
+    out = [path for path in folder.files if misleads(path.name)]
+    say_misleading(str(folder.path), [path.name for path in out], len(folder.files))
+    return replace(folder, files=tuple(path for path in folder.files if path not in set(out)))
 
 
 def _check_distinct(folders: list[_ClassFolder], labels: Mapping[str, str]) -> None:
@@ -235,11 +288,12 @@ def _check_distinct(folders: list[_ClassFolder], labels: Mapping[str, str]) -> N
 
 
 def _entries(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if not is_clutter(path)]
+
+
+def _listed(folder: Path) -> list[Path]:
     try:
-        return sorted(
-            (path for path in folder.iterdir() if not path.name.startswith(".")),
-            key=lambda path: natural_key(path.name),
-        )
+        return sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
     except OSError as exc:
         raise read_error(str(folder), exc) from exc
 
@@ -247,9 +301,3 @@ def _entries(folder: Path) -> list[Path]:
 def _signer(name: str) -> str:
     named = NAMED_SIGNER.match(name)
     return named.group(1).lower() if named else ""
-
-
-def _is_misleading(name: str) -> bool:
-    """Whether a file of `other` shows a letter that is no `none`: a gesture, or a fist to anyone but a signer."""
-    named = NAMED_SIGNER.match(name) or _LETTER_NAME.match(name)
-    return named is not None and (named.group(2).upper() in FIST_LETTERS or named.group(2).upper() in LETTERS)

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data import degrade
-from mien.data.classes import NAMED_SIGNER
+from mien.data.classes import NAMED_SIGNER, label_of, misleads, nearest_label, say_misleading, some
+from mien.data.clutter import is_clutter
 from mien.data.dataset import Dataset
 from mien.data.row_cache import RowCache
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import FIST_LETTERS, GESTURES, LETTERS
+from mien.labels import GESTURES, LETTERS
 from mien.models.artifact import zoo_artifact
 from mien.pixels.boxes import Square
 from mien.pixels.hand_squares import square_of_landmarks, whole_square
@@ -54,9 +55,10 @@ class HandPicture:
 def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]:
     """Pictures in `root/<data set>/<class>/`, sorted.
 
-    A class is a gesture's name, a letter of the manual alphabet that is one (L, A, F, V), or `other` and `nothing`,
-    which are `none`. In `other` the first letter of a file name is the letter shown; fists (E, M, N, S, T) are left
-    out, since anyone would call them a punch, and so are the four letters themselves.
+    A class is a gesture's name in any case, a letter of the manual alphabet that is one (L, A, F, V), or `other` and
+    `nothing`, which are `none`. A file of `other` that is named after a letter (`E12.jpg`) shows it; fists (E, M, N, S,
+    T) are left out, since anyone would call them a punch, and so are the four letters themselves. A log line says what
+    is left out.
 
     Args:
         root: folder of one or more data sets.
@@ -70,14 +72,16 @@ def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]
     if not root.is_dir():
         raise UnreadableMedia(f"{root} is not a folder; give one with a folder for each data set of hand pictures")
     pictures: list[HandPicture] = []
-    for folder in sorted(path for path in root.glob("*/*") if path.is_dir()):
+    for folder in sorted(path for path in root.glob("*/*") if path.is_dir() and not is_clutter(path)):
         found = list(_class_pictures(folder))
         if limit and len(found) > limit:
             found = [found[i] for i in np.linspace(0, len(found) - 1, limit).round().astype(int)]
         pictures += found
     if not pictures:
         classes = ", ".join([*GESTURES.labels, *LETTERS, *_NOT_A_LETTER])
-        raise DataError(f"{root} has no pictures in folders <data set>/<class>, with a class of {classes}")
+        above = any(label_of(path.name, GESTURES) for path in root.glob("*/") if path.is_dir())
+        cure = f"; {root} is a data set itself: give the folder that it lies in" if above else ""
+        raise DataError(f"{root} has no pictures in folders <data set>/<class>, with a class of {classes}{cure}")
     return pictures
 
 
@@ -233,24 +237,23 @@ def _square(row: NDArray[np.float32]) -> Square:
 
 def _class_pictures(folder: Path) -> Iterator[HandPicture]:
     collection, name = folder.parent.name, folder.name
-    gesture = name if name in GESTURES else LETTERS.get(name.upper(), "none" if name in _NOT_A_LETTER else None)
+    gesture = label_of(name, GESTURES)
     if gesture is None:
-        logger.warning("%s is no class of hand pictures and is left out", folder)
+        near = nearest_label(name, GESTURES)
+        hint = f". Did you mean {near!r}?" if near else ""
+        logger.warning("%s is no class of hand pictures and is left out%s", folder, hint)
         return
-    for path in sorted(folder.iterdir(), key=_natural):
-        if path.suffix.lower() not in _SUFFIXES or not path.is_file():
-            continue
-        named = NAMED_SIGNER.match(path.name)
-        letter = _letter(path)
-        if name == "other" and (letter in FIST_LETTERS or letter in LETTERS):
-            continue
-        yield HandPicture(path, gesture, collection, f"{collection}/{named.group(1)}" if named else collection)
-
-
-def _letter(path: Path) -> str:
-    """The letter of the manual alphabet that a file of `other` is named after."""
-    named = NAMED_SIGNER.match(path.name)
-    return (named.group(2) if named else path.name[:1]).upper()
+    files = [path for path in sorted(folder.iterdir(), key=_natural) if path.is_file() and not is_clutter(path)]
+    pictures = [path for path in files if path.suffix.lower() in _SUFFIXES]
+    if len(pictures) < len(files):
+        others = [path.name for path in files if path.suffix.lower() not in _SUFFIXES]
+        logger.warning("%s: %d no pictures that are read here, left out: %s", folder, len(others), some(others))
+    misleading = [path for path in pictures if name.casefold() == "other" and misleads(path.name)]
+    say_misleading(str(folder), [path.name for path in misleading], len(pictures))
+    for path in pictures:
+        if path not in misleading:
+            named = NAMED_SIGNER.match(path.name)
+            yield HandPicture(path, gesture, collection, f"{collection}/{named.group(1)}" if named else collection)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

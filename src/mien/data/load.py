@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data.archives import column_words
 from mien.data.dataset import PACKED_SUFFIX, Dataset, load_packed
-from mien.data.fer2013 import COLUMNS, load_fer2013
+from mien.data.fer2013 import load_fer2013
 from mien.data.ferplus import Votes
 from mien.data.folders import load_folders, read_facts, subfolders
 from mien.data.frames import has_frames_layout
@@ -66,6 +67,12 @@ def load_dataset(
     return load_table(file, size_hw=size_hw, colour=colour, on_problem=report, on_step=on_step)
 
 
+def takes_votes(path: Path) -> bool:
+    """Whether FER+ votes, which are for the rows of FER2013's CSV, can be read along with what is there."""
+    file = _only_file(path) if path.is_dir() else path
+    return file is not None and file.is_file() and is_fer2013(file)
+
+
 def is_fer2013(path: Path) -> bool:
     """Whether a file is a table in the form of FER2013; raises DataError when it is no table that mien knows."""
     if path.suffix.lower() == PACKED_SUFFIX:
@@ -73,7 +80,7 @@ def is_fer2013(path: Path) -> bool:
     columns = columns_of(path)
     if not columns:
         raise DataError(f"{path} is empty; give {_FORMS}")
-    if "pixels" in columns or set(COLUMNS) <= set(columns):
+    if "pixels" in column_words(columns):
         return True
     if {"path", "label"} <= places_of(columns).keys():
         return False

@@ -56,12 +56,14 @@ class Listing:
         label_set: the names of the labels.
         source: what to call the set in reports and errors.
         caveats: as in `Dataset`.
+        folders_left_out: names of those beside the classes whose pictures were not asked for.
     """
 
     pictures: tuple[Listed, ...]
     label_set: LabelSet
     source: str
     caveats: tuple[str, ...] = ()
+    folders_left_out: tuple[str, ...] = ()
 
 
 def raise_problem(problem: MienError) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mien.data.archives import table_lines
+from mien.data.archives import column_words, fields_of, separator_of, table_lines
 from mien.data.classes import SPLIT_NAMES, is_folder_name, match_classes
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.pictures import Listed, Listing, OnProblem, OnStep, raise_problem, read_listing
@@ -84,8 +84,8 @@ def find_table(
     label_set, labels = match_classes((row.label for row in rows), label_set=label_set, where=str(path))
     pictures = tuple(
         Listed(
-            path=path.parent / row.path,
-            name="/".join(part for part in PurePosixPath(row.path).parts if part != "/"),
+            path=_on_disk(path.parent / row.path),
+            name=_name(row.path),
             label=label_set.index(labels[row.label]),
             split=row.split,
             group=row.group,
@@ -102,12 +102,13 @@ def columns_of(path: Path) -> tuple[str, ...]:
         UnreadableMedia: the file is damaged.
     """
     with closing(table_lines(path)) as lines:
-        return tuple(_split_line(next(lines, ""), None)[0])
+        header = next(lines, "")
+    return tuple(fields_of(header, separator_of(header)))
 
 
 def places_of(columns: Sequence[str]) -> dict[str, int]:
     """Position of each known column, by the keys of `COLUMN_NAMES`; of two names for one, the first listed counts."""
-    words = [column.strip().casefold() for column in columns]
+    words = column_words(columns)
     found = {
         key: next((words.index(name) for name in names if name in words), -1) for key, names in COLUMN_NAMES.items()
     }
@@ -117,8 +118,9 @@ def places_of(columns: Sequence[str]) -> dict[str, int]:
 def _rows(path: Path, on_problem: OnProblem) -> list[_Row]:
     rows = []
     with closing(table_lines(path)) as lines:
-        columns, separator = _split_line(next(lines, ""), None)
-        places = places_of(columns)
+        header = next(lines, "")
+        separator = separator_of(header)
+        places = places_of(fields_of(header, separator))
         for key in ("path", "label"):
             if key not in places:
                 raise DataError(
@@ -128,9 +130,8 @@ def _rows(path: Path, on_problem: OnProblem) -> list[_Row]:
         for number, line in enumerate(lines, 2):
             if not line.strip():
                 continue
-            fields, _ = _split_line(line, separator)
             try:
-                rows.append(_row(fields, places, number))
+                rows.append(_row(fields_of(line, separator), places, number))
             except ValueError as problem:
                 on_problem(DataError(f"{path}, line {number}: {problem}; the row is left out"))
     return rows
@@ -151,20 +152,22 @@ def _row(fields: Sequence[str], places: Mapping[str, int], number: int) -> _Row:
     return _Row(number, values["path"], values["label"], SPLIT_NAMES[split], values.get("group", ""))
 
 
+def _name(path: str) -> str:
+    """How the data set calls a picture: its path with slashes, accents composed."""
+    return "/".join(part for part in PurePosixPath(unicodedata.normalize("NFC", path)).parts if part != "/")
+
+
+def _on_disk(path: Path) -> Path:
+    """The file under its name, or under the same name with its accents stored in the other way (NFC, NFD)."""
+    spelled = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return path if path.exists() else next((other for other in spelled if other.exists()), path)
+
+
 def _distinct(rows: Sequence[_Row], path: Path, on_problem: OnProblem) -> list[_Row]:
     first: dict[str, _Row] = {}
     for row in rows:
-        if first.setdefault(row.path, row) is not row:
-            before = f"{row.path} is in line {first[row.path].line} already"
+        earlier = first.setdefault(_name(row.path), row)
+        if earlier is not row:
+            before = f"{row.path} is in line {earlier.line} already"
             on_problem(DataError(f"{path}, line {row.line}: {before}; the row is left out"))
     return list(first.values())
-
-
-def _split_line(line: str, separator: str | None) -> tuple[list[str], str]:
-    """The fields of a line; without a separator, by the one of comma, semicolon and tab that occurs most."""
-    if separator is None:
-        separator = max(",;\t", key=line.count)
-    try:
-        return next(csv.reader((line,), delimiter=separator), []), separator
-    except csv.Error:
-        return [line], separator

@@ -141,7 +141,7 @@ def _load_folder(folder: Path) -> Artifact:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, dict):
         raise TypeError(f"it is an object, got {type(data).__name__}")
     manifest = Manifest.from_dict(data)

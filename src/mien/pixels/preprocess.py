@@ -155,6 +155,22 @@ def crop_face(
     return crop_square(image_rgb, centre, side * (1 + 2 * spec.margin), angle, spec)
 
 
+def crop_hand(image_rgb: NDArray[np.uint8], box_xyxy: Box, spec: InputSpec) -> NDArray[np.uint8]:
+    """Cut an upright square around a hand; what lies outside the picture repeats its border.
+
+    Args:
+        image_rgb: (H, W, 3) uint8 RGB.
+        box_xyxy: the detector's box in pixels.
+        spec: the model's input; its margin decides how much is seen around the hand.
+
+    Returns:
+        (h, w) uint8 for grey, (h, w, 3) for rgb.
+    """
+    x1, y1, x2, y2 = box_xyxy
+    side = max(x2 - x1, y2 - y1) * (1 + 2 * spec.margin)
+    return crop_square(image_rgb, ((x1 + x2) / 2, (y1 + y2) / 2), side, 0.0, spec)
+
+
 def crop_square(
     image_rgb: NDArray[np.uint8], centre_xy: Point, side: float, angle: float, spec: InputSpec
 ) -> NDArray[np.uint8]:

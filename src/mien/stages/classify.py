@@ -13,7 +13,7 @@ from mien.labels import LabelSet
 from mien.models.artifact import Artifact, load_artifact
 from mien.models.manifest import Task
 from mien.models.session import Network, Session
-from mien.pixels.preprocess import InputSpec, crop_face, fit_crop, to_batch
+from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
 from mien.resource import Resource
 from mien.scene import Face, Hand, Reading, UsedModel
 
@@ -125,7 +125,8 @@ class ExpressionClassifier(Classifier):
 
 
 class GestureClassifier(Classifier):
-    """Reads the gestures of hands from their landmarks; arguments as `Classifier`."""
+    """Reads the gestures of hands, from their landmarks or from crops, as the model's input says; arguments as
+    `Classifier`."""
 
     def __init__(
         self,
@@ -136,12 +137,37 @@ class GestureClassifier(Classifier):
     ) -> None:
         super().__init__("gesture", model, threshold=threshold, threads=threads)
 
-    def classify(self, hands: Sequence[Hand]) -> tuple[Hand, ...]:
-        """The hands with their readings, all in one batch."""
+    @property
+    def reads_crops(self) -> bool:
+        """Whether the model looks at the pixels of a hand instead of its landmarks."""
+        return self.spec.kind == "image"
+
+    def classify(self, hands: Sequence[Hand], image_rgb: NDArray[np.uint8] | None = None) -> tuple[Hand, ...]:
+        """The hands with their readings, all in one batch.
+
+        Args:
+            hands: boxes and landmarks in pixels of the picture.
+            image_rgb: (H, W, 3) uint8 RGB, the picture they were found in; a model that reads crops needs it.
+        """
         if not hands:
             return ()
-        readings = self.read(np.stack([canonical_landmarks(hand) for hand in hands]))
+        if not self.reads_crops:
+            batch = np.stack([canonical_landmarks(hand) for hand in hands])
+        elif image_rgb is None:
+            raise ValueError("a model that reads crops of hands needs the picture they were found in")
+        else:
+            batch = to_batch(np.stack([crop_hand(image_rgb, hand.box_xyxy, self.spec) for hand in hands]), self.spec)
+        readings = self.read(batch)
         return tuple(replace(hand, reading=reading) for hand, reading in zip(hands, readings, strict=True))
+
+    def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Reading, ...]:
+        """Readings of pictures that are the hand themselves, (H, W, 3) uint8 RGB of any size, by a model that reads
+        crops; one that reads landmarks needs them found first."""
+        if not self.reads_crops:
+            raise ValueError("a model that reads landmarks takes hands, not crops")
+        if not crops_rgb:
+            return ()
+        return self.read(to_batch(np.stack([fit_crop(crop, self.spec) for crop in crops_rgb]), self.spec))
 
 
 def canonical_landmarks(hand: Hand) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mien import wording
+from mien.data.provenance import Provenance
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
 from mien.train.card_words import (
@@ -18,6 +19,7 @@ from mien.train.card_words import (
     OUT_OF_SCOPE,
     SHARES,
     TRAINING_DATA,
+    VOTES,
 )
 from mien.train.compare_tables import markdown_table
 from mien.train.figures import percent
@@ -38,6 +40,7 @@ class CardFacts:
 
     Args:
         recipe: that trained the model.
+        provenance: where the training samples are from.
         parameters: of the network; None when that is not known.
         bytes: of the model file.
         train_samples: how many it was trained on.
@@ -46,6 +49,7 @@ class CardFacts:
     """
 
     recipe: Recipe
+    provenance: Provenance
     parameters: int | None
     bytes: int
     train_samples: int
@@ -60,19 +64,25 @@ def card_text(manifest: Manifest, facts: CardFacts) -> str:
         manifest: of the model, with its scores.
         facts: the rest.
     """
-    kind, scores = facts.recipe.data.kind, _known(manifest.scores)
-    caveats = CAVEATS["ferplus" if kind == "fer2013" and manifest.labels == EMOTIONS_8.name else kind]
+    origin, scores = facts.provenance, _known(manifest.scores)
+    by_raters = origin == "fer2013" and manifest.labels == EMOTIONS_8.name
+    used_votes = origin == "fer2013" and (by_raters or facts.recipe.loss.votes_weight > 0)
+    is_emotion = manifest.task == "emotion"
+    published = "sign_language" if origin == "sign_language" else ""
     sections = {
         "Model details": _details(manifest, facts),
-        "Intended use": INTENDED["emotion" if manifest.task == "emotion" else "gesture"],
+        "Intended use": INTENDED["emotion" if is_emotion else published or "gesture"],
         "Out of scope": OUT_OF_SCOPE,
-        "Factors": FACTORS[kind],
+        "Factors": FACTORS["hands" if published else origin],
         "Metrics": _metrics(manifest, facts),
         "Evaluation data": _evaluation_data(manifest.scores),
-        "Training data": f"{wording.count(facts.train_samples, 'training sample')}. {TRAINING_DATA[kind]}",
+        "Training data": f"{wording.count(facts.train_samples, 'training sample')}. {TRAINING_DATA[origin]}"
+        + (f" {VOTES}" if used_votes else ""),
         "Quantitative analyses": _analyses(scores),
-        "Ethical considerations": ETHICS if manifest.task == "emotion" else HAND_ETHICS,
-        "Caveats and recommendations": "\n".join(filter(None, (_confusions(scores), caveats))),
+        "Ethical considerations": ETHICS if is_emotion else HAND_ETHICS[published or "hands"],
+        "Caveats and recommendations": "\n".join(
+            filter(None, (_confusions(scores), CAVEATS["ferplus" if by_raters else origin]))
+        ),
     }
     return f"# {manifest.name}\n\n" + "\n".join(f"## {name}\n{text.rstrip()}\n" for name, text in sections.items())
 
@@ -90,6 +100,7 @@ def _known(scores: Iterable[Score]) -> Scores:
 
 def _details(manifest: Manifest, facts: CardFacts) -> str:
     recipe, spec = facts.recipe, manifest.input
+    source = recipe.source.removeprefix("mien: ")  # who wrote the recipe is not who made the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.label_set.labels if manifest.label_set else ())
     height, width = spec.size_hw
@@ -100,7 +111,7 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
         f"Reads the {what} of one crop as one of: {labels}.",
         f"Network `{recipe.network.name}`,{count} {size} as ONNX; fed with {fed}.",
         f"Version {manifest.version}; {manifest.origin}.",
-        f"Recipe `{recipe.name}` of mien" + (f" ({recipe.source})." if recipe.source else "."),
+        f"Recipe `{recipe.name}`" + (f" ({source})." if source else "."),
         f"Licence of the weights: {manifest.licence}.",
         *facts.checks,
     ]

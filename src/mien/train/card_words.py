@@ -9,7 +9,7 @@ FACTORS = {
   model reads different people. It must be assumed that it does not: measure it on the people you have in mind.""",
     "images": """- What its data set showed: other people, places, cameras and light may be read less well.
 - Who the person is. There are no figures by age, gender or skin tone unless you measure them.""",
-    "hands": """- Whose hand it is, and how it is held: signers differ more than pictures of one signer do.
+    "hands": """- Whose hand it is, and how it is held: people differ more than pictures of one person do.
 - The size of the hand in the picture, blur, hands seen edge-on or holding things: the gesture is read from
   landmarks, and where these are wrong, so is the answer.
 - Skin tone, age and gloves: there are no figures by these for this data.""",
@@ -19,12 +19,15 @@ TRAINING_DATA = {
     "fer2013": """FER2013 (Goodfellow et al. 2013): faces found by a web image search for words of emotion, together
 with words of gender, age and ethnicity, cut out by a face detector, checked by people, and sorted into seven
 expressions; 48x48 grey pixels. Many are posed. Those shown were not asked, and are no fair sample of all people.
-The rights in the images are unresolved: they were collected for a research challenge. Raters' votes: FER+ (Barsoum
-et al. 2016), MIT licence.""",
+The rights in the images are unresolved: they were collected for a research challenge.""",
     "images": """A data set of its user's own; its rights are theirs to state.""",
-    "hands": """Landmarks found by the package's hand detector in sign-language pictures that were published for
+    "hands": """Landmarks of hands, found by a hand detector in a data set of its user's own; the rights in the pictures
+are theirs to state.""",
+    "sign_language": """Landmarks found by the package's hand detector in sign-language pictures that were published for
 research and study under various terms: few signers, whose pictures are near copies of one another.""",
 }
+
+VOTES = """Raters' votes: FER+ (Barsoum et al. 2016), MIT licence."""
 
 ETHICS = """A face that looks sad need not belong to somebody who is sad: facial movements do not reliably tell
 emotions (Barrett et al. 2019). The labels are what other people thought of a picture, in the culture they live in.
@@ -32,9 +35,14 @@ Errors fall on people, and probably not on all alike. In the EU the AI Act forbi
 education, medical and safety uses excepted (Article 5(1)(f)), and people exposed to emotion recognition must be
 told (Article 50(3)). Not legal advice."""
 
-HAND_ETHICS = """The training pictures show the hands of a few people. Signs of a sign language are not read here,
-only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing or
-stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something."""
+HAND_ETHICS = {
+    "sign_language": """The training pictures show the hands of a few people. Signs of a sign language are not read
+here, only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing
+or stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
+    "hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating with
+signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are likely to be read
+wrongly: never make a gesture the only way to do something.""",
+}
 
 _FACE_CAVEATS = """- Images repeat within FER2013; figures "without copies" leave such images out.
 - Posed pictures from the web are not everyday faces: expect less on those, and measure before you rely on it.
@@ -53,8 +61,11 @@ CAVEATS = {
     "images": """- The figures hold for pictures like those of its data set.
 - Take "uncertain" as "not sure", and show it.
 - Tell people that a camera looks at them and what for, keep no more than you need, and let them say no.""",
-    "hands": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are called
-  none or uncertain.
+    "hands": """- The figures hold for hands like those of its data set; nothing is known about gloves, missing or stiff
+  fingers, age or skin tone unless you measure it.
+- Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
+    "sign_language": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are
+  called none or uncertain.
 - Two fingers held up in other ways are the hands most often taken for a victory sign; any fist is a punch.
 - About a dozen people were measured; nothing is known about gloves, missing or stiff fingers, age or skin tone.
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
@@ -64,7 +75,9 @@ INTENDED = {
     "emotion": """Describing in words what an expression looks like ("looks happy"), on the user's own machine, with
 the person's knowledge: installations and robots that answer a smile, accessible interfaces, research that states
 its limits. For those who build such things and can judge the figures below.""",
-    "gesture": """Reacting to four hand shapes that somebody makes on purpose, on the user's own machine:
+    "gesture": """Reacting to hand shapes that somebody makes on purpose, on the user's own machine: installations,
+robots, kiosks, interfaces without touch. For those who build such things and can judge the figures below.""",
+    "sign_language": """Reacting to four hand shapes that somebody makes on purpose, on the user's own machine:
 installations, robots, kiosks, interfaces without touch. For those who build such things and can judge the figures
 below.""",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,9 @@ def read_entry(folder: Path) -> Entry:
         )
     if not recipe:
         raise InputError(f"{folder} holds no run ({RECIPE_FILE}) and no evaluation ({METRICS_FILE})")
+    summary = read_json(folder / SUMMARY_FILE)
+    _check_kinds(recipe, {"fit": dict, "reference": dict}, folder / RECIPE_FILE)
+    _check_kinds(summary, {"parameters": int, "seconds": (int, float)}, folder / SUMMARY_FILE)
     evaluations = []
     for path in sorted(folder.glob(f"*/{METRICS_FILE}")):
         evaluations.append(read_json(path))
@@ -184,7 +187,7 @@ def read_entry(folder: Path) -> Entry:
         name=str(recipe.get("name", folder.name)),
         folder=folder,
         recipe=recipe,
-        summary=read_json(folder / SUMMARY_FILE),
+        summary=summary,
         curves=read_curves(folder),
         evaluations=tuple(evaluations),
     )
@@ -210,6 +213,13 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
             )
         )
     return list(kept.values())
+
+
+def _check_kinds(facts: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]], path: Path) -> None:
+    """Raise when what a run folder says is of another kind; what earlier versions did not say is unknown."""
+    for name, kind in kinds.items():
+        if name in facts and not isinstance(facts[name], kind):
+            raise InputError(f"{path} is damaged: {name} is {facts[name]!r}; train again into another folder")
 
 
 def _check_metrics(metrics: dict[str, Any], path: Path) -> None:

@@ -14,7 +14,7 @@ from mien.data.dataset import Dataset
 from mien.data.duplicates import clean_training
 from mien.data.ferplus import load_ferplus
 from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
-from mien.data.load import load_dataset
+from mien.data.load import load_dataset, takes_votes
 from mien.data.split import split_at_random, split_by_group
 from mien.errors import DataError
 from mien.labels import EMOTIONS, EMOTIONS_8, label_set
@@ -40,23 +40,28 @@ class CorpusPaths:
     cache: Path | None = None
 
 
-def load_corpus(recipe: Recipe, paths: CorpusPaths, *, on_step: Callable[[int], None] | None = None) -> Dataset:
+def load_corpus(
+    recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True, on_step: Callable[[int], None] | None = None
+) -> Dataset:
     """The recipe's data set.
 
     Args:
         recipe: says which kind, how it is cleaned and split.
         paths: where it lies.
+        to_train: whether votes and splits that training needs have to be there; a report needs less.
         on_step: called with the number of rows or pictures read, or whose landmarks were looked for.
 
     Raises:
-        DataError: the data is not what the recipe needs, or a name in `leave_out` or `validation` fits nothing.
+        DataError: the data is not what the recipe needs (the settings that cure it are named), or a name in `leave_out`
+            or `validation` fits nothing.
         UnreadableMedia: a file is missing or damaged.
     """
     if recipe.data.kind == "hands":
         return _hands(recipe, paths, on_step)
-    dataset = _images(recipe, paths, on_step)
-    if recipe.loss.votes_weight and dataset.votes is None:
-        raise DataError(f"The recipe {recipe.name} learns from FER+ votes too; name fer2013new.csv with --votes")
+    has_rows = takes_votes(paths.data)
+    dataset = _images(recipe, paths if has_rows else replace(paths, votes=None), on_step)
+    if to_train:
+        _check_fits(recipe, paths, dataset, has_rows=has_rows)
     if paths.clean_list is not None:
         dataset = apply_clean_list(dataset, paths.clean_list)
     if recipe.data.drop:
@@ -84,6 +89,43 @@ def _images(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] |
     return load_dataset(paths.data, size_hw=size_hw, colour=recipe.input.colour, votes=votes, on_step=on_step)
 
 
+def _check_fits(recipe: Recipe, paths: CorpusPaths, dataset: Dataset, *, has_rows: bool) -> None:
+    """Raise when the data has not all that the recipe learns from, naming every setting that cures it at once."""
+    name, lacks, cures = paths.data.name, [], []
+    strangers = paths.votes is not None and not has_rows
+    if strangers:
+        lacks.append(f"FER+ votes are for the rows of FER2013's CSV, and {name} is none: leave out --votes")
+    if recipe.loss.votes_weight and dataset.votes is None:
+        lacks.append(f"the recipe {recipe.name} learns from raters' votes too, and {name} has none")
+        cures.append("--set loss.votes_weight=0")
+    lacks_split, cure = _split_cure(recipe, dataset)
+    if cure:
+        lacks.append(lacks_split)
+        cures.append(cure)
+    if not lacks:
+        return
+    told = "; ".join([lacks[0][0].upper() + lacks[0][1:], *lacks[1:]])
+    if cures:
+        told += f"; add {' '.join(cures)}"
+    if has_rows and dataset.votes is None and recipe.loss.votes_weight:
+        told += ", or give the votes of FER2013's own rows: --votes fer2013new.csv"
+    raise DataError(told)
+
+
+def _split_cure(recipe: Recipe, dataset: Dataset) -> tuple[str, str]:
+    """What a data set whose own split is taken lacks of one, and the setting that makes it; empty when nothing."""
+    there = set(np.unique(dataset.split).tolist())
+    if recipe.data.split == "random" or {"train", "validation"} <= there:
+        return "", ""
+    if {"train", "test"} <= there:
+        watched = (
+            "there are pictures to train and to test but none for validation (the test pictures can serve as such)"
+        )
+        return ("", "") if recipe.data.split == "merged" else (watched, "--set data.split=merged")
+    only = " and ".join(sorted(there))
+    return f"all pictures are for {only} (a share can be drawn for the others)", "--set data.split=random"
+
+
 def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
     """With a part of the training split only, as `data.share` says."""
     if recipe.data.share == 1:
@@ -100,13 +142,33 @@ def _hands(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | 
     pictures = find_hand_pictures(paths.data, limit=data.limit)
     with HandDetector() as detector:
         dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step)
-        dataset = split_by_group(dataset, validation=data.validation, test=data.leave_out)
+        dataset = _hands_split(recipe, dataset)
         copies = None
         if data.copies:
             copies = load_copies(
                 pictures, detector, data.copies, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step
             )
     return enlarged(dataset, copies, recipe)
+
+
+def _hands_split(recipe: Recipe, hands: Dataset) -> Dataset:
+    """Whole data sets or signers held back as the recipe says; or by chance."""
+    data = recipe.data
+    if data.split == "random":
+        first, second = data.fractions
+        return split_at_random(hands, fractions=(first, second), seeds=data.seeds, i_know=True)
+    groups = sorted(set(hands.groups.tolist()))
+    sets = sorted({group.partition("/")[0] for group in groups})
+    strangers = [name for name in (*data.validation, *data.leave_out) if name not in (*groups, *sets)]
+    if not strangers:
+        return split_by_group(hands, validation=data.validation, test=data.leave_out)
+    cures = [f"""--set 'data.validation=["{groups[-1]}"]'""" if len(groups) > 1 else "--set data.split=random"]
+    if any(name in data.leave_out for name in strangers):
+        cures.append("--set 'data.leave_out=[]'")
+    raise DataError(
+        f"The recipe {recipe.name} holds back {', '.join(strangers)}, which is not there; there is "
+        f"{', '.join(groups)}: choose who is held back, e.g. {' '.join(cures)}"
+    )
 
 
 def enlarged(hands: Dataset, copies: Dataset | None, recipe: Recipe) -> Dataset:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import tempfile
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,7 @@ from torch import nn
 from mien.data.dataset import Dataset
 from mien.errors import ModelError, UnknownName
 from mien.models.artifact import Artifact, write_artifact
-from mien.models.manifest import Manifest, Score
+from mien.models.manifest import NAME, Manifest, Score
 from mien.models.session import Session
 from mien.train.calibrate import Calibration, fitted_calibration
 from mien.train.card import CardFacts, card_text
@@ -30,11 +32,15 @@ from mien.train.recipe_tables import ExportRecipe
 from mien.train.runs import trained_network
 from mien.train.score_list import COVERAGE, certain_figures, measured_at
 from mien.train.scores import precise_threshold, risk_coverage, summary_scores
+from mien.train.start import trained_on
 from mien.train.subjects import onnx_parameters, prepared
 from mien.wording import count
 
 OPSET = 18
 TOLERANCE = 1e-4
+"""Most that ONNX Runtime and torch may differ by, as a share of the root mean square of the logits: computed in another
+order, numbers of 100 differ by as many more units in their last place than numbers of 1, and tiny ones by as many less.
+"""
 MOST_LOST = 0.003
 """Accuracy that smaller weights may cost, as a share of the validation split."""
 
@@ -71,6 +77,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
     al. 2017), with a bias or also a scale for each label where the recipe asks for it; the threshold is the recipe's or
     the one with its precision there; the scores in the manifest are of that split too. The test split is not touched.
+    The model is called as the recipe's `export.name` says, else as the folder, in the letters that names have.
 
     Args:
         run: the run folder.
@@ -80,8 +87,8 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
 
     Raises:
         InputError: the folder holds no run.
-        ModelError: ONNX Runtime and torch disagree by more than 1e-4, smaller weights cost more than 0.3 points of
-            accuracy, or no threshold has the recipe's precision.
+        ModelError: ONNX Runtime and torch disagree by more than 1e-4 of the size of the logits, smaller weights cost
+            more than 0.3 points of accuracy, or no threshold has the recipe's precision.
         OutputError: the model folder cannot be written.
     """
     recipe, network = trained_network(run)
@@ -89,9 +96,9 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     spec = recipe.input_spec()
     validation = dataset.part("validation")
     model_bytes = to_onnx(network, prepared(validation.samples[:2], spec))
-    manifest = recipe.manifest()
+    manifest = replace(recipe.manifest(), name=recipe.export.name or _name(folder) or recipe.name)
     logits, difference = _checked(network, model_bytes, manifest, validation.samples)
-    checks = [f"ONNX Runtime and torch agree within {difference:.1e} on the validation split."]
+    checks = [f"ONNX Runtime and torch agree within {difference:.1e} of the logits' size on the validation split."]
     if recipe.export.weights != "float32":
         model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
@@ -109,17 +116,26 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     manifest = replace(manifest, scores=scores)
     if any(score.metric.startswith(COVERAGE) for score in scores) and not measured_at(scores, threshold):
         logger.warning("the scores given were measured at another threshold than %g; measure again", threshold)
+    provenance, train_samples = trained_on(run, dataset)
     facts = CardFacts(
         recipe=recipe,
+        provenance=provenance,
         parameters=onnx_parameters(model_bytes),
         bytes=len(model_bytes),
-        train_samples=len(dataset.part("train")),
+        train_samples=train_samples,
         checks=tuple(checks),
         threshold=chosen,
     )
     card = card_text(manifest, facts)
-    logger.info("temperature %.3f, torch and ONNX differ by %.1e", temperature, difference)
+    logger.info("temperature %.3f, torch and ONNX differ by %.1e of the logits' size", temperature, difference)
     return write_artifact(folder, model_bytes, manifest, card)
+
+
+def _name(folder: Path) -> str:
+    """The name of a folder as a model can be called: lower case, without accents and other signs; perhaps empty."""
+    letters = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_.-]+", "_", letters.strip()).strip("_.-")
+    return name if NAME.fullmatch(name) else ""
 
 
 def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
@@ -155,18 +171,31 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
 def _checked(
     network: nn.Module, model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float]:
-    """Logits of all samples by ONNX Runtime and the largest difference to torch's."""
-    logits, difference = _answers(model_bytes, manifest, samples), 0.0
+    """Logits of all samples by ONNX Runtime and the largest difference to torch's, as a share of their size."""
+    logits = _answers(model_bytes, manifest, samples)
     with torch.inference_mode():
-        for start in range(0, len(samples), _CHECK_BATCH):
-            batch = prepared(samples[start : start + _CHECK_BATCH], manifest.input)
-            by_torch = network(torch.from_numpy(batch)).double().numpy()
-            difference = max(difference, float(np.abs(logits[start : start + _CHECK_BATCH] - by_torch).max()))
+        by_torch = np.concatenate(
+            [
+                network(torch.from_numpy(prepared(samples[start : start + _CHECK_BATCH], manifest.input))).double()
+                for start in range(0, len(samples), _CHECK_BATCH)
+            ]
+        )
+    difference = relative_difference(logits, by_torch)
     if not difference <= TOLERANCE:
         raise ModelError(
-            f"ONNX Runtime and torch differ by {difference:.1e}, more than {TOLERANCE}; nothing was written."
+            f"ONNX Runtime and torch differ by {difference:.1e} of the size of the logits, more than {TOLERANCE}; "
+            "nothing was written."
         )
     return logits, difference
+
+
+def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """The largest difference of logits to those of a reference, as a share of the reference's root mean square.
+
+    Zero where both are zero; not a number where one of them holds what is none.
+    """
+    largest = float(np.abs(logits - reference).max())
+    return largest and largest / float(np.sqrt(np.square(reference).mean()) or np.finfo(np.float64).tiny)
 
 
 def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> NDArray[np.float64]:

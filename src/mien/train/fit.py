@@ -20,17 +20,29 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from mien import __version__
+from mien.data.classes import strangers, strangers_told
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError, UnknownName
+from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
+from mien.labels import LABEL_SETS, label_set
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, taught
-from mien.train.guards import disk_errors, interruptions, quiet
+from mien.train.guards import disk_errors, interruptions, of_processes, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
-from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
-from mien.train.runs import run_recipe, start_from_runs
+from mien.train.recipe import SUMMARY_FILE, Recipe
+from mien.train.runs import start_from_runs
+from mien.train.start import (
+    check_data,
+    check_recipe,
+    claim,
+    ended,
+    is_first_process,
+    last_figures,
+    reached_by,
+    start_of,
+)
 from mien.wording import count
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -47,7 +59,8 @@ class RunOptions:
         device: auto, cpu or cuda.
         devices: how many of them on each machine; each takes a batch of the recipe's size.
         nodes: how many machines; each starts the same command, under a launcher that Lightning knows (torchrun, SLURM).
-        resume: go on from the last checkpoint in the folder.
+        resume: go on from the last checkpoint in the folder, with the same recipe, data and number of devices; a run
+            that has ended stays as it is.
         threads: CPU threads for torch; 0 leaves torch's choice.
         progress: whether to show a progress bar.
     """
@@ -69,7 +82,8 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
 
     Raises:
         InputError: the weights to start from are not what the network takes; the folder holds a run and neither
-            `resume` nor another folder was chosen, or it holds another; or the device is not there.
+            `resume` nor another folder was chosen, or it was started with something else (what is named); or the device
+            is not there.
         DataError: the data set has no train or validation samples, none of a label, or samples or labels of another
             form than the recipe's.
         OutputError: the folder or a checkpoint cannot be written.
@@ -77,6 +91,14 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
     train, validation = dataset.part("train"), dataset.part("validation")
+    devices, precision = options.devices * options.nodes, str(_precision(recipe, options))
+    start = start_of(recipe, dataset, devices=devices, precision=precision)
+    if options.resume:
+        check_recipe(options.out, recipe, devices=devices)
+        check_data(options.out, start)
+        if (summary := ended(options.out)) is not None:
+            logger.info("%s is finished; there is nothing to go on with", options.out)
+            return summary
     _check_samples(recipe, dataset)
     counts = _class_counts(recipe, train, options)
     _check_device(options)
@@ -84,6 +106,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         torch.set_num_threads(options.threads)
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
+    _check_network(learner, recipe)
     if not options.resume:
         runs = [Path(each) for each in (recipe.network.weights, *recipe.network.averaged) if each]
         if recipe.network.averaged or (runs and runs[0].is_dir()):
@@ -92,16 +115,18 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None
     if recipe.loss.teachers and answers is None:
-        answers = taught(train, recipe.loss.teachers, bfloat16=_precision(recipe, options) == "bf16-mixed")
-    _claim_folder(recipe, options)
+        answers = taught(train, recipe.loss.teachers, bfloat16=precision == "bf16-mixed")
+    if not options.resume:
+        claim(options.out, recipe, start)
     if answers is not None:
         keep_answers(options.out, answers)
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
     lines = EpochLines()
+    before = reached_by(options.out) if options.resume else None
     started = time.monotonic()
-    with quiet(), disk_errors(options.out), interruptions():
+    with quiet(), disk_errors(options.out), interruptions(), of_processes():
         trainer = _trainer(recipe, options, [best, lines])
         trainer.fit(
             learner,
@@ -110,25 +135,28 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             ckpt_path=options.out / "checkpoints" / "last.ckpt" if options.resume else None,
             weights_only=False,
         )
+    # From the folder: what was learned in other processes, or before this start, the trainer here does not know.
+    reached = reached_by(options.out)
     summary = {
         "recipe": recipe.name,
-        "epochs": trainer.current_epoch,
-        "best_val_accuracy": None if best.best_model_score is None else round(float(best.best_model_score), 5),
-        "last": {name: round(float(value), 5) for name, value in trainer.logged_metrics.items()},
+        "epochs": 0 if reached is None else reached.epochs,
+        "best_val_accuracy": None if reached is None or reached.best is None else round(reached.best, 5),
+        "last": {name: round(value, 5) for name, value in last_figures(options.out).items()},
         "parameters": sum(p.numel() for p in learner.network.parameters()),
         "train_samples": len(train),
         "validation_samples": len(validation),
         "data": dataset.source,
         "data_sha256": dataset.fingerprint(),
         "caveats": list(dataset.caveats),
-        "seconds": round(lines.earlier_s + time.monotonic() - started, 1),
+        "seconds": round((0.0 if before is None else before.seconds) + time.monotonic() - started, 1),
         "machine": what_trained(trainer),
         "commit": commit(),
         "mien": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
-    write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
+    if is_first_process():
+        write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
     return summary
 
 
@@ -166,11 +194,26 @@ def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
     there = dataset.samples.shape[1:]
     # Images may be kept smaller or larger than the network takes them: they are resized on the device, a batch a time.
     fits = there == item if spec.kind == "landmarks" else len(there) == len(item) and there[2:] == item[2:]
-    if not fits or dataset.label_set.name != recipe.label_set:
+    if not fits:
         raise DataError(
-            f"The recipe {recipe.name} takes samples of {item} with labels of {recipe.label_set}, "
-            f"the data set has {dataset.samples.shape[1:]} with {dataset.label_set.name}"
+            f"The recipe {recipe.name} takes samples of {item}, the data set has {there}; change input.size_hw or "
+            "input.colour, or bring the data in anew"
         )
+    if dataset.label_set.name != recipe.label_set:
+        raise DataError(f"The recipe {recipe.name} learns {recipe.label_set}. {_labels_told(recipe, dataset)}")
+
+
+def _labels_told(recipe: Recipe, dataset: Dataset) -> str:
+    """What the labels of a data set are instead of the recipe's, and what to do."""
+    own, wanted = dataset.label_set, label_set(recipe.label_set)
+    what = dataset.source or "The data set"
+    if own.name in LABEL_SETS and not own.name.startswith(recipe.task):
+        return f"{what} has labels of {own.name}; name a recipe for these"
+    if own.name in LABEL_SETS:
+        absent = [label for label in wanted.labels if label not in own]
+        lacks = f" and lacks {', '.join(absent)}" if absent else ""
+        return f"{what} has labels of {own.name}{lacks}; add --set label_set={own.name}, or bring in pictures of all"
+    return f"{strangers_told(strangers(own.labels, wanted), wanted, where=what)} Rename the classes"
 
 
 def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[int]:
@@ -188,6 +231,23 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
             f"{recipe.fit.batch} on {count(devices, 'device')}: batch norm needs two samples a batch"
         )
     return counts
+
+
+def _check_network(learner: Learner, recipe: Recipe) -> None:
+    """Raise when the network cannot take what the recipe feeds it: the published ones take one form of image."""
+    spec = recipe.input_spec()
+    form: tuple[int, ...] = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
+    try:
+        with torch.inference_mode():
+            learner.network.eval()(torch.zeros(2, *form))
+    except (RuntimeError, IndexError) as exc:
+        images = f"{spec.colour} images of {spec.size_hw[0]}x{spec.size_hw[1]} pixels"
+        what = "landmarks" if spec.kind == "landmarks" else images
+        raise RecipeError(
+            f"The network {recipe.network.name} cannot take {what}; change input.colour or input.size_hw, or name "
+            "another network (`mien recipes` shows what each takes)"
+        ) from exc
+    learner.network.train()
 
 
 def _check_device(options: RunOptions) -> None:
@@ -210,25 +270,6 @@ def _precision(recipe: Recipe, options: RunOptions) -> Any:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16-mixed" if supported() else "32-true"
-
-
-def _claim_folder(recipe: Recipe, options: RunOptions) -> None:
-    settings = options.out / RECIPE_FILE
-    written = json.dumps(recipe.to_dict(), indent=2) + "\n"
-    if options.resume:
-        if not (options.out / "checkpoints" / "last.ckpt").is_file():
-            raise InputError(f"{options.out} has no checkpoint to resume from; leave out --resume to start")
-        if run_recipe(options.out) != recipe:
-            raise InputError(f"{options.out} was started with other settings; resume with the same recipe")
-        return
-    # A run that stopped in its first epoch left nothing to go on from: its folder may be used again.
-    if (options.out / "checkpoints").is_dir() or (options.out / SUMMARY_FILE).is_file():
-        raise InputError(f"{options.out} already holds a run; go on with --resume or name another folder")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise OutputError(f"{options.out} cannot be made: {exc.strerror}; name another folder") from exc
-    settings.write_text(written, "utf-8")
 
 
 def _loader(

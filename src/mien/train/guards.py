@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from mien import errors
 from mien.files import output_error
 
 
@@ -20,6 +23,20 @@ def interruptions() -> Iterator[None]:
         yield
     except SystemExit as exc:
         raise KeyboardInterrupt from exc
+
+
+@contextmanager
+def of_processes() -> Iterator[None]:
+    """What stopped one of several training processes comes as a text with a traceback: the sentence in it is raised."""
+    try:
+        yield
+    except ProcessRaisedException as exc:
+        last = str(exc).strip().splitlines()[-1]
+        kind, _, sentence = last.partition(": ")
+        known = getattr(errors, kind.rpartition(".")[2], None) if kind.startswith("mien.errors.") else None
+        if known is None or not sentence:
+            raise
+        raise known(sentence) from exc
 
 
 @contextmanager

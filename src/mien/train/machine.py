@@ -41,7 +41,9 @@ def what_trained(trainer: L.Trainer) -> str:
     """What trained, in words: the accelerator, or the number of processor cores torch used."""
     if trainer.strategy.root_device.type == "cuda":
         return f"{trainer.num_devices} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
-    return f"{count(torch.get_num_threads(), 'core')} of {platform.machine()}"
+    cores = f"{count(torch.get_num_threads(), 'core')} of {platform.machine()}"
+    processes = trainer.num_devices * trainer.num_nodes
+    return cores if processes == 1 else f"{processes} processes, each on {cores}"
 
 
 def commit() -> str:

@@ -10,19 +10,23 @@ One row a sample. Columns, in any order:
 - `confidence`: for readers; it is not read.
 
 A row without probabilities and without `predicted` is a sample that got no answer: it counts as wrong.
-Labels may be called as FER+ calls them (`happiness` is `happy`), in any case.
+Labels are those of the data set, or the package's, in any case; or as FER+ calls them (`happiness` is `happy`).
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.archives import separator_of
+from mien.data.classes import plain
 from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.files import write_whole
 from mien.labels import FERPLUS_COLUMNS, LABEL_SETS, LabelSet
@@ -124,7 +128,10 @@ def read_predictions(path: str | Path, *, label_set: LabelSet) -> Predictions:
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+            text = file.read()
+            separator = separator_of(text.partition("\n")[0])
+            lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+            header, *rows = [row for row in lines if row] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise UnreadableMedia(f"{path} cannot be read as a CSV of predictions: {exc}") from exc
     if not rows:
@@ -136,11 +143,17 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _label(word: str, valid: tuple[str, ...]) -> str:
-    plain = word.strip().lower()
-    plain = plain if plain in valid else FERPLUS_COLUMNS.get(plain, plain)
-    if plain not in valid:
+    spelled = _spelled(valid)
+    found = spelled.get(plain(word)) or spelled.get(FERPLUS_COLUMNS.get(plain(word), ""))
+    if found is None:
         raise UnknownName("label or column of predictions", word, valid)
-    return plain
+    return found
+
+
+@lru_cache(maxsize=8)
+def _spelled(valid: tuple[str, ...]) -> dict[str, str]:
+    """Each name by how names are compared; of two that are the same then, the first: the data set's own."""
+    return {plain(name): name for name in reversed(valid)}
 
 
 def _column(rows: list[list[str]], columns: dict[str, int], name: str) -> NDArray[np.str_] | None:
@@ -202,16 +215,18 @@ def in_order_of(predictions: Predictions, names: NDArray[np.str_], true: NDArray
     what = predictions.source or "the predictions"
     rows = np.arange(len(names))
     if predictions.names is not None:
-        where = {str(name): i for i, name in enumerate(predictions.names)}
+        # Names as composed text: where the predictions were made, accents may be stored in the other way (NFC, NFD).
+        where = {unicodedata.normalize("NFC", str(name)): i for i, name in enumerate(predictions.names)}
         if len(where) < len(predictions):
             raise InputError(f"{what} names a sample twice; give one row a sample")
-        missing = [str(name) for name in names if str(name) not in where]
+        asked = [unicodedata.normalize("NFC", str(name)) for name in names]
+        missing = [name for name in asked if name not in where]
         if missing:
             raise InputError(
                 f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split, the first is "
                 f"{missing[0]!r}; name samples as the data set does, or leave out the column name and keep its order"
             )
-        rows = np.array([where[str(name)] for name in names])
+        rows = np.array([where[name] for name in asked])
     elif len(predictions) != len(names):
         raise InputError(
             f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import os
@@ -141,7 +142,7 @@ class Recipe:
             input=self.input_spec(),
             threshold=self.export.threshold,
             licence=self.export.licence,
-            origin=self.export.origin or f"trained with mien's recipe {self.name}",
+            origin=self.export.origin or f"trained with the recipe {self.name}",
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -279,7 +280,10 @@ def _text(name_or_path: str) -> str:
     if not path.is_file():
         raise RecipeError(f"There is no recipe file {path}; the package has {', '.join(recipe_names())}")
     try:
-        return path.read_text("utf-8")
+        raw = path.read_bytes()
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise RecipeError(f"The recipe {path} is saved as UTF-16, and TOML is UTF-8 text; save it as UTF-8")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")  # some editors mark UTF-8 with three bytes before it
     except (OSError, UnicodeDecodeError) as exc:
         raise RecipeError(f"The recipe {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
 

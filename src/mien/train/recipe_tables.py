@@ -158,8 +158,9 @@ class FitRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
-    """The model folder: its name, the version of its weights, the threshold under which an answer counts as uncertain,
-    words for the card, and the temperature, where it cannot be fitted on the validation split (0 fits it).
+    """The model folder: its name (that of the folder when empty), the version of its weights, the threshold under
+    which an answer counts as uncertain, words for the card (its licence, and who made it: `origin`), and the
+    temperature, where it cannot be fitted on the validation split (0 fits it).
     `calibration` is what is fitted there: the temperature, a bias on each label's logit too, or a bias and a scale
     (`mien.train.calibrate.fitted_calibration`). A `precision` above 0 chooses the threshold: the lowest whose answers
     are right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
@@ -174,7 +175,7 @@ class ExportRecipe:
     weights: Weights = "float32"
     temperature: float = 0.0
     calibration: CalibrationKind = "temperature"
-    licence: str = "Apache-2.0"
+    licence: str = "not stated by its maker"
     origin: str = ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mien.errors import InputError
+from mien.errors import InputError, MienError
 from mien.labels import label_set
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
@@ -26,9 +26,18 @@ def run_recipe(run: Path) -> Recipe:
     if not settings.is_file():
         raise InputError(f"{run} holds no trained run; `mien train` writes one")
     try:
-        return recipe_from_dict(json.loads(settings.read_text("utf-8")))
-    except json.JSONDecodeError as exc:
+        kept = json.loads(settings.read_text("utf-8-sig"))
+    except (OSError, ValueError) as exc:
         raise InputError(f"{settings} is damaged: {exc}; train again into another folder") from exc
+    if not isinstance(kept, dict):
+        raise InputError(f"{settings} is damaged: it holds no table of settings; train again into another folder")
+    try:
+        return recipe_from_dict(kept)
+    except MienError as exc:  # a setting that is gone, or new and without a default
+        raise InputError(
+            f"{settings} is not a recipe of this version of mien: {exc} Train again into another folder, or use the "
+            "version that wrote it"
+        ) from exc
 
 
 def trained_network(run: Path) -> tuple[Recipe, Network]:
@@ -42,7 +51,7 @@ def trained_network(run: Path) -> tuple[Recipe, Network]:
     try:
         learner.load_state_dict(_state(run, recipe))
     except RuntimeError as exc:
-        raise _damaged(run, recipe) from exc
+        raise _damaged(run, recipe.fit.keep) from exc
     return recipe, learner.network.eval()
 
 
@@ -91,20 +100,38 @@ def _fitting(own: Mapping[str, Tensor], recipe: Recipe, run: Path) -> dict[str, 
     return fitting
 
 
-def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
-    checkpoint = run / "checkpoints" / f"{recipe.fit.keep}.ckpt"
+def checkpoint_of(run: Path, name: str) -> Mapping[str, Any]:
+    """All that a checkpoint of a run holds.
+
+    Args:
+        run: the folder.
+        name: `best` or `last`.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    checkpoint = run / "checkpoints" / f"{name}.ckpt"
     if not checkpoint.is_file():
         raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
     try:
-        stored: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        state: Mapping[str, Tensor] = stored["state_dict"]
-    except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as exc:
-        raise _damaged(run, recipe) from exc
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as exc:
+        raise _damaged(run, name) from exc
+    if not isinstance(stored, dict):
+        raise _damaged(run, name)
+    return stored
+
+
+def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
+    stored = checkpoint_of(run, recipe.fit.keep)
+    if "state_dict" not in stored:
+        raise _damaged(run, recipe.fit.keep)
+    state: Mapping[str, Tensor] = stored["state_dict"]
     return state
 
 
-def _damaged(run: Path, recipe: Recipe) -> InputError:
-    checkpoint = run / "checkpoints" / f"{recipe.fit.keep}.ckpt"
+def _damaged(run: Path, name: str) -> InputError:
+    checkpoint = run / "checkpoints" / f"{name}.ckpt"
     return InputError(
         f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
     )

@@ -78,7 +78,7 @@ def read_scores(path: Path) -> tuple[Score, ...]:
         InputError: it is neither.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8-sig"))
         if isinstance(data, dict):
             return _of_metrics(data)
         return tuple(Score(**entry) for entry in data)

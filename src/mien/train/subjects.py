@@ -243,7 +243,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as exc:
         raise InputError(f"{path} is damaged: {exc}; make it again") from exc
     if not isinstance(data, dict):

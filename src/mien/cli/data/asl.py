@@ -86,6 +86,8 @@ def asl(
         names = _SPLIT_BY_NUMBER if split == "number" else {}
         dataset = _write(listing, out, _Target(layout, size, overwrite, names), problems)
         _say(dataset, root, out, names if layout == "folders" else None)
+        if listing.folders_left_out:
+            typer.echo(f"\nfolders left out, since no gesture is named for them: {', '.join(listing.folders_left_out)}")
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ import typer
 from mien import wording
 from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.data.reading import watched
+from mien.data.classes import some
 from mien.errors import DataError, RefusedOutput
 from mien.files import WritePlan
+from mien.labels import LABEL_SETS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,8 +132,12 @@ class _Wish:
         size_hw = (self.size, self.size) if self.size else None
         if self.task is None and label_set and self._task(label_set) is None:
             if size_hw is None:
+                others = [
+                    label for label in label_set.labels if all(label not in known for known in LABEL_SETS.values())
+                ]
+                verb = "is" if len(others) == 1 else "are"
                 raise typer.BadParameter(
-                    f"the classes {', '.join(label_set.labels[:3])}, ... are neither emotions nor gestures: "
+                    f"{some(others, most=3)} {verb} neither among the emotions nor the gestures that mien knows: "
                     "say how large the pictures shall be",
                     param_hint="--size",
                 )

@@ -1,0 +1,243 @@
+"""What a run was started with: kept in its folder, and compared before a run goes on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
+
+from mien.data.dataset import Dataset
+from mien.data.provenance import PROVENANCES, Provenance, provenance_of
+from mien.errors import InputError, OutputError
+from mien.files import write_whole
+from mien.train.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
+from mien.train.runs import checkpoint_of, run_recipe
+from mien.train.subjects import read_json
+
+START_FILE = "start.json"
+_LAST = "last"
+_HASH_SHOWN = 12
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a resumed run must share with the first start, besides its recipe: else its rate, its order of samples or
+    its scores would be those of no run at all.
+
+    Args:
+        devices: on all machines together.
+        steps: of the optimiser in an epoch, on which the schedule of the rate is laid out.
+        train_samples, validation_samples: numbers of them.
+        data: what the data set is called.
+        data_sha256: its fingerprint.
+        votes_sha256: of the raters' votes; empty without any.
+        precision: that was computed in. Going on in another one is possible, and said.
+        provenance: where the training samples are from (`mien.data.provenance`), for the card of a model made of them.
+    """
+
+    devices: int
+    steps: int
+    train_samples: int
+    validation_samples: int
+    data: str
+    data_sha256: str
+    votes_sha256: str
+    precision: str
+    provenance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """How far a run has come, by its last checkpoint.
+
+    Args:
+        epochs: finished ones.
+        steps: of the optimiser so far.
+        best: highest validation accuracy; None when none was kept.
+        seconds: what the epochs took, over all starts.
+    """
+
+    epochs: int
+    steps: int
+    best: float | None
+    seconds: float
+
+
+def start_of(recipe: Recipe, dataset: Dataset, *, devices: int, precision: str) -> Start:
+    """What a run would be started with now."""
+    train = int((dataset.split == "train").sum())
+    votes = dataset.votes
+    return Start(
+        devices=devices,
+        steps=train // (min(recipe.fit.batch, train) * devices),
+        train_samples=train,
+        validation_samples=int((dataset.split == "validation").sum()),
+        data=dataset.source,
+        data_sha256=dataset.fingerprint(),
+        votes_sha256="" if votes is None else hashlib.sha256(np.ascontiguousarray(votes).tobytes()).hexdigest(),
+        precision=precision,
+        provenance=provenance_of(dataset.part("train")),
+    )
+
+
+def claim(run: Path, recipe: Recipe, start: Start) -> None:
+    """Make the folder of a new run and leave in it what it is started with.
+
+    Raises:
+        InputError: it holds a run already.
+        OutputError: it cannot be made.
+    """
+    # A run that stopped in its first epoch left nothing to go on from: its folder may be used again.
+    if (run / "checkpoints").is_dir() or (run / SUMMARY_FILE).is_file():
+        raise InputError(f"{run} already holds a run; go on with --resume or name another folder")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{run} cannot be made: {exc.strerror}; name another folder") from exc
+    if is_first_process():
+        write_whole(run / RECIPE_FILE, f"{json.dumps(recipe.to_dict(), indent=2)}\n".encode())
+        write_whole(run / START_FILE, f"{json.dumps(asdict(start), indent=2)}\n".encode())
+
+
+def check_recipe(run: Path, recipe: Recipe, *, devices: int) -> None:
+    """Whether a run can go on with a recipe and so many devices: all that can be told before the data is read.
+
+    Raises:
+        InputError: it holds no run that can go on, or one that was started otherwise; what differs is named.
+    """
+    if not (run / SUMMARY_FILE).is_file() and not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
+        raise InputError(f"{run} has no checkpoint to resume from; leave out --resume to start")
+    before = _kept_start(run)
+    changed = _changed(run_recipe(run).to_dict(), recipe.to_dict())
+    if before.get("devices", devices) != devices:
+        changed.append(f"it was trained on {_count(before['devices'], 'device')}, now {devices}")
+    _refuse(run, changed)
+
+
+def check_data(run: Path, start: Start) -> None:
+    """Whether a run can go on with these samples; after `check_recipe`.
+
+    Raises:
+        InputError: they are others than those it was started with, or make other steps; what differs is named.
+    """
+    # A folder of an earlier version has no start, but a summary when it ended; its checkpoint tells the steps.
+    before = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
+    changed = []
+    if before.get("data_sha256", start.data_sha256) != start.data_sha256:
+        changed.append(_data_told(before, start))
+    elif before.get("votes_sha256", start.votes_sha256) != start.votes_sha256:
+        changed.append("the raters' votes are others")
+    reached = reached_by(run)
+    if not changed and reached is not None and reached.steps != reached.epochs * start.steps:
+        steps = reached.steps / max(reached.epochs, 1)
+        changed.append(f"an epoch had {steps:g} steps, now {start.steps}: other samples or devices")
+    _refuse(run, changed)
+    if before.get("precision", start.precision) != start.precision:
+        logger.warning("%s was computed in %s so far, and goes on in %s", run, before["precision"], start.precision)
+
+
+def ended(run: Path) -> dict[str, Any] | None:
+    """The summary of a run that was carried to its end; None while there is more to do. InputError when damaged."""
+    return read_json(run / SUMMARY_FILE) or None
+
+
+def reached_by(run: Path) -> Reached | None:
+    """How far a run has come; None without a checkpoint. InputError when it is damaged."""
+    if not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
+        return None
+    stored = checkpoint_of(run, _LAST)
+    states = stored.get("callbacks", {})
+    kept: Mapping[str, Any] = next((state for state in states.values() if state.get("monitor") == "val_accuracy"), {})
+    best = kept.get("best_model_score")
+    return Reached(
+        epochs=int(stored.get("epoch", -1)) + 1,
+        steps=int(stored.get("global_step", 0)),
+        best=None if best is None else float(best),
+        seconds=float(states.get("EpochLines", {}).get("seconds", 0.0)),
+    )
+
+
+def last_figures(run: Path) -> dict[str, float]:
+    """What was logged of the last epoch; the log is that of all processes and starts, unlike the trainer's own."""
+    path = run / "curves" / "metrics.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if (row.get("epoch") or "").isdecimal()]
+    last = max((int(row["epoch"]) for row in rows), default=0)
+    figures: dict[str, float] = {}
+    for row in rows:
+        if int(row["epoch"]) == last:
+            figures |= {name: float(cell) for name, cell in row.items() if cell and name not in ("epoch", "step")}
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def trained_on(run: Path, dataset: Dataset) -> tuple[Provenance, int]:
+    """Where the training samples of a run are from and how many they are: by its folder, or, where an earlier version
+    did not say, by a data set that is given for its own. Another one is said."""
+    kept = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
+    if kept.get("data_sha256", "") not in ("", dataset.fingerprint()):
+        logger.warning("%s was trained on other samples than those given: what is measured here is not of its run", run)
+    train = dataset.part("train")
+    known = next((each for each in PROVENANCES if each == kept.get("provenance")), None)
+    return known or provenance_of(train), int(kept.get("train_samples", len(train)))
+
+
+def is_first_process() -> bool:
+    """Whether this process writes for all of a run on several machines."""
+    return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
+
+
+def _kept_start(run: Path, name: str = START_FILE) -> dict[str, Any]:
+    """What a file says of a start, as far as it says so in the form of this version."""
+    kept = read_json(run / name)
+    return {
+        field.name: kept[field.name] for field in fields(Start) if type(kept.get(field.name)).__name__ == field.type
+    }
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], where: str = "") -> list[str]:
+    """The settings of two recipes that differ, in words."""
+    told = []
+    for name, value in now.items():
+        if isinstance(value, Mapping):
+            told += _changed(before[name], value, f"{where}{name}.")
+        elif before[name] != value:
+            told.append(f"{where}{name} was {_shown(before[name])}, now {_shown(value)}")
+    return told
+
+
+def _shown(value: Any) -> str:
+    return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def _data_told(before: Mapping[str, Any], start: Start) -> str:
+    old, new = before.get("train_samples"), start.train_samples
+    name = before.get("data") or "another data set"
+    if old is not None and (old, name) != (new, start.data):
+        return f"it was trained on {_count(old, 'sample')} of {name}, now {new:,} of {start.data}"
+    hashes = (before["data_sha256"][:_HASH_SHOWN], start.data_sha256[:_HASH_SHOWN])
+    return f"the pictures, labels or splits of {start.data} are others (SHA-256 {hashes[0]}..., now {hashes[1]}...)"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _refuse(run: Path, changed: list[str]) -> None:
+    if changed:
+        raise InputError(
+            f"{run} was started with other settings: {'; '.join(changed)}. Resume with the same, or train into another "
+            f"folder (--weights {run} starts from what it has learned)"
+        )
