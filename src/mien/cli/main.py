@@ -31,6 +31,7 @@ from mien.cli import (
 )
 from mien.cli.audience import hush_stdout
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
+from mien.cli.secrets import secrets_hidden
 from mien.errors import MienError, ReaderLeft
 
 INTERRUPTED = 130
@@ -102,13 +103,19 @@ def main(arguments: list[str]) -> int:
         arguments: the words after `mien`.
     """
     try:
-        with _ended_by_signals():
+        with _ended_by_signals(), secrets_hidden(arguments):
             app(args=arguments, prog_name="mien")
     except ReaderLeft:  # whoever read our stdout (head, say) has enough: no error
         hush_stdout()
         return 0
     except MienError as error:
-        return _say(str(error), error.exit_code)
+        with secrets_hidden(arguments):
+            return _say(str(error), error.exit_code)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "mien":
+            raise  # a fault of ours, which its traceback tells
+        reason = str(error).strip().partition("\n")[0]
+        return _say(f"A package that mien needs cannot be imported ({reason}); install it again.", 1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             return _say("interrupted; what was finished is saved.", INTERRUPTED)
