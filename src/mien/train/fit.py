@@ -24,6 +24,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, UnknownName
 from mien.files import write_whole
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
+from mien.train.checkpoints import read_checkpoint
 from mien.train.distil import keep_answers, kept_answers, taught
 from mien.train.guards import disk_errors, interruptions, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
@@ -96,6 +97,8 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     _claim_folder(recipe, options)
     if answers is not None:
         keep_answers(options.out, answers)
+    if options.resume:
+        read_checkpoint(options.out / "checkpoints" / "last.ckpt")  # refuses a hostile one with a sentence
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
@@ -108,7 +111,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed, answers=answers),
             _loader(validation, 512, shuffle=False),
             ckpt_path=options.out / "checkpoints" / "last.ckpt" if options.resume else None,
-            weights_only=False,
+            weights_only=True,
         )
     summary = {
         "recipe": recipe.name,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from mien.errors import InputError
 from mien.labels import label_set
+from mien.train.checkpoints import read_checkpoint
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 from mien.train.recipe import RECIPE_FILE, Recipe, recipe_from_dict
@@ -96,9 +95,8 @@ def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
     if not checkpoint.is_file():
         raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
     try:
-        stored: Mapping[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        state: Mapping[str, Tensor] = stored["state_dict"]
-    except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as exc:
+        state: Mapping[str, Tensor] = read_checkpoint(checkpoint)["state_dict"]
+    except KeyError as exc:
         raise _damaged(run, recipe) from exc
     return state
 
