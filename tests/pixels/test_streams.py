@@ -170,11 +170,11 @@ def test_a_query_is_sent_and_its_secrets_never_shown(serve: Callable[[Answer], s
         asked.append(request.path)
         _answer("text/plain", code=404)(request)
 
-    secret = "/video?user=me&password=s3cret&channel=1"
-    url = serve(answer) + secret
+    path = "/video?user=me&password=s3cret&channel=1"
+    url = serve(answer) + path
     with pytest.raises(UnreadableMedia, match=r"channel=1.*HTTP 404") as raised:
         _open(url)
-    assert asked == [secret]
+    assert asked == [path]
     told = "".join(traceback.format_exception(raised.value))
     assert "s3cret" not in told
     assert "user=me" not in told

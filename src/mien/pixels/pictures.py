@@ -156,7 +156,7 @@ def _as_uint8(array: NDArray[Any]) -> str:
         return "give array.astype(np.uint8) * 255"
     if array.dtype.kind not in "fiu":
         return "give numbers"
-    if array.dtype.kind == "f" and array.size and float(np.nanmax(array)) <= 1:
+    if array.dtype.kind == "f" and bool((array <= 1).all()):
         return "give (array * 255).round().astype(np.uint8) if it holds 0 to 1"
     return "give array.clip(0, 255).astype(np.uint8) if it holds 0 to 255"
 
