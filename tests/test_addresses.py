@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,7 @@ def test_an_address_begins_with_its_kind(text: str) -> None:
         (Path("rtsp://admin:geheim@cam/x"), "rtsp:/***@cam/x"),
         (Path("/home/me") / "rtsp://admin:ge/heim@cam/x", "/home/me/rtsp:/***@cam/x"),
         ("cam/video?password=geheim&a=1", "cam/video?password=***&a=1"),
+        ("curl -s http://admin:geheim@cam/x http://cam/y?key=geheim", "curl -s http://cam/x http://cam/y?key=***"),
         ("clips/10:30.mp4", "clips/10:30.mp4"),
         ("C:\\me@home\\x.jpg", "C:\\me@home\\x.jpg"),
         ("runs/rate=0.1/last.ckpt", "runs/rate=0.1/last.ckpt"),
@@ -123,9 +125,17 @@ def test_what_is_no_address_is_named_without_its_secrets_too(given: object, told
 
 
 def test_a_message_repeats_little_of_a_long_input() -> None:
-    told = named("x" * 10**6 + ".jpg")
+    told = named("x" * 1000 + ".jpg")
     assert len(told) <= LONGEST
     assert told.endswith("xx.jpg")
+    for text in ("x" * 10**6, "_a" * 10**6 + "=", "/key" * 10**6, "a:" * 10**6, "http://" + "_a" * 10**6 + "=x@cam"):
+        assert len(named(text)) <= LONGEST
+    begin_s = time.monotonic()
+    assert len(named("password=geheim" + "_a" * 10**6)) < 50
+    assert shown("http://admin:geheim@cam/" + "_a=" * 10**6) == "http://***"
+    with pytest.raises(InputError, match="up to 2,000 characters, got"):
+        Address("http://admin:geheim@cam/" + "_a=" * 10**6)
+    assert time.monotonic() - begin_s < 2
     assert "geheim" not in named(f"http://admin:{'geheim' * 100}@cam/{'a' * 300}")
 
 

@@ -16,6 +16,10 @@ from mien.errors import InputError
 LONGEST = 200
 """Characters of an input that a message repeats at most."""
 
+_LOOKED_AT = 2_000
+"""Characters above which an input is no address or path, and is not searched for secrets: all would take long."""
+_HEAD = 30
+
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+)(?::(\d*))?")
@@ -29,6 +33,7 @@ _HARMLESS = re.compile(
 _CREDENTIAL = re.compile(
     r"(?i)((?:pass|pwd|psw|passwd|usr|user|login|token|secret|auth|api_?key|key|sig|session|credential)[\w.-]*=)[^&;\s]*"
 )
+_INSIDE = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _SIMPLE = re.compile(r"[\w.:-]{1,16}")
 _ALIKE = re.compile(r"((?:^|[/\\])[A-Za-z][A-Za-z0-9+.-]+:[/\\]{1,3}|^(?![A-Za-z]:[\\/]))[^\s/\\:@]*:.*@", re.DOTALL)
 """An address without its scheme, or with too few slashes, as a mistyped one and a path made of one have."""
@@ -58,6 +63,8 @@ class Address:
 
     def __init__(self, text: str) -> None:
         text = text.rstrip()
+        if len(text) > _LOOKED_AT:
+            raise InputError(f"An address has up to {_LOOKED_AT:,} characters, got {len(text):,}.")
         begin = _SCHEME.match(text)
         if begin is None:
             raise InputError(f"An address begins with its kind, such as http:// or rtsp://, got {named(text)}.")
@@ -132,6 +139,8 @@ def shown(text: str) -> str:
     begin = _SCHEME.match(text)
     if begin is None:
         return text
+    if len(text) > _LOOKED_AT:
+        return f"{begin[1].lower()}://***"
     text = text.rstrip()
     authority, rest = _parts(text[begin.end() :])
     if _is_unclear(authority, rest):
@@ -148,7 +157,13 @@ def shown(text: str) -> str:
 def named(given: object) -> str:
     """How a message calls what somebody gave as a source or file: without secrets, `LONGEST` characters at most."""
     text = str(given)
-    text = shown(text) if _SCHEME.match(text) else _CREDENTIAL.sub(r"\1***", _ALIKE.sub(r"\1***@", text))
+    if len(text) > _LOOKED_AT:
+        head = text[:_HEAD]
+        return f"a text of {len(text):,} characters" if any(sign in head for sign in ":=@?") else f"{head}…"
+    if _SCHEME.match(text):
+        text = shown(text)
+    else:
+        text = _INSIDE.sub(lambda found: shown(found[0]), _CREDENTIAL.sub(r"\1***", _ALIKE.sub(r"\1***@", text)))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 41]}…{text[-40:]}"
 
 

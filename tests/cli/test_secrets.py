@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,23 @@ def test_a_traceback_is_hidden_from_too(capsys: pytest.CaptureFixture[str]) -> N
         sys.stderr.writelines([f"{url}\n"])
         assert not sys.stderr.isatty()
     assert capsys.readouterr().err == ("ValueError: rtsp://cam/x and 'rtsp://cam/x' and rtsp://cam/x\nrtsp://cam/x\n")
+
+
+def test_a_traceback_after_everything_is_hidden_from_too(tmp_path: Path) -> None:
+    url = "rtsp://admin:s3cret@cam/x"
+    code = f"""if True:
+        import sys
+        from mien.cli import main
+        def broken(*_, **__):
+            raise ValueError(sys.argv[2])
+        main.app = broken
+        sys.argv = ["mien", "live", {url!r}]
+        main.run()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Traceback" in done.stderr
+    assert "rtsp://cam/x" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_ordinary_words_change_nothing() -> None:

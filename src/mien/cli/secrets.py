@@ -15,6 +15,13 @@ from typing import Any
 from mien.addresses import named
 
 
+def hide_secrets(arguments: Sequence[str]) -> None:
+    """`secrets_hidden`, until the process ends."""
+    places = dict(_places(arguments))
+    if places:
+        sys.stderr = _Hiding(sys.stderr, places)
+
+
 @contextmanager
 def secrets_hidden(arguments: Sequence[str]) -> Iterator[None]:
     """Replace each argument that holds a password, or is of unusual length, by what may be shown of it, on stderr.
@@ -22,12 +29,8 @@ def secrets_hidden(arguments: Sequence[str]) -> Iterator[None]:
     Args:
         arguments: the words of the command; an option's value may stand behind its `=`.
     """
-    places = dict(_places(arguments))
-    if not places:
-        yield
-        return
     before = sys.stderr
-    sys.stderr = _Hiding(before, places)
+    hide_secrets(arguments)
     try:
         yield
     finally:
