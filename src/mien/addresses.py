@@ -34,6 +34,7 @@ _CREDENTIAL = re.compile(
     r"(?i)((?:pass|pwd|psw|passwd|usr|user|login|token|secret|auth|api_?key|key|sig|session|credential)[\w.-]*=)[^&;\s]*"
 )
 _INSIDE = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 _SIMPLE = re.compile(r"[\w.:-]{1,16}")
 _ALIKE = re.compile(r"((?:^|[/\\])[A-Za-z][A-Za-z0-9+.-]+:[/\\]{1,3}|^(?![A-Za-z]:[\\/]))[^\s/\\:@]*:.*@", re.DOTALL)
 """An address without its scheme, or with too few slashes, as a mistyped one and a path made of one have."""
@@ -165,6 +166,11 @@ def named(given: object) -> str:
     else:
         text = _INSIDE.sub(lambda found: shown(found[0]), _CREDENTIAL.sub(r"\1***", _ALIKE.sub(r"\1***@", text)))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 41]}…{text[-40:]}"
+
+
+def is_address(target: object) -> bool:
+    """Whether a file to write is named like an address, also after a path has made one slash of its two."""
+    return _TARGET.match(str(target)) is not None
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -76,6 +76,20 @@ def test_nor_does_the_reader_of_the_command_line(
     _check(ended, url)
 
 
+@pytest.mark.parametrize("option", ["--record", "--jsonl", "--csv", "--parquet", "--events", "--speech-dir"])
+def test_no_file_is_named_by_an_address(
+    mien: Run, option: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    url = "rtmp://admin:s3cret@127.0.0.1/app/x.mp4"
+    ended = mien("live", clip, "--headless", "--mute", option, url)
+    assert ended.code == 2
+    assert "is an address, and mien writes to files alone" in ended.err
+    _check(ended, url)
+    assert not list(Path().iterdir())
+
+
 def test_a_traceback_is_hidden_from_too(capsys: pytest.CaptureFixture[str]) -> None:
     url = "rtsp://admin:s3cret@cam/x"
     with secrets_hidden(["live", f"--source={url}"]):
