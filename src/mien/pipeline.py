@@ -193,6 +193,7 @@ class Analyzer(Resource):
                 found = tracks.follower.update(image, frame.time_s) if tracks.follower else detect(image)
                 hands = tracks.hands.update(found, frame.time_s)
                 hands = self._gestures.classify(hands)
+            models = self._models_of(tasks)
         return Scene(
             source=frame.source,
             frame=frame.index,
@@ -200,7 +201,7 @@ class Analyzer(Resource):
             size_hw=frame.size_hw,
             faces=faces,
             hands=hands,
-            models=self._models_of(tasks),
+            models=models,
             image_rgb=image,
         )
 
