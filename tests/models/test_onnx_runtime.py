@@ -12,6 +12,8 @@ from mien.models.artifact import zoo_artifact
 from mien.models.onnx_runtime import onnx_runtime
 from mien.models.session import Session
 
+SET_BY_MIEN = (TELEMETRY, "MPLCONFIGDIR", "PULSE_COOKIE", "PULSE_RUNTIME_PATH")
+
 FAKE = """
 import os
 told = os.environ.get("ORT_DISABLE_TELEMETRY")
@@ -22,7 +24,7 @@ def disable_telemetry_events(): pass
 
 def run(code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     (folder / "onnxruntime.py").write_text(FAKE, "utf-8")
-    plain = {name: value for name, value in os.environ.items() if name != TELEMETRY}
+    plain = {name: value for name, value in os.environ.items() if name not in SET_BY_MIEN}
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**plain, "PYTHONPATH": str(folder), **variables},
@@ -68,8 +70,7 @@ def test_an_import_before_with_the_variable_is_well(tmp_path: Path) -> None:
 
 
 def test_import_of_mien_sets_no_variable(tmp_path: Path) -> None:
-    names = [TELEMETRY, "MPLCONFIGDIR", "PULSE_COOKIE"]
-    code = f"import os, mien, mien.pipeline, mien.cli.main; print([name for name in {names} if name in os.environ])"
+    code = f"import os, mien, mien.pipeline, mien.cli.main; print([n for n in {SET_BY_MIEN} if n in os.environ])"
     assert run(code, tmp_path).stdout == "[]\n"
 
 
