@@ -187,7 +187,7 @@ def test_a_failed_connection_shows_no_secret_in_its_causes_either(
     url: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Opener:
-        def open(self, url: str, timeout: float) -> None:
+        def open(self, url: str, **_: object) -> None:
             raise kind(f"cannot open {url}")
 
     def capture(url: str, *_: object) -> None:
