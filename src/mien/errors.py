@@ -11,7 +11,7 @@ MienError
 │   └── ReaderLeft          the program that reads a result has closed it
 ├── RecipeError             a training recipe or a file of responses says something it cannot mean
 ├── TrainingStopped         a training run cannot go on
-└── MissingExtra            a part of mien that was not installed
+└── MissingExtra            a part of mien that was not installed; an ImportError too
 
 Each message is one sentence (or two): what was expected, what came, what to do. Errors of other libraries are
 mapped to these where they enter, and all of them can be pickled, so that they cross from worker processes.
@@ -21,6 +21,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+_LONGEST = 200
+"""Characters of an input that a message repeats at most."""
 
 
 class MienError(Exception):
@@ -46,9 +49,10 @@ class UnknownName(InputError):
         self.kind = kind
         self.name = name
         self.valid = tuple(valid)
-        near = difflib.get_close_matches(name, self.valid, n=1, cutoff=0.5)
+        short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        near = difflib.get_close_matches(short, self.valid, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"There is no {kind} {name!r}; there is {', '.join(self.valid) or 'none'}.{hint}")
+        super().__init__(f"There is no {kind} {short!r}; there is {', '.join(self.valid) or 'none'}.{hint}")
 
     def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...]]]:
         return UnknownName, (self.kind, self.name, self.valid)
@@ -86,8 +90,8 @@ class TrainingStopped(MienError):
     """A training run cannot go on; what it finished stays in its folder."""
 
 
-class MissingExtra(MienError):
-    """A part of mien that was not installed.
+class MissingExtra(MienError, ImportError):
+    """A part of mien that was not installed; `mien.extras` raises it. A fault inside an installed package is none.
 
     Args:
         extra: name of the extra, e.g. `train`.
@@ -97,7 +101,7 @@ class MissingExtra(MienError):
     def __init__(self, extra: str, module: str) -> None:
         self.extra = extra
         self.module = module
-        super().__init__(f"This needs {module}, which is not installed; run: pip install 'mien[{extra}]'")
+        super().__init__(f"This needs {module}, which is not installed; run: pip install 'mien[{extra}]'", name=module)
 
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
         return MissingExtra, (self.extra, self.module)

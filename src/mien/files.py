@@ -24,6 +24,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
 
+from mien.addresses import is_address, named
 from mien.errors import OutputError, ReaderLeft, RefusedOutput
 
 try:
@@ -95,6 +96,7 @@ class WritePlan:
         """
         if target is None:
             return
+        _check_is_here(target, option)
         is_path = descriptor_of(target) is None
         if is_path and Path(target).is_dir():
             raise RefusedOutput(f"{option} {target} is a folder; name a file.")
@@ -119,7 +121,10 @@ class WritePlan:
         Raises:
             RefusedOutput: it is, or holds, an input or another result.
         """
-        if target is None or not Path(target).exists():
+        if target is None:
+            return
+        _check_is_here(target, option)
+        if not Path(target).exists():
             return
         for path in self._inputs:
             real = Path(os.path.realpath(path))
@@ -142,6 +147,12 @@ class WritePlan:
 
 _PAGES = frozenset({".html", ".md", ".svg", ".pdf"})
 """Suffixes of files that no command reads as data: an earlier report in a folder of data may be replaced."""
+
+
+def _check_is_here(target: str | Path, option: str) -> None:
+    """A folder named like an address would bear its password."""
+    if is_address(target):
+        raise RefusedOutput(f"{option} {named(target)} is an address, and mien writes to files alone; name a file.")
 
 
 def _shown(target: str | Path) -> str:

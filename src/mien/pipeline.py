@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mien.errors import InputError, UnknownName
 from mien.models.artifact import load_artifact
-from mien.pixels.images import read_image
+from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Reading, Scene, UsedModel
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.follow import Follower
 from mien.stages.hands import HandDetector
-from mien.stages.sources import open_source
+from mien.stages.sources import Source, open_live, open_source
 from mien.stages.track import Tracker
 
 Task = Literal["emotion", "gesture"]
@@ -63,10 +61,20 @@ class Options:
             raise InputError(f"threads is at least 1, got {self.threads}")
 
 
-class Analyzer(Resource):
-    """Looks at frames one after another; keep one and use it for everything, its models stay loaded.
+@dataclass(slots=True)
+class _Tracks:
+    """What is remembered of one source from frame to frame."""
 
-    Not for several threads at once: tracks belong to one source at a time.
+    faces: Tracker = field(default_factory=Tracker)
+    hands: Tracker = field(default_factory=Tracker)
+    follower: Follower | None = None
+
+
+class Analyzer(Resource):
+    """Looks at pictures and frames; keep one and use it for everything, its models stay loaded.
+
+    `look` and `stream` are for whole photos and sources, from as many threads as you like: each keeps its own tracks,
+    and one frame is computed at a time. `step` is for frames that come one by one, of one source and thread at a time.
 
     Args:
         options: what to look for; everything by default.
@@ -79,7 +87,7 @@ class Analyzer(Resource):
         self.options = options or Options()
         self._faces: FaceDetector | None = None
         self._hands: HandDetector | None = None
-        self._follower: Follower | None = None
+        self._computing, self._stepping = threading.Lock(), threading.Lock()
         self._resources = ExitStack()
         self._tasks = self.options.tasks
         self._models: dict[str, UsedModel] = {}
@@ -100,11 +108,8 @@ class Analyzer(Resource):
         self._tasks = check_tasks(tasks)
 
     def restart(self) -> None:
-        """Forget all tracks: what comes next is another source."""
-        self._face_tracker: Tracker = Tracker()
-        self._hand_tracker: Tracker = Tracker()
-        if self._follower is not None:
-            self._follower.restart()
+        """Forget all tracks of `step`: what comes next is another source."""
+        self._tracks = _Tracks()
 
     @property
     def thresholds(self) -> dict[Task, float]:
@@ -142,20 +147,60 @@ class Analyzer(Resource):
             "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
         }
 
+    def look(self, picture: PictureLike) -> Scene:
+        """What is in one photo, as `mien.look`; nothing is remembered of others."""
+        return self._see(_photo(picture), _Tracks())
+
+    def stream(self, source: str | os.PathLike[str] | int, *, every: int = 1) -> Iterator[Scene]:
+        """The scenes of one source, one at a time as they are asked for, as `mien.stream`."""
+        with _opened(source, every) as frames:
+            yield from self.scenes(_thinned(frames, every))
+
     def step(self, frame: Frame) -> Scene:
-        """What is in one frame; faces and hands keep their track numbers since the last `restart`."""
+        """What is in one frame; faces and hands keep their track numbers since the last `restart`.
+
+        Raises:
+            InputError: another thread is at a frame of its own, and the two would get each other's tracks.
+        """
+        if not self._stepping.acquire(blocking=False):
+            raise InputError(
+                "This Analyzer is at a frame of another thread, and their tracks would mix; use an Analyzer for each "
+                "thread, or look() and stream(), which keep apart what they are asked for."
+            )
+        try:
+            return self._see(frame, self._tracks)
+        finally:
+            self._stepping.release()
+
+    def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
+        """The scenes of one source, from its first frame on; its tracks are its own."""
+        tracks = _Tracks()
+        for frame in frames:
+            yield self._see(frame, tracks)
+
+    def close(self) -> None:
+        """Free the models, once the frame that is being looked at is done."""
+        with self._computing:
+            self._resources.close()
+
+    def _see(self, frame: Frame, tracks: _Tracks) -> Scene:
         image = frame.image_rgb
         faces: tuple[Face, ...] = ()
         hands: tuple[Hand, ...] = ()
-        tasks = self._tasks
-        self._load()
-        if "emotion" in tasks and self._faces is not None:
-            faces = self._face_tracker.update(self._faces.detect(image), frame.time_s)
-            faces = self._expressions.classify(image, faces)
-        if "gesture" in tasks and self._hands is not None:
-            found = self._hands.detect(image) if self._follower is None else self._follower.update(image, frame.time_s)
-            hands = self._hand_tracker.update(found, frame.time_s)
-            hands = self._gestures.classify(hands, image)
+        with self._computing:
+            tasks = self._tasks
+            self._load()
+            if "emotion" in tasks and self._faces is not None:
+                faces = tracks.faces.update(self._faces.detect(image), frame.time_s)
+                faces = self._expressions.classify(image, faces)
+            if "gesture" in tasks and self._hands is not None:
+                if self.options.follow and tracks.follower is None:
+                    tracks.follower = Follower(self._hands)
+                detect = self._hands.detect
+                found = tracks.follower.update(image, frame.time_s) if tracks.follower else detect(image)
+                hands = tracks.hands.update(found, frame.time_s)
+                hands = self._gestures.classify(hands, image)
+            models = self._models_of(tasks)
         return Scene(
             source=frame.source,
             frame=frame.index,
@@ -163,19 +208,9 @@ class Analyzer(Resource):
             size_hw=frame.size_hw,
             faces=faces,
             hands=hands,
-            models=self._models_of(tasks),
+            models=models,
             image_rgb=image,
         )
-
-    def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
-        """The scenes of one source, from its first frame on."""
-        self.restart()
-        for frame in frames:
-            yield self.step(frame)
-
-    def close(self) -> None:
-        """Free the models."""
-        self._resources.close()
 
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
         """What the records of these tasks say; made anew only when the tasks change."""
@@ -198,8 +233,6 @@ class Analyzer(Resource):
         if "gesture" in self._tasks and self._hands is None:
             self._gestures = enter(GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads))
             self._hands = enter(HandDetector(tiles=o.tiles, threads=o.threads))
-            if o.follow:
-                self._follower = Follower(self._hands)
 
 
 def _labels_of(model: str) -> tuple[str, ...]:
@@ -223,6 +256,7 @@ class CropReader(Resource):
         check_tasks((task,))
         o = options or Options()
         self.task = task
+        self._computing = threading.Lock()
         with ExitStack() as stack:
             if task == "emotion":
                 self._expressions = stack.enter_context(
@@ -240,25 +274,31 @@ class CropReader(Resource):
                 self.model = replace(self._gestures.used, detector=self._hands.name)
             self._resources = stack.pop_all()
 
-    def read(self, crop_rgb: NDArray[np.uint8]) -> Reading:
-        """The reading of one crop.
+    def read(self, crop: PictureLike) -> Reading:
+        """The reading of one crop; may be called from several threads.
 
         Args:
-            crop_rgb: (H, W, 3) uint8 RGB, of any size. A hand should fill most of it, but not be cut off.
+            crop: a picture in any form that `mien.look` takes, of any size. A hand should fill most of it, but not be
+                cut off.
 
         Returns:
             Of a model that reads landmarks, the answer for a picture in which no hand is found is `none` with
             confidence 1.
+
+        Raises:
+            UnreadableMedia, InputError: as `mien.look`.
         """
-        if self.task == "emotion":
-            return self._expressions.classify_crops([crop_rgb])[0]
-        if self._gestures.reads_crops:
-            return self._gestures.classify_crops([crop_rgb])[0]
-        hand = self._hands.landmarks_of_crop(crop_rgb)
-        if hand is not None:
-            reading = self._gestures.classify([hand])[0].reading
-            if reading is not None:
-                return reading
+        crop_rgb, _ = read_picture(crop)
+        with self._computing:
+            if self.task == "emotion":
+                return self._expressions.classify_crops([crop_rgb])[0]
+            if self._gestures.reads_crops:
+                return self._gestures.classify_crops([crop_rgb])[0]
+            hand = self._hands.landmarks_of_crop(crop_rgb)
+            if hand is not None:
+                reading = self._gestures.classify([hand])[0].reading
+                if reading is not None:
+                    return reading
         scores = {label: float(label == "none") for label in self.labels.labels}
         return Reading(label="none", confidence=1.0, uncertain=False, scores=scores)
 
@@ -267,41 +307,63 @@ class CropReader(Resource):
         self._resources.close()
 
 
-def look(picture: str | os.PathLike[str] | NDArray[np.uint8], **options: object) -> Scene:
+def look(picture: PictureLike, **options: object) -> Scene:
     """What is in one photo.
 
     Args:
-        picture: a path, or an (H, W, 3) uint8 RGB array.
+        picture: a path; the bytes of a photo's file, or a file open for reading them; a PIL image; or an array, uint8,
+            0 to 255: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA on white. OpenCV's are BGR: `image[..., ::-1]`.
         options: fields of `Options`, e.g. `tasks=("gesture",)`, `tiles=True`.
 
     Raises:
         UnreadableMedia: the photo is missing, empty or damaged.
-        TypeError: an unknown option.
+        InputError: another kind of thing, or an array of another type or shape.
+        UnknownName: an unknown option.
 
     Loading the models takes longer than looking; for many photos keep an `Analyzer`.
     """
-    if isinstance(picture, np.ndarray):
-        frame = Frame(image_rgb=picture)
-    else:
-        frame = Frame(image_rgb=read_image(picture), source=str(picture))
+    frame = _photo(picture)
     with Analyzer(_options(options)) as analyzer:
         return analyzer.step(frame)
 
 
-def stream(source: str | Path, *, every: int = 1, **options: object) -> Iterator[Scene]:
-    """The scenes of a video file (or of a photo), one at a time as they are asked for.
+def stream(source: str | os.PathLike[str] | int, *, every: int = 1, **options: object) -> Iterator[Scene]:
+    """The scenes of a video, one at a time as they are asked for.
 
     Args:
-        source: path of the file.
+        source: path of a video file (or photo); the number of a camera; or an address, such as `rtsp://name:password@
+            host/path`. Of a camera or address each scene is of the newest frame, and those between are left out.
         every: look at every n-th frame only; scenes keep their true frame number and time.
         options: fields of `Options`.
 
     Raises:
-        UnreadableMedia: the file cannot be read, or breaks off; scenes so far have been given.
+        UnreadableMedia: the source cannot be read, or breaks off; scenes so far have been given.
+        InputError: no possible address.
     """
     chosen = _options(options)
-    with open_source(source, every=every) as frames, Analyzer(chosen) as analyzer:
-        yield from analyzer.scenes(frames)
+    with _opened(source, every) as frames, Analyzer(chosen) as analyzer:
+        yield from analyzer.scenes(_thinned(frames, every))
+
+
+def _photo(picture: PictureLike) -> Frame:
+    image_rgb, name = read_picture(picture)
+    return Frame(image_rgb=image_rgb, source=name)
+
+
+def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:
+    if every < 1:
+        raise InputError(f"every is at least 1, got {every}")
+    if not isinstance(source, str | os.PathLike | int):
+        raise InputError(f"A source is a path, an address or the number of a camera, got {type(source).__qualname__}.")
+    text = str(source)
+    if isinstance(source, int) or "://" in text:
+        return open_live(text)
+    return open_source(text, every=every)
+
+
+def _thinned(frames: Source, every: int) -> Iterable[Frame]:
+    """Every n-th frame; of a file the source has left the others out already, before it decoded them."""
+    return islice(frames, 0, None, every) if frames.is_live and every > 1 else frames
 
 
 def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:

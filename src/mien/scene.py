@@ -7,6 +7,7 @@ the origin at the top left corner of the top left pixel.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -312,6 +313,10 @@ class Scene:
             data["models"] = {task: model.to_dict() for task, model in self.models.items()}
         return data
 
+    def to_json(self) -> str:
+        """`to_dict` as one line of JSON, as `mien look --jsonl` writes it."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, default=_plain)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scene:
         height, width = data["size"]
@@ -382,6 +387,15 @@ def _seen(data: Mapping[str, Any]) -> dict[str, Any]:
         "track": data.get("track"),
         "reading": Reading.from_dict(data) if "label" in data else None,
     }
+
+
+def _plain(value: object) -> object:
+    """NumPy's numbers as Python's."""
+    if isinstance(value, np.floating):
+        return round(float(value), 4)
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
 def _box(values: Any) -> Box:

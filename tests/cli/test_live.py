@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mien.cli import live as verb
 from mien.models.artifact import zoo_artifact
+from mien.outputs.window_status import Command, Status
 from mien.pixels.videos import VideoReader
+from mien.resource import Resource
+from mien.scene import Scene
 
 Mien = Callable[..., Any]
 Process = Callable[..., "subprocess.Popen[str]"]
@@ -294,3 +298,48 @@ def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:
     assert "Results are written" in notice(live, own, jsonl="a.jsonl")
     assert notice(live, own, record=tmp_path / "a.mp4") == NOTICE
     assert notice(file, own).startswith("Playing clip.mp4.")
+
+
+def test_neither_the_title_nor_a_record_nor_a_name_has_the_password(
+    mien: Mien, drawn: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pictures:
+        damaged = 0
+
+        def __init__(self, address: object, *_: object, **__: object) -> None:
+            self.left = 3
+            opened.append(str(address))
+
+        def read(self) -> NDArray[np.uint8] | None:
+            self.left -= 1
+            return drawn if self.left >= 0 else None
+
+        def close(self) -> None:
+            pass
+
+    class Window(Resource):
+        def __init__(self, *, title: str, **_: object) -> None:
+            titles.append(title)
+
+        def show(self, scene: Scene | None, status: Status) -> tuple[Command, ...]:
+            told.append(f"{status.message}{status.notice}{status.recording_to}")
+            return (Command.SNAPSHOT,) if scene is not None and not list(tmp_path.glob("*.png")) else ()
+
+        def close(self) -> None:
+            pass
+
+    opened: list[str] = []
+    titles: list[str] = []
+    told: list[str] = []
+    monkeypatch.setattr("mien.stages.sources.live.open_stream", Pictures)
+    monkeypatch.setattr("mien.outputs.window.Window", Window)
+    url = "http://admin:geheim@127.0.0.1:18977/v?token=geheim&channel=1"
+    ended = mien("live", url, "--mute", "--jsonl", tmp_path / "a.jsonl", "--snapshots", tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert titles == ["mien: http://127.0.0.1:18977/v?token=***&channel=1"]
+    assert opened == ["http://127.0.0.1:18977/v?token=***&channel=1"]
+    sources = {json.loads(line)["source"] for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()}
+    assert sources == {"http://127.0.0.1:18977/v?token=***&channel=1"}
+    everything = "".join([ended.out, ended.err, *told, *(path.name for path in tmp_path.iterdir())])
+    assert "geheim" not in everything
+    assert "admin" not in everything

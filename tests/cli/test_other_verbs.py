@@ -88,6 +88,18 @@ def test_doctor_finds_everything_well(mien: Run) -> None:
         assert word in ended.out
 
 
+def test_doctor_checks_that_nothing_reports(mien: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mien("doctor").code == 0  # onnxruntime is imported from here on
+    told = next(line for line in mien("doctor").out.splitlines() if "telemetry" in line)
+    assert told.startswith("ok")
+    assert "ORT_DISABLE_TELEMETRY=1" in told
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")  # as if somebody had imported it before, without the variable
+    ended = mien("doctor")
+    told = next(line for line in ended.out.splitlines() if "telemetry" in line)
+    assert told.startswith("BAD")
+    assert ended.code == 1
+
+
 def test_doctor_reports_a_damaged_model(mien: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zoo = tmp_path / "zoo"
     shutil.copytree(zoo_artifact("emotion_residual").folder.parent, zoo)

@@ -106,12 +106,3 @@ def test_the_fake_remembers_and_closes() -> None:
     assert fake.closed
     with pytest.raises(ModelError, match="closed"):
         fake.run(np.ones((2, 3), np.float32))
-
-
-def test_onnx_runtime_is_told_not_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxruntime
-
-    told: list[bool] = []
-    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.append(True))
-    Session(zoo_artifact("face_blazeface_back")).close()
-    assert told

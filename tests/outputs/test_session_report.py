@@ -280,3 +280,10 @@ def test_clock_and_shares() -> None:
         *("afraid", "no known gesture"),
         "pout",
     )
+
+
+def test_a_password_in_an_older_record_is_not_shown(text_of: TextOf) -> None:
+    session = make([(0, 0, 1, HAPPY, False)], frames=5)
+    told = text_of(replace(session, sources=("http://cam/v?user=me&password=s3cret",)))
+    assert "http://cam/v?user=***" in told
+    assert "s3cret" not in told

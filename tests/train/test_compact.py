@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from mien.models.onnx_runtime import onnx_runtime
 from mien.train.compact import WEIGHTS, Weights, compact, recalibrated
 from mien.train.export import to_onnx
 from mien.train.networks import EfficientNetLite0, ResidualCNN
@@ -32,7 +32,7 @@ def model_and_inputs(request: pytest.FixtureRequest) -> tuple[bytes, NDArray[np.
 
 
 def logits(model_bytes: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(model_bytes)
+    session = onnx_runtime().InferenceSession(model_bytes)
     return np.asarray(session.run(None, {"input": inputs})[0])
 
 

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import logging
+import pickle
 import signal
 import subprocess
 import sys
@@ -187,12 +188,46 @@ def test_the_time_of_earlier_starts_counts(
         with pytest.raises(Broken):
             fit(tiny_recipe(), tiny_faces, options(run))
     path = run / "checkpoints" / "last.ckpt"
-    checkpoint = torch.load(path, weights_only=False)
+    checkpoint = torch.load(path, weights_only=True)
     kept = checkpoint["callbacks"]["EpochLines"]
     assert kept["seconds"] > 0, "one epoch was finished"
     kept["seconds"] += 1000
     torch.save(checkpoint, path)
     assert fit(tiny_recipe(), tiny_faces, options(run, resume=True))["seconds"] > 1000
+
+
+class Runs:
+    """Code that a pickle runs when it is loaded: it makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("form", ["pickle", "torch", "inside"])
+def test_code_in_a_checkpoint_is_refused_and_not_run(
+    form: str, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    recipe, run, made = tiny_recipe(fit={"epochs": 1}), tmp_path / "run", tmp_path / "made"
+    fit(recipe, tiny_faces, options(run))
+    (run / "summary.json").unlink()
+    for name in ("last", "best"):
+        path = run / "checkpoints" / f"{name}.ckpt"
+        if form == "pickle":
+            path.write_bytes(pickle.dumps(Runs(made)))
+        elif form == "torch":
+            torch.save(Runs(made), path)
+        else:
+            torch.save({**torch.load(path, weights_only=True), "extra": Runs(made)}, path)
+    with pytest.raises(InputError, match=r"last\.ckpt is damaged, or holds more than weights.*not loaded"):
+        fit(recipe, tiny_faces, options(run, resume=True))
+    with pytest.raises(InputError, match=r"best\.ckpt is damaged, or holds more than weights.*not loaded"):
+        trained_network(run)
+    with pytest.raises(InputError, match=r"best\.ckpt is damaged, or holds more than weights.*not loaded"):
+        fit(tiny_recipe(fit={"epochs": 1}, network={"weights": str(run)}), tiny_faces, options(tmp_path / "next"))
+    assert not made.exists()
 
 
 def test_a_folder_with_a_run_is_not_overwritten(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.pages import plan_page
-from mien.errors import InputError, MissingExtra
+from mien.errors import InputError
+from mien.extras import needs
 from mien.files import WritePlan, write_whole
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def compare(
     and its evaluations given one by one become one row. A folder that cannot be read is reported and skipped, the
     others are done, and the exit code is 1.
     """
-    try:
+    with needs("data"):
         from mien.train.compare import measured_figures, merged
         from mien.train.compare_tables import (
             COMPARISON,
@@ -55,8 +56,6 @@ def compare(
             reproduction_text,
         )
         from mien.train.subjects import read_json
-    except ImportError as exc:
-        raise MissingExtra("data", exc.name or "matplotlib") from exc
     plan = WritePlan(runs, overwrite=overwrite)
     plan.file(reproduction, "--reproduction")
     plan.file(measured, "--measured", grows=True)

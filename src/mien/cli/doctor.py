@@ -16,6 +16,7 @@ import typer
 
 from mien import __version__
 from mien.errors import MienError
+from mien.extras import MODULES
 from mien.wording import count
 
 State = Literal["ok", "-", "BAD"]
@@ -24,12 +25,6 @@ Line = tuple[State, str, str]
 _NETWORK: Line = ("ok", "network", "used only for a stream whose address you give, and by `mien train --weights hub`")
 
 _BASE = ("numpy", "onnxruntime", "opencv-python-headless", "typer", "rich")
-_EXTRAS = {
-    "table": ("pandas", "pyarrow"),
-    "live": ("pygame",),
-    "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "seaborn"),
-    "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
-}
 
 
 def doctor(
@@ -65,7 +60,7 @@ def _software() -> Iterator[Line]:
 
 
 def _extras() -> Iterator[Line]:
-    for extra, modules in _EXTRAS.items():
+    for extra, modules in MODULES.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         if missing:
             yield "-", f"extra {extra}", f"not installed ({', '.join(missing)}); pip install 'mien[{extra}]'"
@@ -74,13 +69,17 @@ def _extras() -> Iterator[Line]:
 
 
 def _runtime() -> Iterator[Line]:
-    import onnxruntime
+    from mien.environment import TELEMETRY
+    from mien.models.onnx_runtime import onnx_runtime
 
-    yield (
-        "ok",
-        "providers",
-        ", ".join(onnxruntime.get_available_providers()) + "; mien uses CPUExecutionProvider",
-    )
+    # Before the door sets it: whoever imported it earlier without the variable has let it report.
+    is_late = "onnxruntime" in sys.modules and os.environ.get(TELEMETRY) != "1"
+    providers = onnx_runtime().get_available_providers()
+    yield "ok", "providers", ", ".join(providers) + "; mien uses CPUExecutionProvider"
+    if is_late:
+        yield "BAD", "telemetry", f"onnxruntime was imported before mien and without {TELEMETRY}=1; set it"
+    else:
+        yield "ok", "telemetry", f"off: {TELEMETRY}=1 was set before onnxruntime was imported"
 
 
 def _models() -> Iterator[Line]:

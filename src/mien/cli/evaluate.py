@@ -15,7 +15,7 @@ import typer
 from mien.cli.data.overview import Problems, one_of
 from mien.cli.data.reading import table_lines, watched
 from mien.cli.train import corpus
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.files import WritePlan
 from mien.wording import count
 
@@ -75,14 +75,12 @@ def evaluate(
     one_of("split", split, _SPLITS)
     one_of("protocol", protocol, _PROTOCOLS)
     one_of("device", device, _DEVICES)
-    try:
+    with needs("data"):
         from mien.train.evaluate import Circumstances
         from mien.train.evaluate import evaluate as measure
         from mien.train.report import PAGE_FILE, check_folder, write_report
         from mien.train.report_tables import summary_rows
         from mien.train.subjects import kind_of
-    except ImportError as exc:
-        raise MissingExtra("data", exc.name or "scikit-learn") from exc
     asked = Path(subject)
     inside = asked / f"evaluation-{split}" if kind_of(subject) == "run" else None
     folder = out or inside or Path(f"evaluation-{asked.stem}-{split}")

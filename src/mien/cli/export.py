@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.train import corpus, setting
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.files import WritePlan
 from mien.models.artifact import check_place
 
@@ -30,13 +30,11 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model folder that is there.")] = False,
 ) -> None:
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
-    try:
+    with needs("train"):
         from mien.train.corpus import CorpusPaths
         from mien.train.export import ExportOptions, export_run
         from mien.train.runs import run_recipe
         from mien.train.score_list import read_scores
-    except ImportError as exc:
-        raise MissingExtra("train", exc.name or "torch") from exc
     WritePlan((run, data, votes, *(scores or ())), overwrite=overwrite).folder(folder, "The model folder")
     check_place(folder, overwrite=overwrite)
     changes = dict(setting(text) for text in settings or ())

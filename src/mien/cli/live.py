@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mien.addresses import named, shown
 from mien.cli.audience import Audience
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
@@ -206,7 +207,7 @@ def live(
     if session.recording_failed or unread:
         raise typer.Exit(1)
     if not ended.frames and not seconds:
-        raise InputError(f"{spec} gave no frame")
+        raise InputError(f"{named(spec)} gave no frame")
 
 
 def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) -> str:
@@ -334,7 +335,7 @@ def _window(spec: str, source: Source, stack: ExitStack, *, full_screen: bool, m
 
     # A video is not a mirror.
     mirror = mirror and (source.is_live or spec == "-")
-    return stack.enter_context(Window(title=f"mien: {spec}", fullscreen=full_screen, mirror=mirror))
+    return stack.enter_context(Window(title=f"mien: {shown(spec)}", fullscreen=full_screen, mirror=mirror))
 
 
 def _nothing(text: str) -> None:

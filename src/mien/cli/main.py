@@ -31,6 +31,7 @@ from mien.cli import (
 )
 from mien.cli.audience import hush_stdout
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
+from mien.cli.secrets import hide_secrets, secrets_hidden
 from mien.errors import MienError, ReaderLeft
 
 INTERRUPTED = 130
@@ -92,6 +93,7 @@ def common(
 
 def run() -> None:
     """Entry point of the `mien` command."""
+    hide_secrets(sys.argv[1:])  # to the end of the process: a traceback is printed after everything
     raise SystemExit(main(sys.argv[1:]))
 
 
@@ -101,6 +103,11 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: the words after `mien`.
     """
+    with secrets_hidden(arguments):
+        return _ended(arguments)
+
+
+def _ended(arguments: list[str]) -> int:
     try:
         with _ended_by_signals():
             app(args=arguments, prog_name="mien")
@@ -109,6 +116,11 @@ def main(arguments: list[str]) -> int:
         return 0
     except MienError as error:
         return _say(str(error), error.exit_code)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "mien":
+            raise  # a fault of ours, which its traceback tells
+        reason = str(error).strip().partition("\n")[0]
+        return _say(f"A package that mien needs cannot be imported ({reason}); install it again.", 1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             return _say("interrupted; what was finished is saved.", INTERRUPTED)

@@ -16,6 +16,7 @@ import typer
 from mien.cli.data.overview import Problems, one_of
 from mien.cli.data.reading import table_lines, watched
 from mien.errors import InputError, MienError, MissingExtra, ModelError
+from mien.extras import needs
 from mien.files import WritePlan, descriptor_of, write_whole
 from mien.models.artifact import load_artifact, zoo_names
 from mien.wording import count
@@ -74,12 +75,10 @@ def compare(
     """
     one_of("split", split, _SPLITS)
     one_of("kind of labels", labels, _LABELS)
-    try:
+    with needs("data"):
         import sklearn.metrics  # noqa: F401
 
         from mien.train.model_table import HEADER, csv_text, markdown_text, ranked, table_rows
-    except ImportError as exc:
-        raise MissingExtra("data", exc.name or "scikit-learn") from exc
     plan = WritePlan((data, votes, *map(Path, subjects or ())), overwrite=overwrite)
     for option, wanted in (("--json", json), ("--csv", csv), ("--markdown", markdown)):
         plan.file(wanted, option)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.files import WritePlan, write_whole
 from mien.labels import label_set
 from mien.wording import count
@@ -41,11 +41,9 @@ def recipes(
     """List the recipes with their parameters, their source, the author's figure and ours."""
     if context.invoked_subcommand is not None:
         return
-    try:
+    with needs("train"):
         from mien.train.networks.summary import recipe_counts
         from mien.train.recipe import load_recipe, recipe_names
-    except ImportError as exc:
-        raise MissingExtra("train", exc.name or "torch") from exc
     measured = _measured()
     facts = [_facts(recipe, recipe_counts(recipe), measured) for recipe in map(load_recipe, recipe_names())]
     if as_json:
@@ -79,12 +77,10 @@ def show(
     if diagram is not None and diagram.suffix.lower() not in _PICTURES:
         raise typer.BadParameter(f"{diagram} ends in none of {', '.join(_PICTURES)}", param_hint="--diagram")
     WritePlan((name,), overwrite=overwrite).file(diagram, "--diagram")
-    try:
+    with needs("train"):
         from mien.train.networks.diagram import draw_network, encode_figure
         from mien.train.networks.summary import recipe_summary
         from mien.train.recipe import load_recipe, recipe_texts
-    except ImportError as exc:
-        raise MissingExtra("train", exc.name or "torch") from exc
     recipe = load_recipe(name)
     summary = recipe_summary(recipe)
     if diagram is not None:

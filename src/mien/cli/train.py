@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.errors import MissingExtra, RefusedOutput
+from mien.errors import RefusedOutput
+from mien.extras import needs
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -43,14 +44,12 @@ def train(
     ] = None,
 ) -> None:
     """Train a model by a recipe. Needs mien[train]."""
-    try:
+    with needs("train"):
         from mien.train.corpus import CorpusPaths
         from mien.train.fit import RunOptions, fit
         from mien.train.machine import keep_freed_memory
         from mien.train.recipe import load_recipe
         from mien.train.start import check_recipe
-    except ImportError as exc:
-        raise MissingExtra("train", exc.name or "torch") from exc
     changes = dict(setting(text) for text in settings or ())
     if weights is not None:
         changes["network.weights"] = weights

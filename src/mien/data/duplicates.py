@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.likeness import CORRELATION, DISTANCE, check_images, near_pairs
-from mien.errors import DataError, MissingExtra
+from mien.errors import DataError
+from mien.extras import needs
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +84,9 @@ class Duplicates:
         """
         if not near:
             return self.equal
-        try:
+        with needs("data"):
             from scipy.sparse import coo_array
             from scipy.sparse.csgraph import connected_components
-        except ImportError as exc:
-            raise MissingExtra("data", "scipy") from exc
         count = int(self.equal.max(initial=-1)) + 1
         graph = coo_array((np.ones(len(self.near), np.bool_), self.near.T), shape=(count, count))
         _, joined = connected_components(graph, directed=False)

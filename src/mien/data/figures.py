@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,10 +32,8 @@ def plain(text: str) -> str:
 
 def new_figure(height: float) -> Figure:
     """An empty figure of the report's width; it belongs to no window."""
-    try:
+    with needs("data"):
         from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise MissingExtra("data", "matplotlib") from exc
     return Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
@@ -83,11 +81,9 @@ def spread(
     values: NDArray[np.float64], of: NDArray[np.int64], labels: Sequence[str], *, title: str, axis: str
 ) -> Figure:
     """Violins with quartiles: how (N,) values from 0 to 255 spread within each label that has samples."""
-    try:
+    with needs("data"):
         import pandas as pd
         import seaborn as sns
-    except ImportError as exc:
-        raise MissingExtra("data", exc.name or "seaborn") from exc
     figure = new_figure(3.8)
     axes = _titled(figure.add_subplot(), title)
     names = [plain(label) for label in labels]
@@ -122,11 +118,9 @@ def heat_map(
         title: the finding.
         axes_names: of the rows and of the columns.
     """
-    try:
+    with needs("data"):
         import pandas as pd
         import seaborn as sns
-    except ImportError as exc:
-        raise MissingExtra("data", exc.name or "seaborn") from exc
     figure = new_figure(1.6 + 0.42 * len(rows))
     axes = _titled(figure.add_subplot(), title)
     frame = pd.DataFrame(values, index=[plain(row) for row in rows], columns=[plain(column) for column in columns])

@@ -55,7 +55,7 @@ class RowCache:
         if self._path is None or not self._path.is_file():
             return {}
         try:
-            with self._path.open("rb") as file, np.load(file) as stored:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 keys, rows = stored["keys"].tolist(), np.asarray(stored["rows"], np.float32)
                 rows = rows.reshape(len(keys), self._width)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):

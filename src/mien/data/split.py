@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, MissingExtra
+from mien.errors import DataError
+from mien.extras import needs
 from mien.wording import count
 
 
@@ -27,10 +28,8 @@ def split_at_random(
     Raises:
         DataError: samples belong to groups and `i_know` is false, or a fraction leaves a split empty.
     """
-    try:
+    with needs("data"):
         from sklearn.model_selection import train_test_split
-    except ImportError as exc:
-        raise MissingExtra("data", "scikit-learn") from exc
     names, sizes = np.unique(dataset.groups[dataset.groups != ""], return_counts=True)
     grouped = bool((sizes > 1).any())
     if grouped and not i_know:

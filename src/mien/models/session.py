@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mien.errors import ModelError
 from mien.models.artifact import Artifact
+from mien.models.onnx_runtime import onnx_runtime
 from mien.resource import Resource
 
 Batch: TypeAlias = NDArray[np.float32]
@@ -129,9 +130,7 @@ class FakeSession:
 
 
 def _open(artifact: Artifact, threads: int, providers: Sequence[str]) -> Any:
-    import onnxruntime as ort  # 0.1 s, paid only by those who run a model
-
-    ort.disable_telemetry_events()  # the Windows build reports to its maker unless told not to
+    ort = onnx_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien import __version__
-from mien.errors import MissingExtra, OutputError
+from mien.errors import OutputError
+from mien.extras import needs
 from mien.files import PartFile, is_stream, output_error
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.records import RecordFile
@@ -248,11 +249,9 @@ def _batch(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
 
 
 def _schema(columns: Sequence[str]) -> pa.Schema:
-    try:
+    with needs("table"):
         import pyarrow as pa
         import pyarrow.parquet
-    except ImportError as exc:
-        raise MissingExtra("table", "pyarrow") from exc
     types = {name: getattr(pa, kind if kind != "bool" else "bool_")() for name, kind in _TYPES.items()}
     types["landmarks"] = pa.list_(pa.float32())
     return pa.schema([(name, types.get(name, pa.float64())) for name in columns])

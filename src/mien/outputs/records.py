@@ -23,8 +23,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-import numpy as np
-
 from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
 from mien.files import descriptor_of, is_stream
 from mien.labels import EMOTIONS, GESTURES
@@ -317,14 +315,4 @@ def _cells(line: bytes) -> list[str]:
 
 def _to_json(scene: Scene) -> bytes:
     """UTF-8; bytes of a file name that are none become escapes, which read back as the same name."""
-    text = json.dumps(scene.to_dict(), ensure_ascii=False, allow_nan=False, default=_plain)
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _plain(value: object) -> object:
-    """NumPy's numbers as Python's."""
-    if isinstance(value, np.floating):
-        return round(float(value), 4)
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in a record")
+    return scene.to_json().encode("utf-8", "backslashreplace")

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.outputs.palette import label_colour
 
-try:
+with needs("data"):
     from matplotlib.figure import Figure
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Outline
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
-except ImportError as exc:
-    raise MissingExtra("data", (exc.name or "matplotlib").split(".")[0]) from exc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,20 +9,19 @@ from csv import reader
 from pathlib import Path
 from typing import Any
 
-from mien.errors import DataError, MissingExtra, UnreadableMedia
+from mien.errors import DataError, UnreadableMedia
+from mien.extras import needs
 from mien.outputs.parquet import read_journal
 from mien.outputs.records import read_jsonl
 from mien.outputs.rows import MODEL_COLUMNS
 from mien.pixels.images import read_error
 
-try:
+with needs("table"):
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.json as pj
     import pyarrow.parquet as pq
     from pyarrow import csv
-except ImportError as exc:
-    raise MissingExtra("table", "pyarrow") from exc
 
 ADVICE = "give a file that `mien look` or `mien live` wrote with --parquet, --jsonl or --csv."
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import shown
 from mien.outputs.session import TASKS, Seen, Session
 from mien.scene import Event
 
@@ -156,7 +157,7 @@ def stretches(session: Session) -> list[Stretch]:
         part = seen.where(np.arange(first, last))
         part.frame[:] = seen_place[first:last] - begin
         rows = order[begin:end]
-        found.append(_stretch(name, session.number[rows], session.time_s[rows], part, asked[rows]))
+        found.append(_stretch(shown(name), session.number[rows], session.time_s[rows], part, asked[rows]))
     return found
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from mien.environment import no_sound_files, no_telemetry
 from mien.errors import OutputError
 from mien.resource import Resource
 
@@ -97,6 +98,7 @@ def find_engines(language: str = "en", piper_voice: Path | None = None) -> list[
         language: language tag of the texts, such as `en` or `pt-br`.
         piper_voice: a .onnx file with its .onnx.json beside it.
     """
+    no_sound_files()
     python = _python()
     found: list[Engine] = []
     if python and sys.platform in ("win32", "darwin") and find_spec("pyttsx3"):
@@ -124,6 +126,7 @@ def espeak_engine(program: str, language: str) -> Engine:
 
 def piper_engine(python: str, voice: Path) -> Engine:
     """Piper with one voice file, through its own command, which is loaded anew for every sentence."""
+    no_telemetry()  # it computes with ONNX Runtime
     return ProgramEngine("piper", lambda path: [python, "-m", "piper", "-m", str(voice), "-f", str(path)])
 
 
@@ -210,6 +213,7 @@ class PygamePlayer(Player):
     def open(self, stop: threading.Event) -> None:
         from mien.outputs.window_pygame import pygame
 
+        no_sound_files()
         error, mixer = pygame.error, pygame.mixer
 
         if mixer.get_init():

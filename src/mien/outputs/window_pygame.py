@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from mien.errors import MissingExtra
+from mien.extras import needs
 
 __all__ = ["pygame"]
 
@@ -12,9 +13,8 @@ _GREETING = "PYGAME_HIDE_SUPPORT_PROMPT"
 _kept = os.environ.get(_GREETING)
 os.environ[_GREETING] = "1"
 try:
-    import pygame
-except ImportError as exc:
-    raise MissingExtra("live", "pygame-ce") from exc
+    with needs("live"):
+        import pygame
 finally:
     if _kept is None:
         del os.environ[_GREETING]

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import quiet_opencv
 from mien.resource import Resource
@@ -90,16 +91,16 @@ def find_camera(spec: str) -> int:
         found = _DEVICE.fullmatch(Path(spec).resolve().name)
         if found:
             return int(found[1])
-        raise UnreadableMedia(f"There is no camera {spec}; `mien doctor` lists those here.")
+        raise UnreadableMedia(f"There is no camera {named(spec)}; `mien doctor` lists those here.")
     fitting = [camera for camera in list_cameras() if spec.casefold() in camera.name.casefold()]
     exact = [camera for camera in fitting if spec.casefold() == camera.name.casefold()]
     if len(exact or fitting) > 1:
         several = ", ".join(f"{camera.index} ({camera.name})" for camera in exact or fitting)
-        raise InputError(f"{spec!r} fits the cameras {several}; give a number.")
+        raise InputError(f"{named(spec)!r} fits the cameras {several}; give a number.")
     if not fitting:
         more = "" if has_camera_list() else " On this system a camera goes by its number, 0 for the first."
         raise UnreadableMedia(
-            f"There is no file, folder, address or camera {spec!r}; `mien doctor` lists the cameras here.{more}"
+            f"There is no file, folder, address or camera {named(spec)!r}; `mien doctor` lists the cameras here.{more}"
         )
     return (exact or fitting)[0].index
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import named
 from mien.errors import OutputError, UnreadableMedia
 from mien.files import write_whole
 from mien.pixels.headers import PictureHeader, picture_kind, plain_png, read_header
@@ -58,12 +59,12 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises:
         UnreadableMedia: missing, no file, empty, damaged, no picture, or larger than `MAX_PIXELS`.
     """
-    name = str(path)
-    _check_kind(read_head(name), name)
+    name = named(path)
+    _check_kind(read_head(path), name)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise read_error(name, error) from error
+        raise read_error(path, error) from None  # the system's message repeats all of the path
     return decode_image(data, name)
 
 
@@ -78,7 +79,7 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     if header.damage:
         raise _damaged(name, header, header.damage)
     if header.size_hw:
-        _check_size(header.size_hw, name)
+        check_size(header.size_hw, name)
     plain = plain_png(data) if header.kind == "PNG" else data
     flags = cv2.IMREAD_UNCHANGED if header.kind in _WITH_ALPHA else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -90,7 +91,7 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
         raise UnreadableMedia(f"Cannot read {name}: it does not fit in memory; make it smaller.") from error
     if decoded is None:
         raise _damaged(name, header, "its contents cannot be decoded")
-    return _upright(_to_rgb8(decoded, name), header.orientation)
+    return _upright(to_rgb8(decoded, name), header.orientation)
 
 
 def encode_image(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
@@ -131,13 +132,13 @@ def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
     write_whole(path, encode_image(image_rgb, Path(path).suffix))
 
 
-def read_head(path: str | Path) -> bytes:
+def read_head(path: str | os.PathLike[str]) -> bytes:
     """The first 32 bytes of a photo or video, enough to tell what it is.
 
     Raises:
         UnreadableMedia: missing, no ordinary file, empty, or not permitted.
     """
-    name = str(path)
+    name = named(path)
     try:
         if Path(path).exists() and not Path(path).is_file():
             what = "a folder" if Path(path).is_dir() else "no ordinary file"
@@ -145,14 +146,15 @@ def read_head(path: str | Path) -> bytes:
         with Path(path).open("rb") as file:
             head = file.read(32)
     except (OSError, ValueError) as error:
-        raise read_error(name, error) from error
+        raise read_error(path, error) from None
     if not head:
         raise UnreadableMedia(f"Cannot read {name}: the file is empty; get a whole copy of it.")
     return head
 
 
-def read_error(name: str, error: OSError | ValueError) -> UnreadableMedia:
-    """The sentence for a failure of the system to open an input; raise it `from error`."""
+def read_error(path: str | os.PathLike[str], error: OSError | ValueError) -> UnreadableMedia:
+    """The sentence for a failure of the system to open an input; raise it `from None` if that may be an address."""
+    name = named(path)
     if isinstance(error, ValueError):
         return UnreadableMedia(f"Cannot read {name!r}: this is no possible file name; check the name.")
     reasons = {
@@ -231,7 +233,8 @@ def _check_kind(head: bytes, name: str) -> str:
     return kind
 
 
-def _check_size(size_hw: tuple[int, int], name: str) -> None:
+def check_size(size_hw: tuple[int, int], name: str) -> None:
+    """Refuse a picture of more than `MAX_PIXELS` with UnreadableMedia."""
     height, width = size_hw
     if height * width > MAX_PIXELS:
         raise UnreadableMedia(
@@ -249,13 +252,13 @@ def _too_large(image_rgb: NDArray[np.uint8], suffix: str) -> OutputError:
     return OutputError(f"A picture of {width} x {height} pixels cannot be written as {suffix}; try .png.")
 
 
-def _to_rgb8(decoded: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    """OpenCV's (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, 8 or 16 bit, as (H, W, 3) uint8 RGB on white."""
+def to_rgb8(decoded: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """OpenCV's (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA, 8 or 16 bit, as (H, W, 3) uint8 RGB on white."""
     if decoded.dtype not in (np.uint8, np.uint16):
         raise UnreadableMedia(
             f"Cannot read {name}: its pixels are {decoded.dtype}, not 8 or 16 bit; save it with 8 bit."
         )
-    _check_size(decoded.shape[:2], name)
+    check_size(decoded.shape[:2], name)
     if decoded.ndim == 2:
         decoded = decoded[:, :, None]
     h, w, c = decoded.shape

@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import Address
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.cameras import to_rgb
 from mien.pixels.images import quiet_opencv
@@ -34,7 +34,7 @@ _WHOLE = 0.9
 
 
 def open_stream(
-    url: str, stop: threading.Event, *, stall_s: float = 5.0, first_s: float = 10.0
+    url: str | Address, stop: threading.Event, *, stall_s: float = 5.0, first_s: float = 10.0
 ) -> MjpegFeed | VideoStream:
     """Connect to an address.
 
@@ -48,21 +48,14 @@ def open_stream(
         InputError: no possible address.
         UnreadableMedia: nothing answers there, or no stream that can be read.
     """
-    parts = _split(url)
-    if parts.scheme in ("http", "https"):
-        feed = _open_http(url, parts, stall_s=stall_s, first_s=first_s)
+    address = Address.of(url)
+    if not address.host:
+        raise InputError(f"{address} is no possible address; give one like http://192.168.0.5:8080/video.")
+    if address.scheme in ("http", "https"):
+        feed = _open_http(address, stall_s=stall_s, first_s=first_s)
         if feed is not None:
             return feed
-    return VideoStream(url, stop, stall_s=stall_s, first_s=first_s)
-
-
-def without_password(url: str) -> str:
-    """The address as it may be shown and recorded: name and password left out."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return VideoStream(address, stop, stall_s=stall_s, first_s=first_s)
 
 
 class VideoStream(Resource):
@@ -84,21 +77,24 @@ class VideoStream(Resource):
 
     damaged = 0
 
-    def __init__(self, url: str, stop: threading.Event, *, stall_s: float = 5.0, first_s: float = 10.0) -> None:
-        self._name = without_password(url)
+    def __init__(
+        self, url: str | Address, stop: threading.Event, *, stall_s: float = 5.0, first_s: float = 10.0
+    ) -> None:
+        address = Address.of(url)
+        self._name = address.shown
         self._stop = stop
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, first_s * 1000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, stall_s * 1000]
         try:
             with quiet_opencv():
-                self._capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, [round(limit) for limit in limits])
-        except cv2.error as error:
-            raise _no_stream(url, first_s) from error
+                self._capture = cv2.VideoCapture(address.whole(), cv2.CAP_FFMPEG, [round(limit) for limit in limits])
+        except cv2.error:
+            raise _no_stream(address, first_s) from None  # OpenCV's message may hold the address
         if not self._capture.isOpened():
-            raise _no_stream(url, first_s)
+            raise _no_stream(address, first_s)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._announced = int(count) if math.isfinite(count) and 0 < count < 2**40 else None
         self.is_endless = self._announced is None
-        self._is_paced = self._announced is not None or urlsplit(url).path.lower().endswith((".m3u8", ".mpd"))
+        self._is_paced = self._announced is not None or address.path.lower().endswith((".m3u8", ".mpd"))
         self._count = 0
         self._start_s: float | None = None
 
@@ -111,8 +107,8 @@ class VideoStream(Resource):
         try:
             with quiet_opencv():
                 there, image = self._capture.read()
-        except cv2.error as error:
-            raise UnreadableMedia(f"{self._name} cannot be decoded any further.") from error
+        except cv2.error:
+            raise UnreadableMedia(f"{self._name} cannot be decoded any further.") from None
         if not there or image is None:
             if self._announced is not None and self._count >= _WHOLE * self._announced:
                 return None
@@ -137,32 +133,20 @@ class VideoStream(Resource):
         return self._stop.wait(max(self._start_s + time_s - now_s, 0))
 
 
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        is_whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_whole = False
-    if not is_whole:
-        raise InputError(
-            f"{without_password(url)} is no possible address; give one like http://192.168.0.5:8080/video."
-        )
-    return parts
-
-
-def _open_http(url: str, parts: SplitResult, *, stall_s: float, first_s: float) -> MjpegFeed | None:
+def _open_http(address: Address, *, stall_s: float, first_s: float) -> MjpegFeed | None:
     """A connection if the address gives MJPEG; None if it gives something that FFmpeg may know."""
     from http.client import HTTPException
     from urllib.error import HTTPError
 
-    name = without_password(url)
+    name = address.shown
     try:
-        answer: HTTPResponse = _opener(parts).open(name, timeout=first_s)
+        answer: HTTPResponse = _opener(address).open(address.plain(), timeout=first_s)
+    # None of these is passed on: they know the address asked for, with what is secret in its query.
     except HTTPError as error:
         error.close()
-        raise _refused(name, error.code) from error
+        raise _refused(name, error.code) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise _unreachable(name, error) from error
+        raise _unreachable(name, error) from None
     kind = answer.headers.get_content_type()
     if _MULTIPART.match(kind):
         _limit_waits(answer, stall_s)
@@ -200,7 +184,7 @@ def _limit_waits(answer: HTTPResponse, stall_s: float) -> None:
         connection.settimeout(stall_s)
 
 
-def _opener(parts: SplitResult) -> OpenerDirector:
+def _opener(address: Address) -> OpenerDirector:
     from urllib import request
 
     class Close(request.BaseHandler):
@@ -212,9 +196,8 @@ def _opener(parts: SplitResult) -> OpenerDirector:
             answer.close()
 
     passwords = request.HTTPPasswordMgrWithDefaultRealm()
-    if parts.username is not None:
-        where = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
-        passwords.add_password(None, where, unquote(parts.username), unquote(parts.password or ""))
+    if address.credentials is not None:
+        passwords.add_password(None, address.plain().partition("?")[0], *address.credentials)
     basic, digest = request.HTTPBasicAuthHandler(passwords), request.HTTPDigestAuthHandler(passwords)
     opener = request.build_opener(basic, digest, Close)
     opener.addheaders = [("User-Agent", "mien")]
@@ -242,20 +225,21 @@ def _unreachable(name: str, error: Exception) -> UnreadableMedia:
     elif isinstance(reason, socket.gaierror):
         why = "there is no machine of this name"
     else:
-        why = str(getattr(reason, "strerror", None) or reason or type(reason).__name__).lower()
+        why = str(getattr(reason, "strerror", None) or "it answers in no way that HTTP knows").lower()
     return UnreadableMedia(f"Cannot reach {name}: {why}; check the address and the network.")
 
 
-def _no_stream(url: str, first_s: float) -> UnreadableMedia:
+def _no_stream(address: Address, first_s: float) -> UnreadableMedia:
     """Why FFmpeg, which does not say, opened nothing."""
     import socket
 
-    name, parts = without_password(url), urlsplit(url)
-    if parts.scheme == "udp":
+    name = address.shown
+    if address.scheme == "udp":
         return UnreadableMedia(f"Nothing that can be read came to {name} within {first_s:g} s; check the sender.")
     try:
-        socket.create_connection((parts.hostname or "", parts.port or _PORTS[parts.scheme]), timeout=first_s).close()
-    except OSError as error:
+        port = address.port or _PORTS[address.scheme]
+        socket.create_connection((address.hostname, port), timeout=first_s).close()
+    except (OSError, ValueError) as error:
         return _unreachable(name, error)
     return UnreadableMedia(
         f"{name} answers, but gives no stream that can be read; check the path, name and password in the address."

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.train.scores import negative_log_likelihood, softmax
 
 CalibrationKind = Literal["temperature", "bias", "vector"]
@@ -74,10 +74,8 @@ def fitted_calibration(
     L_ = logits.shape[1]
     if kind == "temperature":
         return Calibration(temperature or fitted_temperature(logits, labels), np.ones(L_), np.zeros(L_))
-    try:
+    with needs("data"):
         from scipy.optimize import minimize
-    except ImportError as exc:
-        raise MissingExtra("data", "scipy") from exc
     count = len(labels)
     right = np.eye(L_)[labels]
 

@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
+from mien.models.onnx_runtime import quantization
 
 Weights = Literal["float32", "float16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
@@ -112,12 +113,11 @@ def _half(model_bytes: bytes) -> bytes:
 
 def _quantised(model_bytes: bytes, calibration: NDArray[np.float32]) -> bytes:
     onnx = _onnx()
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
+    tools = quantization()
+    base: Any = tools.CalibrationDataReader
     name = onnx.load_from_string(model_bytes).graph.input[0].name
 
-    class Batches(CalibrationDataReader):  # type: ignore[misc]
+    class Batches(base):  # type: ignore[misc]
         def __init__(self) -> None:
             self.batches: Iterator[dict[str, Any]] = (
                 {name: calibration[i : i + 32]} for i in range(0, len(calibration), 32)
@@ -133,16 +133,16 @@ def _quantised(model_bytes: bytes, calibration: NDArray[np.float32]) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             plain, ready, small = (str(Path(folder) / file) for file in ("plain.onnx", "ready.onnx", "small.onnx"))
             Path(plain).write_bytes(model_bytes)
-            quant_pre_process(plain, ready, skip_symbolic_shape=True)
-            quantize_static(
+            tools.shape_inference.quant_pre_process(plain, ready, skip_symbolic_shape=True)
+            tools.quantize_static(
                 ready,
                 small,
                 Batches(),
-                quant_format=QuantFormat.QDQ,
+                quant_format=tools.QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
+                activation_type=tools.QuantType.QUInt8,
+                weight_type=tools.QuantType.QInt8,
             )
             return Path(small).read_bytes()
     finally:
@@ -150,9 +150,7 @@ def _quantised(model_bytes: bytes, calibration: NDArray[np.float32]) -> bytes:
 
 
 def _onnx() -> Any:
-    try:
+    with needs("train"):
         import onnx
         import onnx.numpy_helper
-    except ModuleNotFoundError as exc:
-        raise MissingExtra("train", "onnx") from exc
     return onnx

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.train.answers import Answers
 from mien.train.scores import (
     NO_ANSWER,
@@ -37,10 +37,8 @@ def percent(share: float, digits: int = 1) -> str:
 
 def classification(answers: Answers) -> Figures:
     """Precision, recall, F1 and support by label, and their macro and weighted means, by scikit-learn."""
-    try:
+    with needs("data"):
         from sklearn.metrics import classification_report
-    except ImportError as exc:
-        raise MissingExtra("data", "scikit-learn") from exc
     names = answers.part.label_set.labels
     report: Figures = classification_report(
         answers.part.labels,

@@ -133,7 +133,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed, answers=answers),
             _loader(validation, 512, shuffle=False),
             ckpt_path=options.out / "checkpoints" / "last.ckpt" if options.resume else None,
-            weights_only=False,
+            weights_only=True,
         )
     # From the folder: what was learned in other processes, or before this start, the trainer here does not know.
     reached = reached_by(options.out)

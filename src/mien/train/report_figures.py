@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.train.figures import percent
 from mien.train.scores import Reliability, RiskCoverage
 from mien.train.subjects import Curves
 
-try:
+with needs("data"):
     import seaborn as sns
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
-except ImportError as exc:
-    raise MissingExtra("data", (exc.name or "matplotlib").split(".")[0]) from exc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.train.answers import Answers
 from mien.train.scores import NO_ANSWER
 
-try:
+with needs("data"):
     from matplotlib.figure import Figure
-except ImportError as exc:
-    raise MissingExtra("data", "matplotlib") from exc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from mien.errors import InputError, MienError
 from mien.labels import label_set
+from mien.train.checkpoints import read_checkpoint
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 from mien.train.recipe import RECIPE_FILE, Recipe, recipe_from_dict
@@ -113,13 +113,7 @@ def checkpoint_of(run: Path, name: str) -> Mapping[str, Any]:
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
     if not checkpoint.is_file():
         raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
-    try:
-        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as exc:
-        raise _damaged(run, name) from exc
-    if not isinstance(stored, dict):
-        raise _damaged(run, name)
-    return stored
+    return read_checkpoint(checkpoint)
 
 
 def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 
 NO_ANSWER = -1
 """Position of an answer that was not given, or is none of the labels; it is wrong whatever the label."""
@@ -44,10 +44,8 @@ def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> di
         predicted: (N,) positions of the answers, or NO_ANSWER.
         labels: (N,) true positions.
     """
-    try:
+    with needs("data"):
         from sklearn.metrics import f1_score, recall_score
-    except ImportError as exc:
-        raise MissingExtra("data", "scikit-learn") from exc
     named = np.union1d(labels, predicted[predicted != NO_ANSWER])
     return {
         "accuracy": float((predicted == labels).mean()),
@@ -170,10 +168,8 @@ def precise_threshold(
     Returns:
         It is rounded up to four digits; None when no threshold does.
     """
-    try:
+    with needs("data"):
         from scipy.stats import beta
-    except ImportError as exc:
-        raise MissingExtra("data", "scipy") from exc
     curve = risk_coverage(confidence, right)
     kept = np.rint(curve.coverage * len(right))
     hits = np.rint(curve.accuracy * kept)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import InputError, MissingExtra, ModelError, UnknownName
+from mien.errors import InputError, ModelError, UnknownName
+from mien.extras import needs
 from mien.labels import label_set
 from mien.models.artifact import MANIFEST_FILE, load_artifact, zoo_names
 from mien.models.session import Session
@@ -143,12 +144,10 @@ def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> S
         InputError: it holds no finished epoch, or there is no such device.
         MissingExtra: torch is not installed.
     """
-    try:
+    with needs("train"):
         import torch
 
         from mien.train.runs import trained_network
-    except ImportError as exc:
-        raise MissingExtra("train", exc.name or "torch") from exc
     recipe, network = trained_network(folder)
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no CUDA device here; choose --device cpu or auto")
@@ -222,10 +221,8 @@ def read_curves(run: Path) -> Curves:
     path = run / _CURVES_FILE
     if not path.is_file():
         return []
-    try:
+    with needs("data"):
         import pandas as pd
-    except ImportError as exc:
-        raise MissingExtra("data", "pandas") from exc
     try:
         # Lightning writes a row for training and one for validation: the last figure of each kind counts.
         epochs = pd.read_csv(path).groupby("epoch").last()

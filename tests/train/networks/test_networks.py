@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mien.errors import InputError, RecipeError, UnknownName
 from mien.labels import label_set
+from mien.models.onnx_runtime import onnx_runtime
 from mien.train.export import to_onnx
 from mien.train.networks import build_network, load_start_weights
 from mien.train.networks.network import Network
@@ -82,7 +82,7 @@ def test_what_can_learn_does(name: str) -> None:
 def test_onnx_runtime_gives_the_same_logits_for_any_batch(name: str) -> None:
     recipe = load_recipe(name)
     network = used(recipe)
-    session = onnxruntime.InferenceSession(to_onnx(network, samples(recipe, 2).numpy()))
+    session = onnx_runtime().InferenceSession(to_onnx(network, samples(recipe, 2).numpy()))
     for count in (1, 3):
         batch = samples(recipe, count)
         with torch.inference_mode():

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from mien.addresses import named
 from mien.errors import UnreadableMedia
 from mien.pixels.headers import picture_kind
 from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
@@ -215,7 +216,7 @@ def _folder(folder: Path, problems: list[UnreadableMedia]) -> list[Path]:
 def _matches(spec: str) -> list[Path]:
     """Media that a glob names, each once, also when its folder matches as well."""
     if not glob.has_magic(spec):
-        raise UnreadableMedia(f"Cannot read {spec}: there is no such file or folder; check the name.")
+        raise UnreadableMedia(f"Cannot read {named(spec)}: there is no such file or folder; check the name.")
     found: dict[Path, None] = {}
     for path in _in_order(map(Path, glob.glob(spec, recursive=True))):  # noqa: PTH207
         if path.is_dir():
@@ -224,7 +225,7 @@ def _matches(spec: str) -> list[Path]:
         elif _is_media(path):
             found[path] = None
     if not found:
-        raise UnreadableMedia(f"Cannot read {spec}: no photo or video matches it; check the pattern.")
+        raise UnreadableMedia(f"Cannot read {named(spec)}: no photo or video matches it; check the pattern.")
     return _in_order(found)
 
 

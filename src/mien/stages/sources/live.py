@@ -15,11 +15,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from mien.addresses import Address, named
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.cameras import Camera, find_camera
 from mien.pixels.images import quiet_opencv
 from mien.pixels.mjpeg import MjpegFeed, pipe_reader
-from mien.pixels.streams import SCHEMES, open_stream, without_password
+from mien.pixels.streams import SCHEMES, open_stream
 from mien.scene import Frame
 from mien.stages.sources.base import Clock, Kind, Source
 from mien.stages.sources.files import FolderSource, expand_sources, open_source
@@ -149,19 +150,19 @@ class StreamSource(LiveSource):
         retry: what to do when it is lost.
 
     Raises:
-        InputError: no such kind of address.
+        InputError: no such kind of address, or it cannot be told where its password ends.
     """
 
     def __init__(self, url: str, *, retry: Retry | None = None) -> None:
-        scheme = url.partition("://")[0].lower()
-        if scheme not in SCHEMES:
+        address = Address(url)
+        if address.scheme not in SCHEMES:
             raise InputError(
-                f"An address starts with {', '.join(f'{known}://' for known in SCHEMES)}, got {scheme}://; "
+                f"An address starts with {', '.join(f'{known}://' for known in SCHEMES)}, got {address.scheme}://; "
                 "give one of these, a file, a folder, a camera or - for standard input."
             )
         rule = retry or Retry()
-        connect = partial(open_stream, url, stall_s=rule.stall_s, first_s=rule.first_s)
-        super().__init__(connect, name=without_password(url), what="stream", retry=rule)
+        connect = partial(open_stream, address, stall_s=rule.stall_s, first_s=rule.first_s)
+        super().__init__(connect, name=address.shown, what="stream", retry=rule)
 
 
 class PipeSource(LiveSource):
@@ -217,7 +218,7 @@ def open_live(
     if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
         raise InputError(
             "A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of "
-            f"files and of standard input (-), not of {without_password(text)}."
+            f"files and of standard input (-), not of {named(text)}."
         )
     if "://" in text:
         return StreamSource(text, retry=retry)

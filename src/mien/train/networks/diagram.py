@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mien.errors import MissingExtra
+from mien.extras import needs
 from mien.train.networks.summary import Layer, Summary
 from mien.wording import count
 
@@ -47,10 +47,8 @@ def draw_network(summary: Summary, *, title: str, labels: tuple[str, ...]) -> Fi
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    try:
+    with needs("data"):
         from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise MissingExtra("data", exc.name or "matplotlib") from exc
     blocks = _blocks(summary)
     first = (f"input  {_shape(summary.input)}",)
     last = tuple(textwrap.wrap(f"{count(len(labels), 'label')}: {', '.join(labels)}", 48))

@@ -92,6 +92,8 @@ class Transfer(Network):
         try:
             return Path(str(resources.files(self.package) / "models" / self.published))
         except ModuleNotFoundError as exc:
+            if exc.name != self.package:  # a fault inside it
+                raise
             raise MissingExtra("train", self.package) from exc
 
     def _from_hub(self) -> Mapping[str, Tensor]:

