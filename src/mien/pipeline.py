@@ -268,10 +268,11 @@ class CropReader(Resource):
                 self._gestures = stack.enter_context(
                     GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
                 )
+                self.labels = self._gestures.labels
+                self.model = self._gestures.used
                 if not self._gestures.reads_crops:  # else the crop is all that is needed
                     self._hands = stack.enter_context(HandDetector(threads=o.threads))
-                self.labels = self._gestures.labels
-                self.model = replace(self._gestures.used, detector=self._hands.name)
+                    self.model = replace(self.model, detector=self._hands.name)
             self._resources = stack.pop_all()
 
     def read(self, crop: PictureLike) -> Reading:

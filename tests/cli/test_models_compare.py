@@ -134,7 +134,7 @@ def test_a_run(mien: Run, faces: Path, tmp_path: Path) -> None:
     row = cells(ended.out.splitlines()[1])
     assert row[0] == "emotion (run)"
     assert row[5] != "-"
-    assert row[6:] == ["-", "-", "-", "Apache-2.0"]
+    assert row[6:] == ["-", "-", "-", "not stated by its maker"]
     assert "fitted on this same split" in ended.err, "its calibration error is flattered"
 
 

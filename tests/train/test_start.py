@@ -186,6 +186,7 @@ def test_a_run_killed_between_its_last_epoch_and_its_summary_gets_one(
     summary = fit(tiny_recipe(), tiny_faces, options(tmp_path))
     (tmp_path / "summary.json").unlink()
     again = fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
+    assert again["last"].keys() > {"train_loss", "val_accuracy", "lr"}
     assert {name: again[name] for name in ("epochs", "best_val_accuracy", "last")} == {
         name: summary[name] for name in ("epochs", "best_val_accuracy", "last")
     }
