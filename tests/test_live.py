@@ -323,8 +323,8 @@ def test_a_pause_stands_still_and_goes_on() -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (Fault("break", 20, 0.4), "camera lost"),
-        (Fault("stall", 20, 0.6), "camera lost, trying again"),
+        (Fault("break", 20, 1.0), "camera lost"),
+        (Fault("stall", 20, 1.5), "camera lost, trying again"),
         (Fault("black", 20, 200), "black"),
     ],
     ids=["unplugged", "stalled", "black"],
