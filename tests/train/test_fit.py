@@ -283,7 +283,7 @@ def test_data_of_another_form_is_refused_before_the_folder_is_made(
     with pytest.raises(DataError, match=r"takes samples of \(16, 16, 3\).* the data set has \(16, 16\)"):
         fit(tiny_recipe(input={"colour": "rgb"}), tiny_faces, options(tmp_path / "run"))
     few = tiny_faces.where(tiny_faces.labels < 5)
-    with pytest.raises(DataError, match=r"labels of emotions, the data set has .* gestures"):
+    with pytest.raises(DataError, match=r"learns emotions\. .* has labels of gestures"):
         fit(tiny_recipe(), replace(few, label_set=GESTURES, votes=None), options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
