@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from mien import errors
-from mien.errors import MienError, MissingExtra, RecipeError, UnknownName, UnreadableMedia
+from mien.errors import MienError, MissingExtra, RecipeError, RefusedOutput, UnknownName, UnreadableMedia
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
 
@@ -36,7 +36,7 @@ def test_the_tree_is_as_drawn() -> None:
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_every_error_has_one_base_and_an_exit_code(kind: type[MienError]) -> None:
     assert issubclass(kind, MienError)
-    assert kind.exit_code == (2 if kind in (UnknownName, RecipeError) else 1)
+    assert kind.exit_code == (2 if kind in (UnknownName, RecipeError, RefusedOutput) else 1)
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:

@@ -181,7 +181,7 @@ def test_an_unknown_recipe_is_wrong_use(mien: Run, name: str, near: str) -> None
     [
         (("recipes",), "torch", "train"),
         (("recipes", "show", "gesture"), "torch", "train"),
-        (("recipes", "show", "gesture", "--diagram", "x.png"), "matplotlib.figure", "data"),
+        (("recipes", "show", "gesture", "--diagram", "x.png"), "matplotlib", "data"),
     ],
 )
 def test_a_missing_extra_is_named(

@@ -280,10 +280,10 @@ def test_both_splits_are_needed(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tm
 def test_data_of_another_form_is_refused_before_the_folder_is_made(
     tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"takes samples of \(16, 16, 3\), the data set has \(16, 16\)"):
+    with pytest.raises(DataError, match=r"takes samples of \(16, 16, 3\).* the data set has \(16, 16\)"):
         fit(tiny_recipe(input={"colour": "rgb"}), tiny_faces, options(tmp_path / "run"))
     few = tiny_faces.where(tiny_faces.labels < 5)
-    with pytest.raises(DataError, match=r"learns emotions\. bars has labels of gestures; name a recipe"):
+    with pytest.raises(DataError, match=r"learns emotions\. .* has labels of gestures"):
         fit(tiny_recipe(), replace(few, label_set=GESTURES, votes=None), options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -343,7 +343,7 @@ def test_one_training_sample_is_too_few_for_batch_norm(
     )
     keep = tiny_faces.split != "train"
     keep[0] = True
-    with pytest.raises(DataError, match="1 training samples are too few for batches of 16 on 1 device: batch norm"):
+    with pytest.raises(DataError, match="1 training sample is too few for batches of 16 on 1 device: batch norm"):
         fit(tiny_recipe(), one.where(keep), options(tmp_path / "run"))
 
 
