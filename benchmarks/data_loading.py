@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from mien.data.dataset import load_packed
-from mien.data.fer2013 import load_fer2013
-from mien.data.ferplus import load_ferplus
+from mien.data.readers.fer2013 import load_fer2013
+from mien.data.readers.ferplus import load_ferplus
 
 
 def main() -> None:

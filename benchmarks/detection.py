@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mien.errors import UnreadableMedia
 from mien.pipeline import Analyzer, Options
-from mien.stages.sources import expand_sources, open_source
+from mien.sources import expand_sources, open_source
 
 
 def main() -> None:

@@ -23,15 +23,15 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.data.dataset import Dataset
-from mien.data.ferplus import load_ferplus
-from mien.data.load import load_dataset
+from mien.data.readers.ferplus import load_ferplus
+from mien.data.readers.load import load_dataset
+from mien.evaluation.answers import answers_of_subject
+from mien.evaluation.evaluate import Circumstances, Evaluation, evaluate
+from mien.evaluation.manifest_scores import Measurement, evaluation_scores
+from mien.evaluation.subjects import open_model
 from mien.labels import EMOTIONS_8
+from mien.reports.evaluation.tables import count_rows, summary_rows
 from mien.stages.classify import EMOTION_MODEL
-from mien.train.answers import answers_of_subject
-from mien.train.evaluate import Circumstances, Evaluation, evaluate
-from mien.train.report_tables import count_rows, summary_rows
-from mien.train.score_list import Measurement, evaluation_scores
-from mien.train.subjects import open_model
 
 USAGES = {"validation": "PublicTest", "test": "PrivateTest"}
 

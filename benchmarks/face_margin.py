@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mien.data.fer2013 import SIDE, load_fer2013
+from mien.data.readers.fer2013 import SIDE, load_fer2013
 from mien.pixels.preprocess import InputSpec, crop_face, to_batch
 from mien.stages.classify import EMOTION_MODEL, ExpressionClassifier
 from mien.stages.faces import FaceDetector

@@ -21,15 +21,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mien.artwork.drawings import CLIP_FPS, demo_frames, draw_hand
 from mien.labels import LETTERS
-from mien.pixels.artwork import CLIP_FPS, demo_frames, draw_hand
 from mien.pixels.images import read_image
 from mien.scene import Frame, Hand
+from mien.sources import open_source
 from mien.stages.classify import GestureClassifier
 from mien.stages.faces import FaceDetector
-from mien.stages.follow import Follower
 from mien.stages.hands import HandDetector
-from mien.stages.sources import open_source
+from mien.stages.schedule import Follower
 
 PHOTO_SECONDS = 3.0
 SIDE = 640

@@ -26,14 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.data.hands import find_hand_pictures, load_copies, load_hands
+from mien.evaluation.calibration import fitted_temperature
+from mien.evaluation.metrics import softmax
 from mien.labels import GESTURES
+from mien.recipes.recipe import load_recipe
 from mien.stages.hands import HandDetector
-from mien.train.calibrate import fitted_temperature
 from mien.train.corpus import enlarged
 from mien.train.fit import RunOptions, fit
-from mien.train.recipe import load_recipe
 from mien.train.runs import trained_network
-from mien.train.scores import softmax
 
 NONE = GESTURES.index("none")
 

@@ -19,13 +19,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mien.live import Ended, LiveSession, Outputs
-from mien.outputs.responses import Sentence
+from mien.artwork.drawings import demo_frames
+from mien.live.session import Ended, LiveSession, Outputs
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, Options
-from mien.pixels.artwork import demo_frames
 from mien.scene import Frame, Scene
-from mien.stages.sources import FakeSource, PacedSource
+from mien.sources import FakeSource, PacedSource
+from mien.voice.responses import Sentence
 
 FPS = 30.0
 SIZE_HW = (480, 640)
@@ -74,8 +74,8 @@ def session(
     if not speak:
         return LiveSession(source, analyzer, Outputs(), seconds=seconds).run()
     os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
-    from mien.outputs.responses import Responses, prompt_for
-    from mien.outputs.voice import open_voice
+    from mien.voice.responses import Responses, prompt_for
+    from mien.voice.voice import open_voice
 
     label, text = Responses.load().texts()[0]
     with open_voice(Responses.load()) as voice:

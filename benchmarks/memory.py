@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from mien.artwork.drawings import demo_frames
 from mien.outputs.video import VideoWriter
-from mien.pixels.artwork import demo_frames
 
 FPS = 10
 

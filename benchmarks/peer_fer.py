@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 
 from mien import __version__
-from mien.data.load import load_dataset
+from mien.data.readers.load import load_dataset
+from mien.evaluation.answers import answers_of_predictions, samples_of
+from mien.evaluation.latency import CLOCK, TimedModel, median_times
+from mien.evaluation.model_table import ModelFacts, model_row
+from mien.evaluation.peers import PeerFacts, write_peer_facts
+from mien.evaluation.predictions import Predictions, read_predictions, write_predictions
 from mien.stages.classify import EMOTION_MODEL
-from mien.train.answers import answers_of_predictions, samples_of
-from mien.train.model_table import ModelFacts, model_row
-from mien.train.model_times import CLOCK, TimedModel, median_times
-from mien.train.peers import PeerFacts, write_peer_facts
-from mien.train.predictions import Predictions, read_predictions, write_predictions
 
 FER = "fer==25.10.3"
 NEEDED = (

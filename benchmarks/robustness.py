@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.data.dataset import Dataset
-from mien.data.load import load_dataset
+from mien.data.readers.load import load_dataset
 from mien.pixels.preprocess import to_batch
 from mien.stages.classify import ExpressionClassifier
 

@@ -24,8 +24,8 @@ from rich.table import Table
 from mien.labels import EMOTIONS
 from mien.pipeline import Analyzer, Options
 from mien.scene import Face, Hand, Reading, Scene
+from mien.stages.one_euro import Steadier, SteadySettings
 from mien.stages.smooth import Smoother, SmoothSettings
-from mien.stages.steady import Steadier, SteadySettings
 
 CONSOLE = Console(width=140)
 PHOTO_SECONDS = 10.0

@@ -20,18 +20,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mien.live import Ended, LiveSession, Outputs
-from mien.outputs.events import EventWriter
-from mien.outputs.parquet import ParquetWriter
+from mien.artwork.drawings import demo_frames
+from mien.live.session import Ended, LiveSession, Outputs
 from mien.outputs.recording import Recording
-from mien.outputs.records import JsonlWriter
-from mien.outputs.responder import Responder
-from mien.outputs.responses import Responses
-from mien.outputs.voice import open_voice
-from mien.outputs.window import Window
 from mien.pipeline import Analyzer, Options
-from mien.pixels.artwork import demo_frames
-from mien.stages.sources import FakeSource, PacedSource
+from mien.records.events import EventWriter
+from mien.records.parquet import ParquetWriter
+from mien.records.writers import JsonlWriter
+from mien.sources import FakeSource, PacedSource
+from mien.voice.responder import Responder
+from mien.voice.responses import Responses
+from mien.voice.voice import open_voice
+from mien.window.window import Window
 
 FPS = 30.0
 SIZE_HW = (480, 640)

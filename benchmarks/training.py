@@ -23,10 +23,10 @@ from torch.utils.data import Dataset as TorchDataset
 
 from mien.data.dataset import Dataset
 from mien.pixels.images import read_image, write_image
+from mien.recipes.recipe import Recipe, load_recipe
 from mien.train.corpus import CorpusPaths, load_corpus
 from mien.train.learner import Batch, BatchPositions, Learner, TensorBatches
 from mien.train.machine import keep_freed_memory
-from mien.train.recipe import Recipe, load_recipe
 
 
 class Pictures(TorchDataset[tuple[torch.Tensor, int]]):

@@ -14,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 import mien
+from mien.artwork.drawings import demo_frame
 from mien.errors import InputError
-from mien.outputs.records import JsonlWriter
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, CropReader, Options
-from mien.pixels.artwork import demo_frame
 from mien.pixels.images import encode_image
+from mien.records.writers import JsonlWriter
 from mien.scene import Frame, Scene
-from mien.stages.sources import FakeLiveSource
+from mien.sources import FakeLiveSource
 
 EMOTION = Options(tasks=("emotion",), threads=1)
 

@@ -31,7 +31,7 @@ from piper import PiperVoice, SynthesisConfig
 from scipy.signal import resample_poly
 
 from mien.files import write_whole
-from mien.outputs.responses import PROMPTS, Responses, prompt_name
+from mien.voice.responses import PROMPTS, Responses, prompt_name
 
 RATE = 16_000
 LEVEL_DB = -22.0

@@ -15,11 +15,11 @@ from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Reading, Scene, UsedModel
+from mien.sources import Source, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
-from mien.stages.follow import Follower
 from mien.stages.hands import HandDetector
-from mien.stages.sources import Source, open_live, open_source
+from mien.stages.schedule import Follower
 from mien.stages.track import Tracker
 
 Task = Literal["emotion", "gesture"]

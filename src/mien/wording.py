@@ -1,8 +1,8 @@
-"""Words that every room needs: how many of what, and what is absent."""
+"""Words that every room needs: how many of what, what is absent, tables in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 _PLURALS = {"class": "classes", "copy": "copies"}
 _SEEN = {"emotion": "face", "gesture": "hand"}
@@ -31,3 +31,9 @@ def nothing(tasks: Collection[str] = ()) -> str:
 def _plural(noun: str) -> str:
     *before, last = noun.split(" ")
     return " ".join([*before, _PLURALS.get(last, f"{last}s")])
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; a bar within a cell is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)

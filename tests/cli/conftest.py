@@ -85,7 +85,7 @@ def mien_without() -> Callable[..., Ended]:
 @pytest.fixture(scope="session")
 def drawn() -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB: a drawn picture with a face and a hand that the detectors find."""
-    from mien.pixels.artwork import demo_frame
+    from mien.artwork.drawings import demo_frame
 
     return np.asarray(demo_frame(30), np.uint8)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.models.artifact import zoo_artifact
-from mien.outputs.records import read_jsonl
 from mien.pixels.images import write_image
+from mien.records.writers import read_jsonl
 
 Run = Callable[..., object]
 

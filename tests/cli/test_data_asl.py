@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.data.asl import NEAR_COPIES
 from mien.data.dataset import load_packed
-from mien.data.folders import load_folders
+from mien.data.readers.asl import NEAR_COPIES
+from mien.data.readers.folders import load_folders
 from mien.labels import GESTURES_4
 from mien.pixels.images import write_image
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.data.collect import CONSENT
-from mien.data.load import load_dataset
+from mien.data.readers.load import load_dataset
 from mien.pixels.images import write_image
 
 Run = Callable[..., object]

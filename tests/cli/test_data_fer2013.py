@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import load_packed
-from mien.data.fer2013 import load_fer2013
+from mien.data.readers.fer2013 import load_fer2013
 from mien.labels import EMOTIONS_6, EMOTIONS_8
 from mien.pixels.images import read_image
 

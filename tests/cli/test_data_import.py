@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset, load_packed
-from mien.data.load import load_dataset
+from mien.data.readers.load import load_dataset
 from mien.labels import EMOTIONS
 from mien.pixels.images import read_image, write_image
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import cv2
 import pytest
 
+from mien.artwork import drawings as artwork
+from mien.cli.console.program import program
 from mien.cli.main import main
-from mien.cli.program import program
-from mien.outputs.records import read_jsonl
-from mien.pixels import artwork
 from mien.pixels.images import read_image
+from mien.records.writers import read_jsonl
 
 PICTURES = ("people", "faces", "hands")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien.artwork.drawings import demo_frame
 from mien.labels import GESTURES_4
 from mien.models.artifact import load_artifact
-from mien.pixels.artwork import demo_frame
 from mien.pixels.images import write_image
 from mien.pixels.preprocess import crop_hand, fit_crop
 from mien.stages.hands import HandDetector

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from mien.cli import live as verb
 from mien.models.artifact import zoo_artifact
-from mien.outputs.window_status import Command, Status
-from mien.pixels.videos import VideoReader
 from mien.resource import Resource
 from mien.scene import Scene
+from mien.sources.videos import VideoReader
+from mien.window.status import Command, Status
 
 Mien = Callable[..., Any]
 Process = Callable[..., "subprocess.Popen[str]"]
@@ -280,9 +280,9 @@ def test_a_recording_has_the_rate_and_says_where_it_plays(
 
 
 def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:
-    from mien.outputs.responses import Responses
-    from mien.outputs.window_status import NOTICE
-    from mien.stages.sources import FakeLiveSource, FakeSource
+    from mien.sources import FakeLiveSource, FakeSource
+    from mien.voice.responses import Responses
+    from mien.window.status import NOTICE
 
     (tmp_path / "own.toml").write_text('[notices]\ncamera = "Kamera an, nichts wird gespeichert."\n', "utf-8")
     own, usual = Responses.load(tmp_path / "own.toml"), Responses.load()
@@ -331,8 +331,8 @@ def test_neither_the_title_nor_a_record_nor_a_name_has_the_password(
     opened: list[str] = []
     titles: list[str] = []
     told: list[str] = []
-    monkeypatch.setattr("mien.stages.sources.live.open_stream", Pictures)
-    monkeypatch.setattr("mien.outputs.window.Window", Window)
+    monkeypatch.setattr("mien.sources.live.open_stream", Pictures)
+    monkeypatch.setattr("mien.window.window.Window", Window)
     url = "http://admin:geheim@127.0.0.1:18977/v?token=geheim&channel=1"
     ended = mien("live", url, "--mute", "--jsonl", tmp_path / "a.jsonl", "--snapshots", tmp_path)
     assert (ended.code, ended.err) == (0, "")

@@ -10,11 +10,11 @@ import pytest
 
 from mien.labels import EMOTIONS_8
 from mien.models.artifact import load_artifact
-from mien.outputs.records import read_jsonl
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import read_image, write_image
+from mien.records.writers import read_jsonl
 from mien.scene import Scene
-from mien.stages.sources import open_source
+from mien.sources import open_source
 
 Run = Callable[..., object]
 

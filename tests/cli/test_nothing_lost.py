@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mien.pixels.images import read_image
-from mien.stages.sources import open_source
+from mien.sources import open_source
 
 Mien = Callable[..., Any]
 Process = Callable[..., "subprocess.Popen[str]"]

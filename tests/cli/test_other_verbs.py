@@ -130,7 +130,7 @@ def _doctor_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, platform: str
         def release(self) -> None:
             pass
 
-    monkeypatch.setattr("mien.pixels.cameras._DEV", tmp_path)
+    monkeypatch.setattr("mien.sources.cameras._DEV", tmp_path)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
     monkeypatch.setattr("mien.cli.doctor._models", lambda: iter(()))

@@ -33,7 +33,7 @@ def listed() -> dict[str, dict[str, object]]:
 
 
 def test_every_recipe_is_listed_on_its_own_line(mien: Run) -> None:
-    from mien.train.recipe import load_recipe, recipe_names
+    from mien.recipes.recipe import load_recipe, recipe_names
 
     ended = mien("recipes")
     assert ended.code == 0

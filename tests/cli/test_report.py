@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.outputs.records import JsonlWriter
+from mien.records.writers import JsonlWriter
 from mien.scene import Event, Face, Reading, Scene
 
 Run = Callable[..., object]

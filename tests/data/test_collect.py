@@ -25,7 +25,7 @@ from mien.data.collect import (
     sharpness,
 )
 from mien.data.crops import Cropper, crop_spec
-from mien.data.folders import load_folders
+from mien.data.readers.folders import load_folders
 from mien.errors import DataError, OutputError, UnknownName, UnreadableMedia
 from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import write_image

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mien.artwork.drawings import draw_hand
 from mien.data.degrade import degraded_hand
-from mien.pixels.artwork import draw_hand
 from mien.pixels.boxes import Square
 
 SQUARE = Square((100.0, 100.0), 160.0, 0.0)

@@ -23,8 +23,8 @@ from mien.data.duplicates import (
     held_out_copies,
     training_faults,
 )
-from mien.data.fer2013 import load_fer2013
-from mien.data.ferplus import load_ferplus
+from mien.data.readers.fer2013 import load_fer2013
+from mien.data.readers.ferplus import load_ferplus
 from mien.errors import DataError
 from mien.labels import EMOTIONS
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import Dataset
-from mien.data.fer2013 import load_fer2013
-from mien.data.folders import load_folders
 from mien.data.layouts import INFO_FILE, check_target, write_csv, write_folders
+from mien.data.readers.fer2013 import load_fer2013
+from mien.data.readers.folders import load_folders
 from mien.errors import DataError, MienError, OutputError, UnreadableMedia
 from mien.labels import EMOTIONS, GESTURES_4, LabelSet
 from mien.pixels.images import read_image

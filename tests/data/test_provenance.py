@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import Dataset
-from mien.data.fer2013 import load_fer2013
 from mien.data.provenance import provenance_of
+from mien.data.readers.fer2013 import load_fer2013
 from mien.labels import EMOTIONS, GESTURES
 
 

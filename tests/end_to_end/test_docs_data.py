@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mien.artwork.drawings import demo_frame
 from mien.cli.main import main
 from mien.labels import EMOTIONS
 from mien.outputs.video import VideoWriter
-from mien.pixels.artwork import demo_frame
 from mien.pixels.images import write_image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"

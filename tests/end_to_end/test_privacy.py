@@ -23,7 +23,7 @@ from typing import IO
 import numpy as np
 import pytest
 
-from mien.pixels.artwork import demo_frame
+from mien.artwork.drawings import demo_frame
 from mien.pixels.images import encode_image, write_image
 
 _SOCKET = re.compile(r"socket(?:pair)?\((AF_\w+|\d+)")

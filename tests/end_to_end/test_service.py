@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.pixels.artwork import demo_frame
+from mien.artwork.drawings import demo_frame
 from mien.pixels.images import encode_image
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "live.md"

@@ -25,8 +25,8 @@ pytestmark = [
 SCREEN_WH = (1280, 800)
 PROGRAM = """
 import sys, time
-from mien.outputs.window import Command, Status, Window
-from mien.pixels.artwork import demo_frame
+from mien.window.window import Command, Status, Window
+from mien.artwork.drawings import demo_frame
 from mien.scene import Face, Reading, Scene
 
 def reading(label):

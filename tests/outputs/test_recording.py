@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mien.errors import OutputError
 from mien.outputs.recording import LONGEST_GAP_S, Recording
-from mien.pixels.videos import VideoReader
 from mien.scene import Scene
+from mien.sources.videos import VideoReader
 
 SIZE_HW = (120, 160)
 

@@ -17,7 +17,7 @@ from mien.errors import OutputError
 from mien.outputs import animation, video
 from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.video import CODECS, VideoWriter
-from mien.stages.sources import open_source
+from mien.sources import open_source
 
 SIZE = (48, 64)
 

@@ -385,7 +385,7 @@ def test_quiet_restores_the_log_level() -> None:
 
 
 def test_import_sets_nothing() -> None:
-    program = "import os, mien.pixels.images, mien.stages.sources; print([k for k in os.environ if 'OPENCV' in k])"
+    program = "import os, mien.pixels.images, mien.sources; print([k for k in os.environ if 'OPENCV' in k])"
     env = {key: value for key, value in os.environ.items() if "OPENCV" not in key}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "[]"

@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.artwork.drawings import draw_hand
 from mien.errors import ModelError
 from mien.models.artifact import zoo_artifact
 from mien.models.blaze import anchor_centres
 from mien.models.session import FakeSession, Session
-from mien.pixels.artwork import draw_hand
 from mien.pixels.boxes import Square
 from mien.pixels.images import read_image
 from mien.scene import Hand
-from mien.stages.follow import Follower
 from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector, _agree
+from mien.stages.schedule import Follower
 
 ANCHORS = anchor_centres(((24, 2), (12, 6)))
 HANDS = ("hand_open.jpg", "hand_thumb_up.jpg")

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 
 from mien.errors import UnreadableMedia
-from mien.pixels import videos
 from mien.pixels.images import write_image
 from mien.scene import Frame
-from mien.stages.sources import FakeSource, PhotoSource, VideoSource, expand_sources, open_source
+from mien.sources import FakeSource, PhotoSource, VideoSource, expand_sources, open_source, videos
 
 HEIGHT, WIDTH = 48, 64
 
@@ -469,7 +468,7 @@ def test_nothing_on_stderr(media_like: Path) -> None:
     program = (
         "import sys\n"
         "from mien.errors import UnreadableMedia\n"
-        "from mien.stages.sources import open_source\n"
+        "from mien.sources import open_source\n"
         "for name in sys.argv[1:]:\n"
         "    try:\n        print(len(list(open_source(name))))\n"
         "    except UnreadableMedia as error:\n        print(error)\n"
@@ -495,7 +494,7 @@ def media_like(clip: Path, tmp_path: Path) -> Path:
 
 
 def test_a_dead_process_is_not_held_up(clip: Path) -> None:
-    program = "import sys; from mien.stages.sources import open_source; s = open_source(sys.argv[1]); next(s)"
+    program = "import sys; from mien.sources import open_source; s = open_source(sys.argv[1]); next(s)"
     done = subprocess.run([sys.executable, "-c", program, str(clip)], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stderr) == (0, "")
 

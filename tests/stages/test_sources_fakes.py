@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import UnreadableMedia
-from mien.stages.sources import Clock, FakeClock, FakeLiveSource, FakeSource, Fault, PacedSource, Retry, Source
+from mien.sources import Clock, FakeClock, FakeLiveSource, FakeSource, Fault, PacedSource, Retry, Source
 
 
 def _images(count: int = 5) -> list[NDArray[np.uint8]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import encode_image, write_image
-from mien.stages.sources import (
+from mien.sources import (
     CameraSource,
     FakeClock,
     Feed,
@@ -191,7 +191,7 @@ def test_a_source_that_is_dropped_unclosed_ends() -> None:
 def test_a_program_ends_while_a_driver_blocks() -> None:
     program = """
 import threading, time
-from mien.stages.sources import LiveSource
+from mien.sources import LiveSource
 
 class Stuck:
     damaged = 0
@@ -294,7 +294,7 @@ def test_a_camera_by_name_is_found_again_under_another_number(
     opened: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = [0, 0, 4]
-    monkeypatch.setattr("mien.stages.sources.live.find_camera", lambda _: numbers.pop(0))
+    monkeypatch.setattr("mien.sources.live.find_camera", lambda _: numbers.pop(0))
     taken: list[int] = []
 
     def read(capture: object) -> tuple[bool, NDArray[np.uint8]]:
@@ -421,7 +421,7 @@ def test_a_stream_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 READ_ALL = """
 from mien.errors import MienError
-from mien.stages.sources import open_live
+from mien.sources import open_live
 try:
     with open_live("-") as source:
         frames = list(source)

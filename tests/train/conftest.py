@@ -9,7 +9,7 @@ import torch
 
 from mien.data.dataset import Dataset
 from mien.labels import EMOTIONS
-from mien.train.recipe import Recipe, recipe_from_dict
+from mien.recipes.recipe import Recipe, recipe_from_dict
 
 SIDE = 16
 

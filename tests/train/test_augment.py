@@ -8,8 +8,8 @@ from torch import Tensor
 
 from mien.errors import RecipeError
 from mien.labels import EMOTIONS, LabelSet
+from mien.recipes.tables import AugmentRecipe
 from mien.train.augment import LandmarkAugmentation, image_augmentation, mixup
-from mien.train.recipe_tables import AugmentRecipe
 
 EVERYTHING: dict[str, Any] = {
     "rotation": 20.0,

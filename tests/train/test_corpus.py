@@ -16,9 +16,9 @@ from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
 from mien.pixels.boxes import Square
 from mien.pixels.images import write_image
+from mien.recipes.recipe import Recipe, load_recipe
 from mien.scene import Hand
 from mien.train.corpus import CorpusPaths, load_corpus
-from mien.train.recipe import Recipe, load_recipe
 
 MakeRecipe = Callable[..., Recipe]
 ROW = " ".join(["7"] * 2304)

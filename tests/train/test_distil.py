@@ -10,9 +10,9 @@ import pytest
 from mien.data.dataset import Dataset
 from mien.errors import DataError, UnknownName
 from mien.labels import EMOTIONS_6
+from mien.recipes.recipe import Recipe
 from mien.train.distil import kept_answers, taught
 from mien.train.fit import RunOptions, fit
-from mien.train.recipe import Recipe
 
 MakeRecipe = Callable[..., Recipe]
 

@@ -14,17 +14,17 @@ from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError, ModelError, OutputError, UnknownName
+from mien.evaluation.metrics import negative_log_likelihood, precise_threshold, softmax, summary_scores
+from mien.evaluation.subjects import prepared
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.manifest import Score
 from mien.models.session import Session
+from mien.recipes.recipe import load_recipe
 from mien.stages.classify import ExpressionClassifier
 from mien.train.export import ExportOptions, export_run, relative_difference, to_onnx
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
-from mien.train.recipe import load_recipe
 from mien.train.runs import trained_network
-from mien.train.scores import negative_log_likelihood, precise_threshold, softmax, summary_scores
-from mien.train.subjects import prepared
 
 COMMAND = "mien export run model"
 

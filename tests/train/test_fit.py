@@ -21,10 +21,10 @@ import torch
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
+from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
-from mien.train.recipe import Recipe, changed_recipe, load_recipe
 from mien.train.runs import run_recipe, trained_network
 
 MakeRecipe = Callable[..., Recipe]
@@ -533,7 +533,7 @@ def test_a_killed_process_resumes_to_the_same_end(tiny_recipe: MakeRecipe, tiny_
     (tmp_path / "recipe.json").write_text(json.dumps(recipe.to_dict()), "utf-8")
     code = (
         "import json, sys, torch; from pathlib import Path; from mien.data.dataset import load_packed\n"
-        "from mien.train.fit import RunOptions, fit; from mien.train.recipe import changed_recipe, recipe_from_dict\n"
+        "from mien.train.fit import RunOptions, fit; from mien.recipes.recipe import changed_recipe, recipe_from_dict\n"
         "from mien.train.learner import Learner; import time; torch.set_num_threads(1)\n"
         "step = Learner.training_step\n"
         "def slow(self, batch, index):\n    time.sleep(0.02); return step(self, batch, index)\n"

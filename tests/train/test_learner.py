@@ -11,8 +11,8 @@ import torch
 from mien.data.dataset import Dataset
 from mien.labels import GESTURES
 from mien.pixels.preprocess import to_batch
+from mien.recipes.recipe import Recipe, load_recipe
 from mien.train.learner import BatchPositions, Learner, TensorBatches
-from mien.train.recipe import Recipe, load_recipe
 
 MakeRecipe = Callable[..., Recipe]
 

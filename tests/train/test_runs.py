@@ -11,10 +11,10 @@ import torch
 from mien.data.dataset import Dataset
 from mien.errors import InputError
 from mien.labels import EMOTIONS_6
+from mien.recipes.recipe import Recipe
+from mien.recipes.tables import NetworkRecipe
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
-from mien.train.recipe import Recipe
-from mien.train.recipe_tables import NetworkRecipe
 from mien.train.runs import start_from_runs, trained_network
 
 MakeRecipe = Callable[..., Recipe]

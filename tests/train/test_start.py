@@ -15,9 +15,9 @@ import torch
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError
+from mien.recipes.recipe import Recipe
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
-from mien.train.recipe import Recipe
 from mien.train.runs import run_recipe
 from mien.train.start import START_FILE, check_recipe, last_figures, reached_by
 

@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mien.artwork.drawings import demo_frame
 from mien.errors import InputError
 from mien.pipeline import Analyzer, Options, check_tasks
-from mien.pixels.artwork import demo_frame
 from mien.pixels.images import read_image
 from mien.scene import Frame
 from mien.stages.classify import ExpressionClassifier, GestureClassifier

@@ -12,18 +12,18 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from mien.cli.audience import Audience
+from mien.cli.console.audience import Audience
 from mien.errors import InputError, RefusedOutput
 from mien.files import WritePlan, descriptor_of
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture
-from mien.outputs.records import LineFile
 from mien.outputs.saved import PICTURES
 from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
 from mien.pixels.images import read_image
+from mien.records.writers import LineFile
 from mien.resource import Resource
 from mien.scene import Box, Frame, Reading, UsedModel
-from mien.stages.sources import expand_sources
+from mien.sources import expand_sources
 
 
 def classify(

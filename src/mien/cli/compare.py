@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.pages import plan_page
+from mien.cli.console.pages import plan_page
 from mien.errors import InputError
 from mien.extras import needs
 from mien.files import WritePlan, write_whole
+from mien.wording import markdown_table
 
 if TYPE_CHECKING:
-    from mien.train.compare import Entry
+    from mien.evaluation.run_comparison import Entry
 
 _PAGE = "compare.html"
 _TABLE = "compare.md"
@@ -47,15 +48,14 @@ def compare(
     others are done, and the exit code is 1.
     """
     with needs("data"):
-        from mien.train.compare import measured_figures, merged
-        from mien.train.compare_tables import (
+        from mien.evaluation.run_comparison import measured_figures, merged
+        from mien.evaluation.subjects import read_json
+        from mien.reports.runs.tables import (
             COMPARISON,
             comparison_page,
             comparison_rows,
-            markdown_table,
             reproduction_text,
         )
-        from mien.train.subjects import read_json
     plan = WritePlan(runs, overwrite=overwrite)
     plan.file(reproduction, "--reproduction")
     plan.file(measured, "--measured", grows=True)
@@ -87,7 +87,7 @@ def compare(
 
 def _read(folders: list[Path]) -> tuple[list[Entry], int]:
     """The entries that can be read, and how many cannot."""
-    from mien.train.compare import read_entry
+    from mien.evaluation.run_comparison import read_entry
 
     entries, failed = [], 0
     for folder in folders:

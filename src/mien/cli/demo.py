@@ -12,13 +12,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from mien.cli.program import program
+from mien.cli.console.program import program
 from mien.errors import OutputError
 from mien.files import WritePlan, output_error, write_whole
 
 if TYPE_CHECKING:
-    from mien.outputs.records import JsonlWriter
     from mien.pipeline import Analyzer
+    from mien.records.writers import JsonlWriter
 
 _CLIP, _NOTE, _RECORDS, _ANNOTATED = "clip.mp4", "README.txt", "demo.jsonl", "-annotated.jpg"
 
@@ -34,10 +34,10 @@ def demo(
 
     The folder gets the drawings, annotated copies of them, an annotated clip, and demo.jsonl with all that was seen.
     """
-    from mien.outputs.records import JsonlWriter
+    from mien.artwork import drawings as artwork
     from mien.pipeline import Analyzer
-    from mien.pixels import artwork
     from mien.pixels.images import write_image
+    from mien.records.writers import JsonlWriter
 
     drawings = {"people": artwork.draw_people, "faces": artwork.draw_faces, "hands": artwork.draw_hands}
     if out is None:
@@ -79,9 +79,9 @@ def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArr
 
 def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
     """Say and write what happens in the clip: a line whenever it changes."""
+    from mien.artwork.drawings import CLIP_FPS, CLIP_SIZE_HW, demo_frames
     from mien.outputs.text import describe
     from mien.outputs.video import VideoWriter
-    from mien.pixels.artwork import CLIP_FPS, CLIP_SIZE_HW, demo_frames
     from mien.scene import Frame, Scene
 
     def frames() -> Iterator[Frame]:

@@ -102,7 +102,7 @@ def _video() -> Iterator[Line]:
     import numpy as np
 
     from mien.outputs.video import VideoWriter
-    from mien.stages.sources import open_source
+    from mien.sources import open_source
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.mp4"
@@ -120,7 +120,7 @@ def _video() -> Iterator[Line]:
 
 def _cameras(is_tried: bool) -> Iterator[Line]:
     """The cameras that the system lists; where it lists none they are only looked for when they may be tried."""
-    from mien.pixels.cameras import PROBED, CameraInfo, has_camera_list, list_cameras
+    from mien.sources.cameras import PROBED, CameraInfo, has_camera_list, list_cameras
 
     cameras = list_cameras()
     if not has_camera_list():
@@ -144,7 +144,7 @@ def _cameras(is_tried: bool) -> Iterator[Line]:
 
 
 def _tried(index: int) -> tuple[State, str]:
-    from mien.pixels.cameras import Camera
+    from mien.sources.cameras import Camera
 
     try:
         with Camera(index, first_s=5.0) as camera:

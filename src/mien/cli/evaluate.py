@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.data.overview import Problems, one_of
-from mien.cli.data.reading import table_lines, watched
+from mien.cli.console.overview import Problems, one_of
+from mien.cli.console.reading import table_lines, watched
 from mien.cli.train import corpus
 from mien.extras import needs
 from mien.files import WritePlan
@@ -21,8 +21,8 @@ from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
-    from mien.train.answers import Answers
-    from mien.train.subjects import About, Subject
+    from mien.evaluation.answers import Answers
+    from mien.evaluation.subjects import About, Subject
 
 _SPLITS = ("train", "validation", "test", "all")
 _PROTOCOLS = ("", "author", "honest")
@@ -76,11 +76,11 @@ def evaluate(
     one_of("protocol", protocol, _PROTOCOLS)
     one_of("device", device, _DEVICES)
     with needs("data"):
-        from mien.train.evaluate import Circumstances
-        from mien.train.evaluate import evaluate as measure
-        from mien.train.report import PAGE_FILE, check_folder, write_report
-        from mien.train.report_tables import summary_rows
-        from mien.train.subjects import kind_of
+        from mien.evaluation.evaluate import Circumstances
+        from mien.evaluation.evaluate import evaluate as measure
+        from mien.evaluation.subjects import kind_of
+        from mien.reports.evaluation.folder import PAGE_FILE, check_folder, write_report
+        from mien.reports.evaluation.tables import summary_rows
     asked = Path(subject)
     inside = asked / f"evaluation-{split}" if kind_of(subject) == "run" else None
     folder = out or inside or Path(f"evaluation-{asked.stem}-{split}")
@@ -107,9 +107,9 @@ def evaluate(
 
 def _asked(question: _Question, problems: Problems) -> tuple[About, Answers, Dataset, tuple[str, ...]]:
     """Who answered, the answers, the whole data set, and what a reader must know of how it was read."""
-    from mien.train.answers import answers_of_predictions, answers_of_subject, views_to_ask
-    from mien.train.predictions import read_predictions
-    from mien.train.subjects import about_file, kind_of, open_model, open_run
+    from mien.evaluation.answers import answers_of_predictions, answers_of_subject, views_to_ask
+    from mien.evaluation.predictions import read_predictions
+    from mien.evaluation.subjects import about_file, kind_of, open_model
 
     kind = kind_of(question.subject)
     if kind == "predictions":
@@ -121,7 +121,7 @@ def _asked(question: _Question, problems: Problems) -> tuple[About, Answers, Dat
             dataset,
             (),
         )
-    opened = open_run(Path(question.subject), device=question.device) if kind == "run" else open_model(question.subject)
+    opened = _run(question) if kind == "run" else open_model(question.subject)
     with opened as asked:
         if kind == "run":
             dataset, notes = _run_data(question)
@@ -136,6 +136,12 @@ def _asked(question: _Question, problems: Problems) -> tuple[About, Answers, Dat
                 asked, dataset, question.split, ten_crop=question.ten_crop, on_step=_adding(on_step)
             )
     return opened.about, answers, dataset, notes
+
+
+def _run(question: _Question) -> Subject:
+    with needs("train"):
+        from mien.train.runs import open_run
+    return open_run(Path(question.subject), device=question.device)
 
 
 def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
@@ -155,8 +161,8 @@ def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
 
 def _images(question: _Question, problems: Problems, asked: Subject | None = None) -> Dataset:
     """Pictures, of the network's size where they come from files."""
-    from mien.data.ferplus import load_ferplus
-    from mien.data.load import load_dataset
+    from mien.data.readers.ferplus import load_ferplus
+    from mien.data.readers.load import load_dataset
 
     votes = None if question.votes is None else load_ferplus(question.votes)
     with watched(f"reading {question.data.name}") as on_step:

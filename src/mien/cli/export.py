@@ -31,10 +31,10 @@ def export(
 ) -> None:
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
     with needs("train"):
+        from mien.evaluation.manifest_scores import read_scores
         from mien.train.corpus import CorpusPaths
         from mien.train.export import ExportOptions, export_run
         from mien.train.runs import run_recipe
-        from mien.train.score_list import read_scores
     WritePlan((run, data, votes, *(scores or ())), overwrite=overwrite).folder(folder, "The model folder")
     check_place(folder, overwrite=overwrite)
     changes = dict(setting(text) for text in settings or ())

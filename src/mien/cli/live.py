@@ -12,22 +12,22 @@ from typing import Annotated, Any
 import typer
 
 from mien.addresses import named, shown
-from mien.cli.audience import Audience
+from mien.cli.console.audience import Audience
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
-from mien.live import Display, Ended, LiveSession, Outputs, SceneOutput
-from mien.outputs.events import EventWriter
+from mien.live.session import Display, Ended, LiveSession, Outputs, SceneOutput
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.outputs.records import CsvWriter, Growth, JsonlWriter, LineFile
-from mien.outputs.responder import Responder
-from mien.outputs.responses import Responses, Sentence
-from mien.outputs.speech_folder import LIST
-from mien.outputs.voice import Voice, open_voice
-from mien.outputs.window_status import NOTICE
 from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
+from mien.records.events import EventWriter
+from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.scene import Event
-from mien.stages.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
+from mien.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
+from mien.voice.responder import Responder
+from mien.voice.responses import Responses, Sentence
+from mien.voice.speech_folder import LIST
+from mien.voice.voice import Voice, open_voice
+from mien.window.status import NOTICE
 from mien.wording import count
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
@@ -294,7 +294,7 @@ def _scene_outputs(
         table = CsvWriter(targets.csv, growth, emotions=labels["emotion"], gestures=labels["gesture"])
         outputs.append(stack.enter_context(table))
     if targets.parquet is not None:
-        from mien.outputs.parquet import ParquetWriter
+        from mien.records.parquet import ParquetWriter
 
         labels = analyzer.labels
         parquet = ParquetWriter(targets.parquet, emotions=labels["emotion"], gestures=labels["gesture"])
@@ -322,8 +322,8 @@ def _voices(
     """Who speaks, and who keeps what is said."""
     kept: list[Callable[[Sentence], object]] = []
     if targets.speech_dir is not None:
-        from mien.outputs.speech_folder import SpeechFolder
-        from mien.outputs.voice_engines import find_engines
+        from mien.voice.engines import find_engines
+        from mien.voice.speech_folder import SpeechFolder
 
         engines = find_engines(wording.language, wording.piper_voice)
         kept.append(stack.enter_context(SpeechFolder(targets.speech_dir, engines, overwrite=targets.overwrite)).say)
@@ -331,7 +331,7 @@ def _voices(
 
 
 def _window(spec: str, source: Source, stack: ExitStack, *, full_screen: bool, mirror: bool) -> Display:
-    from mien.outputs.window import Window
+    from mien.window.window import Window
 
     # A video is not a mirror.
     mirror = mirror and (source.is_live or spec == "-")

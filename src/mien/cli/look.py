@@ -12,16 +12,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from mien.cli.audience import Audience
+from mien.cli.console.audience import Audience
 from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
-from mien.outputs.parquet import ParquetWriter
-from mien.outputs.records import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
 from mien.pipeline import Analyzer, Options, check_tasks
+from mien.records.parquet import ParquetWriter
+from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.scene import Scene
-from mien.stages.sources import VIDEO_SUFFIXES, Source, expand_sources, open_source, source_kind
+from mien.sources import VIDEO_SUFFIXES, Source, expand_sources, open_source, source_kind
 from mien.wording import count, nothing
 
 

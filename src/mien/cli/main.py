@@ -24,14 +24,14 @@ from mien.cli import (
     export,
     live,
     look,
-    models,
     recipes,
     report,
     train,
 )
-from mien.cli.audience import hush_stdout
+from mien.cli.console.audience import hush_stdout
+from mien.cli.console.secrets import hide_secrets, secrets_hidden
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
-from mien.cli.secrets import hide_secrets, secrets_hidden
+from mien.cli.models import show
 from mien.errors import MienError, ReaderLeft
 
 INTERRUPTED = 130
@@ -47,7 +47,7 @@ app.command("look")(look.look)
 app.command("classify")(classify.classify)
 app.command("live")(live.live)
 app.command("report")(report.report)
-app.add_typer(models.app, name="models")
+app.add_typer(show.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("demo")(demo.demo)

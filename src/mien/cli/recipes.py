@@ -18,8 +18,8 @@ from mien.labels import label_set
 from mien.wording import count
 
 if TYPE_CHECKING:
+    from mien.recipes.recipe import Recipe
     from mien.train.networks.summary import Layer, Summary
-    from mien.train.recipe import Recipe
 
 app = typer.Typer(
     name="recipes",
@@ -42,8 +42,8 @@ def recipes(
     if context.invoked_subcommand is not None:
         return
     with needs("train"):
+        from mien.recipes.recipe import load_recipe, recipe_names
         from mien.train.networks.summary import recipe_counts
-        from mien.train.recipe import load_recipe, recipe_names
     measured = _measured()
     facts = [_facts(recipe, recipe_counts(recipe), measured) for recipe in map(load_recipe, recipe_names())]
     if as_json:
@@ -78,9 +78,9 @@ def show(
         raise typer.BadParameter(f"{diagram} ends in none of {', '.join(_PICTURES)}", param_hint="--diagram")
     WritePlan((name,), overwrite=overwrite).file(diagram, "--diagram")
     with needs("train"):
+        from mien.recipes.recipe import load_recipe, recipe_texts
         from mien.train.networks.diagram import draw_network, encode_figure
         from mien.train.networks.summary import recipe_summary
-        from mien.train.recipe import load_recipe, recipe_texts
     recipe = load_recipe(name)
     summary = recipe_summary(recipe)
     if diagram is not None:
@@ -139,7 +139,7 @@ def _other(measured: dict[str, Any]) -> str:
 
 def _measured() -> dict[str, Any]:
     """Our figures by recipe, as `mien compare` wrote them; empty where it has not."""
-    file = resources.files("mien.train") / _MEASURED
+    file = resources.files("mien.recipes") / _MEASURED
     found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     return found
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.data.reading import watched
-from mien.cli.pages import plan_page
+from mien.cli.console.pages import plan_page
+from mien.cli.console.reading import watched
 
 
 def report(
@@ -23,9 +23,9 @@ def report(
 
     Needs mien[data]. Persons are numbers of tracks; nobody is recognised.
     """
-    from mien.outputs.events import read_events
-    from mien.outputs.session import read_session
-    from mien.outputs.session_report import session_report
+    from mien.records.events import read_events
+    from mien.records.session import read_session
+    from mien.reports.session.page import session_report
 
     plan_page(out, inputs=(session, events), overwrite=overwrite)
     with watched(f"reading {session.name}"):

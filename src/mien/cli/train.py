@@ -16,8 +16,8 @@ from mien.extras import needs
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
+    from mien.recipes.recipe import Recipe
     from mien.train.corpus import CorpusPaths
-    from mien.train.recipe import Recipe
 
 
 def train(
@@ -45,10 +45,10 @@ def train(
 ) -> None:
     """Train a model by a recipe. Needs mien[train]."""
     with needs("train"):
+        from mien.recipes.recipe import load_recipe
         from mien.train.corpus import CorpusPaths
         from mien.train.fit import RunOptions, fit
         from mien.train.machine import keep_freed_memory
-        from mien.train.recipe import load_recipe
         from mien.train.start import check_recipe
     changes = dict(setting(text) for text in settings or ())
     if weights is not None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.archives import column_words
 from mien.data.dataset import Dataset
+from mien.data.readers.archives import column_words
 from mien.errors import DataError, UnreadableMedia
 from mien.files import write_whole
 

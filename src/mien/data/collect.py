@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from mien.data.classes import is_folder_name, label_of
 from mien.data.crops import Cropper, Task
-from mien.data.folders import FACTS_NAME, read_facts
+from mien.data.readers.folders import FACTS_NAME, read_facts
 from mien.errors import DataError, OutputError, UnreadableMedia
 from mien.files import output_error, write_whole
 from mien.labels import EMOTIONS, GESTURES, LabelSet
-from mien.pixels.cameras import Camera
 from mien.pixels.images import encode_image, read_image
 from mien.scene import Frame
-from mien.stages.sources import Kind, Source
+from mien.sources import Kind, Source
+from mien.sources.cameras import Camera
 
 CONSENT = (
     "Please photograph only people who have agreed, who know what the pictures are for, and who may change their mind: "

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from mien.data import degrade
 from mien.data.classes import NAMED_SIGNER, label_of, misleads, nearest_label, say_misleading, some
-from mien.data.clutter import is_clutter
 from mien.data.dataset import Dataset
+from mien.data.readers.clutter import is_clutter
 from mien.data.row_cache import RowCache
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES, LETTERS
 from mien.models.artifact import zoo_artifact
 from mien.pixels.boxes import Square
-from mien.pixels.hand_squares import square_of_landmarks, whole_square
+from mien.pixels.hand_rois import square_of_landmarks, whole_square
 from mien.pixels.images import read_image
 from mien.stages.classify import canonical_landmarks
 from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from mien.data.dataset import PACKED_SUFFIX, Dataset
-from mien.data.fer2013 import COLUMNS, SIDE, USAGES
-from mien.data.pictures import OnProblem, OnStep, raise_problem
+from mien.data.readers.fer2013 import COLUMNS, SIDE, USAGES
+from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
 from mien.errors import DataError, RefusedOutput, UnreadableMedia
 from mien.files import spare_foreign, whole_folder
 from mien.labels import EMOTIONS

@@ -15,7 +15,7 @@ from collections import deque
 from contextlib import suppress
 
 from mien.errors import InputError, UnknownName
-from mien.outputs.events import event_json
+from mien.records.events import event_json
 from mien.resource import Resource
 from mien.scene import Event
 from mien.wording import count

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from mien.errors import OutputError
 from mien.files import PartFile, is_stream, output_error
 from mien.outputs.held_frames import KEY_EVERY, Hold, hold_frames
-from mien.pixels.containers import is_whole
 from mien.pixels.images import quiet_opencv, quiet_stderr
+from mien.sources.containers import is_whole
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from mien.models.artifact import zoo_artifact
 from mien.models.blaze import BlazeDetector
 from mien.models.session import Network, Session
 from mien.pixels.boxes import Floats, Square, bounding_box
-from mien.pixels.hand_squares import square_of_landmarks, square_of_palm, whole_square
+from mien.pixels.hand_rois import square_of_landmarks, square_of_palm, whole_square
 from mien.pixels.preprocess import crop_square, to_batch
 from mien.resource import Resource
 from mien.scene import Hand

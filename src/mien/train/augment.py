@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mien.errors import RecipeError
 from mien.labels import LabelSet
-from mien.train.recipe_tables import AugmentRecipe
+from mien.recipes.tables import AugmentRecipe
 
 
 def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:

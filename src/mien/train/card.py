@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from mien import wording
 from mien.data.provenance import Provenance
+from mien.evaluation.manifest_scores import BY_LABEL, CERTAIN, COVERAGE, TAKEN_FOR
+from mien.evaluation.measures import percent
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
+from mien.recipes.recipe import Recipe
 from mien.train.card_words import (
     CAVEATS,
     ETHICS,
@@ -21,10 +24,7 @@ from mien.train.card_words import (
     TRAINING_DATA,
     VOTES,
 )
-from mien.train.compare_tables import markdown_table
-from mien.train.figures import percent
-from mien.train.recipe import Recipe
-from mien.train.score_list import BY_LABEL, CERTAIN, COVERAGE, TAKEN_FOR
+from mien.wording import markdown_table
 
 _TROUBLE = "drop_"
 _NOTHING = ""

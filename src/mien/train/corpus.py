@@ -12,14 +12,14 @@ from mien.data.clean import apply_clean_list
 from mien.data.compose import with_composed
 from mien.data.dataset import Dataset
 from mien.data.duplicates import clean_training
-from mien.data.ferplus import load_ferplus
 from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
-from mien.data.load import load_dataset, takes_votes
+from mien.data.readers.ferplus import load_ferplus
+from mien.data.readers.load import load_dataset, takes_votes
 from mien.data.split import split_at_random, split_by_group
 from mien.errors import DataError
 from mien.labels import EMOTIONS, EMOTIONS_8, label_set
+from mien.recipes.recipe import Recipe
 from mien.stages.hands import HandDetector
-from mien.train.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class CorpusPaths:
     """Where the data lies.
 
     Args:
-        data: any data set that `mien.data.load.load_dataset` reads, or the folder with the data sets of hand pictures.
+        data: any data set that `mien.data.readers.load.load_dataset` reads, or the folder with the data sets of hand
+            pictures.
         votes: the FER+ table, for recipes that use it.
         clean_list: which samples training may use, as `mien data duplicates --write` lists them; in place of the
             recipe's `data.clean`.

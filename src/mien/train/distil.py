@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
+from mien.evaluation.metrics import softmax
+from mien.evaluation.subjects import kind_of, open_model
 from mien.files import write_whole
-from mien.train.scores import softmax
-from mien.train.subjects import kind_of, open_model, open_run
+from mien.train.runs import open_run
 
 _ANSWERS_FILE = "teachers.npy"
 

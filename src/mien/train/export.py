@@ -20,20 +20,20 @@ from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.errors import ModelError, UnknownName
+from mien.evaluation.calibration import Calibration, fitted_calibration
+from mien.evaluation.manifest_scores import COVERAGE, certain_figures, measured_at
+from mien.evaluation.measures import percent
+from mien.evaluation.metrics import precise_threshold, risk_coverage, summary_scores
+from mien.evaluation.subjects import onnx_parameters, prepared
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import NAME, Manifest, Score
 from mien.models.session import Session
-from mien.train.calibrate import Calibration, fitted_calibration
+from mien.recipes.recipe import Recipe, changed_recipe
+from mien.recipes.tables import ExportRecipe
 from mien.train.card import CardFacts, card_text
-from mien.train.compact import bare, compact, recalibrated
-from mien.train.figures import percent
-from mien.train.recipe import Recipe, changed_recipe
-from mien.train.recipe_tables import ExportRecipe
+from mien.train.quantize import bare, compact, recalibrated
 from mien.train.runs import trained_network
-from mien.train.score_list import COVERAGE, certain_figures, measured_at
-from mien.train.scores import precise_threshold, risk_coverage, summary_scores
 from mien.train.start import trained_on
-from mien.train.subjects import onnx_parameters, prepared
 from mien.wording import count
 
 OPSET = 18

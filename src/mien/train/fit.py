@@ -25,13 +25,13 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
 from mien.labels import LABEL_SETS, label_set
+from mien.recipes.recipe import SUMMARY_FILE, Recipe
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, taught
 from mien.train.guards import disk_errors, interruptions, of_processes, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
-from mien.train.recipe import SUMMARY_FILE, Recipe
 from mien.train.runs import start_from_runs
 from mien.train.start import (
     check_data,

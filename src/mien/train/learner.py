@@ -18,9 +18,9 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 
 from mien.data.dataset import Dataset
 from mien.labels import label_set
+from mien.recipes.recipe import Recipe
 from mien.train.augment import LandmarkAugmentation, image_augmentation, mixup
 from mien.train.networks import build_network
-from mien.train.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.errors import InputError, MienError
+from mien.evaluation.subjects import About, Subject, file_sha256, read_curves, read_json
 from mien.labels import label_set
+from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe, recipe_from_dict
 from mien.train.checkpoints import read_checkpoint
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
-from mien.train.recipe import RECIPE_FILE, Recipe, recipe_from_dict
 
 _IN_LEARNER = "network."
 
@@ -128,4 +131,47 @@ def _damaged(run: Path, name: str) -> InputError:
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
     return InputError(
         f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
+    )
+
+
+def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> Subject:
+    """The network of a run folder, with the weights that its recipe keeps.
+
+    Args:
+        folder: the run.
+        device: auto, cpu or cuda.
+        bfloat16: compute convolutions and matrix products so: up to three times as fast where the hardware can, and
+            probabilities differ by up to 0.01.
+
+    Raises:
+        InputError: it holds no finished epoch, or there is no such device.
+    """
+    recipe, network = trained_network(folder)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("There is no CUDA device here; choose --device cpu or auto")
+    chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    network.to(chosen, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode(), torch.autocast(chosen.type, torch.bfloat16, enabled=bfloat16):
+            return np.asarray(network(torch.from_numpy(batch).to(chosen)).float().cpu().numpy())
+
+    checkpoint = folder / "checkpoints" / f"{recipe.fit.keep}.ckpt"
+    about = About(
+        kind="run",
+        name=recipe.name,
+        sha256=file_sha256(checkpoint),
+        bytes=checkpoint.stat().st_size,
+        parameters=sum(p.numel() for p in network.parameters()),
+        recipe=read_json(folder / RECIPE_FILE),
+        summary=read_json(folder / SUMMARY_FILE),
+        curves=read_curves(folder),
+    )
+    return Subject(
+        about,
+        labels=label_set(recipe.label_set).labels,
+        spec=recipe.input_spec(),
+        threshold=recipe.export.threshold,
+        temperature=None,
+        forward=forward,
     )

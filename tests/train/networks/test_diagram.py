@@ -5,9 +5,9 @@ import re
 import pytest
 
 from mien.labels import label_set
+from mien.recipes.recipe import load_recipe
 from mien.train.networks.diagram import draw_network, encode_figure
 from mien.train.networks.summary import Layer, Summary, recipe_summary
-from mien.train.recipe import load_recipe
 
 pytest.importorskip("matplotlib")
 

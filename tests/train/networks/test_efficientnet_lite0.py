@@ -14,10 +14,10 @@ from mien.errors import RecipeError
 from mien.labels import GESTURES_4
 from mien.pixels.images import read_image
 from mien.pixels.preprocess import InputSpec, to_batch
+from mien.recipes.recipe import load_recipe
 from mien.train.fit import RunOptions, fit
 from mien.train.networks.efficientnet_lite0 import EfficientNetLite0, InvertedBottleneck
 from mien.train.networks.network import parameter_count
-from mien.train.recipe import load_recipe
 from mien.train.runs import trained_network
 
 

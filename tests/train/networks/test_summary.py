@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from mien.labels import label_set
+from mien.recipes.recipe import load_recipe, recipe_names
 from mien.train.networks import build_network
 from mien.train.networks.network import Network, parameter_count
 from mien.train.networks.summary import recipe_counts, recipe_summary, summarise
-from mien.train.recipe import load_recipe, recipe_names
 
 
 class Small(Network):

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
-from mien.cli.data.reading import watched
+from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.console.reading import watched
 from mien.files import WritePlan
 from mien.labels import LETTERS
 from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
-    from mien.data.pictures import Listing, OnProblem
+    from mien.data.readers.pictures import Listing, OnProblem
 
 _GESTURE_NAME = re.compile(r"[\w][\w -]*")
 _SPLIT_BY_NUMBER = {"train": "train1", "validation": "validation1", "test": "test1"}
@@ -65,8 +65,8 @@ def asl(
 
     A picture that cannot be read is reported and left out, the others are done, and the exit code is 1.
     """
-    from mien.data.asl import list_letters
     from mien.data.layouts import check_target
+    from mien.data.readers.asl import list_letters
 
     one_of("layout", layout, ("folders", "packed"))
     one_of("split", split, ("number", "signer", "random"))
@@ -136,7 +136,7 @@ def _letters(texts: Sequence[str], root: Path) -> dict[str, str]:
 
 
 def _split(listing: Listing, choice: _Choice, on_problem: OnProblem) -> Listing:
-    from mien.data.asl import read_groups, split_by_number, unread, with_groups, with_splits
+    from mien.data.readers.asl import read_groups, split_by_number, unread, with_groups, with_splits
     from mien.data.split import split_at_random, split_by_group
 
     table = read_groups(choice.groups) if choice.groups else {}
@@ -158,9 +158,9 @@ def _split(listing: Listing, choice: _Choice, on_problem: OnProblem) -> Listing:
 
 
 def _write(listing: Listing, out: Path, target: _Target, on_problem: OnProblem) -> Dataset:
-    from mien.data.asl import unread, whole_file
     from mien.data.layouts import write_folders
-    from mien.data.pictures import read_listing
+    from mien.data.readers.asl import unread, whole_file
+    from mien.data.readers.pictures import read_listing
     from mien.pixels.preprocess import InputSpec
 
     with watched(f"reading {listing.source}", total=len(listing.pictures)) as on_step:

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from mien import wording
-from mien.cli.data.overview import Problems, one_of
+from mien.cli.console.overview import Problems, one_of
 from mien.errors import InputError, OutputError, UnreadableMedia
 
 if TYPE_CHECKING:
     from mien.data.collect import Collection, Collector
-    from mien.stages.sources import Source
+    from mien.sources import Source
 
 _CAMERA_COUNT = 100
 
@@ -96,7 +96,7 @@ def _collect(collector: Collector, sources: Iterator[Source], limit: int | None,
 def _sources(origin: str, every: int, out: Path, problems: Problems) -> Iterator[Source]:
     """The camera, or each file; those of the data set itself are passed over."""
     from mien.data.collect import CameraFrames
-    from mien.stages.sources import expand_sources, open_source
+    from mien.sources import expand_sources, open_source
 
     if origin.isdecimal():
         yield CameraFrames(int(origin), every=every)

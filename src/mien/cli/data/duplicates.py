@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.data.overview import Problems
-from mien.cli.data.reading import read_dataset, table_lines, watched
+from mien.cli.console.overview import Problems
+from mien.cli.console.reading import read_dataset, table_lines, watched
 from mien.files import WritePlan, descriptor_of, write_whole
 from mien.wording import count
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.data.overview import Problems
-from mien.cli.data.reading import read_dataset, watched
-from mien.cli.pages import plan_page
+from mien.cli.console.overview import Problems
+from mien.cli.console.pages import plan_page
+from mien.cli.console.reading import read_dataset, watched
 from mien.errors import MienError
 
 
@@ -27,9 +27,9 @@ def explore(
 
     A file or row that is bad is reported and left out, the rest is done, and the exit code is 1.
     """
-    from mien.data.explore import explore as look_at
-    from mien.data.findings import file_sizes_hw
-    from mien.data.sections import Origin
+    from mien.reports.dataset.findings import file_sizes_hw
+    from mien.reports.dataset.page import explore as look_at
+    from mien.reports.dataset.sections import Origin
 
     plan_page(out, inputs=(data, ferplus), overwrite=overwrite)
     sentences: list[str] = []

@@ -10,13 +10,13 @@ import numpy as np
 import typer
 
 from mien import wording
-from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
-from mien.cli.data.reading import table_lines, watched
+from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.console.reading import table_lines, watched
 from mien.files import WritePlan
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
-    from mien.data.fer2013 import Fer2013Table
+    from mien.data.readers.fer2013 import Fer2013Table
 
 _ROWS = 35_887
 _HEAD = 5
@@ -54,9 +54,9 @@ def fer2013(
 
     A row that cannot be read is reported and left out, the others are done, and the exit code is 1.
     """
-    from mien.data.fer2013 import read_fer2013
-    from mien.data.ferplus import load_ferplus
     from mien.data.layouts import LAYOUTS, check_target
+    from mien.data.readers.fer2013 import read_fer2013
+    from mien.data.readers.ferplus import load_ferplus
     from mien.labels import EMOTIONS, EMOTIONS_8
 
     one_of("layout", layout, LAYOUTS)
@@ -133,7 +133,7 @@ def _write(dataset: Dataset, out: Path, layout: str, overwrite: bool) -> None:
 
 def _say_table(csv: Path, table: Fer2013Table, *, by_raters: bool) -> None:
     """Print the CSV's shape, missing values, head, emotions, usage and pixel statistics."""
-    from mien.data.fer2013 import USAGES
+    from mien.data.readers.fer2013 import USAGES
 
     dataset, rows, columns = table.dataset, table.rows, len(table.columns)
     size = f"{wording.count(rows, 'row')}, {wording.count(columns, 'column')}"
@@ -160,7 +160,7 @@ def _say_table(csv: Path, table: Fer2013Table, *, by_raters: bool) -> None:
 
 def _say_head(dataset: Dataset) -> None:
     """Print the first rows, with the first of their pixels."""
-    from mien.data.fer2013 import USAGES
+    from mien.data.readers.fer2013 import USAGES
 
     usage_of = {split: usage for usage, split in USAGES.items()}
     lines = [("", "emotion", "pixels", "Usage")]

@@ -11,8 +11,8 @@ import numpy as np
 import typer
 
 from mien import wording
-from mien.cli.data.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
-from mien.cli.data.reading import watched
+from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.console.reading import watched
 from mien.data.classes import some
 from mien.errors import DataError, RefusedOutput
 from mien.files import WritePlan
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mien.data.crops import Cropper
     from mien.data.dataset import Dataset
-    from mien.data.pictures import Listing
+    from mien.data.readers.pictures import Listing
     from mien.labels import LabelSet
     from mien.pixels.preprocess import InputSpec
 
@@ -91,8 +91,8 @@ def import_(
     no face (or hand) is left out and counted.
     """
     from mien.data.crops import check_task
-    from mien.data.frames import has_frames_layout
     from mien.data.layouts import check_target
+    from mien.data.readers.frames import has_frames_layout
 
     one_of("layout", layout, _LAYOUTS)
     if colour is not None:
@@ -201,7 +201,7 @@ def _split_of(
 
 def _from_frames(source: Path, wish: _Wish, problems: Problems) -> _Made:
     from mien.data.crops import Cropper, check_task
-    from mien.data.frames import find_clips, load_frames, steps_of
+    from mien.data.readers.frames import find_clips, load_frames, steps_of
 
     clips = find_clips(source, on_problem=problems)
     total = steps_of(clips, every=wish.every)
@@ -213,9 +213,9 @@ def _from_frames(source: Path, wish: _Wish, problems: Problems) -> _Made:
 
 
 def _from_pictures(source: Path, wish: _Wish, layout: str, problems: Problems) -> _Made:
-    from mien.data.asl import unread
     from mien.data.crops import Cropper, check_task
-    from mien.data.pictures import missing_labels, read_listing
+    from mien.data.readers.asl import unread
+    from mien.data.readers.pictures import missing_labels, read_listing
 
     listing = _listing(source, problems)
     is_copy = layout == "folders" and not wish.detect and wish.size is None and wish.colour is None
@@ -251,9 +251,9 @@ class _Largest:
 
 def _listing(source: Path, problems: Problems) -> Listing:
     from mien.data.dataset import PACKED_SUFFIX
-    from mien.data.folders import find_folders
-    from mien.data.load import is_fer2013
-    from mien.data.tables import find_table
+    from mien.data.readers.folders import find_folders
+    from mien.data.readers.load import is_fer2013
+    from mien.data.readers.tables import find_table
 
     if not source.is_file():
         return find_folders(source, on_problem=problems)
@@ -278,8 +278,8 @@ def _said(dataset: Dataset, several: int, what: str) -> Dataset:
 
 
 def _write(made: _Made, out: Path, layout: str, problems: Problems, overwrite: bool) -> Dataset:
-    from mien.data.asl import whole_file
     from mien.data.layouts import write_folders
+    from mien.data.readers.asl import whole_file
 
     dataset = made.dataset
     if layout == "packed":

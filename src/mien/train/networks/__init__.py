@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
+from mien.recipes.recipe import Recipe
 from mien.train.networks.cnn3 import CNN3
 from mien.train.networks.cnn5 import CNN5
 from mien.train.networks.cnn6 import CNN6
@@ -16,7 +17,6 @@ from mien.train.networks.residual_cnn import ResidualCNN
 from mien.train.networks.step_cnn import StepCNN
 from mien.train.networks.transfer import Transfer
 from mien.train.networks.vgg16 import VGG16
-from mien.train.recipe import Recipe
 
 NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
     "residual_cnn": lambda recipe, labels: ResidualCNN(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from mien.recipes.recipe import Recipe
 from mien.train.networks import build_network
 from mien.train.networks.network import Network, parameter_count
-from mien.train.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,42 @@
+"""Who takes what a run gives: when the reader of a pipe leaves, the other outputs go on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from mien.errors import ReaderLeft
+from mien.records.writers import Growth
+
+
+class Audience:
+    """Counts the outputs of a run; the error of the last reader that leaves is raised, the others' are said."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self) -> None:
+        """Count an output that nobody can leave: a file, a window, a voice."""
+        self._count += 1
+
+    def growth(self, *, follow: bool = False, append: bool = False) -> Growth:
+        """Count a record file, and give how it comes about; see `Growth`."""
+        self.add()
+        return Growth(follow=follow, append=append, on_reader_left=self._left)
+
+    def _left(self, error: ReaderLeft) -> None:
+        hush_stdout()
+        self._count -= 1
+        if not self._count:
+            raise error
+        sys.stderr.write(f"mien: {error} The other outputs go on.\n")
+
+
+def hush_stdout() -> None:
+    """Send what is still printed nowhere if nobody reads stdout any more; Python would complain about it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,0 +1,95 @@
+"""What the verbs of `mien data` say: counts, caveats, and problems as they come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+import typer
+
+from mien.cli.console.reading import table_lines
+from mien.data.dataset import Dataset
+from mien.errors import MienError, UnknownName
+from mien.wording import count
+
+_SHOWN = 20
+
+
+class Problems:
+    """Says each problem on stderr, the first twenty in full and the rest as a number at the end of a `with` block.
+
+    A block that ends well although there were problems ends the verb with exit code 1.
+
+    Args:
+        what: what a problem costs, e.g. `row`.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.count = 0
+
+    def __call__(self, problem: MienError) -> None:
+        """Take the next one."""
+        self.count += 1
+        if self.count <= _SHOWN:
+            sys.stderr.write(f"mien: {problem}\n")
+
+    def __enter__(self) -> Problems:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.count > _SHOWN:
+            more = self.count - _SHOWN
+            sys.stderr.write(f"mien: and {count(more, f'more {self.what}')} like these.\n")
+        if self.count and error is None:
+            raise typer.Exit(1)
+
+
+def one_of(kind: str, name: str, valid: Sequence[str]) -> str:
+    """The name, if it is valid; else UnknownName."""
+    if name not in valid:
+        raise UnknownName(kind, name, valid)
+    return name
+
+
+def numbers(text: str, option: str, kind: Callable[[str], float], valid: Callable[[float], bool]) -> list[float]:
+    """One or two numbers with a comma between them."""
+    try:
+        values = [kind(word) for word in text.split(",")]
+    except ValueError as exc:
+        raise typer.BadParameter(f"{text!r} is not one number or two with a comma", param_hint=option) from exc
+    if len(values) > 2 or not all(map(valid, values)):
+        raise typer.BadParameter(f"{text!r} is not one number or two in the allowed range", param_hint=option)
+    return values
+
+
+def fractions_of(text: str) -> tuple[float, float]:
+    """Shares for test and, of the rest, for validation; one number serves both."""
+    values = numbers(text, "--fractions", float, lambda share: 0 <= share < 1)
+    return values[0], values[-1]
+
+
+def seeds_of(text: str) -> list[int]:
+    """Seeds of the draw for test and of the draw for validation; one serves both."""
+    return [int(seed) for seed in numbers(text, "--seed", int, lambda seed: 0 <= seed < 2**32)]
+
+
+def say_counts(dataset: Dataset) -> None:
+    """Print the number of samples by class and split."""
+    counts = dataset.counts()
+    rows: list[list[object]] = []
+    for label in dataset.label_set.labels:
+        values = [counts[split][label] for split in counts]
+        rows.append([label, *values, sum(values)])
+    rows.append(["all", *(sum(counts[split].values()) for split in counts), len(dataset)])
+    for line in table_lines(["class", *counts, "all"], rows):
+        typer.echo(f"  {line}")
+
+
+def say_caveats(dataset: Dataset) -> None:
+    """Print what a reader of figures on this data set must know."""
+    for caveat in dataset.caveats:
+        typer.echo(f"Caveat: {caveat}")

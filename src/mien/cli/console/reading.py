@@ -1,0 +1,73 @@
+"""Reading a data set for a verb: with a bar for those who watch, and a sentence for each thing that is bad."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from mien.errors import MienError, UnknownName
+from mien.pixels.preprocess import Colour
+
+if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
+
+
+def read_dataset(
+    path: Path, *, ferplus: Path | None, size: int, colour: str, on_problem: Callable[[MienError], None]
+) -> Dataset:
+    """Read any data set of pictures; coloured samples that are all grey become grey ones.
+
+    Args:
+        path: as `mien.data.readers.load.load_dataset` takes it.
+        ferplus: the FER+ table, for FER2013.
+        size: height and width of samples made from files, pixels.
+        colour: grey or rgb, of samples made from files.
+        on_problem: gets each row or file that cannot be read and is left out.
+    """
+    from mien.data.readers.ferplus import load_ferplus
+    from mien.data.readers.load import load_dataset
+
+    valid: tuple[Colour, ...] = ("grey", "rgb")
+    known = next((name for name in valid if name == colour), None)
+    if known is None:
+        raise UnknownName("colour", colour, valid)
+    votes = None if ferplus is None else load_ferplus(ferplus)
+    with watched(f"reading {path.name}") as on_step:
+        dataset = load_dataset(
+            path, size_hw=(size, size), colour=known, votes=votes, on_problem=on_problem, on_step=on_step
+        )
+    samples = dataset.samples
+    is_grey = samples.ndim == 4 and samples.shape[-1] == 3 and (samples == samples[..., :1]).all()
+    return replace(dataset, samples=np.ascontiguousarray(samples[..., 0])) if is_grey else dataset
+
+
+@contextmanager
+def watched(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, only where somebody watches; gives the function that takes the number of steps done."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda done: progress.update(bar, completed=done)
+
+
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table in plain text: the first column to the left, the others to the right, thousands with a comma."""
+    cells = [list(header), *([_shown(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

@@ -1,0 +1,1 @@
+"""`mien models`: what is inside, and side by side."""

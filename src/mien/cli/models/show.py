@@ -1,0 +1,75 @@
+"""`mien models`: what is inside the package, one model's card, and models side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from mien.cli.models import compare as models_compare
+from mien.models.artifact import load_artifact, zoo_names
+
+_WIDTH = 120
+
+
+class _NamesToo(TyperGroup):
+    """A word that is no verb is the name of a model: `mien models NAME` is `mien models show NAME`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the verb before a name."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="models",
+    cls=_NamesToo,
+    help="List the models inside, show one's card (mien models NAME), or compare models on a data set.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def listed(context: typer.Context) -> None:
+    """List the models inside, show one's card (mien models NAME), or compare models on a data set."""
+    if context.invoked_subcommand is None:
+        models()
+
+
+@app.command("show")
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this model's card; a name or a folder.")] = None,
+) -> None:
+    """List the models with their task, size, licence and scores, or show one model's card."""
+    if name is not None:
+        typer.echo(load_artifact(name).card)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "task", "input", "size", "licence", "first score"):
+        table.add_column(heading, overflow="fold")
+    for each in zoo_names():
+        artifact = load_artifact(each)
+        manifest = artifact.manifest
+        height, width = manifest.input.size_hw
+        colour = manifest.input.colour if manifest.input.kind == "image" else "landmarks"
+        table.add_row(
+            manifest.name,
+            manifest.task,
+            f"{height}x{width} {colour}",
+            f"{artifact.model_path.stat().st_size / 1e6:.1f} MB",
+            manifest.licence,
+            f"{manifest.scores[0].metric} {manifest.scores[0].value:g}, {manifest.scores[0].data}"
+            if manifest.scores
+            else "",
+        )
+    Console(width=max(Console().width, _WIDTH)).print(table)
+    typer.echo("mien models NAME shows a model's card with all its scores.")
+    typer.echo("mien models compare sets emotion models side by side on a data set.")
+
+
+app.command("compare")(models_compare.compare)

@@ -1,0 +1,1 @@
+"""What answers are worth: predictions, metrics, calibration, comparisons."""

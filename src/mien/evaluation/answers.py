@@ -1,0 +1,240 @@
+"""Answers to a split of a data set, whoever gave them: a network that is asked, or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import wording
+from mien.data.dataset import Dataset
+from mien.errors import DataError
+from mien.evaluation.calibration import fitted_temperature
+from mien.evaluation.metrics import NO_ANSWER, softmax
+from mien.evaluation.predictions import Predictions, in_order_of
+from mien.evaluation.subjects import Subject
+
+_CROP_SHARE = 44 / 48
+"""Part of the side that a crop of the ten keeps."""
+
+OnStep = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answers:
+    """Answers to the samples of `part`, by the labels of its label set.
+
+    Args:
+        part: the samples that can be scored: those whose label the subject can say.
+        left_out: how many samples of the split it cannot say the label of.
+        predicted: (N,) positions of the answers, or NO_ANSWER.
+        probabilities: (N, L) as the subject means them; after the temperature, where there is one.
+        before: (N, L) without the temperature; None where there is none.
+        temperature: that the logits were divided by.
+        temperature_from: where it is from, in words.
+        threshold: confidence under which the subject's answer is uncertain; None when that is not known.
+        views: (N, L) probabilities averaged over several views of each sample, by name.
+        notes: what a reader must know, one sentence each.
+    """
+
+    part: Dataset
+    left_out: int
+    predicted: NDArray[np.int64]
+    probabilities: NDArray[np.float64] | None
+    before: NDArray[np.float64] | None = None
+    temperature: float | None = None
+    temperature_from: str = ""
+    threshold: float | None = None
+    views: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether each answer is right."""
+        return np.asarray(self.predicted == self.part.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Match:
+    """Labels of a subject against those of the data: the samples kept, and the subject's columns for their labels."""
+
+    part: Dataset
+    columns: list[int]
+    left_out: int
+    notes: tuple[str, ...]
+
+
+def answers_of_subject(
+    subject: Subject, dataset: Dataset, split: str, *, ten_crop: bool = False, on_step: OnStep | None = None
+) -> Answers:
+    """Ask a network about every sample of a split.
+
+    The temperature is the model's own, or, for a run, the one with the lowest negative log likelihood on the validation
+    split (Guo et al. 2017); it is never fitted on the test split.
+
+    Args:
+        subject: the network.
+        dataset: of which the split is taken.
+        split: train, validation, test, or all.
+        ten_crop: also average over ten views (four corners and the middle, each also mirrored).
+        on_step: called with the number of views done since the last call.
+
+    Raises:
+        DataError: the split is empty, or fewer than two labels are common to subject and data.
+        ModelError: the samples do not fit the network.
+    """
+    match = _matched(subject.labels, samples_of(dataset, split))
+    part = match.part
+
+    def ask(samples: NDArray[Any]) -> NDArray[np.float64]:
+        return subject.logits(samples, on_step=on_step)[:, match.columns]
+
+    logits = ask(part.samples)
+    temperature, source = _temperature(subject, dataset, split, logits, part)
+    p = softmax(logits / temperature)
+    views, notes = _views(subject, part, ten_crop)
+    averaged = {
+        name: np.mean([p if view is None else softmax(ask(view(part.samples)) / temperature) for view in made], axis=0)
+        for name, made in views.items()
+    }
+    return Answers(
+        part=part,
+        left_out=match.left_out,
+        predicted=p.argmax(axis=1),
+        probabilities=p,
+        before=softmax(logits),
+        temperature=temperature,
+        temperature_from=source,
+        threshold=subject.threshold,
+        views=averaged,
+        notes=match.notes + notes,
+    )
+
+
+def views_to_ask(subject: Subject, part: Dataset, *, ten_crop: bool) -> int:
+    """How many views of each sample `answers_of_subject` asks about."""
+    views, _ = _views(subject, part, ten_crop)
+    return 1 + sum(view is not None for made in views.values() for view in made)
+
+
+def answers_of_predictions(predictions: Predictions, dataset: Dataset, split: str) -> Answers:
+    """Answers from a file.
+
+    Raises:
+        DataError: the split is empty, or fewer than two labels are common to both.
+        InputError: the rows are not those of the split.
+    """
+    whole = samples_of(dataset, split)
+    names = np.array([whole.name(i) for i in range(len(whole))])
+    rows = in_order_of(predictions, names, np.array(whole.label_set.labels)[whole.labels])
+    match = _matched(predictions.labels, whole)
+    rows = rows[np.isin(whole.labels, [whole.label_set.index(label) for label in match.part.label_set.labels])]
+    position = np.full(len(predictions.labels) + 1, NO_ANSWER)  # NO_ANSWER itself is the last entry
+    position[match.columns] = np.arange(len(match.columns))
+    predicted, notes = position[predictions.predicted[rows]], match.notes
+    p = predictions.probabilities
+    if p is not None:
+        p = p[rows][:, match.columns]
+        total = p.sum(axis=1, keepdims=True)
+        p = np.divide(p, total, out=np.full_like(p, 1 / p.shape[1]), where=total > 0)
+        outside = (predicted == NO_ANSWER) & (predictions.predicted[rows] != NO_ANSWER) & (total[:, 0] > 0)
+        predicted = np.where(outside, p.argmax(axis=1), predicted)
+    missing = int((predicted == NO_ANSWER).sum())
+    if missing:
+        notes += (f"{missing} of {wording.count(len(predicted), 'sample')} got no answer, which counts as wrong.",)
+    return Answers(part=match.part, left_out=match.left_out, predicted=predicted, probabilities=p, notes=notes)
+
+
+def samples_of(dataset: Dataset, split: str) -> Dataset:
+    """A split, or all splits together, with a name for every sample; raises DataError when it is empty."""
+    part = dataset if split == "all" else dataset.part(split)
+    if not len(part):
+        raise DataError(f"the data set {part.source or '(unnamed)'} has no samples")
+    if part.names is not None:
+        return part
+    return replace(part, names=np.array([f"{split} {i}" for i in range(1, len(part) + 1)]))
+
+
+def _matched(labels: Sequence[str], part: Dataset) -> _Match:
+    common = [label for label in part.label_set.labels if label in labels]
+    missing = [label for label in part.label_set.labels if label not in labels]
+    extra = [label for label in labels if label not in part.label_set]
+    if len(common) < 2:
+        raise DataError(
+            f"answers are {', '.join(labels)}, labels of {part.source or 'the data set'} are "
+            f"{', '.join(part.label_set.labels)}; at least two must be common"
+        )
+    count, notes = len(part), []
+    if missing:
+        part = part.without(missing)
+        notes.append(
+            f"The subject cannot say {', '.join(missing)}: samples with such labels ({count - len(part)} of {count}) "
+            "are left out of every figure but one, in which they count as wrong."
+        )
+    if extra:
+        notes.append(
+            f"The data has no label {', '.join(extra)}: such answers are passed over and the next best counts."
+        )
+    if not len(part):
+        raise DataError(f"the split has no samples of the labels {', '.join(common)}")
+    return _Match(part, [list(labels).index(label) for label in common], count - len(part), tuple(notes))
+
+
+def _temperature(
+    subject: Subject, dataset: Dataset, split: str, logits: NDArray[np.float64], part: Dataset
+) -> tuple[float, str]:
+    if subject.temperature is not None:
+        own = "the model's own, from its manifest"
+        return subject.temperature, own + (", which export fits on this split" if split == "validation" else "")
+    if split == "validation":
+        return fitted_temperature(logits, part.labels), "fitted on this same split, which flatters the figures after it"
+    if not (dataset.split == "validation").any():
+        return 1.0, "none: there is no validation split to fit it on"
+    match = _matched(subject.labels, dataset.part("validation"))
+    return (
+        fitted_temperature(subject.logits(match.part.samples)[:, match.columns], match.part.labels),
+        f"fitted on the validation split ({wording.count(len(match.part), 'sample')})",
+    )
+
+
+View = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def _views(subject: Subject, part: Dataset, ten_crop: bool) -> tuple[dict[str, list[View | None]], tuple[str, ...]]:
+    """The averages to make: by name the views that each is over, None being the sample as it is."""
+    if subject.spec.kind == "landmarks":
+        return {}, ()
+    mirror_safe = part.label_set.mirror_safe
+    views: dict[str, list[View | None]] = {"flip": [None, _mirrored]} if mirror_safe else {}
+    notes = () if mirror_safe else ("Mirrored views are left out: a mirror changes what these labels mean.",)
+    if ten_crop:
+        crops = list(_corner_crops(part.samples.shape[1:3]))
+        mirrored = [lambda samples, crop=crop: _mirrored(crop(samples)) for crop in crops] if mirror_safe else []
+        views["ten crops" if mirror_safe else "five crops"] = [*crops, *mirrored]
+    return views, notes
+
+
+def _mirrored(samples: NDArray[Any]) -> NDArray[Any]:
+    return samples[:, :, ::-1]
+
+
+def _corner_crops(size_hw: tuple[int, ...]) -> Iterator[View]:
+    """Four corners and the middle (Krizhevsky et al. 2012), each scaled up to the whole again."""
+    whole_height, whole_width = size_hw
+    height, width = round(whole_height * _CROP_SHARE), round(whole_width * _CROP_SHARE)
+    bottom, right = whole_height - height, whole_width - width
+
+    def crop(top: int, left: int) -> View:
+        def cut(samples: NDArray[Any]) -> NDArray[Any]:
+            parts = np.ascontiguousarray(samples[:, top : top + height, left : left + width])
+            whole = whole_width, whole_height
+            return np.stack([cv2.resize(part, whole, interpolation=cv2.INTER_LINEAR) for part in parts])
+
+        return cut
+
+    for top, left in ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)):
+        yield crop(top, left)

@@ -1,0 +1,177 @@
+"""An evaluation: every figure that can be had from answers to a split, with what is needed to judge it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import numpy as np
+
+from mien import __version__
+from mien.data.dataset import Dataset
+from mien.evaluation.answers import Answers
+from mien.evaluation.measures import (
+    Figures,
+    by_group,
+    by_votes,
+    calibration,
+    classification,
+    confused_pairs,
+    ranking,
+    risk_curve,
+    risk_figures,
+    without_copies,
+)
+from mien.evaluation.metrics import answer_matrix, answer_scores, score_intervals, summary_scores, top_2_accuracy
+from mien.evaluation.subjects import About
+from mien.wording import count
+
+FORMAT = 1
+"""Form of metrics.json."""
+
+_VERSIONS = ("numpy", "scikit-learn", "onnxruntime", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """How an evaluation was made.
+
+    Args:
+        split: train, validation, test or all.
+        seed: of the resampling and of the samples shown.
+        command: what the user typed.
+        protocol: `author` or `honest`, for `mien compare`; empty when it is neither.
+        notes: what else a reader must know, one sentence each.
+    """
+
+    split: str
+    seed: int = 0
+    command: str = ""
+    protocol: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation:
+    """Everything a report is made of.
+
+    Args:
+        about: who answered.
+        answers: to which samples, and what.
+        figures: what was measured; plain data.
+        facts: data, protocol, command, versions, machine and time; plain data.
+        notes: what a reader must know, one sentence each.
+        circumstances: how it was made.
+    """
+
+    about: About
+    answers: Answers
+    figures: Figures
+    facts: Figures
+    notes: tuple[str, ...]
+    circumstances: Circumstances = field(default_factory=lambda: Circumstances(split="test"))
+
+    def to_dict(self) -> Figures:
+        """What metrics.json holds."""
+        return {
+            "format": FORMAT,
+            "subject": {name: getattr(self.about, name) for name in ("kind", "name", "sha256", "bytes", "parameters")},
+            **self.facts,
+            "notes": list(self.notes),
+            "figures": self.figures,
+            "run": {"recipe": self.about.recipe, "summary": self.about.summary, "curves": self.about.curves},
+        }
+
+
+def evaluate(about: About, answers: Answers, dataset: Dataset, circumstances: Circumstances) -> Evaluation:
+    """Measure everything that these answers allow.
+
+    Args:
+        about: who answered.
+        answers: to a split of the data set.
+        dataset: the whole of it: copies are looked for in its training split.
+        circumstances: how the answers were got.
+    """
+    part, right, seed = answers.part, answers.right, circumstances.seed
+    labels = part.label_set.labels
+    matrix = answer_matrix(answers.predicted, part.labels, len(labels))
+    intervals = score_intervals(matrix, seed=seed)
+    p = answers.probabilities
+    figures: Figures = {
+        "samples": len(part),
+        **answer_scores(answers.predicted, part.labels),
+        "intervals_95": {name: list(interval) for name, interval in intervals.items()},
+        "most_frequent_label": float(matrix.sum(axis=1).max() / len(part)),
+        "confusion": {"labels": list(labels), "counts": matrix.tolist()},
+        "report": classification(answers),
+        "most_confused": confused_pairs(matrix, labels),
+        "never_predicted": [label for i, label in enumerate(labels) if matrix[:, i].sum() == 0 < matrix[i].sum()],
+        "without_copies": without_copies(answers, dataset, circumstances.split, seed),
+    }
+    if answers.left_out:
+        figures["accuracy_with_left_out"] = float(right.sum() / (len(part) + answers.left_out))
+    if p is not None:
+        figures |= {"top_2_accuracy": top_2_accuracy(p, part.labels)}
+        figures |= {"calibration": calibration(answers, p), "ranking": ranking(p, part.labels, labels)}
+        figures |= {"risk_coverage": risk_figures(risk_curve(answers), answers.threshold)}
+        figures |= {"views": {name: summary_scores(view, part.labels) for name, view in answers.views.items()}}
+    figures |= by_votes(answers, seed) | by_group(answers)
+    return Evaluation(
+        about=about,
+        answers=answers,
+        figures=figures,
+        facts=_facts(answers, dataset, circumstances),
+        notes=(*_notes(about, dataset, circumstances), *answers.notes, *circumstances.notes),
+        circumstances=circumstances,
+    )
+
+
+def _notes(about: About, dataset: Dataset, circumstances: Circumstances) -> list[str]:
+    notes = list(dataset.caveats)
+    split, seen = circumstances.split, about.summary.get("data_sha256")
+    is_other = seen is not None and seen != dataset.fingerprint()
+    if split in ("train", "all") and not is_other:
+        notes.append("Training samples are among those scored: the figures say nothing about new ones.")
+    if about.kind != "run":
+        notes.append("What the subject was trained on is not known here; it may have seen these samples.")
+    elif is_other:
+        notes.append("This is not the data of the run; whether they have samples in common is not known.")
+    elif split == "validation":
+        notes.append("The run was watched on this split, and its checkpoint may have been chosen on it.")
+    if about.kind == "run" and not about.summary:
+        notes.append("The run is not finished: these are the figures of its checkpoint so far.")
+    return notes
+
+
+def _facts(answers: Answers, dataset: Dataset, circumstances: Circumstances) -> Figures:
+    part = answers.part
+    counts = np.bincount(part.labels, minlength=len(part.label_set))
+    return {
+        "data": {
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint(),
+            "split": circumstances.split,
+            "samples": len(part),
+            "left_out": answers.left_out,
+            "counts": {label: int(n) for label, n in zip(part.label_set.labels, counts, strict=True)},
+        },
+        "protocol": circumstances.protocol,
+        "command": circumstances.command,
+        "seed": circumstances.seed,
+        "versions": {"mien": __version__, "python": platform.python_version(), **_versions()},
+        "machine": f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'core')}",
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in _VERSIONS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # an extra that is not installed
+            continue
+    return versions

@@ -1,0 +1,181 @@
+"""The figures of a report, each from answers alone: plain data, ready for JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.dataset import Dataset
+from mien.evaluation.answers import Answers
+from mien.evaluation.metrics import (
+    NO_ANSWER,
+    RiskCoverage,
+    accuracy_interval,
+    answer_scores,
+    brier_score,
+    expected_calibration_error,
+    negative_log_likelihood,
+    risk_coverage,
+)
+from mien.extras import needs
+
+Figures = dict[str, Any]
+
+_WANTED_ACCURACY = 0.9
+_FEWEST_CONFUSED = 3
+_MOST_PAIRS = 10
+_MOST_GROUPS = 40
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in words, e.g. "68.1 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def classification(answers: Answers) -> Figures:
+    """Precision, recall, F1 and support by label, and their macro and weighted means, by scikit-learn."""
+    with needs("data"):
+        from sklearn.metrics import classification_report
+    names = answers.part.label_set.labels
+    report: Figures = classification_report(
+        answers.part.labels,
+        answers.predicted,
+        labels=range(len(names)),
+        target_names=names,
+        output_dict=True,
+        zero_division=0,
+    )
+    return {name: row for name, row in report.items() if isinstance(row, dict) and name != "micro avg"}
+
+
+def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> list[Figures]:
+    """The ten commonest errors by pair, the largest share of its true label first; at least three cases each."""
+    supports = matrix.sum(axis=1)
+    pairs = [
+        {"true": true, "predicted": predicted, "count": int(matrix[i, j]), "share": float(matrix[i, j] / supports[i])}
+        for i, true in enumerate(labels)
+        for j, predicted in enumerate(labels)
+        if i != j and matrix[i, j] >= _FEWEST_CONFUSED
+    ]
+    return sorted(pairs, key=lambda pair: -float(str(pair["share"])))[:_MOST_PAIRS]
+
+
+def without_copies(answers: Answers, dataset: Dataset, split: str, seed: int) -> Figures:
+    """Scores without samples that equal a training sample or an earlier one of the split, every pixel alike."""
+    part = answers.part
+    keys = _keys(part.samples)
+    train = set() if split in ("train", "all") else set(_keys(dataset.samples[dataset.split == "train"]))
+    seen: set[bytes] = set()
+    known, repeated = np.zeros(len(part), bool), np.zeros(len(part), bool)
+    for i, key in enumerate(keys):
+        known[i], repeated[i] = key in train, key in seen
+        seen.add(key)
+    fresh = ~(known | repeated)
+    counts = {"equal_to_training": int(known.sum()), "repeated": int((repeated & ~known).sum())}
+    if not fresh.any():
+        return {"samples": 0, **counts}
+    return {
+        "samples": int(fresh.sum()),
+        **counts,
+        **answer_scores(answers.predicted[fresh], part.labels[fresh]),
+        "accuracy_95": list(accuracy_interval(answers.right[fresh], seed=seed)),
+    }
+
+
+def risk_curve(answers: Answers) -> RiskCoverage:
+    """Accuracy of the most confident answers against their share; a sample without an answer has no confidence."""
+    if answers.probabilities is None:
+        raise ValueError("answers without probabilities have no confidence")
+    confidence = np.where(answers.predicted == NO_ANSWER, 0.0, answers.probabilities.max(axis=1))
+    return risk_coverage(confidence, answers.right)
+
+
+def calibration(answers: Answers, p: NDArray[np.float64]) -> Figures:
+    """ECE, Brier score and NLL, before and after the temperature where there is one.
+
+    Args:
+        answers: with or without a temperature.
+        p: their probabilities.
+    """
+    labels = answers.part.labels
+
+    def scores(q: NDArray[np.float64]) -> Figures:
+        return {
+            "ece": expected_calibration_error(q, labels),
+            "brier": brier_score(q, labels),
+            "nll": negative_log_likelihood(q, labels),
+        }
+
+    after = scores(p)
+    if answers.before is None:
+        return {"as_given": after}
+    return {
+        "temperature": answers.temperature,
+        "temperature_from": answers.temperature_from,
+        "before": scores(answers.before),
+        "after": after,
+    }
+
+
+def ranking(p: NDArray[np.float64], labels: NDArray[np.int64], names: tuple[str, ...]) -> Figures:
+    """Area under the ROC curve and average precision of each label against the rest; labels without samples absent."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    present = [i for i in range(len(names)) if 0 < (labels == i).sum() < len(labels)]
+    auc = {names[i]: float(roc_auc_score(labels == i, p[:, i])) for i in present}
+    precision = {names[i]: float(average_precision_score(labels == i, p[:, i])) for i in present}
+    means = {"macro": float(np.mean(list(auc.values())))}, {"macro": float(np.mean(list(precision.values())))}
+    return {"roc_auc": auc | means[0], "average_precision": precision | means[1]} if present else {}
+
+
+def risk_figures(curve: RiskCoverage, threshold: float | None) -> Figures:
+    figures: Figures = {
+        "area": curve.area,
+        f"coverage_at_accuracy_{_WANTED_ACCURACY:g}": curve.coverage_at(_WANTED_ACCURACY),
+    }
+    if threshold is not None:
+        coverage, accuracy = curve.at(threshold)
+        figures |= {"threshold": threshold, "coverage": coverage, "accuracy": accuracy}
+    return figures
+
+
+def by_votes(answers: Answers, seed: int) -> Figures:
+    """Scores against the label most raters chose, where there are votes."""
+    votes = answers.part.votes
+    if votes is None or not votes.any():
+        return {}
+    voted = votes.sum(axis=1) > 0
+    plurality = votes[voted].argmax(axis=1)
+    right = answers.predicted[voted] == plurality
+    return {
+        "ferplus": {
+            "samples": int(voted.sum()),
+            **answer_scores(answers.predicted[voted], plurality),
+            "accuracy_95": list(accuracy_interval(right, seed=seed)),
+            "labels_agree_with_votes": float((answers.part.labels[voted] == plurality).mean()),
+        }
+    }
+
+
+def by_group(answers: Answers) -> Figures:
+    """Accuracy by whom or what the samples belong to, for up to forty groups."""
+    groups = answers.part.groups
+    names = np.unique(groups)
+    if not 2 <= len(names) <= _MOST_GROUPS:
+        return {}
+    return {
+        "groups": {
+            str(name) or "(no group)": {
+                "samples": int((groups == name).sum()),
+                "accuracy": float(answers.right[groups == name].mean()),
+            }
+            for name in names
+        }
+    }
+
+
+def _keys(samples: NDArray[Any]) -> list[bytes]:
+    return [hashlib.sha1(np.ascontiguousarray(sample).tobytes()).digest() for sample in samples]  # noqa: S324

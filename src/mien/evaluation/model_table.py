@@ -1,0 +1,200 @@
+"""Models side by side on one split of one data set: a row each, ours and those of others."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.dataset import Dataset
+from mien.errors import DataError
+from mien.evaluation.answers import Answers
+from mien.evaluation.measures import percent
+from mien.evaluation.metrics import (
+    answer_matrix,
+    answer_scores,
+    expected_calibration_error,
+    score_intervals,
+)
+from mien.wording import markdown_table
+
+UNKNOWN = "-"
+HEADER = (
+    "model",
+    "accuracy",
+    "95 % interval",
+    "macro F1",
+    "ECE",
+    "parameters",
+    "size",
+    "ms a face",
+    "32 at once",
+    "licence",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What is known of a model besides its answers; empty or None where nothing is.
+
+    Args:
+        name: how the table calls it.
+        kind: model, run or predictions.
+        licence: of the weights.
+        parameters: of the network.
+        bytes: of its file.
+        ms_1: median milliseconds a face, one at a time, on one thread.
+        ms_32: the same, 32 at a time.
+        notes: what a reader must know, one sentence each.
+    """
+
+    name: str
+    kind: str
+    licence: str = ""
+    parameters: int | None = None
+    bytes: int | None = None
+    ms_1: float | None = None
+    ms_32: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRow:
+    """A model with its figures on the split.
+
+    Args:
+        facts: what is known of it.
+        samples: that could be scored: those whose label it can say.
+        left_out: the rest.
+        accuracy, macro_f1: shares from 0 to 1.
+        accuracy_95: bootstrap interval of the accuracy.
+        ece: expected calibration error in 15 bins; None where only labels were given.
+    """
+
+    facts: ModelFacts
+    samples: int
+    left_out: int
+    accuracy: float
+    accuracy_95: tuple[float, float]
+    macro_f1: float
+    ece: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        figures = asdict(self)
+        facts = figures.pop("facts")
+        return {**facts, **figures, "accuracy_95": list(self.accuracy_95), "notes": list(self.facts.notes)}
+
+
+def model_row(facts: ModelFacts, answers: Answers, *, seed: int = 0) -> ModelRow:
+    """Score answers.
+
+    Args:
+        facts: of whoever gave them.
+        answers: to the split.
+        seed: of the resampling.
+    """
+    labels, p = answers.part.labels, answers.probabilities
+    scores = answer_scores(answers.predicted, labels)
+    matrix = answer_matrix(answers.predicted, labels, len(answers.part.label_set))
+    return ModelRow(
+        facts=replace(facts, notes=(*facts.notes, *answers.notes, *_calibration_note(answers))),
+        samples=len(labels),
+        left_out=answers.left_out,
+        accuracy=scores["accuracy"],
+        accuracy_95=score_intervals(matrix, seed=seed)["accuracy"],
+        macro_f1=scores["macro_f1"],
+        ece=None if p is None else expected_calibration_error(p, labels),
+    )
+
+
+def by_plurality(answers: Answers) -> Answers:
+    """The same answers against the label most FER+ raters chose, for the samples that have votes.
+
+    Raises:
+        DataError: the data has no votes.
+    """
+    votes = votes_of(answers.part)
+    voted = votes.sum(axis=1) > 0
+    part = answers.part.where(voted)
+    p = answers.probabilities
+    return replace(
+        answers,
+        part=replace(part, labels=votes[voted].argmax(axis=1)),
+        predicted=answers.predicted[voted],
+        probabilities=None if p is None else p[voted],
+        before=None if answers.before is None else answers.before[voted],
+        views={name: view[voted] for name, view in answers.views.items()},
+    )
+
+
+def votes_of(dataset: Dataset) -> NDArray[np.float32]:
+    """(N, L) shares of the raters' votes; raises DataError when the data has none."""
+    if dataset.votes is None or not dataset.votes.any():
+        raise DataError(
+            "The data has no votes of FER+ to take as labels; give --votes fer2013new.csv with FER2013's CSV, or a "
+            "file packed with them"
+        )
+    return dataset.votes
+
+
+def ranked(rows: Sequence[ModelRow]) -> list[ModelRow]:
+    """The most accurate first."""
+    return sorted(rows, key=lambda row: -row.accuracy)
+
+
+def table_rows(rows: Sequence[ModelRow]) -> list[tuple[str, ...]]:
+    """Cells under HEADER."""
+    return [
+        (
+            row.facts.name,
+            percent(row.accuracy, 2),
+            f"{100 * row.accuracy_95[0]:.1f} to {100 * row.accuracy_95[1]:.1f}",
+            f"{row.macro_f1:.3f}",
+            UNKNOWN if row.ece is None else f"{row.ece:.3f}",
+            UNKNOWN if row.facts.parameters is None else f"{row.facts.parameters:,}",
+            _size(row.facts.bytes),
+            _time(row.facts.ms_1),
+            _time(row.facts.ms_32),
+            row.facts.licence or UNKNOWN,
+        )
+        for row in rows
+    ]
+
+
+def markdown_text(rows: Sequence[ModelRow]) -> str:
+    """The table in Markdown."""
+    return markdown_table(HEADER, table_rows(rows))
+
+
+def csv_text(rows: Sequence[ModelRow]) -> str:
+    """One line a model with every figure as it is; notes are left to the JSON."""
+    entries = [row.to_dict() for row in rows]
+    for entry in entries:
+        entry["accuracy_low_95"], entry["accuracy_high_95"] = entry.pop("accuracy_95")
+        del entry["notes"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(entries[0]) if entries else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(entries)
+    return text.getvalue()
+
+
+def _calibration_note(answers: Answers) -> tuple[str, ...]:
+    fitted_here = "on this same split" in answers.temperature_from or "on this split" in answers.temperature_from
+    return (f"The temperature before its ECE is {answers.temperature_from}.",) if fitted_here else ()
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return UNKNOWN
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def _time(ms: float | None) -> str:
+    return UNKNOWN if ms is None else f"{ms:.2f}"

@@ -1,0 +1,244 @@
+"""What can be evaluated: a run's network, or a model folder; both take prepared samples and give logits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import InputError, ModelError, UnknownName
+from mien.extras import needs
+from mien.models.artifact import MANIFEST_FILE, load_artifact, zoo_names
+from mien.models.session import Session
+from mien.pixels.preprocess import InputSpec, fit_crop, to_batch
+from mien.recipes.recipe import RECIPE_FILE
+from mien.resource import Resource
+
+Kind = Literal["run", "model", "predictions"]
+Curves = list[dict[str, float]]
+
+_CURVES_FILE = "curves/metrics.csv"
+_BATCH = 256
+_QUANTISING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the reader of a report must know about who answered.
+
+    Args:
+        kind: a run of `mien train`, a model folder, or answers made elsewhere.
+        name: of the recipe, the model or the file.
+        sha256: of the checkpoint, the weights or the file.
+        bytes: its size.
+        parameters: of the network; None when that is not known.
+        recipe: of a run, as it saved it.
+        summary: of a finished run, as it saved it; empty otherwise.
+        curves: of a run, one entry an epoch.
+    """
+
+    kind: Kind
+    name: str
+    sha256: str
+    bytes: int
+    parameters: int | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    curves: Curves = field(default_factory=list)
+
+
+class Subject(Resource):
+    """A network that can be asked.
+
+    Args:
+        about: what it is.
+        labels: names of its outputs, in their order.
+        spec: how samples are prepared.
+        threshold: confidence under which its answer is uncertain.
+        temperature: that its maker fitted; None leaves that to whoever asks.
+        forward: logits (N, L) for a prepared batch (N, ...) float32.
+        close: frees the network.
+    """
+
+    def __init__(
+        self,
+        about: About,
+        *,
+        labels: tuple[str, ...],
+        spec: InputSpec,
+        threshold: float,
+        temperature: float | None,
+        forward: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.about, self.labels, self.spec = about, labels, spec
+        self.threshold, self.temperature = threshold, temperature
+        self._forward, self._close = forward, close
+
+    def logits(self, samples: NDArray[Any], *, on_step: Callable[[int], None] | None = None) -> NDArray[np.float64]:
+        """(N, L) logits, a part at a time.
+
+        Args:
+            samples: (N, H, W[, 3]) uint8 images of any size, grey or RGB; or (N, 21, 3) float32 landmarks.
+            on_step: called with the number of samples done since the last call.
+
+        Raises:
+            ModelError: the samples have another form, or the network gives numbers that are not finite.
+        """
+        parts = []
+        for start in range(0, len(samples), _BATCH):
+            part = samples[start : start + _BATCH]
+            try:
+                batch = prepared(part, self.spec)
+            except ValueError as exc:
+                raise ModelError(f"{self.about.name} cannot take these samples: {exc}") from exc
+            logits = np.asarray(self._forward(batch), np.float64)
+            if logits.shape != (len(part), len(self.labels)) or not np.isfinite(logits).all():
+                raise ModelError(
+                    f"{self.about.name} gave {logits.shape} instead of {(len(part), len(self.labels))} finite logits"
+                )
+            parts.append(logits)
+            if on_step is not None:
+                on_step(len(part))
+        return np.concatenate(parts)
+
+    def close(self) -> None:
+        """Free the network."""
+        self._close()
+
+
+def kind_of(name_or_path: str) -> Kind:
+    """Whether this is a run folder, a model (folder or name) or a CSV; raises UnknownName or InputError if none."""
+    path = Path(name_or_path)
+    if name_or_path in zoo_names() or (path / MANIFEST_FILE).is_file():
+        return "model"
+    if (path / RECIPE_FILE).is_file():
+        return "run"
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return "predictions"
+    if path.exists() or len(path.parts) > 1 or path.suffix:
+        raise InputError(
+            f"{path} is neither a run folder of `mien train` ({RECIPE_FILE}), nor a model folder ({MANIFEST_FILE}), "
+            "nor a CSV of predictions"
+        )
+    raise UnknownName("run folder, CSV or model", name_or_path, zoo_names())
+
+
+def open_model(folder_or_name: str) -> Subject:
+    """A model folder or a model of the package; raises as `load_artifact`, and ModelError when it is no classifier."""
+    artifact = load_artifact(folder_or_name)
+    manifest = artifact.manifest
+    if manifest.label_set is None:
+        raise ModelError(f"The model {manifest.name} is made for {manifest.task}: it names no expression or gesture")
+    session = Session(artifact)
+    about = About(
+        kind="model",
+        name=manifest.name,
+        sha256=manifest.sha256,
+        bytes=artifact.model_path.stat().st_size,
+        parameters=onnx_parameters(artifact.model_path.read_bytes()),
+    )
+    return Subject(
+        about,
+        labels=manifest.label_set.labels,
+        spec=manifest.input,
+        threshold=manifest.threshold,
+        temperature=manifest.temperature,
+        forward=lambda batch: session.run(batch)[0],
+        close=session.close,
+    )
+
+
+def about_file(path: Path) -> About:
+    """A CSV of predictions."""
+    return About(kind="predictions", name=path.name, sha256=file_sha256(path), bytes=path.stat().st_size)
+
+
+def read_curves(run: Path) -> Curves:
+    """What a run logged, one entry an epoch: `epoch` from 1, and the figures that were logged, as they were called.
+
+    Returns:
+        An empty list when nothing was logged yet.
+
+    Raises:
+        InputError: the log is damaged.
+    """
+    path = run / _CURVES_FILE
+    if not path.is_file():
+        return []
+    with needs("data"):
+        import pandas as pd
+    try:
+        # Lightning writes a row for training and one for validation: the last figure of each kind counts.
+        epochs = pd.read_csv(path).groupby("epoch").last()
+    except (ValueError, KeyError, pd.errors.ParserError) as exc:
+        raise InputError(f"{path} is damaged: {exc}; train again into another folder") from exc
+    figures = epochs.drop(columns="step", errors="ignore").select_dtypes("number")
+    return [
+        {"epoch": int(str(epoch)) + 1, **{str(name): float(v) for name, v in row.items() if np.isfinite(v)}}
+        for epoch, row in figures.iterrows()
+    ]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a file; empty when there is none, InputError when it is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as exc:
+        raise InputError(f"{path} is damaged: {exc}; make it again") from exc
+    if not isinstance(data, dict):
+        raise InputError(f"{path} holds no object but {type(data).__name__}; make it again")
+    return data
+
+
+def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
+    """Samples of a data set as a network takes them, brought to its size and colour as at run time.
+
+    Raises:
+        ValueError: landmarks for a network that takes images, or the reverse, or another form of them.
+    """
+    if spec.kind == "landmarks":
+        if samples.shape[1:] != spec.size_hw:
+            raise ValueError(f"landmarks are {spec.size_hw}, got samples of {samples.shape[1:]}")
+        return samples.astype(np.float32)
+    if samples.dtype != np.uint8:
+        raise ValueError(f"images are uint8, got samples of {samples.dtype}")
+    if spec.colour == "rgb" and samples.ndim == 3:
+        samples = np.repeat(samples[..., None], 3, axis=3)
+    if samples.shape[1:3] != spec.size_hw or samples.ndim != (3 if spec.colour == "grey" else 4):
+        form = replace(spec, colour="rgb", mean=(0.0,), std=(1.0,)) if samples.ndim == 3 else spec  # grey already
+        samples = np.stack([fit_crop(sample, form) for sample in samples])
+    return to_batch(samples, spec)
+
+
+def onnx_parameters(model_bytes: bytes) -> int | None:
+    """Number of the weights of an ONNX model, whatever their precision, without what quantising adds.
+
+    Batch norms that the export folded into other layers count once. None when onnx, which comes with mien[train], is
+    not installed.
+    """
+    try:
+        import onnx
+    except ImportError:  # the figure is for readers only
+        return None
+    graph = onnx.load_from_string(model_bytes).graph
+    # Scales and zero points stand behind the first input; shapes and axes are whole numbers of 64 bits.
+    added = {name for node in graph.node if node.op_type in _QUANTISING for name in node.input[1:]}
+    weights = [w for w in graph.initializer if w.name not in added and w.data_type != onnx.TensorProto.INT64]
+    return sum(int(np.prod(w.dims)) for w in weights)
+
+
+def file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

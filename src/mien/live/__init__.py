@@ -1,0 +1,7 @@
+"""A live run: a source looked at, smoothed, shown, answered and recorded."""
+
+from __future__ import annotations
+
+from mien.live.session import LiveSession
+
+__all__ = ["LiveSession"]

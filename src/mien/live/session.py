@@ -1,0 +1,357 @@
+"""A live session: a source is looked at, smoothed, shown, answered and recorded until it ends or somebody quits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mien.errors import OutputError, UnreadableMedia
+from mien.live.runner import Moment, Runner
+from mien.outputs.draw import draw_scene
+from mien.outputs.recording import RATE_FPS, Recording
+from mien.pipeline import TASKS, Analyzer, Task
+from mien.resource import Resource
+from mien.scene import Event, Frame, Scene, Seen
+from mien.sources import Source
+from mien.stages.one_euro import Steadier
+from mien.stages.smooth import Smoother, SmoothSettings
+from mien.voice.responder import Responder
+from mien.voice.responses import Sentence
+from mien.voice.voice import Voice
+from mien.window.status import NO_FACE, NOTICE, Command, Status
+
+POLL_S = 1 / 60
+"""How often a window is drawn and its keys are read while no frame comes."""
+
+_CAPTION_S = 6.0
+_CAPTION_GAP_S = 0.5
+"""A caption goes when nobody has shown its label for so long; a face that is lost for a frame or two keeps it."""
+_MESSAGE_S = 6.0
+_RATE_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class SceneOutput(Protocol):
+    """Takes every scene, e.g. a writer of records."""
+
+    def write(self, scene: Scene) -> None: ...
+
+
+class Display(Protocol):
+    """Shows scenes and tells what the user wants, e.g. `mien.window.window.Window`."""
+
+    def show(self, scene: Scene | None, status: Status) -> Sequence[Command]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Where a session's findings go; all of it may be empty.
+
+    Args:
+        scenes: take every scene.
+        events: are called with every event.
+        sentences: are called with every sentence that is said.
+        display: shows the scenes.
+        voice: says the sentences.
+        responder: chooses the sentences; without it nothing is said.
+        recording: of the annotated picture, from the start.
+    """
+
+    scenes: tuple[SceneOutput, ...] = ()
+    events: tuple[Callable[[Event], object], ...] = ()
+    sentences: tuple[Callable[[Sentence], object], ...] = ()
+    display: Display | None = None
+    voice: Voice | None = None
+    responder: Responder | None = None
+    recording: Recording | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a session went.
+
+    Args:
+        frames: looked at.
+        dropped: passed over, of a live source.
+        seconds: it took.
+        delay_ms: from capture to output, of up to the last 100,000 frames.
+        first_s: from the start to the first frame given out; None when there was none.
+    """
+
+    frames: int
+    dropped: int
+    seconds: float
+    delay_ms: tuple[float, ...]
+    first_s: float | None
+
+
+class LiveSession(Resource):
+    """Runs until the source ends, the display says quit, or `seconds` are over.
+
+    Args:
+        source: closed with the session.
+        analyzer: looks at the frames; not closed.
+        outputs: where everything goes; not closed, but a recording that was begun by a key is.
+        smoother: makes labels calm and events of them; a default one when missing.
+        snapshots: folder for pictures and videos taken by a key.
+        record_fps: frames per second of videos taken by a key.
+        notice: what the display says is done with the picture.
+        no_face: what it says when there is no face.
+        seconds: how long to run at most.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        analyzer: Analyzer,
+        outputs: Outputs,
+        *,
+        smoother: Smoother | None = None,
+        snapshots: Path | None = None,
+        record_fps: float = RATE_FPS,
+        notice: str = NOTICE,
+        no_face: str = NO_FACE,
+        seconds: float | None = None,
+    ) -> None:
+        self.outputs = outputs
+        self._analyzer = analyzer
+        self._smoother = smoother or Smoother(_settings(analyzer))
+        self._snapshots = snapshots or Path()
+        self._record_fps = record_fps
+        self._notice, self._no_face = notice, no_face
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._recording = outputs.recording
+        self._own_recording: Recording | None = None
+        self._recordings = [] if outputs.recording is None else [outputs.recording]
+        self._source_name: str | None = None
+        self._steadier = Steadier()
+        self._scene: Scene | None = None
+        self._answer: Sentence | None = None  # what the caption says
+        self._caption_s = self._label_s = 0.0
+        self._told_troubles: set[str] = set()
+        self._message, self._message_s = "", 0.0
+        self._quit = False
+        self._frames = self._dropped = 0
+        self._is_live, self._last_frame = source.is_live, -1
+        self._arrivals: deque[float] = deque(maxlen=600)
+        self._delays: deque[float] = deque(maxlen=100_000)
+        self._stage_ms: Mapping[str, float] = {}
+        self._first_s: float | None = None
+        self._started = time.monotonic()
+        analyzer.restart()
+        self._runner = Runner(source, self._look)
+
+    @property
+    def recording_failed(self) -> bool:
+        """Whether a recording ended early because it could not be written; the log says why."""
+        return any(recording.problem for recording in self._recordings)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to know about the recordings, a sentence for each that there is something to know of."""
+        return tuple(f"{one.path}: {one.advice}" for one in self._recordings if one.advice)
+
+    def run(self) -> Ended:
+        """Everything until the end; raises what a stage or an output raised, after closing them in order."""
+        with self:
+            try:
+                self._watch()
+            except (KeyboardInterrupt, UnreadableMedia):  # what was seen until then has its ends all the same
+                self._finish()
+                raise
+            self._finish()
+        return Ended(
+            frames=self._frames,
+            dropped=self._dropped,
+            seconds=time.monotonic() - self._started,
+            delay_ms=tuple(self._delays),
+            first_s=self._first_s,
+        )
+
+    def _watch(self) -> None:
+        """Until the end; what comes when the time is over, or was looked at too late, is given to nobody."""
+        poll_s = 0.5 if self.outputs.display is None else POLL_S
+        while not self._over():
+            left_s = poll_s if self._until is None else min(poll_s, self._until - time.monotonic())
+            try:
+                moment = self._runner.next(max(left_s, 0.0))
+            except StopIteration:
+                break
+            if moment is not None and not self._over():
+                self._take(moment)
+            self._show()
+
+    def _finish(self) -> None:
+        self._runner.close()
+        for event in self._smoother.finish():
+            self._tell(event)
+
+    def close(self) -> None:
+        """End the threads, the source and a recording begun by a key."""
+        self._runner.close()
+        if self._own_recording is not None:
+            self._own_recording.close()
+
+    def _look(self, frame: Frame) -> Scene:
+        """On the analysis thread. In a folder each file is looked at for itself: its faces are not those before."""
+        if frame.source != self._source_name:
+            if self._source_name is not None:
+                self._analyzer.restart()
+            self._source_name = frame.source
+        return self._analyzer.step(frame)
+
+    def _over(self) -> bool:
+        return self._quit or (self._until is not None and time.monotonic() >= self._until)
+
+    def _take(self, moment: Moment) -> None:
+        # Smoothed here and not on the analysis thread, so that a frame that nobody was given has changed nothing.
+        ended: tuple[Event, ...] = ()
+        if self._scene is None or self._scene.source != moment.scene.source:
+            self._steadier = Steadier()
+            ended = self._smoother.finish()
+        scene, changes = self._smoother.update(moment.scene)
+        events = (*ended, *changes)
+        # Trembling boxes are steadied for the eye; what is recorded as data stays as it was found.
+        self._scene = self._steadier.update(scene)
+        for output in self.outputs.scenes:
+            output.write(scene)
+        if self._recording is not None:
+            self._recording.write(self._scene)
+        for event in events:
+            self._tell(event)
+        self._respond(scene, events)
+        self._check_caption(scene)
+        now = self._runner.clock()
+        self._frames += 1
+        # By the numbers of the frames: a live source passes frames over before the runner does.
+        if self._is_live:
+            self._dropped += max(0, scene.frame - self._last_frame - 1)
+            self._last_frame = scene.frame
+        self._arrivals.append(now)
+        self._delays.append(1000 * (now - moment.captured_s))
+        self._stage_ms = moment.stage_ms
+        if self._first_s is None:
+            self._first_s = time.monotonic() - self._started
+
+    def _tell(self, event: Event) -> None:
+        for output in self.outputs.events:
+            output(event)
+
+    def _respond(self, scene: Scene, events: Sequence[Event]) -> None:
+        if self.outputs.responder is None:
+            return
+        sentence = self.outputs.responder.offer(events, scene)
+        if sentence is None:
+            return
+        self._answer, self._caption_s, self._label_s = sentence, time.monotonic(), scene.time_s
+        if self.outputs.voice is not None:
+            self.outputs.voice.say(sentence)
+        for output in self.outputs.sentences:
+            output(sentence)
+
+    def _check_caption(self, scene: Scene) -> None:
+        """A caption goes with its label: under another face, or none, it would be wrong."""
+        answer = self._answer
+        if answer is None:
+            return
+        seen: Sequence[Seen] = scene.faces if answer.task == "emotion" else scene.hands
+        if any(one.label == answer.label and not one.uncertain for one in seen):
+            self._label_s = scene.time_s
+        elif not 0 <= scene.time_s - self._label_s < _CAPTION_GAP_S:
+            self._answer = None
+
+    def _show(self) -> None:
+        if self.outputs.display is None:
+            return
+        for command in self.outputs.display.show(self._scene, self._status()):
+            self._obey(command)
+
+    def _status(self) -> Status:
+        now = self._runner.clock()
+        recent = [at for at in self._arrivals if now - at <= _RATE_S]
+        rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
+        voice, recording = self.outputs.voice, self._recording
+        for trouble in filter(None, (voice.status if voice else "", recording.problem if recording else "")):
+            if trouble not in self._told_troubles:
+                self._told_troubles.add(trouble)
+                self._say(trouble)
+        told = self._message if time.monotonic() - self._message_s < _MESSAGE_S else ""
+        captioned = self._answer is not None and time.monotonic() - self._caption_s < _CAPTION_S
+        return Status(
+            fps=rate,
+            latency_ms=self._delays[-1] if self._delays else 0.0,
+            stage_ms=self._stage_ms,
+            caption=self._answer.text if self._answer is not None and captioned else "",
+            muted=voice is None or voice.muted,
+            paused=self._runner.paused,
+            recording=recording is not None and recording.running,
+            tasks=self._analyzer.tasks,
+            # A source's trouble is a state, and is shown as long as it lasts; the rest is news.
+            message=self._runner.source.status or told,
+            recording_to=recording.path.name if recording is not None and recording.running else "",
+            notice=self._notice,
+            no_face=self._no_face,
+        )
+
+    def _obey(self, command: Command) -> None:
+        if command is Command.QUIT:
+            self._quit = True
+        elif command is Command.MUTE and self.outputs.voice is not None:
+            self.outputs.voice.muted = not self.outputs.voice.muted
+        elif command is Command.PAUSE:
+            self._runner.paused = not self._runner.paused
+        elif command is Command.SNAPSHOT:
+            self._snapshot()
+        elif command is Command.RECORD:
+            self._switch_recording()
+        else:
+            tasks: dict[Command, tuple[Task, ...]] = {
+                Command.EMOTIONS: ("emotion",),
+                Command.GESTURES: ("gesture",),
+                Command.BOTH: TASKS,
+            }
+            self._analyzer.tasks = tasks.get(command, self._analyzer.tasks)
+
+    def _snapshot(self) -> None:
+        if self._scene is None:
+            return
+        path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.png")
+        try:
+            draw_scene(self._scene).save(path)
+        except OutputError as error:
+            self._say(str(error))
+            _log.warning("%s", error)
+        else:
+            self._say(f"Saved {path}")
+
+    def _say(self, message: str) -> None:
+        self._message, self._message_s = message, time.monotonic()
+
+    def _switch_recording(self) -> None:
+        if self._recording is not None and self._recording.running:
+            self._recording.close()
+            saved = f"Saved {self._recording.path}. {self._recording.advice}"
+            self._say(self._recording.problem or saved.rstrip(". "))
+            self._recording = None
+            return
+        path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
+        self._recording = self._own_recording = Recording(path, fps=self._record_fps)
+        self._recordings.append(self._recording)
+
+
+def _settings(analyzer: Analyzer) -> SmoothSettings:
+    """What counts as uncertain is shown as such, also of a task that is switched on later."""
+    thresholds: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
+    return SmoothSettings(**thresholds)
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or with a number behind when there is such a file already."""
+    names = (path if i == 1 else path.with_stem(f"{path.stem}-{i}") for i in range(1, 1000))
+    return next((name for name in names if not name.exists()), path)

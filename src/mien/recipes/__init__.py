@@ -1,0 +1,1 @@
+"""Training recipes: TOML files and what they may say."""

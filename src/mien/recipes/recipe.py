@@ -1,0 +1,334 @@
+"""Recipes: a training run as data. A TOML file states what differs from the defaults below, and why."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import os
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mien.errors import RecipeError, UnknownName
+from mien.labels import label_set
+from mien.models.manifest import Manifest
+from mien.pixels.preprocess import InputSpec
+from mien.recipes.tables import (
+    AugmentRecipe,
+    DataRecipe,
+    ExportRecipe,
+    FitRecipe,
+    InputRecipe,
+    LossRecipe,
+    NetworkRecipe,
+    ReferenceRecipe,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+RECIPE_FILE, SUMMARY_FILE = "recipe.json", "summary.json"
+"""What a run folder keeps: the recipe it was started with, and what came of it."""
+
+_LIMITS = {
+    "data.limit": (0, math.inf),
+    "data.copies": (0, 100),
+    "data.composed": (0, 10),
+    "data.share": (1e-6, 1),
+    "data.side": (0, math.inf),
+    "network.blocks": (1, 100),
+    "network.dropout": (0, 0.99),
+    "network.unfreeze": (0, math.inf),
+    "network.enlarge": (1, 8),
+    "augment.rotation": (0, 180),
+    "augment.shear": (0, 89),
+    "augment.zoom": (0, 0.99),
+    "augment.shift": (0, 1),
+    "augment.contrast": (0, 1),
+    "augment.brightness": (0, 1),
+    "augment.erasing": (0, 1),
+    "augment.camera": (0, 1),
+    "augment.tilt": (0, 180),
+    "augment.noise": (0, math.inf),
+    "augment.mixup": (0, math.inf),
+    "loss.label_smoothing": (0, 0.99),
+    "loss.votes_weight": (0, math.inf),
+    "loss.balance": (0, math.inf),
+    "loss.l2": (0, math.inf),
+    "loss.teacher_weight": (0, 1),
+    "fit.epochs": (1, math.inf),
+    "fit.batch": (2, math.inf),
+    "fit.rate": (1e-9, math.inf),
+    "fit.momentum": (0, 0.9999),
+    "fit.weight_decay": (0, math.inf),
+    "fit.warm_up": (0, 1),
+    "fit.plateau_factor": (0.001, 0.999),
+    "fit.plateau_patience": (0, math.inf),
+    "fit.least_rate": (0, math.inf),
+    "fit.stop_patience": (0, math.inf),
+    "fit.ema": (0, 0.99999),
+    "reference.author_score": (0, 1),
+    "export.version": (1, math.inf),
+    "export.threshold": (0, 1),
+    "export.precision": (0, 0.999),
+    "export.certainty": (0.5, 0.9999),
+    "export.temperature": (0, math.inf),
+}
+"""Lowest and highest meaningful value of the settings that are one number."""
+
+_NOT_INHERITED = ("name", "source", "reference")
+"""What a recipe says of itself alone, whatever it extends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole training run."""
+
+    name: str
+    task: Literal["emotion", "gesture"]
+    label_set: str
+    source: str = ""
+    input: InputRecipe = field(default_factory=InputRecipe)
+    data: DataRecipe = field(default_factory=DataRecipe)
+    network: NetworkRecipe = field(default_factory=NetworkRecipe)
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+    fit: FitRecipe = field(default_factory=FitRecipe)
+    export: ExportRecipe = field(default_factory=ExportRecipe)
+    reference: ReferenceRecipe = field(default_factory=ReferenceRecipe)
+
+    def __post_init__(self) -> None:
+        label_set(self.label_set)
+        try:
+            self._check()
+            self.manifest()  # what the export needs is wrong before hours of training, not after them
+        except (TypeError, ValueError) as exc:
+            raise RecipeError(f"recipe {self.name}: {exc}") from exc
+
+    def input_spec(self) -> InputSpec:
+        """The run-time preprocessing that this recipe trains for."""
+        if self.data.kind == "hands":
+            return InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey")
+        if len(self.input.size_hw) != 2:
+            raise ValueError(f"input.size_hw is a height and a width, got {self.input.size_hw}")
+        height, width = self.input.size_hw
+        return InputSpec(
+            size_hw=(height, width),
+            colour=self.input.colour,
+            mean=self.input.mean,
+            std=self.input.std,
+            margin=self.input.margin,
+            lift=self.input.lift,
+            level=self.input.level,
+        )
+
+    def manifest(self) -> Manifest:
+        """The manifest of the exported model, before it is calibrated and scored."""
+        return Manifest(
+            name=self.export.name or self.name,
+            task=self.task,
+            labels=self.label_set,
+            version=str(self.export.version),
+            input=self.input_spec(),
+            threshold=self.export.threshold,
+            licence=self.export.licence,
+            origin=self.export.origin or f"trained with the recipe {self.name}",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data of every setting, defaults included."""
+        return asdict(self)
+
+    def _check(self) -> None:
+        for dotted, (low, high) in _LIMITS.items():
+            section, name = dotted.split(".")
+            value = getattr(getattr(self, section), name)
+            if not low <= value <= high:
+                raise ValueError(f"{dotted} lies between {low:g} and {high:g}, got {value}")
+        if not self.network.widths or min(self.network.widths) < 1:
+            raise ValueError(f"network.widths are one or more numbers from 1, got {self.network.widths}")
+        if len(self.data.fractions) != 2 or not all(0 <= share < 1 for share in self.data.fractions):
+            raise ValueError(f"data.fractions are two shares from 0 to below 1, got {self.data.fractions}")
+        if not 1 <= len(self.data.seeds) <= 2:
+            raise ValueError(f"data.seeds are one or two numbers, got {self.data.seeds}")
+        for label in self.data.drop:
+            if label in label_set(self.label_set):
+                raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
+        if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
+            raise ValueError("fit.nesterov needs a fit.momentum above 0")
+        sizes = self.fit.sizes
+        if any(len(pair) != 2 or pair[0] < 1 or not 0 < pair[1] <= 1 for pair in sizes):
+            raise ValueError(f"fit.sizes are pairs of a side in pixels and a share of the epochs, got {sizes}")
+        if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
+            raise ValueError(f"the shares in fit.sizes add up to 1, got {sizes}")
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes inside the package."""
+    folder = resources.files("mien.recipes") / "toml"
+    return tuple(sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None = None) -> Recipe:
+    """Read a recipe of the package by name, or a TOML file by path.
+
+    A recipe with `extends = "NAME"` states only what differs from that one, setting by setting; NAME is a recipe of the
+    package or a TOML file, sought from the folder of the file that names it. Name, source and reference are its own.
+
+    Args:
+        name_or_path: e.g. `emotion`, or `my/recipe.toml`.
+        changes: settings by dotted name as text, e.g. {"fit.epochs": "3"}; the text is read as a TOML value.
+
+    Raises:
+        UnknownName: no such recipe, or an unknown setting (the nearest valid one is named).
+        RecipeError: the file is no TOML, extends itself, or a value has the wrong type.
+    """
+    data: dict[str, Any] = {}
+    for _, own in reversed(_chain(os.path.normpath(name_or_path))):
+        data = _extended(data, own)
+    for dotted, text in (changes or {}).items():
+        _change(data, dotted, text)
+    return _build(Recipe, data, "recipe")
+
+
+def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
+    """A recipe as it is written, with its comments, then the one it extends, and so on; raises as `load_recipe`."""
+    return tuple(text for text, _ in _chain(os.path.normpath(name_or_path)))
+
+
+def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+    """The recipe with some settings changed, given as for `load_recipe`; raises as it does."""
+    data = recipe.to_dict()
+    for dotted, text in changes.items():
+        _change(data, dotted, text)
+    return recipe_from_dict(data)
+
+
+def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
+    """The recipe that `to_dict` described, e.g. after JSON; raises as `load_recipe`."""
+    return _build(Recipe, data, "recipe")
+
+
+def changes_of(recipe: Recipe) -> dict[str, str]:
+    """The settings in which a recipe differs from the package's of the same name, as `load_recipe` takes them.
+
+    Raises:
+        UnknownName: the package has no recipe of that name.
+    """
+    own, base = recipe.to_dict(), load_recipe(recipe.name).to_dict()
+    changes = {}
+    for section, settings in own.items():
+        for name, value in settings.items() if isinstance(settings, dict) else ():
+            if value != base[section][name]:
+                changes[f"{section}.{name}"] = _toml(value)
+    return changes
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value) if isinstance(value, str | bool) else repr(value)
+
+
+def _chain(name_or_path: str) -> list[tuple[str, dict[str, Any]]]:
+    """The recipe's text and data, then those of the one that it extends, and so on."""
+    chain: list[tuple[str, dict[str, Any]]] = []
+    seen: list[str] = []
+    while name_or_path:
+        text = _text(name_or_path)
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as exc:
+            raise RecipeError(f"The recipe {name_or_path} is no valid TOML: {exc}") from exc
+        seen.append(name_or_path)
+        base = data.pop("extends", "")
+        if not isinstance(base, str):
+            raise RecipeError(f"The recipe {name_or_path} extends the name of a recipe or a TOML file, not {base!r}")
+        if base.endswith(".toml") and name_or_path.endswith(".toml"):
+            base = os.path.normpath(Path(name_or_path).parent / base)
+        if base in seen:
+            raise RecipeError(f"The recipe {base} extends itself: {', '.join([*seen, base])}")
+        chain.append((text, data))
+        name_or_path = base
+    return chain
+
+
+def _extended(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    extended = {key: value for key, value in base.items() if key not in _NOT_INHERITED}
+    for key, value in data.items():
+        below = extended.get(key)
+        extended[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return extended
+
+
+def _text(name_or_path: str) -> str:
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        if name_or_path not in recipe_names():
+            raise UnknownName("recipe", name_or_path, recipe_names())
+        return (resources.files("mien.recipes") / "toml" / f"{name_or_path}.toml").read_text("utf-8")
+    if not path.is_file():
+        raise RecipeError(f"There is no recipe file {path}; the package has {', '.join(recipe_names())}")
+    try:
+        raw = path.read_bytes()
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise RecipeError(f"The recipe {path} is saved as UTF-16, and TOML is UTF-8 text; save it as UTF-8")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")  # some editors mark UTF-8 with three bytes before it
+    except (OSError, UnicodeDecodeError) as exc:
+        raise RecipeError(f"The recipe {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
+
+
+def _change(data: dict[str, Any], dotted: str, text: str) -> None:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        parsed = {}
+    *sections, key = dotted.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise RecipeError(f"There is no setting {dotted}: {section} is a value, not a table of settings")
+    data[key] = parsed["value"] if list(parsed) == ["value"] else text
+
+
+def _build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
+    """Make a dataclass from plain data; unknown keys and wrong types fail with the place in the recipe."""
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    for key in data:
+        if key not in names:
+            raise UnknownName(f"setting in {where}", key, names)
+    values = {key: _coerce(hints[key], value, f"{where}.{key}") for key, value in data.items()}
+    try:
+        return cls(**values)
+    except TypeError as exc:
+        raise RecipeError(f"{where}: {exc}") from exc
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where} is a table of settings, not {value!r}")
+        return _build(typing.cast(type[Any], hint), value, where)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if value not in arguments:
+            raise UnknownName(where, str(value), map(str, arguments))
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_coerce(arguments[0], item, where) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
+        return value
+    raise RecipeError(f"{where} is {getattr(hint, '__name__', hint)}, not {value!r}")

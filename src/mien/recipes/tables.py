@@ -1,0 +1,193 @@
+"""The tables of a recipe and their defaults: input, data, network, augment, loss, fit, export, reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+CalibrationKind = Literal["temperature", "bias", "vector"]
+CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
+Weights = Literal["float32", "float16", "int8"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputRecipe:
+    """What the network is fed; becomes the manifest's input.
+
+    `size_hw`, `colour`, `mean` and `std` as in `mien.pixels.preprocess.InputSpec`; `margin`, `lift` and `level` say
+    how a detected face must be cropped to be framed as the training images are.
+    """
+
+    size_hw: tuple[int, ...] = (48, 48)
+    colour: Literal["rgb", "grey"] = "grey"
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.25,)
+    margin: float = 0.0
+    lift: float = 0.0
+    level: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe:
+    """Which data and which part of it.
+
+    `kind` is `fer2013` (images of a CSV, a packed file or folders), `images` (the same, without FER2013's splits) or
+    `hands` (landmarks found in folders of hand pictures). `clean` drops training images that would mislead. `drop`
+    leaves out labels. `split` is the data's own (`usage`), the same with test counted as validation (`merged`), or by
+    chance (`random`): `fractions` are the share of all for test and the share of the rest for validation, `seeds` those
+    of the two draws. `share` trains on a part of the training split, drawn by the seed of the fit. `side` keeps picture
+    files in memory at so many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
+    For hands: `limit` pictures at most of each class and data set, evenly spaced; `copies` of each training picture
+    made worse (`mien.data.degrade`), whose landmarks are trained on too; `composed` adds so many hands made of several
+    (`mien.data.compose`), for each training sample, as "none";
+    `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
+    `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
+    """
+
+    kind: Literal["fer2013", "images", "hands"] = "fer2013"
+    clean: bool = True
+    drop: tuple[str, ...] = ()
+    split: Literal["usage", "merged", "random"] = "usage"
+    fractions: tuple[float, ...] = (0.1, 0.1)
+    seeds: tuple[int, ...] = (1,)
+    share: float = 1.0
+    side: int = 0
+    limit: int = 0
+    copies: int = 0
+    composed: float = 0.0
+    whole_frames: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRecipe:
+    """A network's name and what its constructor takes beyond the input and the labels.
+
+    `weights` may be a run folder of the same architecture, from whose weights the run then starts (fine-tuning),
+    averaged with those of the run folders in `averaged`, if any.
+    For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
+    `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
+    statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
+    """
+
+    name: str = "residual_cnn"
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    blocks: int = 1
+    dropout: float = 0.2
+    weights: str = ""
+    averaged: tuple[str, ...] = ()
+    unfreeze: int = 0
+    enlarge: int = 1
+    own_statistics: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentRecipe:
+    """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions
+    (`stretch` zooms each axis by its own draw), `flip` left to right, `contrast` and `brightness` as fractions,
+    `erasing` as a probability, `camera` as the probability of each of a camera's troubles (distance, blur, light,
+    noise, JPEG). Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
+    (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size).
+    Both: `mixup`, the alpha of Zhang et al. 2018. `validation` changes the validation images too, as one reference
+    system does: its scores then depend on chance and say less about real images, so it is off."""
+
+    rotation: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    stretch: bool = False
+    shift: float = 0.0
+    flip: bool = False
+    contrast: float = 0.0
+    brightness: float = 0.0
+    erasing: float = 0.0
+    camera: float = 0.0
+    tilt: float = 0.0
+    bend: float = 0.0
+    noise: float = 0.0
+    mixup: float = 0.0
+    validation: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossRecipe:
+    """Cross-entropy; `votes_weight` adds a second head trained on the raters' votes (Barsoum et al. 2016);
+    `balance` weights classes by their count to the power of minus this; `l2` adds that many times the sum of squares
+    of the weights the network names as regularised. `teachers` are run folders or models whose averaged answers take
+    the share `teacher_weight` of the target (Hinton et al. 2015)."""
+
+    label_smoothing: float = 0.0
+    votes_weight: float = 0.0
+    balance: float = 0.0
+    l2: float = 0.0
+    teachers: tuple[str, ...] = ()
+    teacher_weight: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRecipe:
+    """The optimisation: SGD, with Nesterov's momentum or without, Adam or AdamW.
+
+    `schedule` is how the rate moves: `one_cycle` (Smith 2018), `constant`, or `plateau`: multiplied by
+    `plateau_factor` down to `least_rate` when `plateau_on` has not risen for `plateau_patience` epochs.
+    `stop_patience` ends the run after so many epochs without a better validation accuracy; 0 never does.
+    `precision` `auto` is bf16-mixed where the processor or accelerator computes it itself. `batch` is that of each
+    device. `ema` averages the weights. `sizes` trains on smaller images first: pairs of a side in pixels and the share
+    of the epochs spent on it. `keep` is the checkpoint to export: the one best on the validation split, or the last.
+    """
+
+    epochs: int = 30
+    batch: int = 128
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    schedule: Literal["one_cycle", "constant", "plateau"] = "one_cycle"
+    plateau_on: Literal["train_accuracy", "val_accuracy"] = "val_accuracy"
+    plateau_factor: float = 0.2
+    plateau_patience: int = 10
+    least_rate: float = 0.0
+    stop_patience: int = 0
+    warm_up: float = 0.2
+    ema: float = 0.0
+    sizes: tuple[tuple[float, ...], ...] = ()
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
+    keep: Literal["best", "last"] = "best"
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecipe:
+    """The model folder: its name (that of the folder when empty), the version of its weights, the threshold under
+    which an answer counts as uncertain, words for the card (its licence, and who made it: `origin`), and the
+    temperature, where it cannot be fitted on the validation split (0 fits it).
+    `calibration` is what is fitted there: the temperature, a bias on each label's logit too, or a bias and a scale
+    (`mien.evaluation.calibration.fitted_calibration`). A `precision` above 0 chooses the threshold: the lowest whose
+    answers are right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
+    (`mien.evaluation.metrics.precise_threshold`). `weights` other than float32 make a smaller file; they are refused
+    where they cost accuracy."""
+
+    name: str = ""
+    version: int = 1
+    threshold: float = 0.5
+    precision: float = 0.0
+    certainty: float = 0.95
+    weights: Weights = "float32"
+    temperature: float = 0.0
+    calibration: CalibrationKind = "temperature"
+    licence: str = "not stated by its maker"
+    origin: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceRecipe:
+    """The published result a recipe rebuilds: `ref` names it in this project, `author_score` is a share from 0 to 1 of
+    `author_metric`, and `protocol` says in words on which images it was measured and chosen."""
+
+    ref: str = ""
+    author: str = ""
+    author_score: float = 0.0
+    author_metric: str = ""
+    protocol: str = ""

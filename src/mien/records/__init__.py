@@ -1,0 +1,1 @@
+"""Where results go: JSON lines, CSV, Parquet, events, and back."""

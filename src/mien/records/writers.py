@@ -1,0 +1,318 @@
+"""Results as text: JSON lines, one JSON array, or CSV, to a file, a pipe or stdout.
+
+A file is called `<name>.part` until its writer is closed. Every record is written at once and whole: if the
+run is interrupted, fails, or fills the disk, the file ends in its last whole record and gets its name, so
+everything that is finished can be read; where that would replace an earlier file, it keeps the name of `.part`. A
+process that is killed leaves the `.part` file, which reads the same way. A run that failed before its first record
+leaves nothing, and an earlier file stays.
+
+A file that is followed has its own name from the start, so that other programs can read it while it grows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
+from mien.files import descriptor_of, is_stream
+from mien.labels import EMOTIONS, GESTURES
+from mien.pixels.images import read_error
+from mien.records.rows import scene_rows, table_columns
+from mien.records.sinks import FileSink, FollowedSink, PipeSink, Sink, StreamSink, last_line
+from mien.scene import Scene
+
+_log = logging.getLogger(__name__)
+_Self = TypeVar("_Self", bound="RecordFile")
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How a record file comes about.
+
+    Args:
+        follow: it has its own name from the start; else it is called `.part` until it is closed.
+        append: records are added to those of an earlier file; only for files that are followed.
+        on_reader_left: called when whoever reads the pipe or stdout has closed it; nothing is written after that. By
+            default the error is raised.
+    """
+
+    follow: bool = False
+    append: bool = False
+    on_reader_left: Callable[[ReaderLeft], object] | None = None
+
+
+class RecordFile:
+    """A text file, UTF-8, that grows by whole records; the base of the writers.
+
+    Args:
+        target: a path, or `-` for stdout.
+        growth: how it comes about.
+
+    Raises:
+        OutputError: it cannot be opened; `write` and `close` raise it when a line cannot be written.
+        RefusedOutput: another run writes it, or it cannot be added to.
+    """
+
+    _head = b""
+    _tail = b""
+
+    def __init__(self, target: str | Path, growth: Growth = Growth()) -> None:
+        self.records = 0
+        self._growth = growth
+        self._target = str(target)
+        self._left = False
+        self._sink = self._open(target)
+        self._begun = isinstance(self._sink, FollowedSink) and self._sink.adds
+        if not isinstance(self._sink, FollowedSink):
+            try:
+                self._begin()
+            except OutputError:
+                self._sink.fail(self._tail, records=0)
+                raise
+
+    def _open(self, target: str | Path) -> Sink:
+        if descriptor_of(target) == 1:
+            return StreamSink()
+        if is_stream(target):
+            return PipeSink(target)
+        if self._growth.follow:
+            return FollowedSink(target, self._join if self._growth.append else None)
+        return FileSink(target)
+
+    def close(self) -> None:
+        """Finish and name the file; may be called twice."""
+        try:
+            self._begin()
+        finally:
+            self._guarded(lambda: self._sink.close(self._tail))
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        for step in (self._settle, lambda: self._sink.fail(self._tail, records=self.records)):
+            try:
+                step()
+            except OutputError as second:  # the first error is the one to tell
+                _log.warning("%s", second)
+
+    def _settle(self) -> None:
+        """Hand over records that wait, if any do."""
+
+    def _add(self, data: bytes) -> None:
+        self._begin()
+        self._guarded(lambda: self._sink.add(data, self._tail))
+        self.records += 1
+
+    def _begin(self) -> None:
+        """Write what comes before the first record: at once, or with the first record where the file is followed."""
+        if not self._begun:
+            self._begun = True
+            if self._head:
+                self._guarded(lambda: self._sink.add(self._head, self._tail))
+
+    def _guarded(self, write: Callable[[], None]) -> None:
+        if self._left:
+            return
+        try:
+            write()
+        except ReaderLeft as error:
+            self._left = True
+            if self._growth.on_reader_left is None:
+                raise
+            self._growth.on_reader_left(error)
+
+    def _join(self, file: io.FileIO) -> tuple[int, bytes]:
+        """Where new records go in an earlier file, and what comes before the first: nothing, or the end of a line.
+
+        A last line that breaks off, as a killed run or a power cut leaves it, is cut off.
+        """
+        self._check_fits(file)
+        rest = last_line(file)
+        end = file.seek(0, os.SEEK_END)
+        if not rest:
+            return end, b""
+        if self._is_record(rest):
+            return end, b"\n"
+        _log.warning("%s: its last line breaks off and is left out", self._target)
+        return end - len(rest), b""
+
+    def _check_fits(self, file: io.FileIO) -> None:
+        """RefusedOutput where an earlier file holds something else."""
+        line = _first_line(file)
+        if line.strip() and not self._is_record(line):
+            raise RefusedOutput(f"{self._target} holds other records than this run writes; name another file.")
+
+    def _is_record(self, line: bytes) -> bool:
+        """Whether a line is a whole record of this kind."""
+        del line
+        return True
+
+
+class LineFile(RecordFile):
+    """Any text, a record a line."""
+
+    def write(self, line: str) -> None:
+        """Add one line, given without its end."""
+        self._add(line.encode("utf-8", "backslashreplace") + b"\n")
+
+
+class JsonlWriter(RecordFile):
+    """Scenes as JSON lines: one object a frame, as `Scene.to_dict` gives it."""
+
+    def write(self, scene: Scene) -> None:
+        """Add one scene."""
+        self._add(_to_json(scene) + b"\n")
+
+    def _is_record(self, line: bytes) -> bool:
+        return has_keys(line, "frame", "faces", "hands")
+
+
+class JsonWriter(RecordFile):
+    """Scenes as one JSON array, an object a line; a file is a valid array at every moment."""
+
+    _head = b"["
+    _tail = b"\n]\n"
+
+    def write(self, scene: Scene) -> None:
+        """Add one scene."""
+        self._add((b",\n" if self.records else b"\n") + _to_json(scene))
+
+
+class CsvWriter(RecordFile):
+    """Scenes as a table: a row for each face and hand, and a row of kind `none` for a frame without any.
+
+    Columns: source, frame, time_s, height, width, kind (face, hand or none), track, x1, y1, x2, y2 (pixels),
+    score, side, label, confidence, uncertain (true or false), then `emotion_<label>` and `gesture_<label>`,
+    the scores, and `model_emotion` and `model_gesture`, the models that looked, with their thresholds. What does not
+    apply is empty. Landmarks and detectors are in JSON only.
+
+    Args:
+        target: a path, or `-` for stdout.
+        growth: how the file comes about.
+        emotions: labels that get a column.
+        gestures: likewise.
+    """
+
+    def __init__(
+        self,
+        target: str | Path,
+        growth: Growth = Growth(),
+        *,
+        emotions: Sequence[str] = EMOTIONS.labels,
+        gestures: Sequence[str] = GESTURES.labels,
+    ) -> None:
+        self.columns = table_columns(emotions, gestures)
+        self._head = self._rows([dict(zip(self.columns, self.columns, strict=True))])
+        super().__init__(target, growth)
+
+    def write(self, scene: Scene) -> None:
+        """Add the rows of one scene."""
+        rows = scene_rows(scene)
+        for row in rows:
+            if "uncertain" in row:
+                row["uncertain"] = "true" if row["uncertain"] else "false"
+        self._add(self._rows(rows))
+
+    def _check_fits(self, file: io.FileIO) -> None:
+        columns = _cells(_first_line(file).removeprefix(codecs.BOM_UTF8))
+        if columns != list(self.columns):
+            raise RefusedOutput(f"{self._target} has other columns than this run writes; name another file.")
+
+    def _is_record(self, line: bytes) -> bool:
+        return len(_cells(line)) == len(self.columns)
+
+    def _rows(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        text = io.StringIO()
+        table = csv.DictWriter(text, self.columns, lineterminator="\n")
+        try:
+            table.writerows(rows)
+        except ValueError as error:
+            raise OutputError(f"The CSV table has no column for a label: {error}; write JSON instead.") from error
+        return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def read_jsonl(path: str | Path) -> Iterator[Scene]:
+    """Read back what `JsonlWriter` wrote, one scene at a time; they have no picture.
+
+    A last line that breaks off, as a killed process may leave it, is passed over with a warning in the log.
+
+    Raises:
+        UnreadableMedia: the file cannot be opened.
+        DataError: a line is no scene.
+    """
+    yield from read_lines(path, Scene.from_dict, "is no scene", "give a file that `mien look --jsonl` wrote.")
+
+
+def read_lines(path: str | Path, make: Callable[[Any], _Record], fault: str, advice: str) -> Iterator[_Record]:
+    """What the lines of a JSON-lines file hold, one at a time.
+
+    A last line that breaks off is passed over with a warning in the log.
+
+    Args:
+        path: the file.
+        make: gets the data of a line; ValueError, KeyError, TypeError or AttributeError mean that it is no such thing.
+        fault: what is wrong with a line then, such as "is no scene".
+        advice: what to do about it.
+
+    Raises:
+        UnreadableMedia: the file cannot be opened.
+        DataError: a line is of another kind.
+    """
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115
+    except (OSError, ValueError) as error:
+        raise read_error(str(path), error) from error
+    with file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                record = make(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if not line.endswith(b"\n"):
+                    _log.warning("%s: line %d breaks off and is left out", path, number)
+                    return
+                reason = f"{type(error).__name__}: {error}"
+                raise DataError(f"{path}: line {number} {fault} ({reason}); {advice}") from error
+            yield record
+
+
+def has_keys(line: bytes, *keys: str) -> bool:
+    """Whether a line is a JSON object with all of these keys."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and all(key in record for key in keys)
+
+
+def _first_line(file: io.FileIO) -> bytes:
+    file.seek(0)
+    with io.FileIO(file.fileno(), closefd=False) as raw:
+        return raw.readline()
+
+
+def _cells(line: bytes) -> list[str]:
+    return next(csv.reader([line.decode("utf-8", "replace")]), [])
+
+
+def _to_json(scene: Scene) -> bytes:
+    """UTF-8; bytes of a file name that are none become escapes, which read back as the same name."""
+    return scene.to_json().encode("utf-8", "backslashreplace")

@@ -1,0 +1,1 @@
+"""Pages on sessions, evaluations, data sets and runs."""

@@ -1,0 +1,76 @@
+"""An evaluation as a folder: `report.html` with its figures as PNG beside it, `metrics.json`, `predictions.csv`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.errors import RefusedOutput
+from mien.evaluation.evaluate import Evaluation
+from mien.evaluation.predictions import Predictions, write_predictions
+from mien.files import spare_foreign, whole_folder, write_whole
+from mien.reports.evaluation.page import report_page
+
+METRICS_FILE, PAGE_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.csv"
+
+_DIGITS = 6
+_FILES = (PAGE_FILE, PREDICTIONS_FILE, METRICS_FILE, "*.png")
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that must not be replaced, before hours are spent.
+
+    Raises:
+        RefusedOutput: it is not empty and `overwrite` is false, or it holds something else than an evaluation.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RefusedOutput(f"{folder} is a file; name a folder for the report.")
+    if any(folder.iterdir()):
+        if not overwrite:
+            raise RefusedOutput(f"{folder} is not empty; name another folder or say --overwrite.")
+        if not (folder / METRICS_FILE).is_file():
+            raise RefusedOutput(f"{folder} holds something else than a report; name another folder.")
+        spare_foreign(folder, _FILES)
+
+
+def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> None:
+    """Write the whole folder or nothing of it.
+
+    Raises:
+        OutputError: as `check_folder`, or the disk is full, or the like.
+    """
+    check_folder(folder, overwrite=overwrite)
+    with whole_folder(folder, known=_FILES) as fresh:
+        report_page(evaluation).save(fresh / PAGE_FILE)
+        write_predictions(fresh / PREDICTIONS_FILE, predictions_of(evaluation))
+        text = json.dumps(rounded(evaluation.to_dict()), indent=2, allow_nan=False)
+        write_whole(fresh / METRICS_FILE, f"{text}\n".encode())
+
+
+def predictions_of(evaluation: Evaluation) -> Predictions:
+    """The answers in the form that `mien evaluate` reads again."""
+    answers = evaluation.answers
+    labels = answers.part.label_set.labels
+    return Predictions(
+        labels=labels,
+        predicted=answers.predicted,
+        probabilities=answers.probabilities,
+        names=answers.part.names,
+        true=np.array(labels)[answers.part.labels],
+    )
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with its numbers cut to six digits behind the point."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return value

@@ -1,0 +1,253 @@
+"""The page of an evaluation, section by section; what cannot be had from the answers is said where it is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.evaluation.evaluate import Evaluation
+from mien.evaluation.measures import percent, risk_curve
+from mien.evaluation.metrics import Reliability, reliability
+from mien.reports.evaluation.grids import random_positions, samples_figure, worst_positions
+from mien.reports.evaluation.plots import (
+    best_epoch,
+    calibration_figure,
+    confusion_figure,
+    curves_figure,
+    precision_recall_figure,
+    risk_figure,
+    roc_figure,
+    series,
+)
+from mien.reports.evaluation.tables import count_rows, summary_rows
+from mien.reports.page import Page
+from mien.wording import count
+
+_SHOWN = 24
+
+
+def report_page(evaluation: Evaluation) -> Page:
+    """The whole report."""
+    data, about = evaluation.facts["data"], evaluation.about
+    page = Page(
+        f"{about.name} on {data['split']} of {data['source'] or 'the data'}",
+        about=f"Evaluation of a {about.kind} on {count(data['samples'], 'sample')}, of {evaluation.facts['time']}.",
+    )
+    for note in evaluation.notes:
+        page.note(note)
+    _add_summary(page, evaluation)
+    add_curves(page, evaluation)
+    _add_labels(page, evaluation)
+    if evaluation.answers.probabilities is None:
+        page.heading("What is missing")
+        page.paragraph(
+            "Only labels were given, no probabilities: there is no top-2 accuracy, no ROC and precision-recall curve, "
+            "no calibration, no risk-coverage curve and no list of the most confident errors."
+        )
+    else:
+        _add_rankings(page, evaluation)
+        _add_calibration(page, evaluation)
+        _add_risk(page, evaluation)
+    _add_other_counts(page, evaluation)
+    _add_samples(page, evaluation)
+    _add_facts(page, evaluation)
+    return page
+
+
+def _add_summary(page: Page, evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    page.heading("Summary")
+    page.table(("figure", "value", "95 % interval (bootstrap)"), summary_rows(evaluation))
+    never = figures["never_predicted"]
+    answered = np.array(figures["confusion"]["counts"]).sum(axis=0)
+    labels = figures["confusion"]["labels"]
+    if (answered[:-1] > 0).sum() == 1:
+        page.note(f"The answer is always {labels[int(answered[:-1].argmax())]}: nothing tells the samples apart.")
+    elif never:
+        page.note(f"Never answered, although samples show it: {', '.join(never)}.")
+    else:
+        page.paragraph("Every label is answered at least once.")
+
+
+def add_curves(page: Page, evaluation: Evaluation) -> None:
+    """The section on how a run was trained; none for what was not trained here."""
+    curves = evaluation.about.curves
+    if evaluation.about.kind != "run":
+        return
+    page.heading("Training")
+    if not curves:
+        page.paragraph("The run logged no curves.")
+        return
+    page.figure(
+        curves_figure(curves),
+        name="curves",
+        caption="Loss and accuracy over the epochs, training against validation. Training figures are taken while "
+        "training, with augmentation and dropout, so they may look worse than those of validation.",
+    )
+    best = best_epoch(curves)
+    x, accuracy = series(curves, "val_accuracy")
+    if best is not None:
+        words = f"Validation accuracy was best in epoch {best} of {int(x[-1])}: {percent(accuracy.max(), 2)}"
+        page.paragraph(f"{words}." if best == x[-1] else f"{words}; in the last it was {percent(accuracy[-1], 2)}.")
+    _, train = series(curves, "train_accuracy")
+    if len(train) and len(accuracy):
+        gap = 100 * (train[-1] - accuracy[-1])
+        page.paragraph(
+            f"In the last epoch training accuracy was {percent(train[-1], 2)}, {gap:+.1f} points from validation. "
+            "A gap that grows while validation stands still is what early stopping is for."
+        )
+    elif not len(train):
+        page.paragraph("Accuracy on the training split was not logged: blended images (mix-up) have no single label.")
+
+
+def _add_labels(page: Page, evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    page.heading("By label")
+    header = ("", "precision", "recall", "F1", "samples")
+    rows = [
+        (name, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1-score")), f"{row['support']:.0f}")
+        for name, row in figures["report"].items()
+    ]
+    page.table(header, rows, caption="Classification report")
+    labels, matrix = figures["confusion"]["labels"], np.array(figures["confusion"]["counts"])
+    page.heading("Confusion")
+    caption = "Confusion matrix: rows are true labels, columns answers; counts, and percent of the true label."
+    page.figure(confusion_figure(matrix, labels), name="confusion", caption=caption)
+    supports = dict(zip(labels, matrix.sum(axis=1), strict=True))
+    page.paragraph(
+        "Most confused:" if figures["most_confused"] else "No label is taken for another three times or more."
+    )
+    page.bullets(
+        [
+            f"{pair['true']} is taken for {pair['predicted']} in {pair['count']} of {supports[pair['true']]} cases "
+            f"({percent(pair['share'])})"
+            for pair in figures["most_confused"]
+        ]
+    )
+
+
+def _add_rankings(page: Page, evaluation: Evaluation) -> None:
+    answers, figures = evaluation.answers, evaluation.figures
+    p, labels = answers.probabilities, answers.part.label_set.labels
+    if p is None or not figures["ranking"]:
+        return
+    page.heading("ROC and precision-recall")
+    absent = [label for label in labels if label not in figures["ranking"]["roc_auc"]]
+    if absent:
+        page.paragraph(f"Without samples, so without curves: {', '.join(absent)}.")
+    macro = {name: values["macro"] for name, values in figures["ranking"].items()}
+    page.figure(
+        roc_figure(p, answers.part.labels, labels),
+        name="roc",
+        caption=f"ROC curve of each label against the rest. Mean area {macro['roc_auc']:.3f}.",
+    )
+    page.figure(
+        precision_recall_figure(p, answers.part.labels, labels),
+        name="precision_recall",
+        caption=f"Precision against recall of each label. Mean average precision {macro['average_precision']:.3f}.",
+    )
+
+
+def _add_calibration(page: Page, evaluation: Evaluation) -> None:
+    answers, figures = evaluation.answers, evaluation.figures["calibration"]
+    if answers.probabilities is None:
+        return
+    page.heading("Calibration")
+    columns = {name: figures[name] for name in ("before", "after", "as_given") if name in figures}
+    names = {
+        "ece": "expected calibration error (15 bins)",
+        "brier": "Brier score (0 to 2)",
+        "nll": "negative log likelihood",
+    }
+    rows = [(names[key], *(f"{column[key]:.4f}" for column in columns.values())) for key in names]
+    page.table(("figure", *(name.replace("_", " ") for name in columns)), rows)
+    curves: dict[str, Reliability] = {}
+    if answers.before is not None:
+        page.paragraph(f"Temperature {answers.temperature:.4g}: {answers.temperature_from}.")
+        curves["before"] = reliability(answers.before, answers.part.labels)
+        curves["after temperature scaling"] = reliability(answers.probabilities, answers.part.labels)
+    else:
+        page.paragraph("The probabilities are taken as they were given: a temperature fitted here would flatter them.")
+        curves["as given"] = reliability(answers.probabilities, answers.part.labels)
+    caption = "How often answers of a confidence are right (left), and how often that confidence occurs (right)."
+    page.figure(calibration_figure(curves), name="calibration", caption=caption)
+
+
+def _add_risk(page: Page, evaluation: Evaluation) -> None:
+    answers, figures = evaluation.answers, evaluation.figures["risk_coverage"]
+    page.heading("Answering only when sure")
+    page.figure(
+        risk_figure(risk_curve(answers), threshold=answers.threshold),
+        name="risk_coverage",
+        caption="Share of right answers among those given, over the share given, when only confident answers are given "
+        "(Geifman and El-Yaniv 2017).",
+    )
+    reached = figures["coverage_at_accuracy_0.9"]
+    if reached is None:
+        page.paragraph("No threshold makes 90 % of the answers right.")
+    elif reached == 1:
+        page.paragraph("Even when every sample is answered, at least 90 % of the answers are right.")
+    else:
+        page.paragraph(f"To be right in 90 % of its answers, it may answer {percent(reached)} of the samples.")
+    if answers.threshold is not None and figures.get("accuracy") is not None:
+        page.paragraph(
+            f"At its own threshold {answers.threshold:g} it answers {percent(figures['coverage'])}, "
+            f"and {percent(figures['accuracy'])} of these are right."
+        )
+
+
+def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    copies = figures["without_copies"]
+    page.heading("Counted in other ways")
+    page.table(("", "samples", "accuracy", "macro F1", "balanced accuracy"), count_rows(evaluation))
+    page.paragraph(
+        f"Copies: {count(copies['equal_to_training'], 'sample')} with the very pixels of a training sample of this "
+        f"data, and {copies['repeated']:,} more with those of an earlier sample of the split."
+    )
+    if "ferplus" in figures:
+        agreement = figures["ferplus"]["labels_agree_with_votes"]
+        page.paragraph(
+            f"The data set's own labels agree with the FER+ plurality on {percent(agreement)} of the samples."
+        )
+    if "groups" in figures:
+        groups = [(name, f"{g['samples']:,}", percent(g["accuracy"], 2)) for name, g in figures["groups"].items()]
+        page.table(("group", "samples", "accuracy"), groups, caption="By whom or what the samples belong to")
+
+
+def _add_samples(page: Page, evaluation: Evaluation) -> None:
+    answers, seed = evaluation.answers, evaluation.circumstances.seed
+    chosen, worst = random_positions(answers, _SHOWN, seed=seed), worst_positions(answers, _SHOWN)
+    is_hand = answers.part.samples.dtype != np.uint8
+    hands = " Hands are shown as the network gets them: turned upright, left ones mirrored." if is_hand else ""
+    page.heading("Samples")
+    page.figure(
+        samples_figure(answers, chosen, confidence=False),
+        name="samples",
+        caption=f"{count(len(chosen), 'sample')} drawn by chance (seed {seed}), titled predicted (true): "
+        f"✓ and a thin frame where right, ✗ and a thick dashed frame where wrong.{hands}",
+    )
+    if len(worst):
+        page.heading("Worst errors")
+        caption = f"The wrong answers of the highest confidence ({len(worst)}): predicted, confidence, (true).{hands}"
+        page.figure(samples_figure(answers, worst, confidence=True), name="worst_errors", caption=caption)
+
+
+def _add_facts(page: Page, evaluation: Evaluation) -> None:
+    about, facts = evaluation.about, evaluation.facts
+    data = facts["data"]
+    parameters = "not known" if about.parameters is None else f"{about.parameters:,}"
+    page.heading("How this was made")
+    page.bullets(
+        [
+            f"Subject: {about.kind} {about.name}, SHA-256 {about.sha256}, parameters: {parameters}",
+            f"Data: {data['source']}, split {data['split']}, fingerprint of the whole set {data['fingerprint']}",
+            f"Samples: {', '.join(f'{label} {count:,}' for label, count in data['counts'].items())}",
+            f"Command: {facts['command']}",
+            f"Versions: {', '.join(f'{name} {version}' for name, version in facts['versions'].items())}",
+            f"Machine and time: {facts['machine']}; {facts['time']}",
+        ]
+    )
+    page.paragraph(
+        "An expression is not a feeling, and these figures say nothing about people who are not in the data. "
+        "The page shows samples of the data set: pass it on only if you may pass these on."
+    )

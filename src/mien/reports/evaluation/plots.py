@@ -1,0 +1,192 @@
+"""Figures of a report. Lines differ by colour, dash and word, so that they survive grey print and colour-blind eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.evaluation.measures import percent
+from mien.evaluation.metrics import Reliability, RiskCoverage
+from mien.evaluation.subjects import Curves
+from mien.extras import needs
+
+with needs("data"):
+    import seaborn as sns
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (7, 2)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+GREY = "#666666"
+PALETTE: list[tuple[float, float, float]] = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 3, 4, 5, 7, 9)]
+"""Without the two that are too pale for thin lines on white."""
+
+_WIDTH = 9.0
+_METRICS = {"loss": "loss (cross-entropy)", "accuracy": "accuracy"}
+
+
+def new_figure(height: float, *, columns: int = 1, width: float = _WIDTH) -> tuple[Figure, list[Axes]]:
+    """An empty figure with plots side by side; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(1, columns)))
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.25)
+    return figure, axes
+
+
+def curves_figure(curves: Curves) -> Figure:
+    """Loss and accuracy over epochs, training against validation in one plot each; the best epoch is marked."""
+    figure, axes = new_figure(3.6, columns=2)
+    best = best_epoch(curves)
+    for ax, (metric, name) in zip(axes, _METRICS.items(), strict=True):
+        for kind, colour, dash in (("train", PALETTE[0], "-"), ("val", PALETTE[1], "--")):
+            x, y = series(curves, f"{kind}_{metric}")
+            if len(x):
+                words = {"train": "training", "val": "validation"}[kind]
+                marker = "o" if len(x) == 1 else None
+                ax.plot(x, y, dash, color=colour, marker=marker, label=f"{words} (last {y[-1]:.3f})")
+        if best is not None:
+            ax.axvline(best, color=GREY, linestyle=":", linewidth=1, label=f"best validation accuracy: epoch {best}")
+        ax.set(xlabel="epoch", ylabel=name)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def compared_curves_figure(curves: dict[str, Curves], metric: str) -> Figure:
+    """One figure over the epochs for several runs: on validation at the left, while training at the right."""
+    figure, axes = new_figure(4.0, columns=2, width=11)
+    for ax, kind, words in ((axes[0], "val", "validation"), (axes[1], "train", "training")):
+        for i, (name, logged) in enumerate(curves.items()):
+            x, y = series(logged, f"{kind}_{metric}")
+            if len(x):
+                best = f"{y.max() if metric == 'accuracy' else y.min():.3f}"
+                style = {"color": PALETTE[i % 8], "linestyle": DASHES[(i + i // 8) % 8]}
+                ax.plot(x, y, marker="o" if len(x) == 1 else None, label=f"{name} (best {best})", **style)
+        ax.set(title=words, xlabel="epoch", ylabel=_METRICS[metric])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(frameon=False, fontsize=8)
+        else:
+            ax.text(0.5, 0.5, "not logged", ha="center", color=GREY, transform=ax.transAxes)
+    return figure
+
+
+def series(curves: Curves, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Epochs and values of one logged figure, where it was logged."""
+    there = [(entry["epoch"], entry[name]) for entry in curves if name in entry]
+    columns = np.array(there, np.float64).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1]
+
+
+def best_epoch(curves: Curves) -> int | None:
+    """The epoch of the highest validation accuracy; None when none was logged."""
+    x, y = series(curves, "val_accuracy")
+    return int(x[y.argmax()]) if len(x) else None
+
+
+def confusion_figure(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure:
+    """Counts, and shares of each true label, side by side; (L, L + 1) with the samples without an answer last."""
+    columns = [*labels, "no answer"]
+    if not matrix[:, -1].any():
+        matrix, columns = matrix[:, :-1], columns[:-1]
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure, axes = new_figure(1.6 + 0.42 * len(labels), columns=2, width=11)
+    for ax, values, form, title in (
+        (axes[0], matrix, "d", "samples"),
+        (axes[1], 100 * shares, ".1f", "percent of the true label"),
+    ):
+        ax.grid(visible=False)
+        sns.heatmap(
+            values, ax=ax, annot=True, fmt=form, cmap="Blues", cbar=False, linewidths=0.5, linecolor="white",
+            xticklabels=columns, yticklabels=labels, annot_kws={"fontsize": 9},
+        )  # fmt: skip
+        ax.set(title=title, xlabel="predicted", ylabel="true")
+        ax.tick_params(axis="x", rotation=45)
+        ax.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def roc_figure(p: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]) -> Figure:
+    """Each label against the rest; labels that do not occur, or alone do, are left out."""
+    figure, (ax,) = new_figure(5.2, width=7)
+    for i, label, is_label in _present(truth, labels):
+        false, hits, _ = roc_curve(is_label, p[:, i])
+        area = roc_auc_score(is_label, p[:, i])
+        ax.plot(
+            false,
+            hits,
+            color=PALETTE[i % 8],
+            linestyle=DASHES[i % 8],
+            linewidth=1.7,
+            label=f"{label} (area {area:.3f})",
+        )
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="by chance (area 0.500)")
+    ax.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def precision_recall_figure(p: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]) -> Figure:
+    """Each label against the rest; labels that do not occur, or alone do, are left out."""
+    figure, (ax,) = new_figure(5.2, width=7)
+    for i, label, is_label in _present(truth, labels):
+        precision, recall, _ = precision_recall_curve(is_label, p[:, i])
+        mean = average_precision_score(is_label, p[:, i])
+        words = f"{label} (average {mean:.3f}, by chance {is_label.mean():.3f})"
+        ax.plot(recall, precision, color=PALETTE[i % 8], linestyle=DASHES[i % 8], linewidth=1.7, label=words)
+    ax.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.01))
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def calibration_figure(curves: dict[str, Reliability]) -> Figure:
+    """Accuracy against confidence, and how often each confidence occurs; by name, e.g. before and after."""
+    figure, (left, right) = new_figure(4.2, columns=2)
+    left.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, label="perfect")
+    for i, (name, curve) in enumerate(curves.items()):
+        style = {"color": PALETTE[i], "linestyle": DASHES[i], "marker": "os"[i % 2], "markersize": 4}
+        left.plot(curve.confidence, curve.accuracy, label=name, **style)
+        right.plot(curve.confidence, 100 * curve.share, label=name, **style)
+    left.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
+    right.set(xlabel="confidence", ylabel="answers", xlim=(0, 1), ylim=(0, None))
+    right.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    left.legend(frameon=False, fontsize=9)
+    right.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def risk_figure(curve: RiskCoverage, *, threshold: float | None, wanted: float = 0.9) -> Figure:
+    """Accuracy of the answers kept, over their share, as the threshold rises from right to left."""
+    figure, (ax,) = new_figure(4.2, width=7)
+    ax.plot(100 * curve.coverage, 100 * curve.accuracy, color=PALETTE[0])
+    ax.axhline(100 * wanted, color=GREY, linestyle=":", linewidth=1)
+    reached = curve.coverage_at(wanted)
+    if reached is not None:
+        words = f"at least {percent(wanted, 0)} right: {percent(reached)} answered"
+        height = float(curve.accuracy[curve.coverage == reached][0])
+        ax.plot([100 * reached], [100 * height], "s", color=PALETTE[2], label=words)
+    if threshold is not None:
+        coverage, accuracy = curve.at(threshold)
+        if accuracy is not None:
+            words = f"threshold {threshold:g}: {percent(coverage)} answered, {percent(accuracy)} right"
+            ax.plot([100 * coverage], [100 * accuracy], "o", color=PALETTE[3], label=words)
+    lowest = 100 * float(curve.accuracy[curve.coverage > 0.02].min(initial=1.0))
+    ax.set(xlabel="answered", ylabel="right among these", xlim=(0, 101), ylim=(max(0, lowest - 5), 101))
+    ax.xaxis.set_major_formatter(PercentFormatter(decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def _present(truth: NDArray[np.int64], labels: Sequence[str]) -> list[tuple[int, str, NDArray[np.bool_]]]:
+    masks = [(i, label, truth == i) for i, label in enumerate(labels)]
+    return [(i, label, mask) for i, label, mask in masks if mask.any() and not mask.all()]

@@ -1,0 +1,162 @@
+"""Runs and evaluations as tables: for the terminal, as a page, and as docs/reproduction.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mien.errors import InputError
+from mien.wording import markdown_table
+from mien.reports.page import Page
+from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
+from mien.evaluation.measures import percent
+from mien.evaluation.subjects import Curves
+from mien.wording import count
+
+COMPARISON = (
+    "name",
+    "source",
+    "parameters",
+    "epochs",
+    "time",
+    "author's figure",
+    "ours, author's protocol",
+    "ours, without copies",
+    "machine",
+)
+REPRODUCTION = (
+    "ref",
+    "command",
+    "protocol",
+    "author's figure",
+    "ours by it",
+    "ours on clean samples",
+    "epochs",
+    "time and machine",
+)
+
+
+def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
+    """Cells under COMPARISON, one row an entry."""
+    return [
+        (
+            entry.name,
+            _source(entry),
+            UNKNOWN if entry.parameters is None else f"{entry.parameters:,}",
+            _epochs(entry),
+            _time(entry),
+            _author(entry),
+            _ours(entry.author_protocol()),
+            _ours(entry.honest_protocol()),
+            entry.machine,
+        )
+        for entry in entries
+    ]
+
+
+def reproduction_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
+    """Cells under REPRODUCTION, one row an entry that rebuilds a published result, in the order of their names."""
+    rows: list[tuple[str, ...]] = []
+    for entry in sorted((e for e in entries if e.reference), key=lambda e: (str(e.reference["ref"]), e.name)):
+        rows.append(
+            (
+                str(entry.reference["ref"]),
+                f"`{entry.train_command}`",
+                str(entry.reference.get("protocol") or UNKNOWN),
+                _author(entry),
+                _ours(entry.author_protocol()),
+                _ours(entry.honest_protocol()),
+                _epochs(entry),
+                "; ".join(part for part in (_time(entry), entry.machine) if part != UNKNOWN) or UNKNOWN,
+            )
+        )
+    return rows
+
+
+def reproduction_text(entries: Sequence[Entry], *, command: str) -> str:
+    """docs/reproduction.md.
+
+    Raises:
+        InputError: none of the entries rebuilds a published result.
+    """
+    rows = reproduction_rows(entries)
+    if not rows:
+        raise InputError("None of these runs rebuilds a published result: their recipes have no section [reference]")
+    printed = [
+        f"- {entry.reference['ref']}: `{ours.command}`"
+        for entry in entries
+        for ours in (entry.author_protocol(), entry.honest_protocol())
+        if entry.reference and ours is not None
+    ]
+    commands = "\n".join(dict.fromkeys(printed))
+    return f"""# The reference systems, rebuilt
+
+Made by `{command}` from the files that the runs left (`recipe.json`, `summary.json`, `metrics.json`); do not edit it.
+"By it" is the author's own protocol: the same split, chosen and reported on the same images. "On clean samples" leaves
+out every test image that equals a training image or another test image.
+
+{markdown_table(REPRODUCTION, rows)}
+Our figures were printed by:
+
+{commands}
+"""
+
+
+def comparison_page(entries: Sequence[Entry]) -> Page:
+    """The table, and the curves of all runs side by side."""
+    from mien.reports.evaluation.plots import compared_curves_figure
+
+    page = Page("Comparison", about=f"{count(len(entries), 'run or evaluation', 'runs and evaluations')}.")
+    page.heading("Figures")
+    page.table(COMPARISON, comparison_rows(entries))
+    curves = _distinct(entries)
+    page.heading("Curves")
+    if not curves:
+        page.paragraph("None of these logged any curves.")
+        return page
+    for metric, words in (("accuracy", "Accuracy"), ("loss", "Loss")):
+        page.figure(
+            compared_curves_figure(curves, metric),
+            name=metric,
+            caption=f"{words} over the epochs: on validation (left) and while training, with augmentation (right).",
+        )
+    return page
+
+
+def _distinct(entries: Sequence[Entry]) -> dict[str, Curves]:
+    """Curves by name; a second run of a name is called after its folder too."""
+    named: dict[str, Curves] = {}
+    for entry in entries:
+        if entry.curves:
+            named[f"{entry.name} ({entry.folder.name})" if entry.name in named else entry.name] = entry.curves
+    return named
+
+
+def _source(entry: Entry) -> str:
+    kinds = [str(evaluation["subject"]["kind"]) for evaluation in entry.evaluations]
+    return str(entry.recipe.get("source") or (kinds[0] if kinds else UNKNOWN))
+
+
+def _author(entry: Entry) -> str:
+    score = entry.reference.get("author_score")
+    return f"{percent(float(score))} {entry.reference.get('author_metric', '')}".rstrip() if score else UNKNOWN
+
+
+def _ours(measured: Measured | None) -> str:
+    return UNKNOWN if measured is None else f"{percent(measured.accuracy)} ({measured.on})"
+
+
+def _epochs(entry: Entry) -> str:
+    planned = entry.recipe.get("fit", {}).get("epochs")
+    if entry.epochs is None or planned is None:
+        return UNKNOWN
+    ended = "" if entry.summary else ", not finished"
+    return f"{entry.epochs} of {planned}{ended}"
+
+
+def _time(entry: Entry) -> str:
+    seconds = entry.summary.get("seconds")
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

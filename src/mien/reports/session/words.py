@@ -1,0 +1,135 @@
+"""The words of a session's page: what a face looked like or a hand showed, and for how long; never what people felt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.labels import EMOTIONS_8, GESTURES
+from mien.outputs.text import appearance
+from mien.records.session import Seen
+from mien.reports.session.plots import UNSURE, clock
+from mien.reports.session.times import Shares
+
+KINDS = {"emotion": ("face", "faces", "person"), "gesture": ("hand", "hands", "hand")}
+"""One of them, several of them, and what its track is called."""
+
+VERBS = {"emotion": "looked", "gesture": "showed"}
+
+CAVEATS = (
+    (
+        "An expression is not a feeling. Facial movements do not reliably tell emotions (Barrett et al. 2019). This "
+        "page says what faces looked like to a model that is often wrong; do not make decisions about people with it."
+    ),
+    (
+        "A person here is the number of a track, not somebody who was recognised. The number stays with a face while "
+        "it is in view, and may change when somebody leaves and returns, is hidden, or crosses another person: the "
+        "same person may have several numbers. Hands have numbers of their own, and nothing tells whose they are."
+    ),
+)
+"""What the figures are not."""
+
+COUNTING = (
+    (
+        "A frame stands for the time until the next one. Where that is longer than a second, and than five times the "
+        "usual spacing, nothing was recorded: a pause, which counts for nobody."
+    ),
+    "Time in view is the time in which a face or hand was found; two faces in view for a second are two seconds.",
+    "Hard to read is an answer whose confidence is below the model's threshold; no label gets its time.",
+    "A frame was passed over because of --every, or because a live source was faster than the machine.",
+)
+"""How the figures came about."""
+
+
+def person(task: str, track: int, side: int = 0) -> str:
+    """Who a track is: "person 1", "hand 2 (right)"."""
+    name = f"{KINDS[task][2]} {track}" if track else f"{KINDS[task][1]} without a number"
+    return f"{name} ({('left', 'right')[side - 1]})" if track and side else name
+
+
+def shown(task: str, label: str) -> str:
+    """What a label looks like: "afraid", "victory", "no known gesture"."""
+    if task == "emotion":
+        return appearance(label)
+    return "no known gesture" if label == "none" else label
+
+
+def duration(seconds: float) -> str:
+    """A length of time: "0.2 s", "12.4 s", "3 min 05 s", "2 h 40 min"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share: "31 %", "0.4 %"; a dash of nothing."""
+    if whole <= 0:
+        return "-"
+    share = 100 * part / whole
+    if 0 < share < 0.05:
+        return "under 0.1 %"
+    return f"{share:.1f} %" if 0 < share < 0.95 else f"{share:.0f} %"
+
+
+def occurring(task: str, amounts: NDArray[np.float64], labels: Sequence[str]) -> list[int]:
+    """Positions of the labels that have an amount, in the order of the task's own set, foreign ones last.
+
+    Args:
+        task: `emotion` or `gesture`.
+        amounts: (L + 1,); the last is of what was hard to read, whose position comes at the end.
+        labels: all L labels.
+    """
+    known = EMOTIONS_8.labels if task == "emotion" else GESTURES.labels
+    rank = {label: place for place, label in enumerate(known)}
+    there = [int(i) for i in np.flatnonzero(amounts[:-1])]
+    order = sorted(there, key=lambda i: (rank.get(labels[i], len(rank)), i))
+    return [*order, len(labels)] if amounts[-1] else order
+
+
+def sentence(task: str, shares: Shares, row: int, labels: Sequence[str]) -> str:
+    """One track in words: "Person 1 was in view for 40.2 s (0:03 to 0:45); looked happy for 12.4 s (31 %), ..."."""
+    seconds = shares.seconds[row]
+    whole = float(seconds.sum())
+    who = person(task, int(shares.tracks[row]), int(shares.side[row]))
+    verb = "were" if not shares.tracks[row] else "was"
+    span = f"{clock(shares.first_s[row], tenths=True)} to {clock(shares.last_s[row], tenths=True)}"
+    told = [
+        f"{shown(task, labels[i])} for {duration(seconds[i])} ({percent(seconds[i], whole)})"
+        for i in np.argsort(-seconds[:-1], kind="stable")
+        if seconds[i] > 0
+    ]
+    words = f"{who[0].upper()}{who[1:]} {verb} in view for {duration(whole)} ({span})"
+    if told:
+        words += f"; {VERBS[task]} {', '.join(told)}"
+    if seconds[-1] > 0:
+        words += f"; {UNSURE} for {duration(seconds[-1])} ({percent(seconds[-1], whole)})"
+    return f"{words}."
+
+
+def still(task: str, seen: Seen, labels: Sequence[str]) -> str:
+    """What a photo shows: "looks happy (91 %)", "2 look happy, 1 hard to read"; a dash for nothing.
+
+    Args:
+        task: `emotion` or `gesture`.
+        seen: its faces, or its hands.
+        labels: all labels.
+    """
+    unsure = seen.uncertain | (seen.label < 0)
+    verbs = ("looks", "look") if task == "emotion" else ("shows", "show")
+    if not len(seen.frame):
+        return "-"
+    if len(seen.frame) == 1:
+        return (
+            UNSURE
+            if unsure[0]
+            else f"{verbs[0]} {shown(task, labels[seen.label[0]])} ({100 * seen.confidence[0]:.0f} %)"
+        )
+    counts = Counter(-1 if not_sure else int(label) for label, not_sure in zip(seen.label, unsure, strict=True))
+    return ", ".join(
+        f"{number} {UNSURE}" if label < 0 else f"{number} {verbs[number > 1]} {shown(task, labels[label])}"
+        for label, number in counts.most_common()
+    )

@@ -1,0 +1,54 @@
+"""Where frames come from: photos, videos, cameras, streams, standard input; one interface, and fakes for tests.
+
+with open_source("clip.mp4", every=5) as source:
+    for frame in source:
+        ...
+
+with open_live("0") as camera:
+    for frame in camera:
+        ...
+"""
+
+from __future__ import annotations
+
+from mien.sources.base import Clock, Kind, Source
+from mien.sources.fakes import FakeClock, FakeLiveSource, FakeSource, Fault
+from mien.sources.files import (
+    VIDEO_SUFFIXES,
+    FolderSource,
+    PhotoSource,
+    VideoSource,
+    expand_sources,
+    open_source,
+    source_kind,
+)
+from mien.sources.link import Feed, Link, LinkSource, Retry
+from mien.sources.live import CameraSource, LiveSource, PipeSource, StreamSource, open_live
+from mien.sources.paced import PacedSource
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "CameraSource",
+    "Clock",
+    "FakeClock",
+    "FakeLiveSource",
+    "FakeSource",
+    "Fault",
+    "Feed",
+    "FolderSource",
+    "Kind",
+    "Link",
+    "LinkSource",
+    "LiveSource",
+    "PacedSource",
+    "PhotoSource",
+    "PipeSource",
+    "Retry",
+    "Source",
+    "StreamSource",
+    "VideoSource",
+    "expand_sources",
+    "open_live",
+    "open_source",
+    "source_kind",
+]

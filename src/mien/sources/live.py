@@ -1,0 +1,337 @@
+"""Cameras, streams and standard input: the newest frame, read in a thread of its own."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from mien.addresses import Address, named
+from mien.errors import InputError, UnreadableMedia
+from mien.pixels.images import quiet_opencv
+from mien.scene import Frame
+from mien.sources.base import Clock, Kind, Source
+from mien.sources.cameras import Camera, find_camera
+from mien.sources.files import FolderSource, expand_sources, open_source
+from mien.sources.link import Feed, Link, LinkSource, Retry
+from mien.sources.mjpeg import MjpegFeed, pipe_reader
+from mien.sources.streams import SCHEMES, open_stream
+
+_POLL_S = 0.1
+_JOIN_S = 1.0
+_MOST_STUCK = 4  # threads that hang in a driver; one more would only hang beside them
+_PIPE_FPS = 25.0
+
+
+class LiveSource(Source):
+    """The newest frame of a camera or stream.
+
+    A thread reads without pause, so that nothing grows old in a buffer; who asks late gets the newest frame, and the
+    indices of those between are missing. A lost connection is made again, and `status` says so meanwhile; so is one
+    whose driver hangs, on another thread. Opening is part of the thread: the first `next`, or `ready`, raises what went
+    wrong.
+
+    Args:
+        connect: makes a connection, or raises InputError; is given an event that ends any waiting.
+        name: what the frames say they come from.
+        what: what to call it in the status: camera, stream.
+        retry: what to do when the connection is lost.
+        clock: what times and pauses go by.
+    """
+
+    kind: Kind = "video"
+    is_live = True
+
+    def __init__(
+        self,
+        connect: Callable[[threading.Event], Feed],
+        *,
+        name: str,
+        what: str = "stream",
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self._link = Link(connect, name=name, what=what, retry=retry, clock=clock)
+        self._newest = _Newest()
+        self._threads: list[threading.Thread] = []
+        self._end = weakref.finalize(self, _end, self._link.stop, self._newest, self._threads)
+        self._read()
+
+    @property
+    def status(self) -> str:
+        return self._link.status
+
+    @property
+    def damaged(self) -> int:
+        """Pictures that came damaged and were passed over."""
+        return self._link.damaged
+
+    def ready(self) -> None:
+        self._wait()
+
+    def __next__(self) -> Frame:
+        self._wait()
+        frame = self._newest.take()
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def close(self) -> None:
+        """End the source and give the device back; takes a second at most, even when its driver is stuck."""
+        self._end()
+
+    def _wait(self) -> None:
+        """Until there is a frame or the end; raises the error that the thread ended with."""
+        while not self._newest.wait(_POLL_S):
+            if self._link.hangs:
+                self._read_anew()
+            try:
+                self._link.check()
+            except UnreadableMedia:
+                self.close()
+                raise
+
+    def _read(self, problem: InputError | None = None) -> None:
+        # A daemon, for a driver may block for ever; it is stopped and waited for a while at the program's end, because
+        # a thread that comes back from OpenCV while Python ends would abort it.
+        thread = threading.Thread(
+            target=_read, args=(self._link, self._newest, problem), name=f"read {self.name}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _read_anew(self) -> None:
+        """Leave a thread that hangs behind, as no call can be ended from outside."""
+        self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) < _MOST_STUCK:
+            self._link.abandon()
+            self._read(UnreadableMedia(f"{self.name} does not answer any more."))
+
+
+class CameraSource(LiveSource):
+    """A camera of this machine.
+
+    Args:
+        camera: its number, from 0, its device, or a part of its name; looked up anew whenever it was lost.
+        size_hw: height and width to ask it for; it may give others. None leaves its own.
+        fps: frames a second to ask it for.
+        retry: what to do when it is lost.
+    """
+
+    def __init__(
+        self,
+        camera: int | str = 0,
+        *,
+        size_hw: tuple[int, int] | None = None,
+        fps: float | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        spec = str(camera)
+        connect = partial(_open_camera, spec, size_hw, fps, retry or Retry())
+        name = f"camera {spec}" if spec.isdecimal() else spec
+        super().__init__(connect, name=name, what="camera", retry=retry)
+
+
+class StreamSource(LiveSource):
+    """A stream at an address: MJPEG over HTTP, RTSP, RTMP, UDP, HLS, or a video file, which is played at its own pace.
+
+    Args:
+        url: with a name and password where needed, `http://name:password@host/path`.
+        retry: what to do when it is lost.
+
+    Raises:
+        InputError: no such kind of address, or it cannot be told where its password ends.
+    """
+
+    def __init__(self, url: str, *, retry: Retry | None = None) -> None:
+        address = Address(url)
+        if address.scheme not in SCHEMES:
+            raise InputError(
+                f"An address starts with {', '.join(f'{known}://' for known in SCHEMES)}, got {address.scheme}://; "
+                "give one of these, a file, a folder, a camera or - for standard input."
+            )
+        rule = retry or Retry()
+        connect = partial(open_stream, address, stall_s=rule.stall_s, first_s=rule.first_s)
+        super().__init__(connect, name=address.shown, what="stream", retry=rule)
+
+
+class PipeSource(LiveSource):
+    """JPEG pictures one after another (MJPEG) from standard input, or another file descriptor that is a pipe.
+
+    Args:
+        descriptor: what to read from; standard input when None.
+        retry: only its `give_up_s` and `frozen_s` count, for the end of the input is the end.
+
+    Raises:
+        InputError: it is a terminal.
+    """
+
+    def __init__(self, descriptor: int | None = None, *, retry: Retry | None = None) -> None:
+        number = _input() if descriptor is None else descriptor
+        rule = replace(retry or Retry(), at_start=False, hang_s=math.inf)  # who writes into a pipe may take his time
+        super().__init__(partial(_open_pipe, number), name="standard input", what="input", retry=rule)
+
+
+def open_live(
+    spec: str | Path,
+    *,
+    size_hw: tuple[int, int] | None = None,
+    fps: float | None = None,
+    retry: Retry | None = None,
+    every_frame: bool = False,
+) -> Source:
+    """Open whatever can be watched.
+
+    Args:
+        spec: number of a camera (`0`), its device (`/dev/video0`) or a part of its name; an address
+            (`http://`, `https://`, `rtsp://`, `rtmp://`, `udp://`); `-` for MJPEG on standard input; a folder, glob,
+            photo or video.
+        size_hw: height and width to ask a camera for.
+        fps: frames a second to ask a camera for; of pictures on standard input that are not of now, what their times go
+            by, 25 when None. Of a folder's photos and videos nothing is changed.
+        retry: what to do when a camera or stream is lost.
+        every_frame: of pictures on standard input, give each, however long it takes: they are of a file and not of now.
+            Files are always given so.
+
+    Returns:
+        A source; `is_live` says whether its frames are of now. Of a camera or stream, the first frame or `ready`
+        raises what hinders it.
+
+    Raises:
+        UnreadableMedia: a file, folder or camera that is not there or cannot be read.
+        InputError: an unknown kind of address, a name that fits several cameras, or `every_frame` of one that has only
+            frames of now.
+    """
+    text = str(spec)
+    if text == "-":
+        return _pipe(fps, retry, every_frame=every_frame)
+    if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
+        raise InputError(
+            "A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of "
+            f"files and of standard input (-), not of {named(text)}."
+        )
+    if "://" in text:
+        return StreamSource(text, retry=retry)
+    if not text.isdecimal() and not text.startswith("/dev/"):
+        if Path(text).is_dir() or any(sign in text for sign in "*?["):
+            return _folder(text)
+        if os.path.lexists(text) or Path(text).suffix or len(Path(text).parts) > 1:
+            return open_source(text)
+    if retry is None or not retry.at_start:
+        find_camera(text)  # a wrong name is said at once
+    return CameraSource(text, size_hw=size_hw, fps=fps, retry=retry)
+
+
+def _folder(spec: str) -> Source:
+    paths, problems = expand_sources([spec])
+    if not paths:
+        raise problems[0]
+    source = FolderSource(paths, name=spec)
+    source.problems.extend(problems)
+    return source
+
+
+def _input() -> int:
+    try:
+        number = sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError) as error:
+        raise InputError("There is no standard input to read from; name a camera, address or file.") from error
+    if os.isatty(number):
+        raise InputError(
+            "- reads pictures from standard input, which is the keyboard here; pipe MJPEG into it, or name a camera, "
+            "address or file."
+        )
+    return number
+
+
+def _pipe(fps: float | None, retry: Retry | None, *, every_frame: bool) -> Source:
+    number = _input()
+    if not every_frame and not stat.S_ISREG(os.fstat(number).st_mode):
+        return PipeSource(number, retry=retry)
+    link = Link(partial(_open_pipe, number), name="standard input", what="input", fps=fps or _PIPE_FPS)
+    return LinkSource(link, name="standard input")
+
+
+def _open_pipe(number: int, stop: threading.Event) -> Feed:
+    return MjpegFeed(pipe_reader(number, stop), name="standard input")
+
+
+def _open_camera(
+    spec: str, size_hw: tuple[int, int] | None, fps: float | None, retry: Retry, stop: threading.Event
+) -> Feed:
+    index = find_camera(spec)
+    return Camera(index, size_hw=size_hw, fps=fps, first_s=retry.first_s, stall_s=retry.stall_s, stop=stop)
+
+
+class _Newest:
+    """Holds one frame, the newest, and then the end; who waits is woken."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frame: Frame | None = None
+        self._is_over = False
+        self._error: Exception | None = None
+
+    def put(self, frame: Frame) -> None:
+        with self._changed:
+            if not self._is_over:
+                self._frame = frame
+            self._changed.notify_all()
+
+    def end(self, error: Exception | None, *, at_once: bool = False) -> None:
+        """No more frames come; `at_once` forgets the one that waits."""
+        with self._changed:
+            if at_once:
+                self._frame = self._error = None
+            elif not self._is_over:
+                self._error = error
+            self._is_over = True
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there is a frame or the end; raises the error that ended it, once."""
+        with self._changed:
+            there = self._changed.wait_for(lambda: self._frame is not None or self._is_over, timeout_s)
+            if self._frame is None and self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            return there
+
+    def take(self) -> Frame | None:
+        """The frame, once."""
+        with self._changed:
+            frame, self._frame = self._frame, None
+            return frame
+
+
+def _read(link: Link, newest: _Newest, problem: InputError | None) -> None:
+    """The thread: frames, then the end, whatever happens, unless another thread has taken over."""
+    error: Exception | None = None
+    turn = link.turn
+    try:
+        with quiet_opencv(), closing(link.frames(problem)) as frames:
+            for frame in frames:
+                newest.put(frame)
+    except Exception as trouble:  # delivered to the reader, who raises it
+        error = trouble
+    if link.turn == turn:
+        newest.end(error)
+
+
+def _end(stop: threading.Event, newest: _Newest, threads: list[threading.Thread]) -> None:
+    stop.set()
+    newest.end(None, at_once=True)
+    until_s = time.monotonic() + _JOIN_S
+    for thread in threads:
+        if thread is not threading.current_thread():
+            thread.join(timeout=max(until_s - time.monotonic(), 0.0))

@@ -1,0 +1,1 @@
+"""What mien says: responses, engines, prompts."""

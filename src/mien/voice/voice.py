@@ -1,0 +1,253 @@
+"""Sentences said aloud, without ever holding up whoever has them said.
+
+`open_voice` gives the voice for this machine. It plays the package's prompts, and has sentences of your own spoken by
+what is installed; where nothing can speak, it says so once and stays quiet. The text is shown by others.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+
+from mien.errors import OutputError
+from mien.resource import Resource
+from mien.voice.engines import Engine, Player, PygamePlayer, find_engines, wav_seconds
+from mien.voice.responses import Responses, Sentence
+from mien.voice.spoken_files import SpokenFiles
+from mien.voice.time_limit import Guard, Outcome
+
+_log = logging.getLogger(__name__)
+
+LIMIT_S = 20.0
+"""How long an engine may take for a sentence before it is given up; Piper on a busy machine took 12 s."""
+
+_CLOSE_S = 1.5
+_WARM_UP_S = 1.5
+"""The sound device is looked for when the run has begun and nothing has been said yet: it costs a third of a second."""
+_CHARACTERS_A_SECOND = 8.0
+
+
+class Voice(Resource):
+    """Says sentences; the interface, and what its kinds share.
+
+    `say` returns at once. While one sentence is spoken the newest other one waits. What goes wrong is told once, by
+    `status` and as a warning in the log, and disturbs nobody.
+    """
+
+    def __init__(self) -> None:
+        self._muted = False
+        self._status = ""
+
+    @property
+    def status(self) -> str:
+        """The last trouble, in a sentence; empty when there was none."""
+        return self._status
+
+    @property
+    def muted(self) -> bool:
+        """Whether sentences are passed over; setting it also breaks off the one that is being said."""
+        return self._muted
+
+    @muted.setter
+    def muted(self, muted: bool) -> None:
+        self._muted = muted
+        if muted:
+            self._break_off()
+
+    def say(self, sentence: Sentence) -> None:
+        """Have a sentence said."""
+        raise NotImplementedError
+
+    def _break_off(self) -> None:
+        """Be quiet now."""
+
+    def _report(self, trouble: str) -> None:
+        self._status = trouble
+        _log.warning("%s", trouble)
+
+
+class SilentVoice(Voice):
+    """Says nothing."""
+
+    def say(self, sentence: Sentence) -> None:
+        del sentence
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class RecordingVoice(Voice):
+    """Keeps what it should say in `said`; for tests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[Sentence] = []
+        self.closed = False
+
+    def say(self, sentence: Sentence) -> None:
+        if not self.muted and not self.closed:
+            self.said.append(sentence)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class WorkingVoice(Voice):
+    """A voice with a thread that takes one sentence after the other; its kinds say what it does with them.
+
+    Args:
+        room: how many sentences may wait; one more takes the place of the oldest. None for any number.
+        limit_s: seconds an engine may take.
+    """
+
+    def __init__(self, *, room: int | None, limit_s: float) -> None:
+        super().__init__()
+        self._guard = Guard(limit_s, self._report)
+        self._waiting: deque[Sentence] = deque(maxlen=room)
+        self._wake = threading.Condition()
+        self._busy = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="mien-voice", daemon=True)
+
+    def say(self, sentence: Sentence) -> None:
+        with self._wake:
+            if not self._muted and not self._closing and self._thread.is_alive():
+                self._waiting.append(sentence)
+                self._wake.notify_all()
+
+    def wait_until_quiet(self, timeout_s: float) -> bool:
+        """Wait until all is said, so long at most; whether it is."""
+        with self._wake:
+            return self._wake.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
+
+    def close(self) -> None:
+        """Break off and end, within two seconds whatever the engines do."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._guard.close()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(_CLOSE_S)
+
+    def _handle(self, sentence: Sentence) -> None:
+        raise NotImplementedError
+
+    def _warm_up(self) -> None:
+        """What may be done before the first sentence."""
+
+    def _end(self) -> None:
+        """What is to be done at the end, on the thread."""
+
+    def _work(self) -> None:
+        try:
+            with self._wake:
+                early = self._wake.wait_for(lambda: self._waiting or self._closing, _WARM_UP_S)
+            if not early:
+                self._warm_up()
+            while (sentence := self._next()) is not None:
+                self._handle(sentence)
+        except OutputError as exc:
+            self._report(str(exc))
+        except Exception as exc:  # the run goes on in text
+            self._report(f"The voice has stopped: {str(exc) or type(exc).__name__}")
+        finally:
+            with self._wake:
+                self._busy = False
+                self._waiting.clear()
+                self._wake.notify_all()
+            self._end()
+
+    def _next(self) -> Sentence | None:
+        """The next sentence, waited for; None at the end."""
+        with self._wake:
+            self._busy = False
+            self._wake.notify_all()
+            self._wake.wait_for(lambda: self._waiting or self._closing)
+            if not self._waiting:
+                return None
+            self._busy = True
+            return self._waiting.popleft()
+
+
+class SpeakingVoice(WorkingVoice):
+    """Says sentences aloud.
+
+    Args:
+        engines: who speaks sentences that have no prompt, best first.
+        player: what plays the files; without one the prompts are spoken by the engines too, if they can by themselves.
+        limit_s: seconds an engine may take for a sentence, or for being quiet beyond the sentence's own length.
+    """
+
+    def __init__(self, engines: Sequence[Engine], player: Player | None, *, limit_s: float = LIMIT_S) -> None:
+        super().__init__(room=1, limit_s=limit_s)
+        self._engines, self._player = engines, player
+        self._files = SpokenFiles(engines, self._guard)
+        self._told = False
+        self._thread.start()
+
+    def close(self) -> None:
+        with self._wake:
+            self._waiting.clear()
+        super().close()
+
+    def _break_off(self) -> None:
+        with self._wake:
+            self._waiting.clear()
+        self._guard.interrupt()
+
+    def _warm_up(self) -> None:
+        if self._player is not None:
+            self._guard.run("sound", self._player.open)
+
+    def _handle(self, sentence: Sentence) -> None:
+        if self._player is not None:
+            self._play(sentence, self._player)
+        else:
+            self._speak(sentence)
+
+    def _play(self, sentence: Sentence, player: Player) -> None:
+        if self._guard.run("sound", player.open) is not Outcome.DONE:
+            return
+        found = self._files.get(sentence)
+        if self._muted or self._closing:
+            return
+        if found is None:
+            cure = "" if self._engines else "; install espeak-ng to hear them"
+            self._tell_once(f"Nothing here speaks sentences of your own: they are shown only{cure}")
+            return
+        path = found[0]
+        self._guard.run("sound", partial(player.play, path), more_s=wav_seconds(path))
+
+    def _speak(self, sentence: Sentence) -> None:
+        for engine in self._engines:
+            if engine.speaks:
+                speak = partial(engine.speak, sentence.text)
+                outcome = self._guard.run(engine.name, speak, more_s=len(sentence.text) / _CHARACTERS_A_SECOND)
+                if outcome is not Outcome.FAILED:
+                    return
+        self._tell_once("Nothing here can speak: sentences are shown only; for the voice run: pip install 'mien[live]'")
+
+    def _tell_once(self, trouble: str) -> None:
+        if not self._told:
+            self._told = True
+            self._report(trouble)
+
+    def _end(self) -> None:
+        self._files.close()
+        if self._player is not None and "sound" not in self._guard.given_up:
+            self._player.close()
+
+
+def open_voice(responses: Responses, *, limit_s: float = LIMIT_S) -> Voice:
+    """The voice of this machine for the sentences of these responses.
+
+    Args:
+        responses: their language and voice file decide who speaks.
+        limit_s: seconds an engine may take before it is given up.
+    """
+    player = PygamePlayer() if find_spec("pygame") else None
+    return SpeakingVoice(find_engines(responses.language, responses.piper_voice), player, limit_s=limit_s)

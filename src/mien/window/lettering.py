@@ -1,0 +1,141 @@
+"""Words, plates and signs of the live window, as pygame surfaces that are made once and kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.outputs.palette import Colour
+from mien.outputs.pygame_import import pygame
+from mien.window.layout import shortened, wrap
+
+Sign = Literal["dot", "pause", "mute", "chosen"]
+
+_SMALLEST = 10  # pixels; smaller letters run together
+_KEPT_TEXTS = 400  # some 20 kB each
+_KEPT_PLATES = 60  # up to 2 MB each, in a window of 1920 x 1080
+_FINE = 8  # signs are drawn this much larger first
+_OTHER_FONTS = (
+    *("notosanscjksc", "notosanscjkjp", "notosanscjk", "microsoftyahei", "msgothic", "malgungothic", "pingfangsc"),
+    *("hiraginosansgb", "applesdgothicneo", "wenquanyimicrohei", "droidsansfallback", "arialunicodems"),
+    *("notosans", "notosansarabic", "notosanshebrew", "notosansdevanagari", "dejavusans", "segoeui", "nirmalaui"),
+)
+"""Fonts of operating systems, asked for only when a text has letters that pygame's own font lacks."""
+
+
+class Lettering:
+    """Makes words, plates and signs; pygame's font module must be initialised.
+
+    `text(words, size, colour)`, `width(words, size)`, `plate(width, height, colour, opacity, radius)` and
+    `sign(name, size, colour)` remember what they made. Sizes are pixels, opacity is 0 to 1.
+    """
+
+    def __init__(self) -> None:
+        self.text: Callable[[str, int, Colour], pygame.Surface] = lru_cache(_KEPT_TEXTS)(self._text)
+        self.width: Callable[[str, int], int] = lru_cache(4 * _KEPT_TEXTS)(self._width)
+        self.plate: Callable[[int, int, Colour, float, int], pygame.Surface] = lru_cache(_KEPT_PLATES)(_plate)
+        self.sign: Callable[[Sign, int, Colour], pygame.Surface] = lru_cache(30)(_sign)
+        self._font: Callable[[int, str | None], pygame.font.Font] = lru_cache(30)(_font)
+        self._other: Callable[[str], str | None] = lru_cache(_KEPT_TEXTS)(self._other_font)
+
+    def _width(self, text: str, size: int) -> int:
+        shown, size = _printable(text), max(_SMALLEST, size)
+        times = _finer(size)
+        return math.ceil(self._font(times * size, self._other(shown)).size(shown)[0] / times)
+
+    def height(self, size: int) -> int:
+        """From one line to the next in pixels."""
+        return round(1.25 * max(_SMALLEST, size))
+
+    def fitted(self, text: str, size: int, width: float, colour: Colour) -> pygame.Surface:
+        """The text, its end left out where it is too wide."""
+        return self.text(shortened(text, width, lambda part: self.width(part, size)), size, colour)
+
+    def wrapped(self, text: str, size: int, width: float, most: int) -> list[str]:
+        """The text in at most so many lines of a width; see `wrap`."""
+        return wrap(text, width, lambda part: self.width(part, size), most)
+
+    def _text(self, text: str, size: int, colour: Colour) -> pygame.Surface:
+        shown, size = _printable(text), max(_SMALLEST, size)
+        times = _finer(size)
+        font = self._font(times * size, self._other(shown))
+        if not font.size(shown)[0]:  # pygame's scaling does not survive a surface without width
+            return pygame.Surface((1, self.height(size)), pygame.SRCALPHA)
+        large = font.render(shown, True, colour)
+        small_wh = max(1, math.ceil(large.get_width() / times)), max(1, math.ceil(large.get_height() / times))
+        return pygame.transform.smoothscale(large, small_wh)
+
+    def _other_font(self, text: str) -> str | None:
+        """The path of a font of this machine when pygame's own lacks letters that the other one has."""
+        if text.isascii() or not self._lacks(None, text):
+            return None
+        paths = (pygame.font.match_font(name) for name in _OTHER_FONTS)
+        return next((path for path in paths if path and not self._lacks(path, text)), None)
+
+    def _lacks(self, path: str | None, text: str) -> bool:
+        """Whether letters look like the box that stands for what a font does not have."""
+        font = self._font(20, path)
+        box = font.metrics("\uffff")
+        return any(font.metrics(letter) == box for letter in set(text) - {" "})
+
+
+def _finer(size: int) -> int:
+    """How much larger letters are drawn at first: at their own size they are set to whole pixels, unevenly."""
+    return 4 if size <= 20 else 2
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _font(size: int, path: str | None) -> pygame.font.Font:
+    return pygame.font.Font(path or pygame.font.get_default_font(), size)
+
+
+def _plate(width: int, height: int, colour: Colour, opacity: float, radius: int) -> pygame.Surface:
+    """A rectangle with round and smooth corners; opacity 0 to 1."""
+    radius = min(radius, width // 2, height // 2)
+    beyond_x, beyond_y = (
+        np.maximum(np.abs(np.arange(length) + 0.5 - length / 2) - (length / 2 - radius), 0.0)
+        for length in (width, height)
+    )
+    distance = np.hypot(beyond_x[:, None], beyond_y[None, :]) - radius
+    return _coloured(np.clip(0.5 - distance, 0.0, 1.0) * opacity, colour)
+
+
+def _sign(name: Sign, size: int, colour: Colour) -> pygame.Surface:
+    """A sign in a square of `size` pixels."""
+    n = size * _FINE
+    mask = np.zeros((n, n), np.uint8)
+
+    def fill(*points: tuple[float, float]) -> None:
+        cv2.fillPoly(mask, [np.rint(np.array(points) * n).astype(np.int32)], 255)
+
+    if name == "dot":
+        cv2.circle(mask, (n // 2, n // 2), round(0.42 * n), 255, cv2.FILLED)
+    elif name == "pause":
+        fill((0.18, 0.1), (0.42, 0.1), (0.42, 0.9), (0.18, 0.9))
+        fill((0.58, 0.1), (0.82, 0.1), (0.82, 0.9), (0.58, 0.9))
+    elif name == "mute":
+        fill((0.0, 0.34), (0.2, 0.34), (0.46, 0.1), (0.46, 0.9), (0.2, 0.66), (0.0, 0.66))
+        for start, end in (((0.6, 0.34), (0.94, 0.68)), ((0.94, 0.34), (0.6, 0.68))):
+            (x1, y1), (x2, y2) = ((round(x * n), round(y * n)) for x, y in (start, end))
+            cv2.line(mask, (x1, y1), (x2, y2), 255, max(1, n // 10))
+    else:
+        fill((0.15, 0.1), (0.9, 0.5), (0.15, 0.9))
+    small = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
+    return _coloured(small.T.astype(np.float64) / 255, colour)
+
+
+def _coloured(opacity: NDArray[np.float64], colour: Colour) -> pygame.Surface:
+    """One colour, with an opacity of (W, H) 0 to 1 for each pixel."""
+    surface = pygame.Surface(opacity.shape, pygame.SRCALPHA)
+    surface.fill(colour)
+    pygame.surfarray.pixels_alpha(surface)[:] = np.rint(255 * opacity).astype(np.uint8)
+    return surface

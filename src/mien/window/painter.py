@@ -1,0 +1,285 @@
+"""What the live window shows, painted on a pygame surface: the view, labels, notices, caption and keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.labels import EMOTIONS, GESTURES
+from mien.outputs.draw import Rect, mark_regions
+from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
+from mien.outputs.pygame_import import pygame
+from mien.scene import Face, Hand, Reading, Scene
+from mien.window.layout import (
+    Layout,
+    View,
+    arrange,
+    label_words,
+    lowered,
+    place_plate,
+)
+from mien.window.lettering import Lettering
+from mien.window.notes import SEE_THROUGH, Note, Notices
+from mien.window.panel import FAINT, Panel, Section, panel_size_hw
+from mien.window.status import KEYS, NO_FACE, Status
+
+_PAPER: Colour = (246, 246, 242)
+_SHEET: Colour = (38, 42, 49)
+_CAPTION_SIZES = (27, 23, 19)  # the first that holds the sentence
+_CAPTION_LINES = 2
+_NO_FRAME_HW = (480, 640)
+_NO_FACE_ADVICE = "Face the camera, come closer, or add light."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What is switched on in the window.
+
+    Args:
+        mirror: left and right swapped, as in a mirror; words are never swapped.
+        landmarks: the bones of hands.
+        keys: the list of keys.
+        no_face: the note that no face was found.
+        brief: notices are signs without words, as they have been read.
+    """
+
+    mirror: bool
+    landmarks: bool
+    keys: bool
+    no_face: bool
+    brief: bool = False
+
+
+class Painter:
+    """Paints scenes; keeps lettering and buffers from one to the next."""
+
+    def __init__(self) -> None:
+        self._lettering = Lettering()
+        self._notices = Notices(self._lettering)
+        self._labels: dict[str, tuple[str, ...]] = {"emotion": EMOTIONS.labels, "gesture": GESTURES.labels}
+        self._picture_rgb = np.zeros((1, 1, 3), np.uint8)
+        self._taken: list[Rect] = []
+        self._layout = Layout(1.0, (0, 0, 1, 1))
+        self._surface = pygame.Surface((1, 1))
+
+    def paint(self, surface: pygame.Surface, scene: Scene | None, status: Status, choices: Choices) -> None:
+        """The whole window; the surface may have another size each time."""
+        sections = [self._section(task, scene) for task in status.tasks]
+        self._surface = surface
+        surface.fill(DARK)
+        regions, notes = self._arranged(scene, sections, status, choices)
+        layout = self._layout
+        if scene is not None:
+            self._view(scene, regions, choices)
+        if layout.panel is not None:
+            self._panel(layout, layout.panel, sections, status)
+        for note, rect in notes:
+            self._notices.paint(surface, layout, note, rect)
+        caption_top = self._caption(status.caption)
+        if scene is None:
+            middle = (layout.picture[1] + layout.picture[3]) // 2 + layout.px(30)
+            self._middle(status.message or "Waiting for the first picture", "", middle)
+        elif choices.no_face:
+            advice = _NO_FACE_ADVICE if status.no_face == NO_FACE else ""
+            self._middle(status.no_face, advice, caption_top - layout.px(24))
+        for region in regions:
+            self._label(region)
+        if choices.keys:
+            self._keys(choices)
+
+    def _arranged(
+        self, scene: Scene | None, sections: Sequence[Section], status: Status, choices: Choices
+    ) -> tuple[tuple[Face | Hand, ...], list[tuple[Note, Rect]]]:
+        """Lay everything out so that no notice hides a face; the picture makes room where it has none beside its faces.
+
+        Returns:
+            Faces and hands in pixels of the picture, and the notices with their places.
+        """
+        window_hw = self._surface.get_height(), self._surface.get_width()
+        frame_hw = scene.size_hw if scene else _NO_FRAME_HW
+        panel_hw = panel_size_hw(sections)
+        self._layout = layout = arrange(window_hw, frame_hw, panel_hw)
+        notes = self._notices.make(layout, status, brief=choices.brief, with_message=scene is not None)
+        regions = self._regions(scene, choices)
+        places = self._notices.place(notes, layout, layout.picture, self._faces(regions))
+        if places is None:
+            height, places = self._notices.band(notes, layout, window_hw[1])
+            height = min(height, window_hw[0] // 2)
+            small = lowered(arrange((window_hw[0] - height, window_hw[1]), frame_hw, panel_hw), height)
+            self._layout = replace(small, scale=layout.scale)
+            regions = self._regions(scene, choices)
+        self._taken = list(places)
+        return regions, list(zip(notes, places, strict=True))
+
+    def _faces(self, regions: Sequence[Face | Hand]) -> list[Rect]:
+        """Where the faces are in the window."""
+        x, y = self._layout.picture[:2]
+        boxes = [region.box_xyxy for region in regions if isinstance(region, Face)]
+        return [(int(box[0]) + x, int(box[1]) + y, math.ceil(box[2]) + x, math.ceil(box[3]) + y) for box in boxes]
+
+    def _section(self, task: str, scene: Scene | None) -> Section:
+        seen: Sequence[Face | Hand] = () if scene is None else scene.faces if task == "emotion" else scene.hands
+        reading = main_reading(seen)
+        if reading is not None:
+            self._labels[task] = tuple(reading.scores)
+        return Section(task, self._labels.get(task, ()), reading, several=len(seen) > 1)
+
+    def _regions(self, scene: Scene | None, choices: Choices) -> tuple[Face | Hand, ...]:
+        """Faces and hands in pixels of the picture shown."""
+        if scene is None:
+            return ()
+        x1, y1, x2, y2 = self._layout.picture
+        view = View(scene.size_hw, (y2 - y1, x2 - x1), choices.mirror)
+        seen: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
+        return tuple(view.region(region) for region in seen)
+
+    def _view(self, scene: Scene, regions: Sequence[Face | Hand], choices: Choices) -> None:
+        """The frame with boxes and hands."""
+        x1, y1, x2, y2 = self._layout.picture
+        size_wh = x2 - x1, y2 - y1
+        picture_rgb = self._scaled(scene.image_rgb, size_wh, mirror=choices.mirror)
+        mark_regions(picture_rgb, regions, landmarks=choices.landmarks)
+        self._surface.blit(pygame.image.frombuffer(picture_rgb.data, size_wh, "RGB"), (x1, y1))
+
+    def _scaled(
+        self, image_rgb: NDArray[np.uint8] | None, size_wh: tuple[int, int], *, mirror: bool
+    ) -> NDArray[np.uint8]:
+        """A copy of the frame in the size shown; the buffer is kept, as getting new memory costs a millisecond."""
+        if self._picture_rgb.shape[1::-1] != size_wh:
+            self._picture_rgb = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+        if image_rgb is None:
+            self._picture_rgb[:] = DARK
+            return self._picture_rgb
+        much_smaller = size_wh[0] < image_rgb.shape[1] / 2
+        small_first = size_wh[0] > image_rgb.shape[1]
+        image = cv2.flip(image_rgb, 1) if mirror and small_first else image_rgb
+        way = cv2.INTER_AREA if much_smaller else cv2.INTER_LINEAR
+        cv2.resize(image, size_wh, dst=self._picture_rgb, interpolation=way)
+        if mirror and not small_first:
+            cv2.flip(self._picture_rgb, 1, dst=self._picture_rgb)
+        return self._picture_rgb
+
+    def _panel(self, layout: Layout, rect: Rect, sections: Sequence[Section], status: Status) -> None:
+        panel = Panel(self._lettering, self._surface, rect, layout.panel_scale)
+        panel.figures(status.fps, status.latency_ms)
+        for section in sections:
+            panel.section(section)
+        panel.footer(status.stage_ms)
+
+    def _caption(self, words: str) -> int:
+        """The last sentence, under the picture or over its lower edge; gives the y of its upper edge."""
+        layout = self._layout
+        left, _, right, bottom = layout.picture
+        if not words:
+            return bottom - layout.px(16)
+        width = right - left - layout.px(72)
+        for size in map(layout.px, _CAPTION_SIZES):
+            lines = self._lettering.wrapped(words, size, width, 3)
+            if len(lines) <= _CAPTION_LINES:
+                break
+        else:
+            lines = self._lettering.wrapped(words, size, width, _CAPTION_LINES)
+        height = len(lines) * self._lettering.height(size) + layout.px(20)
+        if layout.strip is not None:
+            y = (layout.strip[1] + layout.strip[3] - height) // 2
+            self._lines(lines, size, LIGHT, (left + right) // 2, y)
+            return bottom - layout.px(16)
+        y = bottom - layout.px(18) - height
+        self._lines(lines, size, LIGHT, (left + right) // 2, y, plate=DARK)
+        return y
+
+    def _middle(self, words: str, more: str, y: int) -> None:
+        """Something to know in the middle of the picture, and smaller what to do about it, down to y."""
+        px, (left, _, right, _) = self._layout.px, self._layout.picture
+        width, pad = right - left - px(72), px(14)
+        texts = [
+            self._lettering.text(line, size, ink)
+            for part, size, ink in ((words, px(26), LIGHT), (more, px(17), FAINT))
+            for line in self._lettering.wrapped(part, size, width, 2)
+        ]
+        half = max(text.get_width() for text in texts) // 2 + 2 * pad
+        centre, top = (left + right) // 2, y - sum(text.get_height() for text in texts) - 2 * pad
+        self._plate((centre - half, top, centre + half, y), DARK, SEE_THROUGH)
+        top += pad
+        for text in texts:
+            self._surface.blit(text, (centre - text.get_width() // 2, top))
+            top += text.get_height()
+
+    def _lines(
+        self, lines: Sequence[str], size: int, ink: Colour, centre: int, top: int, *, plate: Colour | None = None
+    ) -> None:
+        """Lines around a centre, on a plate where they lie over the picture."""
+        texts = [self._lettering.text(line, size, ink) for line in lines]
+        pad, pitch = self._layout.px(10), self._lettering.height(size)
+        if plate is not None:
+            half = max(text.get_width() for text in texts) // 2 + 2 * pad
+            rect = centre - half, top, centre + half, top + len(texts) * pitch + 2 * pad
+            self._plate(rect, plate, SEE_THROUGH)
+        for i, text in enumerate(texts):
+            self._surface.blit(text, (centre - text.get_width() // 2, top + pad + i * pitch))
+
+    def _label(self, region: Face | Hand) -> None:
+        """The words at a face or hand, on a plate in the label's colour; left out where its box is not in view."""
+        x1, y1, x2, y2 = self._layout.picture
+        left, top, right, bottom = region.box_xyxy
+        words = label_words(region)
+        if not words or right <= 0 or left >= x2 - x1 or bottom <= 0 or top >= y2 - y1:
+            return
+        px, colour = self._layout.px, label_colour(None if region.uncertain else region.label)
+        text = self._lettering.text(words, px(20), ink_on(colour))
+        plate_wh = text.get_width() + px(22), text.get_height() + px(10)
+        box = left + x1, top + y1, right + x1, bottom + y1
+        rect = place_plate(plate_wh, box, self._layout.picture, self._taken)
+        self._plate(rect, colour, 1.0)
+        self._surface.blit(text, (rect[0] + px(11), rect[1] + px(5)))
+
+    def _plate(self, rect: Rect, colour: Colour, opacity: float) -> None:
+        """Paint a plate and keep its place free of labels."""
+        x1, y1, x2, y2 = rect
+        self._surface.blit(self._lettering.plate(x2 - x1, y2 - y1, colour, opacity, self._layout.px(9)), (x1, y1))
+        self._taken.append(rect)
+
+    def _keys(self, choices: Choices) -> None:
+        """The list of keys, over everything."""
+        width, height = self._surface.get_size()
+        scale = min(self._layout.scale, height / (37 * len(KEYS) + 110), width / 520)
+        on = {"Mirror": choices.mirror, "Hand landmarks": choices.landmarks}
+
+        def px(length: float) -> int:
+            return max(1, round(length * scale))
+
+        rect_wh = px(480), px(37 * len(KEYS) + 90)
+        left, top = (width - rect_wh[0]) // 2, (height - rect_wh[1]) // 2
+        self._surface.blit(self._lettering.plate(width, height, DARK, 0.55, 0), (0, 0))
+        self._surface.blit(self._lettering.plate(*rect_wh, _SHEET, 1.0, px(14)), (left, top))
+        self._surface.blit(self._lettering.text("Keys", px(24), LIGHT), (left + px(28), top + px(22)))
+        for i, (keys, meaning) in enumerate(KEYS):
+            y, x = top + px(68 + 37 * i), left + px(28)
+            for key in keys:
+                cap = self._lettering.text(key, px(17), DARK)
+                cap_wh = max(px(32), cap.get_width() + px(16)), px(30)
+                self._surface.blit(self._lettering.plate(*cap_wh, _PAPER, 1.0, px(6)), (x, y))
+                at = x + (cap_wh[0] - cap.get_width()) // 2, y + (cap_wh[1] - cap.get_height()) // 2
+                self._surface.blit(cap, at)
+                x += cap_wh[0] + px(8)
+            state = f"  ({'on' if on[meaning] else 'off'})" if meaning in on else ""
+            text = self._lettering.text(meaning, px(18), LIGHT)
+            at = left + px(158), y + (px(30) - text.get_height()) // 2
+            self._surface.blit(text, at)
+            self._surface.blit(self._lettering.text(state, px(18), FAINT), (at[0] + text.get_width(), at[1]))
+
+
+def main_reading(seen: Sequence[Face | Hand]) -> Reading | None:
+    """What is read of the largest one; None when nothing is."""
+    read = [region for region in seen if region.reading is not None]
+    return max(read, key=_area).reading if read else None
+
+
+def _area(region: Face | Hand) -> float:
+    x1, y1, x2, y2 = region.box_xyxy
+    return (x2 - x1) * (y2 - y1)

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import base64
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.errors import OutputError
+from mien.pixels.images import decode_image, read_image
+from mien.reports.page import Page
+
+VOID = {"meta", "img", "br", "hr", "link"}
+
+
+class Checker(HTMLParser):
+    """Tags that open must close, ids are there once, links within the page lead somewhere, nothing is loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self._attributes(tag, attrs)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._attributes(tag, attrs)
+
+    def _attributes(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "xlink:href") and value is not None:
+                (self.links if value.startswith("#") else self.loaded).append(value)
+            self.links += [f"#{target}" for target in re.findall(r"url\(#([^)]*)\)", value or "")]
+            assert not name.startswith("on")
+        assert tag != "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def checked(page: Page) -> Checker:
+    checker = Checker()
+    checker.feed(page.html())
+    checker.close()
+    assert checker.open == []
+    assert len(set(checker.ids)) == len(checker.ids)
+    assert {link[1:] for link in checker.links} <= set(checker.ids)
+    assert all(loaded.startswith("data:image/png;base64,") for loaded in checker.loaded)
+    return checker
+
+
+def line_figure(title: str = "a title"):  # type: ignore[no-untyped-def]
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3, 2))
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], marker="o")
+    axes.imshow(np.eye(4), interpolation="none")
+    axes.set_title(title)
+    return figure
+
+
+def full_page() -> Page:
+    page = Page("Title", about="About it.")
+    page.heading("First")
+    page.paragraph("Words.")
+    page.note("Mind this.")
+    page.bullets(["one", "two"])
+    page.table(("name", "n"), [("a", 1), ("b", 2)], caption="Numbers")
+    page.heading("Second")
+    page.figure(line_figure(), name="one", caption="First figure.")
+    page.figure(line_figure(), name="two", caption="Second figure.")
+    page.picture(np.full((4, 5, 3), 200, np.uint8), name="three", caption="A picture.")
+    return page
+
+
+def test_the_page_is_well_formed_and_loads_nothing() -> None:
+    text = " ".join(checked(full_page()).text)
+    for words in ("Title", "About it.", "Words.", "Mind this.", "one", "Numbers", "First figure.", "a title"):
+        assert words in text
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", full_page().html())
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '" onload="x', "a & b < c", "'single'", "開心 ä"])
+def test_words_stay_words(text: str) -> None:
+    page = Page(text, about=text)
+    page.heading(text)
+    page.heading(f"{text} again")
+    page.paragraph(text)
+    page.note(text)
+    page.bullets([text])
+    page.table((text, text), [(text, text)], caption=text)
+    page.picture(np.zeros((2, 2), np.uint8), name="picture", caption=text)
+    page.figure(line_figure(), name="figure", caption=text)
+    assert "".join(checked(page).text).count(text) >= 10
+
+
+def test_a_name_in_another_script_draws_without_complaint() -> None:
+    page = Page("x")
+    page.figure(line_figure("開心"), name="figure", caption="x")
+    assert "開心" in page.html()
+
+
+def test_figures_are_told_in_words() -> None:
+    page = full_page().html()
+    assert page.count('role="img"') == 2
+    for caption in ("First figure.", "Second figure."):
+        assert f'aria-label="{caption}"' in page
+        assert f"<figcaption>{caption}</figcaption>" in page
+    assert 'alt="A picture."' in page
+
+
+def test_a_figure_styles_nothing_but_itself() -> None:
+    assert full_page().html().count("<style") == 1
+
+
+def test_inline_figures_are_xml() -> None:
+    for svg in re.findall(r"<svg.*?</svg>", full_page().html(), re.DOTALL):
+        ET.fromstring(svg)  # noqa: S314
+
+
+def test_the_same_figures_give_the_same_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        full_page().save(tmp_path / name / "page.html")
+    first, second = (
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*.*")
+            if path.is_file()
+        }
+        for name in ("a", "b")
+    )
+    assert first == second
+    assert {str(path) for path in first} == {
+        "page.html", "page_files/one.png", "page_files/two.png", "page_files/three.png",
+    }  # fmt: skip
+
+
+def test_pictures_are_kept_as_they_are(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    colour, grey = random.integers(0, 256, (6, 7, 3), np.uint8), random.integers(0, 256, (6, 7), np.uint8)
+    page = Page("x")
+    page.picture(colour, name="colour", caption="")
+    page.picture(grey, name="grey", caption="")
+    page.save(tmp_path / "page.html")
+    np.testing.assert_array_equal(read_image(tmp_path / "page_files" / "colour.png"), colour)
+    np.testing.assert_array_equal(read_image(tmp_path / "page_files" / "grey.png"), grey[..., None].repeat(3, axis=2))
+    inline = re.findall(r"base64,([^\"]*)", page.html())
+    np.testing.assert_array_equal(decode_image(base64.b64decode(inline[0]), "inline"), colour)
+
+
+def test_two_pictures_of_one_name_are_refused() -> None:
+    page = Page("x")
+    page.picture(np.zeros((2, 2), np.uint8), name="same", caption="")
+    with pytest.raises(ValueError, match="'same' already"):
+        page.figure(line_figure(), name="same", caption="")
+
+
+def test_a_list_of_nothing_is_nothing() -> None:
+    page = Page("x")
+    page.bullets([])
+    assert "<ul>" not in page.html()
+
+
+def test_pages_join_with_their_links_right(tmp_path: Path) -> None:
+    first = Page("Whole")
+    first.heading("Zero")
+    first.extend(full_page())
+    first.heading("Last")
+    checker = checked(first)
+    assert [link for link in checker.links if link.startswith("#s")] == ["#s1", "#s2", "#s3", "#s4"]
+    assert "About it." not in first.html()
+    first.save(tmp_path / "whole.html")
+    assert len(list((tmp_path / "whole_files").iterdir())) == 3
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="not a folder"):
+        full_page().save(tmp_path / "file" / "page.html")
+    assert not list(tmp_path.rglob("*.part"))

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from mien.scene import Hand
+from mien.stages.schedule import Follower
+
+PICTURE = np.zeros((48, 64, 3), np.uint8)
+
+
+def hand(number: int) -> Hand:
+    """A hand that is told from others by the place of its box."""
+    landmarks_xyz = tuple((1.0, 2.0, 3.0) for _ in range(21))
+    box_xyxy = (100.0 * number, 0.0, 100.0 * number + 50, 50.0)
+    return Hand(box_xyxy=box_xyxy, score=0.9, side="left", landmarks_xyz=landmarks_xyz)
+
+
+class FakeHands:
+    """Does what a detector does, with the hands that are there, and notes what was asked."""
+
+    def __init__(self) -> None:
+        self.there: set[int] = set()
+        self.asked: list[tuple[int, bool]] = []
+
+    def follow(self, image_rgb: np.ndarray, previous: Sequence[Hand], *, search: bool = False) -> tuple[Hand, ...]:
+        assert image_rgb.dtype == np.uint8
+        self.asked.append((len(previous), search))
+        kept = [one for one in previous if round(one.box_xyxy[0] / 100) in self.there]
+        if search or len(kept) < len(previous):
+            kept = [hand(number) for number in sorted(self.there)]
+        return tuple(kept)
+
+    @property
+    def searches(self) -> int:
+        return sum(search for _, search in self.asked)
+
+
+@pytest.mark.parametrize("fps", [4.1, 6.0, 7.0, 10.0, 12.0, 15.0, 24.0, 25.0, 30.0, 60.0, 240.0])
+@pytest.mark.parametrize("others", [set(), {1}, {1, 2}])
+def test_a_new_hand_is_found_within_the_time(fps: float, others: set[int]) -> None:
+    """Whenever it comes, counted from the frame before the first that shows it."""
+    for first in range(round(fps) + 1, round(fps) + 1 + max(2, round(fps / 4) + 2)):
+        detector = FakeHands()
+        follower = Follower(detector, within_s=0.25)
+        detector.there = set(others)
+        waits = []
+        for k in range(first + round(fps)):
+            if k == first:
+                detector.there = others | {9}
+            if hand(9) in follower.update(PICTURE, k / fps):
+                waits.append((k - first) / fps)
+        assert waits
+        assert waits[0] + 1 / fps <= 0.25 + 1e-9
+        assert len(waits) == round(fps) - round(waits[0] * fps), "once found it stays"
+
+
+@pytest.mark.parametrize(("fps", "most"), [(30.0, 5), (60.0, 5), (10.0, 6)])
+@pytest.mark.parametrize("there", [set(), {1, 2}])
+def test_the_search_rests_in_between(fps: float, most: int, there: set[int]) -> None:
+    detector = FakeHands()
+    detector.there = there
+    follower = Follower(detector)
+    for k in range(round(4 * fps)):
+        follower.update(PICTURE, k / fps)
+    assert detector.asked[0] == (0, True)
+    assert detector.searches <= 4 * most + 1
+
+
+def test_after_a_loss_every_frame_is_searched_for_a_while() -> None:
+    detector = FakeHands()
+    follower = Follower(detector, eager_s=0.5)
+    detector.there = {1}
+    for k in range(31):
+        follower.update(PICTURE, k / 30)
+    detector.there = set()
+    assert follower.update(PICTURE, 31 / 30) == ()
+    before = len(detector.asked)
+    for k in range(32, 46):
+        follower.update(PICTURE, k / 30)
+    assert all(search for _, search in detector.asked[before:])
+    detector.there = {1}
+    assert follower.update(PICTURE, 46 / 30) == (hand(1),)
+
+
+@pytest.mark.parametrize("later_s", [-0.01, -30.0, 0.26, 3600.0])
+def test_after_a_jump_in_time_nothing_is_followed(later_s: float) -> None:
+    detector = FakeHands()
+    detector.there = {1}
+    follower = Follower(detector)
+    follower.update(PICTURE, 100.0)
+    follower.update(PICTURE, 100.01)
+    follower.update(PICTURE, 100.01 + later_s)
+    assert detector.asked == [(0, True), (1, False), (0, True)]
+
+
+def test_after_another_size_and_after_a_restart_nothing_is_followed() -> None:
+    detector = FakeHands()
+    detector.there = {1}
+    follower = Follower(detector)
+    follower.update(PICTURE, 0.0)
+    follower.update(np.zeros((50, 64, 3), np.uint8), 0.01)
+    follower.restart()
+    follower.update(np.zeros((50, 64, 3), np.uint8), 0.02)
+    assert detector.asked == [(0, True)] * 3
+
+
+def test_equal_times_are_followed() -> None:
+    detector = FakeHands()
+    detector.there = {1}
+    follower = Follower(detector)
+    assert [follower.update(PICTURE, 5.0) for _ in range(4)] == [(hand(1),)] * 4
+    assert detector.asked == [(0, True), (1, False), (1, False), (1, False)]
+
+
+def test_no_waiting_at_all_searches_every_frame() -> None:
+    detector = FakeHands()
+    detector.there = {1}
+    follower = Follower(detector, within_s=0.0)
+    for k in range(10):
+        follower.update(PICTURE, k / 30)
+    assert detector.searches == 10
+
+
+@pytest.mark.parametrize("wrong", [{"within_s": -0.1}, {"eager_s": float("nan")}])
+def test_wrong_times_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="within_s and eager_s"):
+        Follower(FakeHands(), **wrong)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mien.models.onnx_runtime import onnx_runtime
+from mien.train.export import to_onnx
+from mien.train.networks import EfficientNetLite0, ResidualCNN
+from mien.train.quantize import WEIGHTS, Weights, compact, recalibrated
+
+NETWORKS = {
+    "residual": lambda: ResidualCNN(widths=(16, 32, 64)),
+    "lite0": lambda: EfficientNetLite0(labels=7, dropout=0.0, channels=1, enlarge=2, own_statistics=True),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def model_and_inputs(request: pytest.FixtureRequest) -> tuple[bytes, NDArray[np.float32]]:
+    torch.manual_seed(3)
+    inputs = torch.randn(64, 1, 24, 24)
+    network = NETWORKS[request.param]()
+    network.train()
+    with torch.no_grad():
+        network(inputs)  # batch norms of random weights need statistics: else activations grow out of every scale
+    return to_onnx(network.eval(), inputs[:2].numpy()), inputs.numpy()
+
+
+def logits(model_bytes: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = onnx_runtime().InferenceSession(model_bytes)
+    return np.asarray(session.run(None, {"input": inputs})[0])
+
+
+@pytest.mark.parametrize(("weights", "share", "error"), [("float16", 0.6, 0.01), ("int8", 0.45, 0.25)])
+def test_smaller_and_nearly_the_same(
+    model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights, share: float, error: float
+) -> None:
+    model_bytes, inputs = model_and_inputs
+    small = compact(model_bytes, weights, calibration=inputs)
+    before, after = logits(model_bytes, inputs), logits(small, inputs)
+    assert len(small) < share * len(model_bytes)
+    assert after.dtype == np.float32
+    assert np.sqrt(((after - before) ** 2).mean()) < error * before.std()
+    assert not np.array_equal(before, after)
+
+
+def test_float32_stays_as_it_is(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:
+    model_bytes, inputs = model_and_inputs
+    assert compact(model_bytes, "float32", calibration=inputs) is model_bytes
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_any_number_of_items_still_fits(model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights) -> None:
+    model_bytes, inputs = model_and_inputs
+    small = compact(model_bytes, weights, calibration=inputs)
+    assert onnx.load(io.BytesIO(small)).graph.input[0].name == "input"
+    assert logits(small, inputs[:1]).shape == (1, 7)
+    assert np.allclose(logits(small, inputs[:5])[:1], logits(small, inputs[:1]), atol=1e-4)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("scale", [np.ones(7), np.linspace(0.5, 2, 7)])
+@pytest.mark.parametrize("bias", [np.zeros(7), np.linspace(-1, 2, 7)])
+def test_logits_are_scaled_then_biased(
+    model_and_inputs: tuple[bytes, NDArray[np.float32]],
+    weights: Weights,
+    scale: NDArray[np.float64],
+    bias: NDArray[np.float64],
+) -> None:
+    model_bytes, inputs = model_and_inputs
+    plain = compact(model_bytes, weights, calibration=inputs)
+    moved = recalibrated(plain, scale, bias)
+    np.testing.assert_allclose(logits(moved, inputs), logits(plain, inputs) * scale + bias, atol=1e-5, rtol=1e-5)
+    assert onnx.load(io.BytesIO(moved)).graph.output[0].name == "logits"
+    assert logits(moved, inputs[:1]).shape == (1, 7)
+    if (scale == 1).all() and not bias.any():
+        assert moved == plain
+
+
+def test_nothing_in_the_file_names_this_machine(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:
+    model_bytes, _ = model_and_inputs
+    assert b"site-packages" not in model_bytes
+    assert str(Path(__file__).parents[2]).encode() not in model_bytes

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import re
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.errors import RecipeError, UnknownName
+from mien.labels import EMOTIONS, GESTURES
+from mien.outputs.text import appearance
+from mien.voice.responses import PROMPTS, Responses, placeholders, prompt_for, prompt_name
+
+UNKIND = re.compile(
+    r"\b(feel\w*|he|she|his|her|man|woman|boy|girl|sir|madam|old|young|age|ugly|stupid|handsome|pretty|race)\b", re.I
+)
+TEXTS = Responses.load().texts()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Callable[[str], Responses]:
+    """Loads a responses file of these words."""
+
+    def load(toml: str) -> Responses:
+        path = tmp_path / "own.toml"
+        path.write_text(toml, "utf-8")
+        return Responses.load(path)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("task", "label"),
+    [("emotion", label) for label in EMOTIONS.labels] + [("gesture", label) for label in GESTURES.labels[:-1]],
+)
+def test_every_label_has_sentences_to_take_turns(task: str, label: str) -> None:
+    sentences = Responses.load().sentences[task][label]  # type: ignore[index]
+    for_one = [sentence for sentence in sentences if "count" not in placeholders(sentence)]
+    assert len(set(for_one)) >= 2
+
+
+def test_any_other_hand_is_not_answered() -> None:
+    assert "none" not in Responses.load().sentences["gesture"]
+
+
+def test_words_are_kind() -> None:
+    shown = [*Responses.load().notices.values()]
+    assert [text for _, text in TEXTS if UNKIND.search(text)] == []
+    assert [text for text in shown if UNKIND.search(text)] == []
+
+
+def test_words_for_labels_are_those_of_the_other_outputs() -> None:
+    words = Responses.load().words
+    assert words == {label: appearance(label) for label in words}
+    assert set(words) >= set(EMOTIONS.labels)
+
+
+def test_notices_say_that_the_camera_is_on_and_nothing_is_stored() -> None:
+    notices = Responses.load().notices
+    assert "camera is on" in notices["camera"]
+    assert "stored" in notices["camera"]
+    assert notices["no_face"] == "No face found"
+
+
+@pytest.mark.parametrize(("label", "text"), TEXTS)
+def test_every_sentence_has_a_prompt_that_sounds_like_speech(label: str, text: str) -> None:
+    path = prompt_for(label, text)
+    assert path is not None, f"{text!r} was changed: run tools/render_prompts.py"
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+    assert 0.5 <= len(samples) / 16_000 <= 3.8
+    assert path.stat().st_size < 122_000
+    assert np.abs(samples).max() < 10 ** (-1 / 20)
+    levels_db = 10 * np.log10((samples[: len(samples) // 320 * 320].reshape(-1, 320) ** 2).mean(1) + 1e-12)
+    active_db = 10 * np.log10((10 ** (levels_db[levels_db > levels_db.max() - 40] / 10)).mean())
+    assert active_db == pytest.approx(-22, abs=0.5)
+    assert np.subtract(*np.percentile(levels_db, (90, 10))) > 15, "speech goes up and down, noise does not"
+    power, hertz = np.abs(np.fft.rfft(samples)) ** 2, np.fft.rfftfreq(len(samples), 1 / 16_000)
+    assert power[(hertz >= 100) & (hertz <= 4000)].sum() > 0.9 * power.sum()
+
+
+def test_prompts_are_few_and_none_is_left_over() -> None:
+    files = list(PROMPTS.glob("*.wav"))
+    assert {path.name for path in files} == {prompt_name(label, text) for label, text in TEXTS}
+    assert sum(path.stat().st_size for path in files) < 4_000_000
+
+
+def test_changed_words_have_no_prompt() -> None:
+    label, text = TEXTS[0]
+    assert prompt_for(label, f"{text} ") is None
+
+
+def test_own_file_replaces_what_it_names(own: Callable[[str], Responses]) -> None:
+    usual = Responses.load()
+    changed = own(
+        'priority = ["emotion", "gesture"]\n[cooldown]\nany_s = 3\n[notices]\nno_face = "Nobody here"\n'
+        '[words]\nhappy = "cheerful"\n[emotion]\nhappy = "Ahoy!"\nsad = []\n'
+    )
+    assert changed.sentences["emotion"]["happy"] == ("Ahoy!",)
+    assert changed.sentences["emotion"]["sad"] == ()
+    assert changed.sentences["emotion"]["angry"] == usual.sentences["emotion"]["angry"]
+    assert changed.sentences["gesture"] == usual.sentences["gesture"]
+    assert changed.priority == ("emotion", "gesture")
+    assert (changed.cooldown_s, changed.label_cooldown_s) == (3.0, usual.label_cooldown_s)
+    assert changed.notices == {**usual.notices, "no_face": "Nobody here"}
+    assert changed.text("You look {label}.", label="happy", confidence=None, count=1) == "You look cheerful."
+
+
+def test_empty_file_changes_nothing(own: Callable[[str], Responses]) -> None:
+    assert own("") == Responses.load()
+
+
+def test_file_of_a_windows_editor(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(b'\xef\xbb\xbf[emotion]\r\nhappy = "Sch\xc3\xb6n!"\r\n')
+    assert Responses.load(path).sentences["emotion"]["happy"] == ("Schön!",)
+
+
+def test_another_language_says_only_its_own_sentences(own: Callable[[str], Responses]) -> None:
+    german = own('language = "de"\n[emotion]\nhappy = ["{count} frohe Gesichter."]\n')
+    assert german.language == "de"
+    assert german.sentences == {"gesture": {}, "emotion": {"happy": ("{count} frohe Gesichter.",)}}
+    assert german.text("{count} frohe Gesichter.", label="happy", confidence=None, count=2) == "2 frohe Gesichter."
+    assert german.notices == Responses.load().notices
+    assert own('language = "en-GB"').sentences == Responses.load().sentences
+
+
+def test_labels_of_another_model(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('[gesture]\nwave = "Hello!"\n')
+    assert Responses.load(path, gestures=("wave", "none")).sentences["gesture"]["wave"] == ("Hello!",)
+    with pytest.raises(UnknownName):
+        Responses.load(path)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, "One of you"), (2, "Two of you"), (3, "Several of you"), (40, "Several of you")]
+)
+def test_count_in_words(count: int, expected: str) -> None:
+    assert Responses.load().text("{count} of you", label="happy", confidence=None, count=count) == expected
+
+
+def test_placeholders_are_filled() -> None:
+    text = Responses.load().text("{label} by {confidence} {{so}}", label="surprise", confidence=0.914, count=1)
+    assert text == "Surprised by 91 % {so}"
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('langage = "de"', "Did you mean 'language'?"),
+        ('[emotion]\nhapy = "x"', "Did you mean 'happy'?"),
+        ('[gesture]\nvictoria = "x"', "Did you mean 'victory'?"),
+        ("[cooldown]\nany = 3", "Did you mean 'any_s'?"),
+        ('[notices]\nnoface = "x"', "Did you mean 'no_face'?"),
+        ('[words]\nsurprize = "x"', "Did you mean 'surprise'?"),
+        ('priority = ["gestures", "emotion"]', "Did you mean 'gesture'?"),
+        ('[emotion]\nhappy = "You are {labl}"', "Did you mean 'label'?"),
+        ('[emotion]\nhappy = "{name}"', "placeholder in emotion.happy 'name'"),
+        ('[emotion]\nhappy = "{}"', "placeholder in emotion.happy ''"),
+        ('[emotion]\nhappy = "{label.__class__}"', "placeholder"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_nearest(own: Callable[[str], Responses], toml: str, words: str) -> None:
+    with pytest.raises(UnknownName, match=re.escape(words)) as caught:
+        own(toml)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("language = ", "no valid TOML"),
+        ("language = 3", 'a tag such as "en"'),
+        ('language = "-x --evil"', 'a tag such as "en"'),
+        ('priority = ["gesture"]', "gesture and emotion once each"),
+        ('priority = ["gesture", "gesture"]', "gesture and emotion once each"),
+        ("counts = 3", "counts is a list of texts, not 3"),
+        ("cooldown = 3", "written [cooldown]"),
+        ("[cooldown]\nany_s = -1", "number of seconds from 0, not -1"),
+        ("[cooldown]\nany_s = true", "number of seconds from 0, not True"),
+        ("[cooldown]\nlabel_s = inf", "number of seconds from 0, not inf"),
+        ("[emotion]\nhappy = 3", "emotion.happy is a list of texts, not 3"),
+        ("[emotion]\nhappy = [3]", "emotion.happy needs a text"),
+        ('[emotion]\nhappy = " "', "emotion.happy needs a text"),
+        ('[emotion]\nhappy = "a\\nb"', "one line of up to 200 characters"),
+        (f'[emotion]\nhappy = "{"a" * 201}"', "one line of up to 200 characters"),
+        ('[emotion]\nhappy = "{label"', "a brace without a partner"),
+        ('[emotion]\nhappy = "label}"', "a brace without a partner"),
+        ('[emotion]\nhappy = "{label:d}"', "a brace without a partner or a format"),
+        ("piper_voice = 3", "the path of a .onnx file"),
+        ('piper_voice = "none.onnx"', "none.onnx, which is not there"),
+    ],
+)
+def test_impossible_values_are_refused_in_a_sentence(own: Callable[[str], Responses], toml: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(words)) as caught:
+        own(toml)
+    assert caught.value.exit_code == 2
+    assert "own.toml" in str(caught.value)
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot be read: no such file"):
+        Responses.load(tmp_path / "missing.toml")
+    (tmp_path / "latin.toml").write_bytes(b'[emotion]\nhappy = "Sch\xf6n"')
+    with pytest.raises(RecipeError, match="UTF-8"):
+        Responses.load(tmp_path / "latin.toml")
+
+
+def test_voice_file_lies_beside_the_responses(tmp_path: Path) -> None:
+    for name in ("anna.onnx", "anna.onnx.json"):
+        (tmp_path / name).touch()
+    (tmp_path / "own.toml").write_text('piper_voice = "anna.onnx"')
+    assert Responses.load(tmp_path / "own.toml").piper_voice == (tmp_path / "anna.onnx").resolve()

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mien.scene import Face, Hand
+from mien.window.layout import Layout, View, arrange, label_words, overlap, place_plate, shortened, wrap
+
+PANEL_HW = (530.0, 292.0)
+WINDOWS_HW = [(480, 640), (720, 1280), (1080, 1920), (1280, 720), (2160, 3840), (240, 320), (300, 2000), (2000, 300)]
+FRAMES_HW = [(480, 640), (1080, 1920), (1920, 1080), (1, 1), (20, 4000)]
+
+
+def size(rect: tuple[int, int, int, int]) -> tuple[int, int]:
+    return rect[3] - rect[1], rect[2] - rect[0]
+
+
+@pytest.mark.parametrize(("window_hw", "frame_hw"), list(itertools.product(WINDOWS_HW, FRAMES_HW)))
+def test_parts_lie_in_the_window_and_apart(window_hw: tuple[int, int], frame_hw: tuple[int, int]) -> None:
+    layout = arrange(window_hw, frame_hw, PANEL_HW)
+    parts = [part for part in (layout.picture, layout.panel, layout.strip) if part is not None]
+    for x1, y1, x2, y2 in parts:
+        assert 0 <= x1 < x2 <= window_hw[1]
+        assert 0 <= y1 < y2 <= window_hw[0]
+    assert not any(overlap(a, b) for a, b in itertools.combinations(parts, 2))
+    if layout.panel is not None:
+        height, width = size(layout.panel)
+        assert height >= PANEL_HW[0] * layout.panel_scale - 1
+        assert width >= PANEL_HW[1] * layout.panel_scale - 1
+
+
+@pytest.mark.parametrize(("window_hw", "frame_hw"), list(itertools.product(WINDOWS_HW, FRAMES_HW[:3])))
+def test_the_picture_keeps_its_shape(window_hw: tuple[int, int], frame_hw: tuple[int, int]) -> None:
+    height, width = size(arrange(window_hw, frame_hw, PANEL_HW).picture)
+    ratio = frame_hw[1] / frame_hw[0]
+    assert abs(width - height * ratio) <= max(1, ratio)
+    whole = min(window_hw[0] / frame_hw[0], window_hw[1] / frame_hw[1])
+    assert width >= 0.64 * whole * frame_hw[1]
+
+
+def test_where_the_panel_goes() -> None:
+    beside, below = arrange((720, 1280), (480, 640), PANEL_HW), arrange((1280, 720), (480, 640), PANEL_HW)
+    assert size(beside.picture) == (720, 960), "a panel in the free room takes nothing from the picture"
+    assert beside.panel is not None
+    assert beside.panel[0] == beside.picture[2]
+    assert below.panel is not None
+    assert below.strip is not None
+    assert below.picture[3] == below.strip[1] <= below.strip[3] == below.panel[1]
+    assert arrange((240, 320), (480, 640), PANEL_HW).panel is None
+
+
+def test_lettering_grows_with_the_window() -> None:
+    sizes = [arrange((height, height * 16 // 9), (480, 640), PANEL_HW).px(20) for height in (480, 720, 1080, 2160)]
+    assert sizes == [13, 20, 30, 60]
+    assert Layout(0.01, (0, 0, 1, 1)).px(3) == 1
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_views(mirror: bool, face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
+    view = View((240, 320), (480, 640), mirror)
+    a_face = face(box_xyxy=(10.0, 20.0, 50.0, 80.0))
+    box = view.region(a_face).box_xyxy
+    assert box == ((540.0, 40.0, 620.0, 160.0) if mirror else (20.0, 40.0, 100.0, 160.0))
+    a_hand = hand()
+    shown = view.region(a_hand)
+    assert isinstance(shown, Hand)
+    assert (shown.side, shown.reading) == (a_hand.side, a_hand.reading)
+    before, after = np.array(a_hand.landmarks_xyz), np.array(shown.landmarks_xyz)
+    xs = 320 - before[:, 0] if mirror else before[:, 0]
+    assert np.allclose(after, np.stack([2 * xs, 2 * before[:, 1], 2 * before[:, 2]], 1))
+
+
+def test_mirroring_twice_is_nothing(hand: Callable[..., Hand]) -> None:
+    view, a_hand = View((240, 320), (240, 320), True), hand()
+    twice = view.region(view.region(a_hand))
+    assert isinstance(twice, Hand)
+    assert np.allclose(np.array(twice.landmarks_xyz), np.array(a_hand.landmarks_xyz))
+    assert np.allclose(twice.box_xyxy, a_hand.box_xyxy)
+
+
+def test_label_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
+    assert label_words(face("happy", 0.913)) == "looks happy 91 %"
+    assert label_words(face("surprise", 0.5)) == "looks surprised 50 %"
+    assert label_words(face("happy", 0.3, uncertain=True)) == "not sure"
+    assert label_words(face(None)) == ""
+    assert label_words(hand("victory", 1.0)) == "victory 100 %"
+    assert label_words(hand("none", 0.9)) == "no known gesture"
+    assert label_words(hand("none", 0.4, uncertain=True)) == "not sure"
+
+
+ROOM = (0, 0, 200, 100)
+
+
+def test_plates_go_above_their_box() -> None:
+    assert place_plate((50, 20), (30, 40, 90, 80), ROOM, []) == (30, 16, 80, 36)
+
+
+def test_plates_never_jump() -> None:
+    tops = [place_plate((50, 20), (30, y, 90, y + 50), ROOM, [])[1] for y in range(60, -60, -1)]
+    assert np.abs(np.diff(tops)).max() <= 1
+
+
+@pytest.mark.parametrize("box", [(-40, -40, 10, 10), (190, 90, 260, 160), (-500, -500, 700, 700), (500, 500, 600, 600)])
+def test_plates_stay_in_the_room(box: tuple[float, float, float, float]) -> None:
+    x1, y1, x2, y2 = place_plate((50, 20), box, ROOM, [])
+    assert 0 <= x1 < x2 <= 200
+    assert 0 <= y1 < y2 <= 100
+
+
+def test_plates_keep_clear_of_each_other() -> None:
+    taken: list[tuple[int, int, int, int]] = []
+    for i in range(8):
+        rect = place_plate((90, 20), (10 + 10 * (i % 2), 50, 60, 80), (0, 0, 200, 300), taken)
+        assert not any(overlap(rect, other) for other in taken)
+        taken.append(rect)
+
+
+def test_crowded_rooms_still_give_a_place() -> None:
+    assert place_plate((50, 20), (30, 40, 90, 80), ROOM, [ROOM]) == (30, 16, 80, 36)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one two three four five six seven",
+        "",
+        "a",
+        "Donaudampfschifffahrtsgesellschaft",
+        "你看起来很高兴这很适合你",
+        "a  b   c",
+    ],
+)
+def test_wrapped_lines_fit(text: str, most: int) -> None:
+    lines = wrap(text, 10, len, most)
+    assert len(lines) <= most
+    assert all(0 < len(line) <= 10 for line in lines)
+    if most == 100:
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    elif sum(len(word) for word in text.split()) > 10 * most:
+        assert lines[-1].endswith("…")
+
+
+def test_words_stay_whole() -> None:
+    assert wrap("You look happy, that suits you.", 16, len, 5) == ["You look happy,", "that suits you."]
+    assert wrap("You look happy, that suits you.", 16, len, 1) == ["You look happy,…"]
+
+
+def test_a_line_narrower_than_a_letter_ends() -> None:
+    assert wrap("abc", 0.5, len, 9) == ["a", "b", "c"]
+
+
+def test_shortened() -> None:
+    assert shortened("abcdef", 6, len) == "abcdef"
+    assert shortened("abcdefg", 6, len) == "abcde…"
