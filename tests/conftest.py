@@ -1,9 +1,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from mien.data.dataset import Dataset
+from mien.labels import EMOTIONS, GESTURES
+from mien.recipes.recipe import Recipe, recipe_from_dict
+from mien.scene import Box, Face, Hand, Reading, Scene, Side
+
+SIDE = 16
+
+_HAND = (
+    *((0.0, 0.0), (0.25, -0.12), (0.42, -0.3), (0.55, -0.45), (0.65, -0.55), (0.2, -0.55), (0.25, -0.8)),
+    *((0.27, -0.95), (0.29, -1.08), (0.03, -0.58), (0.03, -0.86), (0.03, -1.02), (0.03, -1.15), (-0.12, -0.53)),
+    *((-0.16, -0.6), (-0.13, -0.45), (-0.11, -0.4), (-0.26, -0.45), (-0.3, -0.5), (-0.26, -0.38), (-0.22, -0.35)),
+)
 
 
 def _data_root() -> Path | None:
@@ -29,3 +45,104 @@ def media(data_root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no photos and clips in {folder}")
     return folder
+
+
+def _reading(names: Sequence[str], label: str, confidence: float, uncertain: bool) -> Reading:
+    rest = (1 - confidence) / (len(names) - 1)
+    scores = {name: confidence if name == label else rest for name in names}
+    return Reading(label=label, confidence=confidence, uncertain=uncertain, scores=scores)
+
+
+def make_face(
+    label: str | None = "happy",
+    confidence: float = 0.91,
+    *,
+    uncertain: bool = False,
+    box_xyxy: Box = (20.0, 30.0, 90.5, 120.25),
+    track: int | None = 1,
+) -> Face:
+    reading = _reading(EMOTIONS.labels, label, confidence, uncertain) if label else None
+    return Face(box_xyxy=box_xyxy, score=0.98, track=track, reading=reading)
+
+
+def make_hand(
+    label: str | None = "victory",
+    confidence: float = 0.99,
+    *,
+    uncertain: bool = False,
+    side: Side = "right",
+    wrist_xy: tuple[float, float] = (120.0, 150.0),
+    size: float = 60.0,
+) -> Hand:
+    x, y = wrist_xy
+    points = tuple((x + size * a, y + size * b, 0.0) for a, b in _HAND)
+    reading = _reading(GESTURES.labels, label, confidence, uncertain) if label else None
+    box = (x - 0.4 * size, y - 1.3 * size, x + 0.8 * size, y + 0.1 * size)
+    return Hand(box_xyxy=box, score=0.97, side=side, landmarks_xyz=points, track=1, reading=reading)
+
+
+@pytest.fixture
+def scene() -> Callable[..., Scene]:
+    """Makes a scene of a 200 x 160 frame with whatever it is given."""
+
+    def make(frame: int = 0, *regions: Face | Hand, source: str = "żółć.mp4") -> Scene:
+        return Scene(
+            source=source,
+            frame=frame,
+            time_s=frame / 25,
+            size_hw=(160, 200),
+            faces=tuple(region for region in regions if isinstance(region, Face)),
+            hands=tuple(region for region in regions if isinstance(region, Hand)),
+        )
+
+    return make
+
+
+@pytest.fixture
+def face() -> Callable[..., Face]:
+    return make_face
+
+
+@pytest.fixture
+def hand() -> Callable[..., Hand]:
+    return make_hand
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> Callable[..., Recipe]:
+    """A recipe for `tiny_faces`; sections given replace single settings."""
+
+    def make(**sections: dict[str, Any]) -> Recipe:
+        data: dict[str, Any] = {
+            "name": "tiny",
+            "task": "emotion",
+            "label_set": "emotions",
+            "input": {"size_hw": [SIDE, SIDE], "mean": [0.4], "std": [0.2]},
+            "network": {"widths": [8, 16], "dropout": 0.1},
+            "fit": {"epochs": 3, "batch": 16, "rate": 0.1},
+        }
+        for name, values in sections.items():
+            data[name] = data.get(name, {}) | values
+        return recipe_from_dict(data)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_faces() -> Dataset:
+    """Noise with a bright bar whose row tells the label: 140 to train, 42 to validate, 14 to test."""
+    random = np.random.default_rng(0)
+    labels = np.tile(np.arange(7), 28)
+    samples = random.integers(40, 120, (len(labels), SIDE, SIDE), np.uint8)
+    for sample, label in zip(samples, labels, strict=True):
+        sample[2 * label : 2 * label + 2] += 110
+    votes = np.eye(7, dtype=np.float32)[labels] * 0.7 + 0.3 / 7
+    return Dataset(
+        samples=samples,
+        labels=labels,
+        split=np.array(["train"] * 140 + ["validation"] * 42 + ["test"] * 14),
+        groups=np.full(len(labels), ""),
+        label_set=EMOTIONS,
+        votes=votes.astype(np.float32),
+        source="bars",
+    )
