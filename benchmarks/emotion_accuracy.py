@@ -25,10 +25,10 @@ from rich.table import Table
 from mien.data.dataset import Dataset
 from mien.data.readers.ferplus import load_ferplus
 from mien.data.readers.load import load_dataset
-from mien.evaluation.answers import answers_of_subject
-from mien.evaluation.evaluate import Circumstances, Evaluation, evaluate
+from mien.evaluation.evaluate import Evaluation, EvaluationContext, evaluate
+from mien.evaluation.evaluated_model import open_model
 from mien.evaluation.manifest_scores import Measurement, evaluation_scores
-from mien.evaluation.subjects import open_model
+from mien.evaluation.predictions import answers_of_subject
 from mien.labels import EMOTIONS_8
 from mien.reports.evaluation.tables import count_rows, summary_rows
 from mien.stages.classify import EMOTION_MODEL
@@ -42,7 +42,7 @@ def main() -> None:
     dataset = load_dataset(arguments.data, votes=votes)
     with open_model(arguments.model) as subject:
         answers = answers_of_subject(subject, dataset, arguments.split)
-    evaluation = evaluate(subject.about, answers, dataset, Circumstances(split=arguments.split))
+    evaluation = evaluate(subject.about, answers, dataset, EvaluationContext(split=arguments.split))
     _print(evaluation, USAGES[arguments.split])
     if arguments.scores:
         measurement = Measurement(

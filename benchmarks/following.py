@@ -29,7 +29,7 @@ from mien.sources import open_source
 from mien.stages.classify import GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
-from mien.stages.schedule import Follower
+from mien.stages.schedule import DetectionScheduler
 
 PHOTO_SECONDS = 3.0
 SIDE = 640
@@ -68,7 +68,7 @@ def main() -> None:
 def _compared(
     frames: list[Frame], hands: HandDetector, gestures: GestureClassifier, faces: FaceDetector, within_s: float
 ) -> list[str]:
-    follower = Follower(hands, within_s=within_s)
+    follower = DetectionScheduler(hands, within_s=within_s)
     every: list[tuple[Hand, ...]] = []
     followed: list[tuple[Hand, ...]] = []
     watches = [_Watch() for _ in range(3)]
@@ -128,7 +128,7 @@ def _print_right(arguments: argparse.Namespace, hands: HandDetector, gestures: G
     for letter, gesture in LETTERS.items():
         paths = sorted(path for path in (arguments.letters / letter).iterdir() if path.is_file())
         for path in paths[:: max(1, len(paths) // arguments.count)][: arguments.count]:
-            follower = Follower(hands, within_s=arguments.within)
+            follower = DetectionScheduler(hands, within_s=arguments.within)
             answers = []
             for frame in clip_frames(path, arguments.fps, 1.0):
                 found = hands.detect(frame.image_rgb), follower.update(frame.image_rgb, frame.time_s)

@@ -28,11 +28,11 @@ import numpy as np
 
 from mien import __version__
 from mien.data.readers.load import load_dataset
-from mien.evaluation.answers import answers_of_predictions, samples_of
 from mien.evaluation.latency import CLOCK, TimedModel, median_times
 from mien.evaluation.model_table import ModelFacts, model_row
 from mien.evaluation.peers import PeerFacts, write_peer_facts
-from mien.evaluation.predictions import Predictions, read_predictions, write_predictions
+from mien.evaluation.prediction_table import PredictionTable, read_predictions, write_predictions
+from mien.evaluation.predictions import answers_of_predictions, samples_of
 from mien.stages.classify import EMOTION_MODEL
 
 FER = "fer==25.10.3"
@@ -68,7 +68,7 @@ def main() -> None:
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     write_predictions(
         arguments.out,
-        Predictions(
+        PredictionTable(
             labels=tuple(facts["labels"]),
             predicted=probabilities.argmax(axis=1),
             probabilities=probabilities,

@@ -23,8 +23,8 @@ from rich.table import Table
 
 from mien.labels import EMOTIONS
 from mien.pipeline import Analyzer, Options
-from mien.scene import Face, Hand, Reading, Scene
-from mien.stages.one_euro import Steadier, SteadySettings
+from mien.scene import Face, Hand, Prediction, Scene
+from mien.stages.one_euro import OneEuroSmoother, SteadySettings
 from mien.stages.smooth import Smoother, SmoothSettings
 
 CONSOLE = Console(width=140)
@@ -144,13 +144,13 @@ def _stream(fps: float, lasting_s: float, period_s: float) -> list[Scene]:
         logits[EMOTIONS.index(_true_label(i / fps, period_s))] += 3.0
         scores = np.exp(logits) / np.exp(logits).sum()
         best = int(scores.argmax())
-        reading = Reading(
+        prediction = Prediction(
             label=EMOTIONS.labels[best],
             confidence=float(scores[best]),
             uncertain=bool(scores[best] < SmoothSettings().emotion_threshold),
-            scores=dict(zip(EMOTIONS.labels, scores.tolist(), strict=True)),
+            probabilities=dict(zip(EMOTIONS.labels, scores.tolist(), strict=True)),
         )
-        face = Face(box_xyxy=(0, 0, 100, 100), score=0.9, track=1, reading=reading)
+        face = Face(box_xyxy=(0, 0, 100, 100), detection_score=0.9, track=1, prediction=prediction)
         scenes.append(Scene(source="", frame=i, time_s=i / fps, size_hw=(480, 640), faces=(face,)))
     return scenes
 
@@ -170,14 +170,16 @@ def _steadiness() -> Table:
     table = _table("Steadying", ("fps", "speed", "trembling before", "after", "behind, in s", "behind, in boxes"))
     for fps, speed in product((10.0, 30.0), (0.0, 0.5, 2.0, 5.0)):
         random = np.random.default_rng(3)
-        steadier = Steadier(SteadySettings())
+        steadier = OneEuroSmoother(SteadySettings())
         before, after, true = [], [], []
         for i in range(round(8 * fps)):
             x = 100 * speed * i / fps
             points = np.column_stack([x + np.linspace(0, 100, 21), np.linspace(0, 100, 21), np.zeros(21)])
             points[:, :2] += random.normal(0, 1, (21, 2))
             landmarks = tuple((x, y, z) for x, y, z in points.tolist())
-            hand = Hand(box_xyxy=(x, 0, x + 100, 100), score=0.9, track=1, side="left", landmarks_xyz=landmarks)
+            hand = Hand(
+                box_xyxy=(x, 0, x + 100, 100), detection_score=0.9, track=1, side="left", landmarks_xyz=landmarks
+            )
             scene = steadier.update(Scene(source="", frame=i, time_s=i / fps, size_hw=(480, 640), hands=(hand,)))
             before.append(points[5, 0])
             after.append(scene.hands[0].landmarks_xyz[5][0])

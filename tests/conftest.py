@@ -11,7 +11,7 @@ import pytest
 from mien.data.dataset import Dataset
 from mien.labels import EMOTIONS, GESTURES
 from mien.recipes.recipe import Recipe, recipe_from_dict
-from mien.scene import Box, Face, Hand, Reading, Scene, Side
+from mien.scene import Box, Face, Hand, Prediction, Scene, Side
 
 SIDE = 16
 
@@ -47,10 +47,10 @@ def media(data_root: Path) -> Path:
     return folder
 
 
-def _reading(names: Sequence[str], label: str, confidence: float, uncertain: bool) -> Reading:
+def _reading(names: Sequence[str], label: str, confidence: float, uncertain: bool) -> Prediction:
     rest = (1 - confidence) / (len(names) - 1)
     scores = {name: confidence if name == label else rest for name in names}
-    return Reading(label=label, confidence=confidence, uncertain=uncertain, scores=scores)
+    return Prediction(label=label, confidence=confidence, uncertain=uncertain, probabilities=scores)
 
 
 def make_face(
@@ -61,8 +61,8 @@ def make_face(
     box_xyxy: Box = (20.0, 30.0, 90.5, 120.25),
     track: int | None = 1,
 ) -> Face:
-    reading = _reading(EMOTIONS.labels, label, confidence, uncertain) if label else None
-    return Face(box_xyxy=box_xyxy, score=0.98, track=track, reading=reading)
+    prediction = _reading(EMOTIONS.labels, label, confidence, uncertain) if label else None
+    return Face(box_xyxy=box_xyxy, detection_score=0.98, track=track, prediction=prediction)
 
 
 def make_hand(
@@ -76,9 +76,9 @@ def make_hand(
 ) -> Hand:
     x, y = wrist_xy
     points = tuple((x + size * a, y + size * b, 0.0) for a, b in _HAND)
-    reading = _reading(GESTURES.labels, label, confidence, uncertain) if label else None
+    prediction = _reading(GESTURES.labels, label, confidence, uncertain) if label else None
     box = (x - 0.4 * size, y - 1.3 * size, x + 0.8 * size, y + 0.1 * size)
-    return Hand(box_xyxy=box, score=0.97, side=side, landmarks_xyz=points, track=1, reading=reading)
+    return Hand(box_xyxy=box, detection_score=0.97, side=side, landmarks_xyz=points, track=1, prediction=prediction)
 
 
 @pytest.fixture

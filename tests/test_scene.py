@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.scene import Event, Face, Frame, Hand, Reading, Scene, UsedModel
+from mien.scene import Event, Face, Frame, Hand, Prediction, Scene, UsedModel
 
 LANDMARKS = tuple((10.0 + i, 20.0 + 2 * i, -0.5 * i) for i in range(21))
 
@@ -17,18 +17,23 @@ USED = UsedModel(
 )
 
 
-def reading(**changes: Any) -> Reading:
+def prediction(**changes: Any) -> Prediction:
     values: dict[str, Any] = {
         "label": "happy",
         "confidence": 0.75,
         "uncertain": False,
         "scores": {"happy": 0.75, "sad": 0.25},
     }
-    return Reading(**(values | changes))
+    return Prediction(**(values | changes))
 
 
 def face(**changes: Any) -> Face:
-    values: dict[str, Any] = {"box_xyxy": (10.0, 20.5, 50.25, 80.0), "score": 0.98, "track": 3, "reading": reading()}
+    values: dict[str, Any] = {
+        "box_xyxy": (10.0, 20.5, 50.25, 80.0),
+        "score": 0.98,
+        "track": 3,
+        "prediction": prediction(),
+    }
     return Face(**(values | changes))
 
 
@@ -39,7 +44,7 @@ def hand(**changes: Any) -> Hand:
         "side": "right",
         "landmarks_xyz": LANDMARKS,
         "track": 1,
-        "reading": reading(label="victory", confidence=0.9, scores={"victory": 0.9, "none": 0.1}),
+        "prediction": prediction(label="victory", confidence=0.9, probabilities={"victory": 0.9, "none": 0.1}),
     }
     return Hand(**(values | changes))
 
@@ -71,12 +76,12 @@ def event(**changes: Any) -> Event:
 @pytest.mark.parametrize(
     ("make", "changes", "says"),
     [
-        (reading, {"label": "bored"}, "bored"),
-        (reading, {"confidence": 1.01}, "confidence"),
-        (reading, {"confidence": math.nan}, "confidence"),
-        (reading, {"confidence": -0.01}, "confidence"),
-        (reading, {"scores": {"happy": 0.75, "sad": 1.5}}, "score of sad"),
-        (reading, {"scores": {"happy": 0.75, "sad": math.nan}}, "score of sad"),
+        (prediction, {"label": "bored"}, "bored"),
+        (prediction, {"confidence": 1.01}, "confidence"),
+        (prediction, {"confidence": math.nan}, "confidence"),
+        (prediction, {"confidence": -0.01}, "confidence"),
+        (prediction, {"scores": {"happy": 0.75, "sad": 1.5}}, "score of sad"),
+        (prediction, {"scores": {"happy": 0.75, "sad": math.nan}}, "score of sad"),
         (face, {"box_xyxy": (10.0, 20.0, 10.0, 80.0)}, "box"),
         (face, {"box_xyxy": (10.0, 20.0, 30.0, 19.0)}, "box"),
         (face, {"box_xyxy": (10.0, math.nan, 30.0, 40.0)}, "box"),
@@ -138,7 +143,7 @@ def test_a_frame_says_its_height_first() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [reading(), face(), hand(), scene(), event(), Frame(image_rgb=np.zeros((2, 2, 3), np.uint8))],
+    [prediction(), face(), hand(), scene(), event(), Frame(image_rgb=np.zeros((2, 2, 3), np.uint8))],
     ids=lambda value: type(value).__name__,
 )
 def test_values_are_frozen(value: Any) -> None:
@@ -148,7 +153,7 @@ def test_values_are_frozen(value: Any) -> None:
 
 
 def test_the_json_of_a_scene_is_the_documented_one() -> None:
-    written = json.dumps(scene(faces=(face(track=None, reading=None), face())).to_dict())
+    written = json.dumps(scene(faces=(face(track=None, prediction=None), face())).to_dict())
     landmarks = json.dumps([list(point) for point in LANDMARKS])
     assert written == (
         '{"source": "photo.jpg", "frame": 4, "time_s": 0.16, "size": [480, 640], "faces": ['
@@ -173,8 +178,8 @@ def test_numbers_are_rounded_in_json() -> None:
         faces=(
             face(
                 box_xyxy=(1 / 3, 2 / 3, 100 / 3, 200 / 3),
-                score=2 / 3,
-                reading=reading(confidence=2 / 3, scores={"happy": 2 / 3, "sad": 1 / 3}),
+                detection_score=2 / 3,
+                prediction=prediction(confidence=2 / 3, probabilities={"happy": 2 / 3, "sad": 1 / 3}),
             ),
         ),
     ).to_dict()
@@ -190,8 +195,13 @@ def test_numpy_numbers_become_plain_json() -> None:
         frame=np.int64(2),
         time_s=np.float32(0.5),
         size_hw=(np.int64(48), np.int64(64)),
-        faces=(face(box_xyxy=tuple(np.arange(4, dtype=np.float32)), score=one, track=np.int64(1)),),
-        hands=(hand(score=one, reading=reading(confidence=one, uncertain=np.False_, scores={"happy": one})),),
+        faces=(face(box_xyxy=tuple(np.arange(4, dtype=np.float32)), detection_score=one, track=np.int64(1)),),
+        hands=(
+            hand(
+                detection_score=one,
+                prediction=prediction(confidence=one, uncertain=np.False_, probabilities={"happy": one}),
+            ),
+        ),
     )
     back = json.loads(json.dumps(odd.to_dict()))
     assert back["frame"] == 2
@@ -204,12 +214,12 @@ def test_numpy_numbers_become_plain_json() -> None:
     "value",
     [
         face(),
-        face(reading=None),
-        face(track=None, reading=None),
+        face(prediction=None),
+        face(track=None, prediction=None),
         hand(),
-        hand(side="left", reading=None),
+        hand(side="left", prediction=None),
         hand(track=None),
-        reading(uncertain=True),
+        prediction(uncertain=True),
         scene(),
         scene(faces=(), hands=()),
         event(),
@@ -240,11 +250,11 @@ def test_any_rounded_scene_survives_a_second_trip() -> None:
             faces=(
                 face(
                     box_xyxy=(left, top, left + width, top + height),
-                    score=float(random.uniform()),
-                    reading=reading(
+                    detection_score=float(random.uniform()),
+                    prediction=prediction(
                         label=names[int(p.argmax())],
                         confidence=float(p.max()),
-                        scores=dict(zip(names, p.tolist(), strict=True)),
+                        probabilities=dict(zip(names, p.tolist(), strict=True)),
                     ),
                 ),
             ),
@@ -298,11 +308,11 @@ def test_another_text_is_no_model() -> None:
 
 @pytest.mark.parametrize("make", [face, hand])
 def test_before_classification_everything_is_uncertain(make: Any) -> None:
-    bare = make(reading=None)
-    assert (bare.label, bare.confidence, bare.uncertain, dict(bare.scores)) == (None, None, True, {})
-    read = make(reading=reading())
+    bare = make(prediction=None)
+    assert (bare.label, bare.confidence, bare.uncertain, dict(bare.probabilities)) == (None, None, True, {})
+    read = make(prediction=prediction())
     assert (read.label, read.confidence, read.uncertain) == ("happy", 0.75, False)
-    assert read.scores == {"happy": 0.75, "sad": 0.25}
+    assert read.probabilities == {"happy": 0.75, "sad": 0.25}
 
 
 def test_scenes_compare_by_what_they_show() -> None:

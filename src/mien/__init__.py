@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from mien.labels import EMOTIONS, GESTURES, LabelSet
     from mien.pipeline import Analyzer, CropReader, Options, look, stream
-    from mien.scene import Event, Face, Frame, Hand, Reading, Scene, UsedModel
+    from mien.scene import Event, Face, Frame, Hand, Prediction, Scene, UsedModel
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,7 @@ _HOMES = {
     "ModelError": "mien.errors",
     "Options": "mien.pipeline",
     "OutputError": "mien.errors",
-    "Reading": "mien.scene",
+    "Prediction": "mien.scene",
     "RecipeError": "mien.errors",
     "Scene": "mien.scene",
     "UnknownName": "mien.errors",
@@ -75,7 +75,7 @@ __all__ = [
     "ModelError",
     "Options",
     "OutputError",
-    "Reading",
+    "Prediction",
     "RecipeError",
     "Scene",
     "UnknownName",

@@ -14,12 +14,12 @@ from mien.errors import InputError, UnknownName
 from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
-from mien.scene import Face, Frame, Hand, Reading, Scene, UsedModel
+from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Source, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
-from mien.stages.schedule import Follower
+from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
 
 Task = Literal["emotion", "gesture"]
@@ -67,7 +67,7 @@ class _Tracks:
 
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
-    follower: Follower | None = None
+    follower: DetectionScheduler | None = None
 
 
 class Analyzer(Resource):
@@ -195,7 +195,7 @@ class Analyzer(Resource):
                 faces = self._expressions.classify(image, faces)
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
-                    tracks.follower = Follower(self._hands)
+                    tracks.follower = DetectionScheduler(self._hands)
                 detect = self._hands.detect
                 found = tracks.follower.update(image, frame.time_s) if tracks.follower else detect(image)
                 hands = tracks.hands.update(found, frame.time_s)
@@ -275,7 +275,7 @@ class CropReader(Resource):
                     self.model = replace(self.model, detector=self._hands.name)
             self._resources = stack.pop_all()
 
-    def read(self, crop: PictureLike) -> Reading:
+    def read(self, crop: PictureLike) -> Prediction:
         """The reading of one crop; may be called from several threads.
 
         Args:
@@ -297,11 +297,11 @@ class CropReader(Resource):
                 return self._gestures.classify_crops([crop_rgb])[0]
             hand = self._hands.landmarks_of_crop(crop_rgb)
             if hand is not None:
-                reading = self._gestures.classify([hand])[0].reading
-                if reading is not None:
-                    return reading
+                prediction = self._gestures.classify([hand])[0].prediction
+                if prediction is not None:
+                    return prediction
         scores = {label: float(label == "none") for label in self.labels.labels}
-        return Reading(label="none", confidence=1.0, uncertain=False, scores=scores)
+        return Prediction(label="none", confidence=1.0, uncertain=False, probabilities=scores)
 
     def close(self) -> None:
         """Free the models."""

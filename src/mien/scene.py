@@ -112,7 +112,7 @@ class UsedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Prediction:
     """A classifier's answer for one face or hand.
 
     Args:
@@ -125,35 +125,38 @@ class Reading:
     label: str
     confidence: float
     uncertain: bool
-    scores: Mapping[str, float] = field(hash=False)
+    probabilities: Mapping[str, float] = field(hash=False)
 
     def __post_init__(self) -> None:
-        if self.label not in self.scores:
-            raise ValueError(f"the label {self.label!r} is not among the scores {list(self.scores)}")
+        if self.label not in self.probabilities:
+            raise ValueError(f"the label {self.label!r} is not among the probabilities {list(self.probabilities)}")
         _check_unit("confidence", self.confidence)
-        for name, score in self.scores.items():
-            _check_unit(f"score of {name}", score)
+        for name, detection_score in self.probabilities.items():
+            _check_unit(f"score of {name}", detection_score)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "label": self.label,
             "confidence": round(float(self.confidence), _SCORE_DIGITS),
             "uncertain": bool(self.uncertain),
-            "scores": {name: round(float(score), _SCORE_DIGITS) for name, score in self.scores.items()},
+            "scores": {
+                name: round(float(detection_score), _SCORE_DIGITS)
+                for name, detection_score in self.probabilities.items()
+            },
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Reading:
+    def from_dict(cls, data: Mapping[str, Any]) -> Prediction:
         return cls(
             label=data["label"],
             confidence=float(data["confidence"]),
             uncertain=bool(data["uncertain"]),
-            scores={str(name): float(score) for name, score in data["scores"].items()},
+            probabilities={str(name): float(detection_score) for name, detection_score in data["scores"].items()},
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Detection:
     """What faces and hands have in common.
 
     Args:
@@ -164,42 +167,42 @@ class Seen:
     """
 
     box_xyxy: Box
-    score: float
+    detection_score: float
     track: int | None = None
-    reading: Reading | None = None
+    prediction: Prediction | None = None
 
     def __post_init__(self) -> None:
         _check_box(self.box_xyxy)
-        _check_unit("score", self.score)
+        _check_unit("score", self.detection_score)
         _check_track(self.track)
 
     @property
     def label(self) -> str | None:
         """The name of the expression or gesture, None before classification."""
-        return self.reading.label if self.reading else None
+        return self.prediction.label if self.prediction else None
 
     @property
     def confidence(self) -> float | None:
         """Probability of the label, None before classification."""
-        return self.reading.confidence if self.reading else None
+        return self.prediction.confidence if self.prediction else None
 
     @property
     def uncertain(self) -> bool:
         """Whether the answer should be taken as "not sure"; True before classification."""
-        return self.reading.uncertain if self.reading else True
+        return self.prediction.uncertain if self.prediction else True
 
     @property
-    def scores(self) -> Mapping[str, float]:
+    def probabilities(self) -> Mapping[str, float]:
         """Probability of every name of the label set; empty before classification."""
-        return self.reading.scores if self.reading else {}
+        return self.prediction.probabilities if self.prediction else {}
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "track": None if self.track is None else int(self.track),
             "box": _rounded(self.box_xyxy, _PIXEL_DIGITS),
-            "score": round(float(self.score), _SCORE_DIGITS),
+            "score": round(float(self.detection_score), _SCORE_DIGITS),
             **self._own_dict(),
-            **(self.reading.to_dict() if self.reading else {}),
+            **(self.prediction.to_dict() if self.prediction else {}),
         }
 
     def _own_dict(self) -> dict[str, Any]:
@@ -207,19 +210,19 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Face(Seen):
+class Face(Detection):
     """A face in a frame.
 
     Args:
         keypoints_xy: right eye, left eye, nose tip, mouth centre, right ear, left ear of the person (the person's
             right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
-        box_xyxy, score, track, reading: as in `Seen`.
+        box_xyxy, score, track, reading: as in `Detection`.
     """
 
     keypoints_xy: tuple[Point, ...] = ()
 
     def __post_init__(self) -> None:
-        Seen.__post_init__(self)
+        Detection.__post_init__(self)
         if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in self.keypoints_xy):
             raise ValueError(f"keypoints are pairs of finite numbers, got {self.keypoints_xy}")
 
@@ -229,21 +232,21 @@ class Face(Seen):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hand(Seen):
+class Hand(Detection):
     """A hand in a frame.
 
     Args:
         side: which hand of the person it is, for a picture that is not mirrored.
         landmarks_xyz: 21 points in MediaPipe's order (wrist, then thumb to little finger, base to tip); x and y in
             pixels, z in the same unit, relative to the wrist, smaller towards the camera.
-        box_xyxy, score, track, reading: as in `Seen`.
+        box_xyxy, score, track, reading: as in `Detection`.
     """
 
     side: Side
     landmarks_xyz: tuple[tuple[float, float, float], ...]
 
     def __post_init__(self) -> None:
-        Seen.__post_init__(self)
+        Detection.__post_init__(self)
         if self.side not in ("left", "right"):
             raise ValueError(f"a hand is 'left' or 'right', got {self.side!r}")
         finite = (len(point) == 3 and all(map(math.isfinite, point)) for point in self.landmarks_xyz)
@@ -380,12 +383,12 @@ class Event:
 
 
 def _seen(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `Seen` out of what `to_dict` gave."""
+    """The fields of `Detection` out of what `to_dict` gave."""
     return {
         "box_xyxy": _box(data["box"]),
         "score": float(data["score"]),
         "track": data.get("track"),
-        "reading": Reading.from_dict(data) if "label" in data else None,
+        "reading": Prediction.from_dict(data) if "label" in data else None,
     }
 
 

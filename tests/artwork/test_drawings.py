@@ -39,7 +39,7 @@ def test_a_drawn_face_is_found_where_it_is(faces: FaceDetector, person: str, exp
     image_rgb = artwork.draw_face(expression, person=person, size=384)
     (face,) = faces.detect(image_rgb)
     x1, y1, x2, y2 = face.box_xyxy
-    assert face.score > 0.75
+    assert face.detection_score > 0.75
     assert abs((x1 + x2) / 2 - 192) < 25
     assert abs((y1 + y2) / 2 - 190) < 40
     assert 120 < x2 - x1 < 220
@@ -52,7 +52,7 @@ def test_a_drawn_face_is_found_where_it_is(faces: FaceDetector, person: str, exp
 def test_a_drawn_hand_is_found_with_its_side_and_joints(hands: HandDetector, gesture: str, left: bool) -> None:
     size, unit = 384, 384 * 0.32
     (hand,) = hands.detect(artwork.draw_hand(gesture, person="chen", left=left, size=size))
-    assert hand.score > 0.9
+    assert hand.detection_score > 0.9
     assert hand.side == ("left" if left else "right")
     joints = hand_joints(POSES[gesture])[:, :2] * ((-1, 1) if left else (1, 1))
     wrist = (size * (0.56 if left else 0.44), size * 0.78)

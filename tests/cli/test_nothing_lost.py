@@ -249,7 +249,7 @@ def test_live_records_can_be_followed_and_go_on(mien: Mien, clip: Path, tmp_path
 def test_process_substitution_and_named_pipes(mien_process: Process, clip: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    reading, writing = os.pipe()
+    prediction, writing = os.pipe()
     os.set_inheritable(writing, True)
     command = [*_command(), "live", str(clip), "--headless", "--mute", "-q", "--task", "emotion", "--csv", str(pipe)]
     command += ["--jsonl", f"/dev/fd/{writing}", "--events", "/dev/stdout"]
@@ -261,7 +261,7 @@ def test_process_substitution_and_named_pipes(mien_process: Process, clip: Path,
             with open(source, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor too
                 got[name] = file.read()
 
-        readers = [threading.Thread(target=read, args=each) for each in (("csv", pipe), ("jsonl", reading))]
+        readers = [threading.Thread(target=read, args=each) for each in (("csv", pipe), ("jsonl", prediction))]
         for reader in readers:
             reader.start()
         events, _ = process.communicate(timeout=60)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mien.records.writers import JsonlWriter
-from mien.scene import Event, Face, Reading, Scene
+from mien.scene import Event, Face, Prediction, Scene
 
 Run = Callable[..., object]
 
@@ -15,8 +15,8 @@ Run = Callable[..., object]
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
     """A session of six seconds in which a face looks happy."""
-    reading = Reading(label="happy", confidence=0.9, uncertain=False, scores={"happy": 0.9, "sad": 0.1})
-    face = Face(box_xyxy=(0, 0, 9, 9), score=0.9, track=1, reading=reading)
+    prediction = Prediction(label="happy", confidence=0.9, uncertain=False, probabilities={"happy": 0.9, "sad": 0.1})
+    face = Face(box_xyxy=(0, 0, 9, 9), detection_score=0.9, track=1, prediction=prediction)
     with JsonlWriter(tmp_path / "session.jsonl") as writer:
         for i in range(60):
             writer.write(Scene(source="0", frame=i, time_s=i / 10, size_hw=(10, 10), faces=(face,)))

@@ -11,7 +11,7 @@ from mien.data.crops import HAND_SPEC, Cropper, check_task, crop_spec
 from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
 from mien.pixels.preprocess import crop_face
-from mien.scene import Face, Seen
+from mien.scene import Detection, Face
 from mien.stages.classify import EMOTION_MODEL
 
 IMAGE = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)
@@ -22,7 +22,7 @@ class Fake:
     def __init__(self) -> None:
         self.closed = False
 
-    def detect(self, image_rgb: NDArray[np.uint8]) -> Sequence[Seen]:
+    def detect(self, image_rgb: NDArray[np.uint8]) -> Sequence[Detection]:
         return [FACE] if image_rgb.any() else []
 
     def close(self) -> None:

@@ -5,9 +5,9 @@ import pytest
 
 from mien.artwork.drawings import draw_hand
 from mien.data.degrade import degraded_hand
-from mien.pixels.boxes import Square
+from mien.pixels.boxes import RotatedRoi
 
-SQUARE = Square((100.0, 100.0), 160.0, 0.0)
+SQUARE = RotatedRoi((100.0, 100.0), 160.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -51,5 +51,5 @@ def test_cut_out_hands_get_a_background_and_others_keep_theirs() -> None:
 
 
 def test_a_hand_at_the_border_of_the_picture(picture: np.ndarray) -> None:
-    copy = degraded_hand(picture, Square((0.0, 199.0), 50.0, 2.0), np.random.default_rng(1))
+    copy = degraded_hand(picture, RotatedRoi((0.0, 199.0), 50.0, 2.0), np.random.default_rng(1))
     assert copy.shape[2] == 3

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES
-from mien.pixels.boxes import Square
+from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import write_image
 from mien.scene import Hand
 from mien.stages.classify import canonical_landmarks
@@ -35,7 +35,7 @@ class FakeHands:
         self.calls += 1
         return hand_of(int(crop_rgb[0, 0, 0])) if crop_rgb.any() else None
 
-    def landmarks_in_square(self, image_rgb: NDArray[np.uint8], _square: Square) -> Hand | None:
+    def landmarks_in_roi(self, image_rgb: NDArray[np.uint8], _square: RotatedRoi) -> Hand | None:
         """Sees nothing where it is too dark."""
         self.calls += 1
         return hand_of(int(image_rgb[0, 0, 0])) if image_rgb.mean() > 20 else None

@@ -27,15 +27,15 @@ PROGRAM = """
 import sys, time
 from mien.window.window import Command, Status, Window
 from mien.artwork.drawings import demo_frame
-from mien.scene import Face, Reading, Scene
+from mien.scene import Face, Prediction, Scene
 
-def reading(label):
+def prediction(label):
     names = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
     scores = {name: 0.82 if name == label else 0.03 for name in names}
-    return Reading(label=label, confidence=0.82, uncertain=False, scores=scores)
+    return Prediction(label=label, confidence=0.82, uncertain=False, probabilities=scores)
 
 def scene(i):
-    face = Face(box_xyxy=(180.0, 130.0, 340.0, 310.0), score=0.9, track=1, reading=reading("happy"))
+    face = Face(box_xyxy=(180.0, 130.0, 340.0, 310.0), detection_score=0.9, track=1, prediction=prediction("happy"))
     return Scene(source="x", frame=i, time_s=i / 12, size_hw=(480, 640), faces=(face,), image_rgb=demo_frame(30))
 
 def state(window):

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, ModelError, UnknownName
-from mien.evaluation.answers import answers_of_predictions, answers_of_subject, views_to_ask
-from mien.evaluation.evaluate import Circumstances, evaluate
+from mien.evaluation.evaluate import EvaluationContext, evaluate
+from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, kind_of, open_model, prepared, read_curves
 from mien.evaluation.metrics import NO_ANSWER, softmax
-from mien.evaluation.predictions import Predictions
-from mien.evaluation.subjects import About, Subject, kind_of, open_model, prepared, read_curves
+from mien.evaluation.prediction_table import PredictionTable
+from mien.evaluation.predictions import answers_of_predictions, answers_of_subject, views_to_ask
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
 from mien.pixels.preprocess import InputSpec
 from mien.recipes.recipe import Recipe
@@ -25,10 +25,10 @@ from mien.train.fit import RunOptions, fit
 from mien.train.runs import open_run
 
 SPEC = InputSpec(size_hw=(16, 16), colour="grey")
-ABOUT = About(kind="model", name="bars", sha256="0" * 64, bytes=1)
+ABOUT = ModelInfo(kind="model", name="bars", sha256="0" * 64, bytes=1)
 
 
-def subject(labels: tuple[str, ...] = EMOTIONS.labels, *, temperature: float | None = 0.5) -> Subject:
+def subject(labels: tuple[str, ...] = EMOTIONS.labels, *, temperature: float | None = 0.5) -> EvaluatedModel:
     """Answers with the label of the brightest bar: right for all samples, as sure as the bar is bright."""
 
     def forward(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -36,16 +36,16 @@ def subject(labels: tuple[str, ...] = EMOTIONS.labels, *, temperature: float | N
         bars = dict(zip(EMOTIONS.labels, rows.T, strict=True)) | {"contempt": rows.T[0] - 0.01}
         return np.stack([8 * bars[label] for label in labels], axis=1)
 
-    return Subject(ABOUT, labels=labels, spec=SPEC, threshold=0.5, temperature=temperature, forward=forward)
+    return EvaluatedModel(ABOUT, labels=labels, spec=SPEC, threshold=0.5, temperature=temperature, forward=forward)
 
 
-def predictions(dataset: Dataset, **changes: Any) -> Predictions:
+def predictions(dataset: Dataset, **changes: Any) -> PredictionTable:
     """Right answers to the test split, of probability 0.7."""
     part = dataset.part("test")
     p = np.full((len(part), 7), 0.05)
     p[np.arange(len(part)), part.labels] = 0.7
     values: dict[str, Any] = {"labels": EMOTIONS.labels, "predicted": part.labels, "probabilities": p} | changes
-    return Predictions(**values)
+    return PredictionTable(**values)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_faces: Dataset) -> Path:
 
 def test_a_perfect_subject_gets_perfect_figures(tiny_faces: Dataset) -> None:
     answers = answers_of_subject(subject(), tiny_faces, "test")
-    figures = evaluate(ABOUT, answers, tiny_faces, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).figures
     assert figures["accuracy"] == figures["macro_f1"] == figures["top_2_accuracy"] == 1.0
     assert figures["intervals_95"]["accuracy"] == [1.0, 1.0]
     assert figures["ranking"]["roc_auc"]["macro"] == 1.0
@@ -84,7 +84,9 @@ def test_a_perfect_subject_gets_perfect_figures(tiny_faces: Dataset) -> None:
 
 def test_everything_is_plain_data(tiny_faces: Dataset) -> None:
     answers = answers_of_subject(subject(), tiny_faces, "test", ten_crop=True)
-    made = evaluate(ABOUT, answers, replace(tiny_faces, caveats=("Bars are no faces.",)), Circumstances(split="test"))
+    made = evaluate(
+        ABOUT, answers, replace(tiny_faces, caveats=("Bars are no faces.",)), EvaluationContext(split="test")
+    )
     data = json.loads(json.dumps(made.to_dict(), allow_nan=False))
     assert data["notes"][0] == "Bars are no faces."
     assert data["data"]["counts"]["happy"] == 2
@@ -98,7 +100,7 @@ def test_the_models_own_temperature_makes_the_difference_between_before_and_afte
     assert answers.before is not None
     assert plain.probabilities is not None
     np.testing.assert_allclose(answers.before, plain.probabilities)
-    figures = evaluate(ABOUT, answers, tiny_faces, Circumstances(split="test")).figures["calibration"]
+    figures = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).figures["calibration"]
     assert figures["temperature"] == 0.25
     assert figures["after"]["nll"] < figures["before"]["nll"]
 
@@ -127,14 +129,14 @@ def test_labels_are_matched_by_name(tiny_faces: Dataset) -> None:
     assert any("contempt" in note for note in eight.notes)
     six = answers_of_subject(subject(EMOTIONS_6.labels), tiny_faces, "test")
     assert six.part.label_set == EMOTIONS_6
-    figures = evaluate(ABOUT, six, tiny_faces, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, six, tiny_faces, EvaluationContext(split="test")).figures
     assert (figures["samples"], figures["accuracy"]) == (12, 1.0)
     assert figures["accuracy_with_left_out"] == pytest.approx(12 / 14)
     assert any("disgust" in note and "2 of 14" in note for note in six.notes)
 
 
 def test_labels_that_have_nothing_in_common(tiny_faces: Dataset) -> None:
-    asked = Subject(
+    asked = EvaluatedModel(
         ABOUT, labels=GESTURES.labels, spec=SPEC, threshold=0.5, temperature=1.0,
         forward=lambda batch: np.zeros((len(batch), 5), np.float32),
     )  # fmt: skip
@@ -145,7 +147,7 @@ def test_labels_that_have_nothing_in_common(tiny_faces: Dataset) -> None:
 def test_a_label_without_samples_gets_no_curve_and_no_warning(tiny_faces: Dataset) -> None:
     fewer = tiny_faces.where(tiny_faces.labels != EMOTIONS.index("disgust"))
     answers = answers_of_subject(subject(), fewer, "test")
-    figures = evaluate(ABOUT, answers, fewer, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, answers, fewer, EvaluationContext(split="test")).figures
     assert "disgust" not in figures["ranking"]["roc_auc"]
     assert figures["report"]["disgust"]["support"] == 0
     assert figures["never_predicted"] == [], "nothing shows it either"
@@ -158,7 +160,7 @@ def test_copies_are_counted_and_left_out(tiny_faces: Dataset) -> None:
     samples[test[2]] = samples[test[1]]  # an earlier test sample
     copied = replace(tiny_faces, samples=samples)
     answers = answers_of_subject(subject(), copied, "test")
-    found = evaluate(ABOUT, answers, copied, Circumstances(split="test")).figures["without_copies"]
+    found = evaluate(ABOUT, answers, copied, EvaluationContext(split="test")).figures["without_copies"]
     assert (found["equal_to_training"], found["repeated"], found["samples"]) == (1, 1, 12)
     assert found["accuracy"] == 1.0, "both copies carry another label now, so they were the only errors"
     assert (answers.right.sum(), len(answers.right)) == (12 + int(answers.right[[0, 2]].sum()), 14)
@@ -172,7 +174,7 @@ def test_raters_votes_are_another_truth(tiny_faces: Dataset) -> None:
     votes[test[1]] = 0
     voted = replace(tiny_faces, votes=votes)
     answers = answers_of_subject(subject(), voted, "test")
-    found = evaluate(ABOUT, answers, voted, Circumstances(split="test")).figures["ferplus"]
+    found = evaluate(ABOUT, answers, voted, EvaluationContext(split="test")).figures["ferplus"]
     assert found["samples"] == 13
     assert found["accuracy"] == found["labels_agree_with_votes"] == pytest.approx(12 / 13)
 
@@ -208,7 +210,7 @@ def test_progress_counts_every_view(tiny_faces: Dataset) -> None:
 
 def test_answers_from_a_file_count_the_same(tiny_faces: Dataset) -> None:
     answers = answers_of_predictions(predictions(tiny_faces), tiny_faces, "test")
-    figures = evaluate(ABOUT, answers, tiny_faces, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).figures
     assert figures["accuracy"] == 1.0
     assert figures["calibration"] == {
         "as_given": {
@@ -221,7 +223,7 @@ def test_answers_from_a_file_count_the_same(tiny_faces: Dataset) -> None:
 
 def test_labels_alone_leave_out_what_needs_probabilities(tiny_faces: Dataset) -> None:
     answers = answers_of_predictions(predictions(tiny_faces, probabilities=None), tiny_faces, "test")
-    figures = evaluate(ABOUT, answers, tiny_faces, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).figures
     assert figures["accuracy"] == 1.0
     assert not {"top_2_accuracy", "calibration", "ranking", "risk_coverage", "views"} & set(figures)
 
@@ -230,7 +232,7 @@ def test_missing_answers_are_wrong_and_said(tiny_faces: Dataset) -> None:
     predicted = tiny_faces.part("test").labels.copy()
     predicted[:7] = NO_ANSWER
     answers = answers_of_predictions(predictions(tiny_faces, predicted=predicted), tiny_faces, "test")
-    figures = evaluate(ABOUT, answers, tiny_faces, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).figures
     assert figures["accuracy"] == 0.5
     assert figures["risk_coverage"]["coverage_at_accuracy_0.9"] == 0.5
     assert any("7 of 14 samples got no answer" in note for note in answers.notes)
@@ -251,7 +253,7 @@ def test_eight_labels_from_a_file(tiny_faces: Dataset) -> None:
 def test_one_answer_for_all_is_what_d_base_does(tiny_faces: Dataset) -> None:
     happy = np.full(14, EMOTIONS.index("happy"))
     answers = answers_of_predictions(predictions(tiny_faces, predicted=happy, probabilities=None), tiny_faces, "test")
-    figures = evaluate(ABOUT, answers, tiny_faces, Circumstances(split="test")).figures
+    figures = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).figures
     assert figures["accuracy"] == figures["most_frequent_label"]
     assert len(figures["never_predicted"]) == 6
 
@@ -260,7 +262,7 @@ def test_groups_are_counted_apart(tiny_faces: Dataset) -> None:
     groups = np.array(["anna" if i % 2 else "ben" for i in range(len(tiny_faces))])
     grouped = replace(tiny_faces, groups=groups)
     found = evaluate(
-        ABOUT, answers_of_subject(subject(), grouped, "test"), grouped, Circumstances(split="test")
+        ABOUT, answers_of_subject(subject(), grouped, "test"), grouped, EvaluationContext(split="test")
     ).figures["groups"]
     assert found == {name: {"samples": 7, "accuracy": 1.0} for name in ("anna", "ben")}
 
@@ -274,7 +276,7 @@ def test_an_empty_split_is_named(tiny_faces: Dataset, split: str) -> None:
 def test_a_run_is_evaluated_with_its_curves(run: Path, tiny_faces: Dataset) -> None:
     with open_run(run, device="cpu") as asked:
         answers = answers_of_subject(asked, tiny_faces, "validation")
-    made = evaluate(asked.about, answers, tiny_faces, Circumstances(split="validation"))
+    made = evaluate(asked.about, answers, tiny_faces, EvaluationContext(split="validation"))
     curves = asked.about.curves
     assert [entry["epoch"] for entry in curves] == [1, 2, 3, 4]
     assert {"train_loss", "val_loss", "val_accuracy"} <= set(curves[0])
@@ -291,7 +293,7 @@ def test_other_data_than_the_runs_is_said(run: Path, tiny_faces: Dataset) -> Non
     with open_run(run, device="cpu") as asked:
         notes = {
             name: evaluate(
-                asked.about, answers_of_subject(asked, dataset, "all"), dataset, Circumstances(split="all")
+                asked.about, answers_of_subject(asked, dataset, "all"), dataset, EvaluationContext(split="all")
             ).notes
             for name, dataset in (("same", tiny_faces), ("other", other))
         }
@@ -350,11 +352,11 @@ def test_a_model_of_the_package_answers_as_at_run_time() -> None:
 
     crops = np.random.default_rng(0).integers(0, 256, (3, 60, 50, 3), np.uint8)
     with open_model("emotion_residual") as asked, ExpressionClassifier(threads=1) as classifier:
-        readings = classifier.classify_crops(list(crops))
+        predictions = classifier.classify_crops(list(crops))
         assert asked.temperature is not None
         p = softmax(asked.logits(crops) / asked.temperature)
         assert asked.threshold == classifier.threshold
-    np.testing.assert_allclose(p, [list(reading.scores.values()) for reading in readings], atol=1e-5)
+    np.testing.assert_allclose(p, [list(prediction.scores.values()) for prediction in predictions], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError
-from mien.evaluation.answers import Answers
-from mien.evaluation.evaluate import Circumstances, Evaluation, evaluate
+from mien.evaluation.evaluate import Evaluation, EvaluationContext, evaluate
+from mien.evaluation.evaluated_model import ModelInfo
 from mien.evaluation.manifest_scores import Measurement, certain_figures, evaluation_scores, measured_at, read_scores
 from mien.evaluation.metrics import risk_coverage
-from mien.evaluation.subjects import About
+from mien.evaluation.predictions import Predictions
 
 HOW = Measurement(data="bars", split="PublicTest", what="images", chosen="chosen on it", command="python bench.py")
 
@@ -29,12 +29,12 @@ def evaluation(tiny_faces: Dataset) -> Evaluation:
     p = np.random.default_rng(1).dirichlet(np.ones(7), len(part))
     p[np.arange(len(part)), part.labels] += 0.4
     p /= p.sum(axis=1, keepdims=True)
-    answers = Answers(
+    answers = Predictions(
         part=part, left_out=0, predicted=p.argmax(axis=1), probabilities=p, before=p, temperature=1.0, threshold=0.5,
         views={"flip": 0.3 * p + 0.7 * np.random.default_rng(2).dirichlet(np.ones(7), len(part))},
     )  # fmt: skip
-    about = About(kind="model", name="tiny", sha256="", bytes=1)
-    return evaluate(about, answers, tiny_faces, Circumstances(split="validation", command="mien evaluate tiny"))
+    about = ModelInfo(kind="model", name="tiny", sha256="", bytes=1)
+    return evaluate(about, answers, tiny_faces, EvaluationContext(split="validation", command="mien evaluate tiny"))
 
 
 def by_name(evaluation: Evaluation) -> dict[str, float]:
@@ -64,7 +64,7 @@ def test_labels_of_the_raters_are_counted_once(evaluation: Evaluation, tiny_face
     answers = evaluation.answers
     part = answers.part
     by_raters = replace(answers, part=replace(part, votes=np.eye(7, dtype=np.float32)[part.labels]))
-    circumstances = Circumstances(split="validation")
+    circumstances = EvaluationContext(split="validation")
     figures = evaluate(evaluation.about, by_raters, tiny_faces, circumstances).figures
     assert not any("ferplus" in score.metric for score in evaluation_scores(figures, HOW))
 
@@ -100,9 +100,9 @@ def test_a_list_and_the_metrics_of_an_evaluation_are_read(evaluation: Evaluation
 
 def test_only_labels_give_fewer_scores(tiny_faces: Dataset) -> None:
     part = tiny_faces.part("test")
-    answers = Answers(part=part, left_out=0, predicted=part.labels, probabilities=None)
-    about = About(kind="predictions", name="peer.csv", sha256="", bytes=1)
-    found = by_name(evaluate(about, answers, tiny_faces, Circumstances(split="test")))
+    answers = Predictions(part=part, left_out=0, predicted=part.labels, probabilities=None)
+    about = ModelInfo(kind="predictions", name="peer.csv", sha256="", bytes=1)
+    found = by_name(evaluate(about, answers, tiny_faces, EvaluationContext(split="test")))
     assert found["accuracy"] == 1.0
     assert not {"ece", "top_2_accuracy", "coverage_at_0.5", "accuracy_flip_averaged"} & set(found)
 

@@ -10,7 +10,6 @@ import pytest
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
-from mien.evaluation.answers import Answers
 from mien.evaluation.metrics import expected_calibration_error
 from mien.evaluation.model_table import (
     HEADER,
@@ -22,13 +21,14 @@ from mien.evaluation.model_table import (
     ranked,
     table_rows,
 )
+from mien.evaluation.predictions import Predictions
 from mien.labels import EMOTIONS_6
 
 FACTS = ModelFacts(name="mine", kind="model", licence="MIT", parameters=1234567, bytes=7_900_000, ms_1=1.234, ms_32=0.5)
 
 
 @pytest.fixture
-def answers() -> Answers:
+def answers() -> Predictions:
     """Six samples of six labels, of which the first four are answered right; the raters know better about the last."""
     labels = np.arange(6)
     votes = np.eye(6, dtype=np.float32)[[0, 1, 2, 3, 4, 0]]
@@ -39,10 +39,10 @@ def answers() -> Answers:
         samples=np.zeros((6, 4, 4), np.uint8), labels=labels, split=np.full(6, "test"), groups=np.full(6, ""),
         label_set=EMOTIONS_6, votes=votes,
     )  # fmt: skip
-    return Answers(part=part, left_out=2, predicted=p.argmax(axis=1), probabilities=p, notes=("A note.",))
+    return Predictions(part=part, left_out=2, predicted=p.argmax(axis=1), probabilities=p, notes=("A note.",))
 
 
-def test_a_row_has_the_figures_of_the_answers(answers: Answers) -> None:
+def test_a_row_has_the_figures_of_the_answers(answers: Predictions) -> None:
     row = model_row(FACTS, answers)
     assert (row.samples, row.left_out) == (6, 2)
     assert row.accuracy == pytest.approx(4 / 6)
@@ -53,19 +53,19 @@ def test_a_row_has_the_figures_of_the_answers(answers: Answers) -> None:
     assert row.facts.notes == ("A note.",)
 
 
-def test_labels_by_the_raters(answers: Answers) -> None:
+def test_labels_by_the_raters(answers: Predictions) -> None:
     judged = by_plurality(answers)
     assert judged.part.labels.tolist() == [1, 2, 3, 4, 0], "the first has no votes"
     assert model_row(FACTS, judged).accuracy == pytest.approx(4 / 5)
 
 
-def test_no_votes_is_said(answers: Answers) -> None:
+def test_no_votes_is_said(answers: Predictions) -> None:
     silent = replace(answers, part=replace(answers.part, votes=None))
     with pytest.raises(DataError, match="no votes of FER"):
         by_plurality(silent)
 
 
-def test_what_is_unknown_is_a_dash(answers: Answers) -> None:
+def test_what_is_unknown_is_a_dash(answers: Predictions) -> None:
     known, unknown = table_rows(
         [
             model_row(FACTS, answers),
@@ -79,14 +79,14 @@ def test_what_is_unknown_is_a_dash(answers: Answers) -> None:
     assert unknown[4:] == ("-",) * 6
 
 
-def test_a_temperature_of_the_same_split_is_said(answers: Answers) -> None:
+def test_a_temperature_of_the_same_split_is_said(answers: Predictions) -> None:
     flattered = replace(answers, temperature_from="fitted on this same split, which flatters the figures after it")
     assert "fitted on this same split" in model_row(FACTS, flattered).facts.notes[-1]
     honest = replace(answers, temperature_from="fitted on the validation split (9 samples)")
     assert model_row(FACTS, honest).facts.notes == ("A note.",)
 
 
-def test_the_same_rows_as_csv_markdown_and_json(answers: Answers) -> None:
+def test_the_same_rows_as_csv_markdown_and_json(answers: Predictions) -> None:
     better = replace(answers, predicted=answers.part.labels, probabilities=None)
     rows = ranked([model_row(FACTS, answers), model_row(ModelFacts(name="best", kind="run"), better)])
     assert [row.facts.name for row in rows] == ["best", "mine"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.errors import UnreadableMedia
-from mien.live.runner import Moment, Runner
+from mien.live.runner import AnalyzedFrame, Runner
 from mien.scene import Frame, Scene
 from mien.sources import Source
 
@@ -114,7 +114,7 @@ def test_never_more_than_three_frames_are_under_way() -> None:
 
 @pytest.mark.parametrize("live", [False, True])
 def test_an_error_of_the_source_comes_after_the_frames_before_it(live: bool) -> None:
-    got: list[Moment] = []
+    got: list[AnalyzedFrame] = []
     with (
         pytest.raises(UnreadableMedia, match="broke off"),
         Runner(Numbered(3, live=live, pace_s=0.02, then=UnreadableMedia("it broke off")), seen) as runner,

@@ -14,13 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import OutputError, UnreadableMedia
-from mien.live.runner import Moment
+from mien.live.runner import AnalyzedFrame
 from mien.live.session import LiveSession, Outputs
 from mien.live.session import session as live
 from mien.models.artifact import load_artifact
 from mien.outputs.recording import Recording
 from mien.pipeline import Analyzer, Options, Task
-from mien.scene import Event, Face, Frame, Reading, Scene
+from mien.scene import Event, Face, Frame, Prediction, Scene
 from mien.sources import FakeLiveSource, FakeSource, Fault, Retry, Source
 from mien.sources.videos import VideoReader
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL
@@ -61,8 +61,8 @@ class Seeing:
         if frame.image_rgb.any() and "emotion" in self.tasks:
             label = self.labels(frame.time_s)
             scores = {name: 0.94 if name == label else 0.01 for name in LABELS}
-            reading = Reading(label=label, confidence=0.94, uncertain=False, scores=scores)
-            faces = (Face(box_xyxy=(10, 10, 30, 30), score=0.9, track=1, reading=reading),)
+            prediction = Prediction(label=label, confidence=0.94, uncertain=False, probabilities=scores)
+            faces = (Face(box_xyxy=(10, 10, 30, 30), detection_score=0.9, track=1, prediction=prediction),)
         height, width = frame.size_hw
         return Scene(
             source=frame.source,
@@ -241,7 +241,7 @@ def test_a_frame_that_comes_when_the_time_is_over_is_given_to_nobody(monkeypatch
     running = session(FakeSource(images(5), fps=25), outputs=Outputs(scenes=(kept,)), seconds=0.2)
     in_time = running._runner.next
 
-    def late(_: float) -> Moment | None:
+    def late(_: float) -> AnalyzedFrame | None:
         moment = in_time(2.0)
         time.sleep(0.3)
         return moment

@@ -11,13 +11,13 @@ from mien.outputs.chart import MOST_ROWS, draw_chart, stacked, verdict
 from mien.outputs.draw import Picture
 from mien.outputs.palette import label_colour
 from mien.pixels.images import read_image
-from mien.scene import Reading
+from mien.scene import Prediction
 
 
-def reading(labels: LabelSet, best: str, confidence: float, *, uncertain: bool = False) -> Reading:
+def prediction(labels: LabelSet, best: str, confidence: float, *, uncertain: bool = False) -> Prediction:
     rest = (1 - confidence) / (len(labels) - 1)
     scores = {label: confidence if label == best else rest for label in labels.labels}
-    return Reading(label=best, confidence=confidence, uncertain=uncertain, scores=scores)
+    return Prediction(label=best, confidence=confidence, uncertain=uncertain, probabilities=scores)
 
 
 def photo(height: int, width: int) -> NDArray[np.uint8]:
@@ -43,13 +43,13 @@ def test_the_words_are_kind_and_say_how_sure(
     task: str, best: str, confidence: float, uncertain: bool, words: str
 ) -> None:
     labels = EMOTIONS if task == "emotion" else GESTURES
-    assert verdict(reading(labels, best, confidence, uncertain=uncertain), task) == words
+    assert verdict(prediction(labels, best, confidence, uncertain=uncertain), task) == words
 
 
 @pytest.mark.parametrize("size", [(1, 1), (48, 48), (900, 60), (60, 900), (1080, 1920)])
 def test_a_photo_of_any_size_gives_a_chart_of_one_size(size: tuple[int, int]) -> None:
-    drawn = draw_chart(photo(*size), reading(EMOTIONS, "happy", 0.9), task="emotion", name="a.jpg")
-    plain = draw_chart(photo(48, 48), reading(EMOTIONS, "sad", 0.9), task="emotion")
+    drawn = draw_chart(photo(*size), prediction(EMOTIONS, "happy", 0.9), task="emotion", name="a.jpg")
+    plain = draw_chart(photo(48, 48), prediction(EMOTIONS, "sad", 0.9), task="emotion")
     assert drawn.image_rgb.shape == plain.image_rgb.shape
     assert drawn.image_rgb.dtype == np.uint8
 
@@ -57,7 +57,7 @@ def test_a_photo_of_any_size_gives_a_chart_of_one_size(size: tuple[int, int]) ->
 @pytest.mark.parametrize("labels", [EMOTIONS, EMOTIONS_8, GESTURES])
 def test_every_label_has_a_bar_as_long_as_its_score(labels: LabelSet) -> None:
     black = np.zeros((50, 50, 3), np.uint8)
-    few, many = (draw_chart(black, reading(labels, labels.labels[0], share), task="emotion") for share in (0.4, 0.8))
+    few, many = (draw_chart(black, prediction(labels, labels.labels[0], share), task="emotion") for share in (0.4, 0.8))
     assert all(coloured(few, label) > 0 for label in labels.labels)
     assert coloured(many, labels.labels[0]) == pytest.approx(2 * coloured(few, labels.labels[0]), rel=0.03)
     assert coloured(many, labels.labels[1]) < coloured(few, labels.labels[1])
@@ -65,7 +65,7 @@ def test_every_label_has_a_bar_as_long_as_its_score(labels: LabelSet) -> None:
 
 def test_the_box_is_drawn_on_the_photo_only() -> None:
     image, box = photo(200, 200), (50.0, 60.0, 260.0, 150.0)
-    answer = reading(EMOTIONS, "happy", 0.9)
+    answer = prediction(EMOTIONS, "happy", 0.9)
     without = draw_chart(image, answer, task="emotion").image_rgb
     boxed = draw_chart(image, answer, task="emotion", box_xyxy=box).image_rgb
     changed = np.flatnonzero((without != boxed).any(axis=(0, 2)))
@@ -74,7 +74,7 @@ def test_the_box_is_drawn_on_the_photo_only() -> None:
 
 
 def test_names_that_are_long_or_not_ascii_do_no_harm() -> None:
-    answer = reading(EMOTIONS, "happy", 0.9)
+    answer = prediction(EMOTIONS, "happy", 0.9)
     plain = draw_chart(photo(48, 48), answer, task="emotion").image_rgb
     for name in ("Müller 微笑.jpg", "x" * 300):
         named = draw_chart(photo(48, 48), answer, task="emotion", name=name).image_rgb
@@ -85,12 +85,12 @@ def test_names_that_are_long_or_not_ascii_do_no_harm() -> None:
 def test_the_photo_itself_is_not_changed() -> None:
     image = photo(100, 100)
     before = image.copy()
-    draw_chart(image, reading(EMOTIONS, "happy", 0.9), task="emotion", box_xyxy=(1, 1, 50, 50))
+    draw_chart(image, prediction(EMOTIONS, "happy", 0.9), task="emotion", box_xyxy=(1, 1, 50, 50))
     assert (image == before).all()
 
 
 def test_charts_are_stacked_and_saved(tmp_path: Path) -> None:
-    one = draw_chart(photo(48, 48), reading(EMOTIONS, "happy", 0.9), task="emotion")
+    one = draw_chart(photo(48, 48), prediction(EMOTIONS, "happy", 0.9), task="emotion")
     sheet = stacked([one, one, one])
     assert sheet.image_rgb.shape[0] == 3 * one.image_rgb.shape[0]
     sheet.save(tmp_path / "chart.png")

@@ -7,14 +7,14 @@ import pytest
 
 from mien.pixels.boxes import (
     Letterbox,
-    Square,
+    RotatedRoi,
     areas,
-    blend,
     bounding_box,
     group_overlapping,
     iou,
-    suppress,
+    nms,
     tile_boxes,
+    weighted_nms,
 )
 
 RNG = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def test_iou_by_hand() -> None:
 
 def test_suppression_keeps_the_best_of_each_group() -> None:
     boxes, scores = _boxes(60), RNG.random(60)
-    kept = suppress(boxes, scores, overlap=0.3)
+    kept = nms(boxes, scores, overlap=0.3)
     between = iou(boxes[kept], boxes[kept]) - np.eye(len(kept))
     assert between.max() <= 0.3
     assert (np.diff(scores[kept]) <= 0).all()
@@ -56,8 +56,8 @@ def test_suppression_keeps_the_best_of_each_group() -> None:
 
 
 def test_suppression_of_nothing() -> None:
-    assert suppress(np.zeros((0, 4)), np.zeros(0), overlap=0.3).shape == (0,)
-    assert blend(np.zeros((0, 6)), np.zeros(0), []).shape == (0, 6)
+    assert nms(np.zeros((0, 4)), np.zeros(0), overlap=0.3).shape == (0,)
+    assert weighted_nms(np.zeros((0, 6)), np.zeros(0), []).shape == (0, 6)
 
 
 def test_groups_are_a_partition_whatever_the_order() -> None:
@@ -71,7 +71,7 @@ def test_groups_are_a_partition_whatever_the_order() -> None:
 
 def test_blending_stays_inside_the_group_and_leans_to_the_better() -> None:
     values = np.array([[0.0, 10.0], [1.0, 20.0]])
-    (row,) = blend(values, np.array([0.75, 0.25]), [np.array([0, 1])])
+    (row,) = weighted_nms(values, np.array([0.75, 0.25]), [np.array([0, 1])])
     np.testing.assert_allclose(row, [0.25, 12.5])
 
 
@@ -88,25 +88,25 @@ def test_letterbox_fits_and_inverts(size_hw: tuple[int, int], frame_hw: tuple[in
 
 
 def test_square_maps_there_and_back() -> None:
-    square = Square((30.0, -4.0), 17.0, 0.7)
+    square = RotatedRoi((30.0, -4.0), 17.0, 0.7)
     points = RNG.uniform(-2, 3, (50, 2))
     np.testing.assert_allclose(square.from_pixels(square.to_pixels(points)), points, atol=1e-12)
     np.testing.assert_allclose(square.to_pixels(np.array([0.5, 0.5])), square.centre_xy)
 
 
 def test_square_without_turn_is_a_box() -> None:
-    corners = Square((10.0, 20.0), 4.0, 0.0).to_pixels(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    corners = RotatedRoi((10.0, 20.0), 4.0, 0.0).to_pixels(np.array([[0.0, 0.0], [1.0, 1.0]]))
     np.testing.assert_allclose(corners, [[8, 18], [12, 22]])
 
 
 def test_square_turned_by_a_quarter_points_down() -> None:
-    square = Square((0.0, 0.0), 2.0, math.pi / 2)
+    square = RotatedRoi((0.0, 0.0), 2.0, math.pi / 2)
     np.testing.assert_allclose(square.to_pixels(np.array([1.0, 0.5])), [0, 1], atol=1e-12)
     np.testing.assert_allclose(square.moved(1, 0).centre_xy, (0, 2), atol=1e-12)
 
 
 def test_square_scaling_keeps_the_middle() -> None:
-    square = Square((3.0, 4.0), 2.0, 1.0).scaled(2.5)
+    square = RotatedRoi((3.0, 4.0), 2.0, 1.0).scaled(2.5)
     assert (square.centre_xy, square.side) == ((3.0, 4.0), 5.0)
 
 

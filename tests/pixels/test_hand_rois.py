@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mien.pixels.boxes import Square
-from mien.pixels.hand_rois import square_of_landmarks, square_of_palm, whole_square
+from mien.pixels.boxes import RotatedRoi
+from mien.pixels.hand_rois import roi_of_landmarks, roi_of_palm, whole_roi
 
 
 @pytest.fixture
@@ -23,39 +23,39 @@ def turned(points: np.ndarray, angle: float) -> np.ndarray:
     return np.asarray((points - 50) @ np.array([[cos, sin], [-sin, cos]]) + 50)
 
 
-def corners(square: Square) -> np.ndarray:
-    return square.to_pixels(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64))
+def corners(roi: RotatedRoi) -> np.ndarray:
+    return roi.to_pixels(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64))
 
 
 @pytest.mark.parametrize("roomy", [False, True])
 @pytest.mark.parametrize("angle", [0.0, 0.4, -2.0, math.pi / 2])
 def test_the_square_turns_with_the_hand(points: np.ndarray, angle: float, roomy: bool) -> None:
-    plain = square_of_landmarks(points, roomy=roomy)
+    plain = roi_of_landmarks(points, roomy=roomy)
     assert plain.angle == pytest.approx(0)
     np.testing.assert_allclose(
-        corners(square_of_landmarks(turned(points, angle), roomy=roomy)), turned(corners(plain), angle), atol=1e-6
+        corners(roi_of_landmarks(turned(points, angle), roomy=roomy)), turned(corners(plain), angle), atol=1e-6
     )
 
 
 def test_a_roomy_square_reaches_further_above_the_fingers(points: np.ndarray) -> None:
-    tight, roomy = square_of_landmarks(points), square_of_landmarks(points, roomy=True)
+    tight, roomy = roi_of_landmarks(points), roi_of_landmarks(points, roomy=True)
     assert roomy.side > tight.side
     assert corners(roomy)[0, 1] < corners(tight)[0, 1], "the top"
     assert corners(roomy)[2, 1] > points[0, 1], "the wrist is still in it"
 
 
 def test_landmarks_in_one_point_have_a_square() -> None:
-    assert square_of_landmarks(np.full((21, 2), 7.0)).side >= 1
+    assert roi_of_landmarks(np.full((21, 2), 7.0)).side >= 1
 
 
 def test_the_square_of_a_palm_lies_towards_the_fingers() -> None:
     points = np.full((7, 2), 50.0)
     points[0], points[2] = (50, 60), (50, 40)
-    square = square_of_palm(np.array([40.0, 40.0, 60.0, 60.0]), points)
-    assert square.side == pytest.approx(52)
-    assert square.angle == pytest.approx(0)
-    np.testing.assert_allclose(square.centre_xy, (50, 40))
+    roi = roi_of_palm(np.array([40.0, 40.0, 60.0, 60.0]), points)
+    assert roi.side == pytest.approx(52)
+    assert roi.angle == pytest.approx(0)
+    np.testing.assert_allclose(roi.centre_xy, (50, 40))
 
 
 def test_a_whole_picture() -> None:
-    assert whole_square((50, 100)) == Square((50.0, 25.0), 100, 0.0)
+    assert whole_roi((50, 100)) == RotatedRoi((50.0, 25.0), 100, 0.0)

@@ -18,7 +18,7 @@ from mien.errors import MissingExtra, OutputError
 from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
 from mien.records.parquet import ParquetWriter, read_journal
 from mien.records.writers import CsvWriter, JsonlWriter, read_jsonl
-from mien.scene import Reading, Scene, UsedModel
+from mien.scene import Prediction, Scene, UsedModel
 
 MakeScene = Callable[..., Scene]
 
@@ -252,8 +252,8 @@ def test_a_table_that_cannot_be_made_leaves_the_rows_and_says_where(
 
 
 def test_other_labels(scene: MakeScene, face: Any, tmp_path: Path) -> None:
-    reading = Reading(label="contempt", confidence=1.0, uncertain=False, scores={"contempt": 1.0})
-    strange = scene(0, type(face())(box_xyxy=(0, 0, 1, 1), score=1.0, reading=reading))
+    prediction = Prediction(label="contempt", confidence=1.0, uncertain=False, probabilities={"contempt": 1.0})
+    strange = scene(0, type(face())(box_xyxy=(0, 0, 1, 1), detection_score=1.0, prediction=prediction))
     with pytest.raises(OutputError, match="contempt"), ParquetWriter(tmp_path / "a.parquet") as records:
         records.write(strange)
     with ParquetWriter(tmp_path / "b.parquet", emotions=EMOTIONS_8.labels) as records:

@@ -21,7 +21,7 @@ from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
 from mien.records import sinks
 from mien.records.rows import table_columns
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, JsonWriter, LineFile, read_jsonl
-from mien.scene import Reading, Scene, UsedModel
+from mien.scene import Prediction, Scene, UsedModel
 
 WRITERS = [JsonlWriter, JsonWriter, CsvWriter]
 MakeScene = Callable[..., Scene]
@@ -139,8 +139,8 @@ def test_columns_of_scores_can_be_chosen_by_their_beginning() -> None:
 
 
 def test_csv_of_other_labels(scene: MakeScene, face: Any, tmp_path: Path) -> None:
-    reading = Reading(label="contempt", confidence=1.0, uncertain=False, scores={"contempt": 1.0})
-    strange = scene(0, type(face())(box_xyxy=(0, 0, 1, 1), score=1.0, reading=reading))
+    prediction = Prediction(label="contempt", confidence=1.0, uncertain=False, probabilities={"contempt": 1.0})
+    strange = scene(0, type(face())(box_xyxy=(0, 0, 1, 1), detection_score=1.0, prediction=prediction))
     with pytest.raises(OutputError, match="contempt"), CsvWriter(tmp_path / "a.csv") as records:
         records.write(strange)
     with CsvWriter(tmp_path / "b.csv", emotions=EMOTIONS_8.labels) as records:
@@ -166,9 +166,14 @@ def test_file_names_that_are_no_text(scene: MakeScene, tmp_path: Path) -> None:
 
 
 def test_numpy_numbers_become_plain(scene: MakeScene, face: Any, tmp_path: Path) -> None:
-    reading = Reading(label="happy", confidence=np.float32(0.91), uncertain=False, scores={"happy": np.float32(0.91)})
+    prediction = Prediction(
+        label="happy", confidence=np.float32(0.91), uncertain=False, probabilities={"happy": np.float32(0.91)}
+    )
     odd = type(face())(
-        box_xyxy=tuple(np.float32([1, 2, 3.1, 4])), score=np.float64(0.5), track=np.int64(3), reading=reading
+        box_xyxy=tuple(np.float32([1, 2, 3.1, 4])),
+        detection_score=np.float64(0.5),
+        track=np.int64(3),
+        prediction=prediction,
     )
     for kind in (JsonlWriter, CsvWriter):
         with kind(tmp_path / kind.__name__) as records:
@@ -490,20 +495,20 @@ def test_interrupted_over_an_earlier_file(
 
 
 def test_a_reader_that_leaves_is_told_once_and_nothing_more_is_written(scenes: list[Scene]) -> None:
-    reading, writing = os.pipe()
+    prediction, writing = os.pipe()
     left: list[ReaderLeft] = []
     with JsonlWriter(f"/dev/fd/{writing}", Growth(on_reader_left=left.append)) as records:
         os.close(writing)  # the writer has its own
         records.write(scenes[0])
-        os.close(reading)
+        os.close(prediction)
         for each in scenes:
             records.write(each)
     assert len(left) == 1
 
 
 def test_a_pipe_gets_each_record_at_once(scenes: list[Scene], tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as pipe, CsvWriter(f"/dev/fd/{writing}", FOLLOWED) as records:
+    prediction, writing = os.pipe()
+    with os.fdopen(prediction, "rb") as pipe, CsvWriter(f"/dev/fd/{writing}", FOLLOWED) as records:
         os.close(writing)
         assert pipe.readline().startswith(b"source,")
         records.write(scenes[1])

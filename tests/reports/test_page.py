@@ -75,7 +75,7 @@ def line_figure(title: str = "a title"):  # type: ignore[no-untyped-def]
 
 
 def full_page() -> Page:
-    page = Page("Title", about="About it.")
+    page = Page("Title", about="ModelInfo it.")
     page.heading("First")
     page.paragraph("Words.")
     page.note("Mind this.")
@@ -90,7 +90,7 @@ def full_page() -> Page:
 
 def test_the_page_is_well_formed_and_loads_nothing() -> None:
     text = " ".join(checked(full_page()).text)
-    for words in ("Title", "About it.", "Words.", "Mind this.", "one", "Numbers", "First figure.", "a title"):
+    for words in ("Title", "ModelInfo it.", "Words.", "Mind this.", "one", "Numbers", "First figure.", "a title"):
         assert words in text
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", full_page().html())
 
@@ -183,7 +183,7 @@ def test_pages_join_with_their_links_right(tmp_path: Path) -> None:
     first.heading("Last")
     checker = checked(first)
     assert [link for link in checker.links if link.startswith("#s")] == ["#s1", "#s2", "#s3", "#s4"]
-    assert "About it." not in first.html()
+    assert "ModelInfo it." not in first.html()
     first.save(tmp_path / "whole.html")
     assert len(list((tmp_path / "whole_files").iterdir())) == 3
 

@@ -472,17 +472,17 @@ def test_every_frame_of_what_is_of_now_is_refused(spec: str) -> None:
 
 
 def test_a_pipe_is_closed_while_it_is_silent() -> None:
-    reading, writing = os.pipe()
+    prediction, writing = os.pipe()
     try:
         os.write(writing, encode_image(_image(), ".jpg"))
-        source = PipeSource(reading)
+        source = PipeSource(prediction)
         assert next(source).index == 0
         threading.Timer(0.1, source.close).start()
         begin_s = time.monotonic()
         assert list(source) == []
         assert time.monotonic() - begin_s < 2
     finally:
-        os.close(reading)
+        os.close(prediction)
         os.close(writing)
 
 

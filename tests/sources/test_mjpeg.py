@@ -173,9 +173,9 @@ def test_close_gives_back() -> None:
 
 
 def test_a_pipe_is_read_as_it_fills_and_stops_on_request() -> None:
-    reading, writing = os.pipe()
+    prediction, writing = os.pipe()
     stop = threading.Event()
-    read = pipe_reader(reading, stop)
+    read = pipe_reader(prediction, stop)
     try:
         if os.name == "posix":
             assert read() is None
@@ -185,7 +185,7 @@ def test_a_pipe_is_read_as_it_fills_and_stops_on_request() -> None:
         stop.set()
         assert feed.read() is None
     finally:
-        os.close(reading)
+        os.close(prediction)
         os.close(writing)
     stop.clear()
     if os.name == "posix":

@@ -56,7 +56,7 @@ def hand(points: NDArray[np.float64], side: Any = "right") -> Hand:
     (left, top), (right, low) = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     return Hand(
         box_xyxy=(left, top, right, low),
-        score=0.9,
+        detection_score=0.9,
         side=side,
         landmarks_xyz=tuple((x, y, z) for x, y, z in points.tolist()),
     )
@@ -71,11 +71,11 @@ LOGITS = (0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 0.25)
 
 
 def test_scores_are_the_softmax_in_the_order_of_the_labels() -> None:
-    (reading,) = ExpressionClassifier(emotion_network(fixed(*LOGITS))).read(np.zeros((1, 1, 48, 48), np.float32))
+    (prediction,) = ExpressionClassifier(emotion_network(fixed(*LOGITS))).read(np.zeros((1, 1, 48, 48), np.float32))
     total = sum(map(math.exp, LOGITS))
-    assert list(reading.scores) == list(EMOTIONS.labels)
-    assert list(reading.scores.values()) == pytest.approx([math.exp(v) / total for v in LOGITS])
-    assert (reading.label, reading.confidence) == ("happy", pytest.approx(math.exp(3) / total))
+    assert list(prediction.probabilities) == list(EMOTIONS.labels)
+    assert list(prediction.probabilities.values()) == pytest.approx([math.exp(v) / total for v in LOGITS])
+    assert (prediction.label, prediction.confidence) == ("happy", pytest.approx(math.exp(3) / total))
 
 
 def test_the_temperature_divides_the_logits() -> None:
@@ -110,8 +110,8 @@ def test_a_threshold_beyond_0_and_1_is_refused(threshold: float) -> None:
 
 def test_huge_logits_do_not_overflow() -> None:
     network = emotion_network(fixed(1e30, -1e30, 0, 0, 0, 0, 0), temperature=0.2)
-    (reading,) = ExpressionClassifier(network).read(np.zeros((1, 1, 48, 48), np.float32))
-    assert (reading.label, reading.confidence) == ("angry", 1.0)
+    (prediction,) = ExpressionClassifier(network).read(np.zeros((1, 1, 48, 48), np.float32))
+    assert (prediction.label, prediction.confidence) == ("angry", 1.0)
 
 
 def test_a_model_for_another_task_is_refused() -> None:
@@ -151,16 +151,19 @@ def test_outputs_that_are_no_logits_are_refused(answer: Any) -> None:
 def test_a_batch_reads_like_one_at_a_time() -> None:
     random = np.random.default_rng(3)
     image = random.integers(0, 256, (200, 300, 3), np.uint8)
-    faces = [Face(box_xyxy=(x, x / 2, x + 60 + x / 9, x / 2 + 70), score=0.9, track=1 + x) for x in range(0, 240, 40)]
+    faces = [
+        Face(box_xyxy=(x, x / 2, x + 60 + x / 9, x / 2 + 70), detection_score=0.9, track=1 + x)
+        for x in range(0, 240, 40)
+    ]
     network = emotion_network(from_pixels)
     classifier = ExpressionClassifier(network)
     together = classifier.classify(image, faces)
     assert [batch.shape for batch in network.batches] == [(6, 1, 48, 48)]
     alone = [classifier.classify(image, [one])[0] for one in faces]
     for a, b, given in zip(together, alone, faces, strict=True):
-        assert replace(a, reading=None) == given
+        assert replace(a, prediction=None) == given
         assert a.label == b.label
-        assert list(a.scores.values()) == pytest.approx(list(b.scores.values()), abs=1e-6)
+        assert list(a.probabilities.values()) == pytest.approx(list(b.probabilities.values()), abs=1e-6)
     assert len({face.confidence for face in together}) > 1
 
 
@@ -169,7 +172,9 @@ def test_the_network_sees_the_crop_that_training_would() -> None:
     eyes = ((30.0, 40.0), (60.0, 50.0))
     spec = replace(GREY, level=True, margin=0.1)
     network = emotion_network(from_pixels, input=spec)
-    ExpressionClassifier(network).classify(image, [Face(box_xyxy=(20, 20, 70, 80), score=0.9, keypoints_xy=eyes)])
+    ExpressionClassifier(network).classify(
+        image, [Face(box_xyxy=(20, 20, 70, 80), detection_score=0.9, keypoints_xy=eyes)]
+    )
     expected = to_batch(crop_face(image, (20, 20, 70, 80), spec, keypoints_xy=eyes)[None], spec)
     np.testing.assert_array_equal(network.batches[0], expected)
 
@@ -178,8 +183,8 @@ def test_ready_crops_of_any_size() -> None:
     random = np.random.default_rng(6)
     crops = [random.integers(0, 256, (*size, 3), np.uint8) for size in ((48, 48), (20, 31), (300, 100))]
     network = emotion_network(from_pixels)
-    readings = ExpressionClassifier(network).classify_crops(crops)
-    assert len(readings) == 3
+    predictions = ExpressionClassifier(network).classify_crops(crops)
+    assert len(predictions) == 3
     assert network.batches[0].shape == (3, 1, 48, 48)
 
 
@@ -194,10 +199,10 @@ def test_a_gesture_model_of_pictures_sees_the_crops_that_training_would() -> Non
     together = classifier.classify(hands, image)
     expected = np.stack([crop_hand(image, one.box_xyxy, RGB) for one in hands])
     np.testing.assert_array_equal(network.batches[0], to_batch(expected, RGB))
-    assert [replace(one, reading=None) for one in together] == hands
+    assert [replace(one, prediction=None) for one in together] == hands
     assert len({one.confidence for one in together}) == 3
     (ready,) = classifier.classify_crops([expected[1]])
-    assert list(ready.scores.values()) == pytest.approx(list(together[1].scores.values()), abs=1e-6)
+    assert list(ready.probabilities.values()) == pytest.approx(list(together[1].probabilities.values()), abs=1e-6)
     with pytest.raises(ValueError, match="needs the picture"):
         classifier.classify(hands)
     assert classifier.classify([]) == classifier.classify_crops([]) == ()
@@ -229,7 +234,7 @@ def test_hands_are_read_from_their_landmarks(points: NDArray[np.float64]) -> Non
     network = gesture_network(fixed(0, 0, 0, 4, 0))
     left, right = GestureClassifier(network).classify([hand(points, "left"), hand(points, "right")])
     assert (left.label, right.label) == ("victory", "victory")
-    assert list(left.scores) == list(GESTURES.labels)
+    assert list(left.probabilities) == list(GESTURES.labels)
     assert (left.side, right.side) == ("left", "right")
     expected = np.stack([canonical_landmarks(hand(points, "left")), canonical_landmarks(hand(points, "right"))])
     np.testing.assert_array_equal(network.batches[0], expected)
@@ -271,5 +276,5 @@ def test_the_shape_is_not_changed(points: NDArray[np.float64]) -> None:
 
 
 def test_a_hand_in_one_point_stays_finite() -> None:
-    flat = Hand(box_xyxy=(0, 0, 1, 1), score=0.5, side="left", landmarks_xyz=((5.0, 5.0, 0.0),) * 21)
+    flat = Hand(box_xyxy=(0, 0, 1, 1), detection_score=0.5, side="left", landmarks_xyz=((5.0, 5.0, 0.0),) * 21)
     assert np.isfinite(canonical_landmarks(flat)).all()

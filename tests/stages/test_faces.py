@@ -64,8 +64,8 @@ def test_finds_come_back_in_pixels_of_the_picture_largest_first() -> None:
     detector = FaceDetector(session=_fake((0, 32, 1000), (500, 64, 5)))
     picture = np.zeros((128, 256, 3), np.uint8)
     large, small = detector.detect(picture)
-    assert large.score == pytest.approx(1 / (1 + np.exp(-5)))
-    assert small.score == pytest.approx(1)
+    assert large.detection_score == pytest.approx(1 / (1 + np.exp(-5)))
+    assert small.detection_score == pytest.approx(1)
     # The picture lies in the middle of the 256x256 input: 64 empty rows above and below.
     centre = ANCHORS[500] * 256 - (0, 64)
     np.testing.assert_allclose(large.box_xyxy, [*(centre - 32), *(centre + 32)])
@@ -164,7 +164,7 @@ def test_a_mirrored_picture_has_mirrored_faces(media: Path, detector: FaceDetect
     assert len(plain) == len(mirrored)
     for face in plain:
         x1, y1, x2, y2 = face.box_xyxy
-        back = Face(box_xyxy=(width - x2, y1, width - x1, y2), score=face.score)
+        back = Face(box_xyxy=(width - x2, y1, width - x1, y2), detection_score=face.detection_score)
         assert any(_same(back, other) for other in mirrored)
 
 

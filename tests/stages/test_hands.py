@@ -13,11 +13,11 @@ from mien.errors import ModelError
 from mien.models.artifact import zoo_artifact
 from mien.models.blaze import anchor_centres
 from mien.models.session import FakeSession, Session
-from mien.pixels.boxes import Square
+from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import read_image
 from mien.scene import Hand
 from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector, _agree
-from mien.stages.schedule import Follower
+from mien.stages.schedule import DetectionScheduler
 
 ANCHORS = anchor_centres(((24, 2), (12, 6)))
 HANDS = ("hand_open.jpg", "hand_thumb_up.jpg")
@@ -90,7 +90,7 @@ def test_landmarks_come_back_in_pixels_of_the_picture() -> None:
     extent = np.ptp(_xy(hand), axis=0)
     x1, y1, x2, y2 = hand.box_xyxy
     np.testing.assert_allclose([x2 - x1, y2 - y1], extent + 2 * BOX_MARGIN * extent.max())
-    assert (hand.side, hand.score) == ("right", pytest.approx(0.95))
+    assert (hand.side, hand.detection_score) == ("right", pytest.approx(0.95))
 
 
 def test_two_palms_with_the_same_landmarks_are_one_hand() -> None:
@@ -107,7 +107,7 @@ def test_two_palms_with_the_same_landmarks_are_one_hand() -> None:
     palms = _fake_palms((1000, 60), (1001, 30))
     (hand,) = HandDetector(palms=palms, landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
     assert len(landmarks.batches[0]) == 2
-    assert hand.score == pytest.approx(0.97)
+    assert hand.detection_score == pytest.approx(0.97)
 
 
 def test_two_hands_are_two_largest_first() -> None:
@@ -133,8 +133,8 @@ def test_landmarks_are_read_again_where_they_lie() -> None:
     (kept,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=once).detect(picture)
     (moved,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=twice).detect(picture)
     assert (len(once.batches), len(twice.batches)) == (2, 2)
-    assert kept.score == pytest.approx(0.95), "a second look that finds no hand changes nothing"
-    assert moved.score == pytest.approx(0.9)
+    assert kept.detection_score == pytest.approx(0.95), "a second look that finds no hand changes nothing"
+    assert moved.detection_score == pytest.approx(0.9)
     assert np.abs(_xy(moved) - _xy(kept)).max() > 1
 
 
@@ -151,17 +151,17 @@ def test_sure_landmarks_of_a_good_square_are_not_read_again(
 @pytest.mark.parametrize(
     ("square", "agree"),
     [
-        (Square((50, 50), 100, 0.1), True),
-        (Square((59, 50), 100, 0.1), True),
-        (Square((50, 61), 100, 0.1), False),
-        (Square((50, 50), 112, 0.1), True),
-        (Square((50, 50), 84, 0.1), False),
-        (Square((50, 50), 100, 0.1 + 2 * math.pi), True),
-        (Square((50, 50), 100, 0.3), False),
+        (RotatedRoi((50, 50), 100, 0.1), True),
+        (RotatedRoi((59, 50), 100, 0.1), True),
+        (RotatedRoi((50, 61), 100, 0.1), False),
+        (RotatedRoi((50, 50), 112, 0.1), True),
+        (RotatedRoi((50, 50), 84, 0.1), False),
+        (RotatedRoi((50, 50), 100, 0.1 + 2 * math.pi), True),
+        (RotatedRoi((50, 50), 100, 0.3), False),
     ],
 )
-def test_squares_agree_when_place_size_and_turn_are_near(square: Square, agree: bool) -> None:
-    assert _agree(Square((50, 50), 100, 0.1), square) is agree
+def test_squares_agree_when_place_size_and_turn_are_near(roi: RotatedRoi, agree: bool) -> None:
+    assert _agree(RotatedRoi((50, 50), 100, 0.1), roi) is agree
 
 
 def test_hopeless_landmarks_are_not_read_again() -> None:
@@ -211,19 +211,19 @@ def test_a_small_frame_without_palms_may_be_the_hand_itself(presence: float, fou
 def test_a_sure_hand_of_a_small_frame_is_the_only_one_looked_for() -> None:
     landmarks = _fake_presences(0.92, 0.95)
     (hand,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
-    assert hand.score == pytest.approx(0.92)
+    assert hand.detection_score == pytest.approx(0.92)
     assert len([batch for batch in landmarks.batches if len(batch)]) == 1
 
 
 def test_landmarks_of_a_square_are_read_once_and_without_palms() -> None:
     palms, landmarks = _fake_palms(), _fake_landmarks(0.6)
     detector = HandDetector(palms=palms, landmarks=landmarks)
-    hand = detector.landmarks_in_square(np.zeros((100, 90, 3), np.uint8), Square((40, 60), 20, 0.0))
+    hand = detector.landmarks_in_roi(np.zeros((100, 90, 3), np.uint8), RotatedRoi((40, 60), 20, 0.0))
     assert hand is not None
     np.testing.assert_allclose(hand.landmarks_xyz[0][:2], [30 + 20 * 72 / 224, 50 + 20 * 172 / 224])
     assert (len(palms.batches), len(landmarks.batches)) == (0, 1)
     none = HandDetector(palms=palms, landmarks=_fake_landmarks(0.4))
-    assert none.landmarks_in_square(np.zeros((100, 90, 3), np.uint8), Square((40, 60), 20, 0.0)) is None
+    assert none.landmarks_in_roi(np.zeros((100, 90, 3), np.uint8), RotatedRoi((40, 60), 20, 0.0)) is None
 
 
 def test_a_crop_without_palms_is_taken_as_the_hand_itself() -> None:
@@ -301,7 +301,7 @@ def test_a_hand_that_is_gone_is_searched_for_at_once() -> None:
     (hand,) = detector.detect(picture)
     (again,) = detector.follow(picture, [hand])
     assert len(palms.batches) == 2
-    assert again.score == pytest.approx(0.92), "read where its palm is, as the first time"
+    assert again.detection_score == pytest.approx(0.92), "read where its palm is, as the first time"
     assert again.box_xyxy == hand.box_xyxy
 
 
@@ -415,7 +415,7 @@ def test_the_clip_of_a_hand(media: Path, detector: HandDetector) -> None:
 @pytest.mark.data
 def test_the_clip_of_a_hand_followed_from_frame_to_frame(media: Path, detector: HandDetector) -> None:
     capture = cv2.VideoCapture(str(media / "hand_video.mp4"))
-    follower = Follower(detector)
+    follower = DetectionScheduler(detector)
     found = []
     for k in range(60):
         _, frame_bgr = capture.read()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.scene import Face, Hand, Scene
-from mien.stages.one_euro import Steadier, SteadySettings
+from mien.stages.one_euro import OneEuroSmoother, SteadySettings
 
 SHAPE = np.column_stack([np.linspace(10, 90, 21), np.linspace(90, 10, 21), np.linspace(-5, 5, 21)])
 
@@ -17,7 +17,7 @@ def hand(x: float = 0.0, *, tremor: np.ndarray | None = None, scale: float = 1.0
     points = scale * (SHAPE + (x, 0, 0) + (0 if tremor is None else tremor))
     return Hand(
         box_xyxy=(scale * x, 0.0, scale * (x + 100), scale * 100.0),
-        score=0.9,
+        detection_score=0.9,
         track=track,
         side="right",
         landmarks_xyz=tuple((a, b, c) for a, b, c in points.tolist()),
@@ -26,7 +26,7 @@ def hand(x: float = 0.0, *, tremor: np.ndarray | None = None, scale: float = 1.0
 
 def face(x: float = 0.0, *, track: int | None = 1) -> Face:
     keypoints_xy = tuple((x + 10.0 * k, 40.0) for k in range(6))
-    return Face(box_xyxy=(x, 0.0, x + 80, 100.0), score=0.9, track=track, keypoints_xy=keypoints_xy)
+    return Face(box_xyxy=(x, 0.0, x + 80, 100.0), detection_score=0.9, track=track, keypoints_xy=keypoints_xy)
 
 
 def scene(time_s: float, *, faces: Sequence[Face] = (), hands: Sequence[Hand] = ()) -> Scene:
@@ -38,7 +38,7 @@ def points(one: Scene) -> np.ndarray:
 
 
 def test_what_lies_still_stays_where_it_is() -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     for k in range(20):
         given = scene(k / 30, faces=[face()], hands=[hand()])
         out = steadier.update(given)
@@ -48,7 +48,7 @@ def test_what_lies_still_stays_where_it_is() -> None:
 
 
 def test_only_places_change() -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     steadier.update(scene(0.0, hands=[hand()], faces=[face()]))
     given = scene(0.1, hands=[hand(5)], faces=[face(5)])
     out = steadier.update(given)
@@ -66,7 +66,7 @@ def test_only_places_change() -> None:
 @pytest.mark.parametrize(("fps", "least"), [(30.0, 2.5), (10.0, 1.6)])
 def test_a_still_hand_trembles_less(fps: float, least: float) -> None:
     random = np.random.default_rng(0)
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     before, after = [], []
     for k in range(200):
         given = scene(k / fps, hands=[hand(tremor=random.normal(0, 1, (21, 3)))])
@@ -79,7 +79,7 @@ def test_a_still_hand_trembles_less(fps: float, least: float) -> None:
 @pytest.mark.parametrize("speed", [1.0, 3.0, 8.0])
 def test_a_moving_hand_is_not_left_behind(fps: float, speed: float) -> None:
     """Speeds in sizes of the box a second; at most 6 % of a box and 60 ms behind."""
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     for k in range(round(3 * fps)):
         given = scene(k / fps, hands=[hand(100 * speed * k / fps)])
         out = steadier.update(given)
@@ -90,7 +90,7 @@ def test_a_moving_hand_is_not_left_behind(fps: float, speed: float) -> None:
 
 def test_size_makes_no_difference() -> None:
     random = np.random.default_rng(1)
-    small, large = Steadier(), Steadier()
+    small, large = OneEuroSmoother(), OneEuroSmoother()
     for k in range(30):
         tremor = random.normal(0, 1, (21, 3))
         a = small.update(scene(k / 30, hands=[hand(3.0 * k, tremor=tremor)]))
@@ -100,18 +100,18 @@ def test_size_makes_no_difference() -> None:
 
 def test_boxes_keep_an_area() -> None:
     random = np.random.default_rng(2)
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     for k in range(300):
         x, y = random.uniform(0, 500, 2)
         width, height = random.uniform(1, 300, 2)
-        given = Face(box_xyxy=(x, y, x + width, y + height), score=0.9, track=1)
+        given = Face(box_xyxy=(x, y, x + width, y + height), detection_score=0.9, track=1)
         x1, y1, x2, y2 = steadier.update(scene(k / 30, faces=[given])).faces[0].box_xyxy
         assert x2 - x1 >= 0.99
         assert y2 - y1 >= 0.99
 
 
 def test_tracks_are_independent() -> None:
-    both, alone = Steadier(), Steadier()
+    both, alone = OneEuroSmoother(), OneEuroSmoother()
     for k in range(20):
         pair = both.update(scene(k / 30, faces=[face(2.0 * k, track=1), face(300 - 9.0 * k, track=2)], hands=[hand(k)]))
         one = alone.update(scene(k / 30, faces=[face(2.0 * k)]))
@@ -119,7 +119,7 @@ def test_tracks_are_independent() -> None:
 
 
 def test_what_has_no_track_stays_as_it_is() -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     for k in range(5):
         given = scene(k / 30, faces=[face(10.0 * k, track=None)], hands=[hand(10.0 * k, track=None)])
         assert steadier.update(given) == given
@@ -127,7 +127,7 @@ def test_what_has_no_track_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("jump_s", [1.5, 3600.0, -1.5, -3600.0])
 def test_after_a_jump_in_time_a_track_is_placed_anew(jump_s: float) -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     for k in range(10):
         steadier.update(scene(100 + k / 30, hands=[hand()]))
     np.testing.assert_allclose(
@@ -136,7 +136,7 @@ def test_after_a_jump_in_time_a_track_is_placed_anew(jump_s: float) -> None:
 
 
 def test_no_time_moves_nothing() -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     steadier.update(scene(1.0, hands=[hand()]))
     for time_s in (1.0, 0.9, 0.9):
         np.testing.assert_allclose(points(steadier.update(scene(time_s, hands=[hand(50)]))), SHAPE)
@@ -144,7 +144,7 @@ def test_no_time_moves_nothing() -> None:
 
 
 def test_key_points_that_come_and_go() -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     steadier.update(scene(0.0, faces=[face()]))
     bare = replace(face(4.0), keypoints_xy=())
     assert steadier.update(scene(0.03, faces=[bare])).faces[0] == bare
@@ -152,7 +152,7 @@ def test_key_points_that_come_and_go() -> None:
 
 
 def test_many_tracks_leave_nothing_behind() -> None:
-    steadier = Steadier()
+    steadier = OneEuroSmoother()
     for k in range(2000):
         steadier.update(scene(k / 30, faces=[face(track=k // 3 + 1)]))
         assert len(steadier._filters) <= 12

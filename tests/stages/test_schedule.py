@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.scene import Hand
-from mien.stages.schedule import Follower
+from mien.stages.schedule import DetectionScheduler
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
 
@@ -15,7 +15,7 @@ def hand(number: int) -> Hand:
     """A hand that is told from others by the place of its box."""
     landmarks_xyz = tuple((1.0, 2.0, 3.0) for _ in range(21))
     box_xyxy = (100.0 * number, 0.0, 100.0 * number + 50, 50.0)
-    return Hand(box_xyxy=box_xyxy, score=0.9, side="left", landmarks_xyz=landmarks_xyz)
+    return Hand(box_xyxy=box_xyxy, detection_score=0.9, side="left", landmarks_xyz=landmarks_xyz)
 
 
 class FakeHands:
@@ -44,7 +44,7 @@ def test_a_new_hand_is_found_within_the_time(fps: float, others: set[int]) -> No
     """Whenever it comes, counted from the frame before the first that shows it."""
     for first in range(round(fps) + 1, round(fps) + 1 + max(2, round(fps / 4) + 2)):
         detector = FakeHands()
-        follower = Follower(detector, within_s=0.25)
+        follower = DetectionScheduler(detector, within_s=0.25)
         detector.there = set(others)
         waits = []
         for k in range(first + round(fps)):
@@ -62,7 +62,7 @@ def test_a_new_hand_is_found_within_the_time(fps: float, others: set[int]) -> No
 def test_the_search_rests_in_between(fps: float, most: int, there: set[int]) -> None:
     detector = FakeHands()
     detector.there = there
-    follower = Follower(detector)
+    follower = DetectionScheduler(detector)
     for k in range(round(4 * fps)):
         follower.update(PICTURE, k / fps)
     assert detector.asked[0] == (0, True)
@@ -71,7 +71,7 @@ def test_the_search_rests_in_between(fps: float, most: int, there: set[int]) -> 
 
 def test_after_a_loss_every_frame_is_searched_for_a_while() -> None:
     detector = FakeHands()
-    follower = Follower(detector, eager_s=0.5)
+    follower = DetectionScheduler(detector, eager_s=0.5)
     detector.there = {1}
     for k in range(31):
         follower.update(PICTURE, k / 30)
@@ -89,7 +89,7 @@ def test_after_a_loss_every_frame_is_searched_for_a_while() -> None:
 def test_after_a_jump_in_time_nothing_is_followed(later_s: float) -> None:
     detector = FakeHands()
     detector.there = {1}
-    follower = Follower(detector)
+    follower = DetectionScheduler(detector)
     follower.update(PICTURE, 100.0)
     follower.update(PICTURE, 100.01)
     follower.update(PICTURE, 100.01 + later_s)
@@ -99,7 +99,7 @@ def test_after_a_jump_in_time_nothing_is_followed(later_s: float) -> None:
 def test_after_another_size_and_after_a_restart_nothing_is_followed() -> None:
     detector = FakeHands()
     detector.there = {1}
-    follower = Follower(detector)
+    follower = DetectionScheduler(detector)
     follower.update(PICTURE, 0.0)
     follower.update(np.zeros((50, 64, 3), np.uint8), 0.01)
     follower.restart()
@@ -110,7 +110,7 @@ def test_after_another_size_and_after_a_restart_nothing_is_followed() -> None:
 def test_equal_times_are_followed() -> None:
     detector = FakeHands()
     detector.there = {1}
-    follower = Follower(detector)
+    follower = DetectionScheduler(detector)
     assert [follower.update(PICTURE, 5.0) for _ in range(4)] == [(hand(1),)] * 4
     assert detector.asked == [(0, True), (1, False), (1, False), (1, False)]
 
@@ -118,7 +118,7 @@ def test_equal_times_are_followed() -> None:
 def test_no_waiting_at_all_searches_every_frame() -> None:
     detector = FakeHands()
     detector.there = {1}
-    follower = Follower(detector, within_s=0.0)
+    follower = DetectionScheduler(detector, within_s=0.0)
     for k in range(10):
         follower.update(PICTURE, k / 30)
     assert detector.searches == 10
@@ -127,4 +127,4 @@ def test_no_waiting_at_all_searches_every_frame() -> None:
 @pytest.mark.parametrize("wrong", [{"within_s": -0.1}, {"eager_s": float("nan")}])
 def test_wrong_times_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="within_s and eager_s"):
-        Follower(FakeHands(), **wrong)
+        DetectionScheduler(FakeHands(), **wrong)

@@ -9,43 +9,45 @@ import numpy as np
 import pytest
 
 from mien.labels import EMOTIONS, EMOTIONS_6, GESTURES, LabelSet
-from mien.scene import Event, Face, Hand, Reading, Scene, UsedModel
+from mien.scene import Event, Face, Hand, Prediction, Scene, UsedModel
 from mien.stages.smooth import Smoother, SmoothSettings
 
 SETTINGS = SmoothSettings(average_s=0.2, hold_s=0.2, lost_s=1.0, slack=0.2)
 LANDMARKS = tuple((1.0, 2.0, 3.0) for _ in range(21))
 
 
-def reading(label: str, confidence: float = 0.9, labels: LabelSet = EMOTIONS, threshold: float = 0.5) -> Reading:
+def prediction(label: str, confidence: float = 0.9, labels: LabelSet = EMOTIONS, threshold: float = 0.5) -> Prediction:
     """The rest of the probability goes to the other labels in equal shares."""
     rest = (1 - confidence) / (len(labels) - 1)
     scores = {name: confidence if name == label else rest for name in labels.labels}
-    return Reading(label=label, confidence=confidence, uncertain=confidence < threshold, scores=scores)
+    return Prediction(label=label, confidence=confidence, uncertain=confidence < threshold, probabilities=scores)
 
 
-def pair(first: str, share: float, second: str) -> Reading:
+def pair(first: str, share: float, second: str) -> Prediction:
     """A reading of two labels that share all the probability."""
     scores = {name: {first: share, second: 1 - share}.get(name, 0.0) for name in EMOTIONS.labels}
     best = max(scores, key=lambda name: scores[name])
-    return Reading(label=best, confidence=scores[best], uncertain=scores[best] < 0.5, scores=scores)
+    return Prediction(label=best, confidence=scores[best], uncertain=scores[best] < 0.5, probabilities=scores)
 
 
-def scene(time_s: float, faces: Mapping[int, Reading] | None = None, hands: Mapping[int, str] | None = None) -> Scene:
+def scene(
+    time_s: float, faces: Mapping[int, Prediction] | None = None, hands: Mapping[int, str] | None = None
+) -> Scene:
     box = (0.0, 0.0, 10.0, 10.0)
     return Scene(
         source="clip.mp4",
         frame=0,
         time_s=time_s,
         size_hw=(48, 64),
-        faces=tuple(Face(box_xyxy=box, score=0.9, track=t, reading=r) for t, r in (faces or {}).items()),
+        faces=tuple(Face(box_xyxy=box, detection_score=0.9, track=t, prediction=r) for t, r in (faces or {}).items()),
         hands=tuple(
             Hand(
                 box_xyxy=box,
-                score=0.9,
+                detection_score=0.9,
                 track=t,
                 side="left",
                 landmarks_xyz=LANDMARKS,
-                reading=reading(name, labels=GESTURES),
+                prediction=prediction(name, labels=GESTURES),
             )
             for t, name in (hands or {}).items()
         ),
@@ -76,7 +78,8 @@ def steps(times: Iterable[float], label_at: Mapping[float, str], confidence: flo
     """Scenes of one face whose label changes at some times."""
     return [
         scene(
-            t, {1: reading(next(name for start, name in reversed(label_at.items()) if t >= start - 1e-9), confidence)}
+            t,
+            {1: prediction(next(name for start, name in reversed(label_at.items()) if t >= start - 1e-9), confidence)},
         )
         for t in times
     ]
@@ -93,24 +96,24 @@ def test_a_constant_face_starts_once_and_changes_nothing(fps: float, settings: S
     out, events = run(scenes, settings)
     for before, after in zip(scenes, out, strict=True):
         assert (after.faces[0].label, after.faces[0].uncertain) == ("happy", False)
-        assert after.faces[0].scores == pytest.approx(before.faces[0].scores)
+        assert after.faces[0].probabilities == pytest.approx(before.faces[0].probabilities)
     assert told(events) == [("start", "happy"), ("end", "happy")]
     assert settings.hold_s <= events[0].time_s <= settings.hold_s + 1 / fps + 1e-9
 
 
 def test_the_first_frame_is_taken_as_it_is() -> None:
-    first = scene(3.0, {1: reading("sad", 0.8)}, {1: "victory"})
+    first = scene(3.0, {1: prediction("sad", 0.8)}, {1: "victory"})
     (out,), events = run([first], finish=False)
     assert out == first
     assert events == []
 
 
 def test_only_readings_change() -> None:
-    given = [scene(t, {1: reading(name)}) for t, name in ((0.0, "happy"), (0.05, "sad"))]
+    given = [scene(t, {1: prediction(name)}) for t, name in ((0.0, "happy"), (0.05, "sad"))]
     _, after = run(given)[0]
     face = after.faces[0]
-    assert face.scores != given[1].faces[0].scores
-    assert replace(face, reading=None) == replace(given[1].faces[0], reading=None)
+    assert face.probabilities != given[1].faces[0].probabilities
+    assert replace(face, prediction=None) == replace(given[1].faces[0], prediction=None)
     assert replace(after, faces=()) == replace(given[1], faces=())
 
 
@@ -135,7 +138,7 @@ def test_the_rate_of_frames_makes_no_difference() -> None:
     at_both = {round(one.time_s, 6): one for one in fast}
     for one in slow:
         other = at_both[round(one.time_s, 6)]
-        assert abs(one.faces[0].scores["surprise"] - other.faces[0].scores["surprise"]) < 0.25
+        assert abs(one.faces[0].probabilities["surprise"] - other.faces[0].probabilities["surprise"]) < 0.25
 
 
 def turns(labels: Sequence[str | None]) -> int:
@@ -148,7 +151,7 @@ def turns(labels: Sequence[str | None]) -> int:
 def test_noise_around_the_threshold_does_not_flicker(fps: float, seed: int, noise: float) -> None:
     random = np.random.default_rng(seed)
     values = np.clip(0.5 + random.normal(0, noise, round(20 * fps)), 0.16, 1)
-    scenes = [scene(k / fps, {1: reading("happy", float(value))}) for k, value in enumerate(values)]
+    scenes = [scene(k / fps, {1: prediction("happy", float(value))}) for k, value in enumerate(values)]
     out, events = run(scenes, SmoothSettings())
     assert turns(shown(scenes)) > 80
     if noise < 0.2:
@@ -199,28 +202,28 @@ def test_probabilities_stay_probabilities(seed: int) -> None:
         time_s += float(random.choice([0.0, 0.001, 0.04, 0.9, -0.3]))
         scores = random.dirichlet(np.full(len(EMOTIONS), 0.1))
         best = int(scores.argmax())
-        one = Reading(
+        one = Prediction(
             label=EMOTIONS.labels[best],
             confidence=min(1.0, float(scores[best])),
             uncertain=False,
-            scores=dict(zip(EMOTIONS.labels, np.clip(scores, 0, 1).tolist(), strict=True)),
+            probabilities=dict(zip(EMOTIONS.labels, np.clip(scores, 0, 1).tolist(), strict=True)),
         )
         scenes.append(scene(time_s, {1: one}))
     for one in run(scenes)[0]:
-        after = one.faces[0].reading
+        after = one.faces[0].prediction
         assert after is not None
-        assert tuple(after.scores) == EMOTIONS.labels
-        assert sum(after.scores.values()) == pytest.approx(1, abs=1e-9)
-        assert after.confidence == after.scores[after.label]
+        assert tuple(after.probabilities) == EMOTIONS.labels
+        assert sum(after.probabilities.values()) == pytest.approx(1, abs=1e-9)
+        assert after.confidence == after.probabilities[after.label]
         if after.uncertain:
-            assert after.confidence == max(after.scores.values())
+            assert after.confidence == max(after.probabilities.values())
 
 
 def test_the_average_has_the_time_constant_that_was_asked_for() -> None:
     settings = replace(SETTINGS, average_s=0.4)
     scenes = [*steps(clock(50, 4), {0.0: "neutral"}, 1.0), *steps(clock(50, 1, 4.0), {0.0: "happy"}, 1.0)]
     out, _ = run(scenes, settings)
-    at = {round(one.time_s, 6): one.faces[0].scores["happy"] for one in out}
+    at = {round(one.time_s, 6): one.faces[0].probabilities["happy"] for one in out}
     assert at[4.38] == pytest.approx(1 - math.exp(-0.4 / 0.4), abs=1e-3)
     assert at[3.98] == 0
 
@@ -234,7 +237,7 @@ def test_a_first_frame_that_errs_is_soon_outvoted(fps: float) -> None:
 
 def test_no_average_and_no_hold_give_each_frame_as_it_is() -> None:
     settings = SmoothSettings(average_s=0, hold_s=0, slack=0)
-    scenes = [scene(k / 30, {1: reading(EMOTIONS.labels[k % 7])}) for k in range(30)]
+    scenes = [scene(k / 30, {1: prediction(EMOTIONS.labels[k % 7])}) for k in range(30)]
     out, events = run(scenes, settings)
     assert out == scenes
     assert len(events) == 31
@@ -249,7 +252,7 @@ def test_a_weak_label_is_uncertain_and_no_event() -> None:
 
 def test_thresholds_belong_to_their_task() -> None:
     settings = SmoothSettings(emotion_threshold=0.95, gesture_threshold=0.5)
-    _, events = run([scene(t, {1: reading("happy")}, {1: "punch"}) for t in clock(30, 1)], settings)
+    _, events = run([scene(t, {1: prediction("happy")}, {1: "punch"}) for t in clock(30, 1)], settings)
     assert [(event.task, event.label) for event in events] == [("gesture", "punch")] * 2
 
 
@@ -257,7 +260,7 @@ def test_records_name_the_model_with_the_threshold_that_decided() -> None:
     model = UsedModel(name="mine", version="2", threshold=0.1, sha256="ab" * 6, detector="finder 1")
     settings = SmoothSettings(emotion_threshold=0.6, gesture_threshold=0.7)
     models = {"emotion": model, "gesture": replace(model, name="hands")}
-    scenes = [replace(scene(t, {1: reading("happy")}, {1: "punch"}), models=models) for t in clock(30, 1)]
+    scenes = [replace(scene(t, {1: prediction("happy")}, {1: "punch"}), models=models) for t in clock(30, 1)]
     smoothed, events = run(scenes, settings)
     used = {"emotion": replace(model, threshold=0.6), "gesture": replace(model, name="hands", threshold=0.7)}
     assert all(one.models == used for one in smoothed)
@@ -302,9 +305,9 @@ def test_durations_add_up() -> None:
 def test_tracks_and_tasks_are_independent() -> None:
     alone, alone_events = run(steps(clock(30, 6), {0.0: "neutral", 2.0: "happy", 4.0: "sad"}))
     both = [
-        scene(one.time_s, {1: one.faces[0].reading, 7: reading("angry" if k % 50 < 25 else "fear")}, {1: "super"})
+        scene(one.time_s, {1: one.faces[0].prediction, 7: prediction("angry" if k % 50 < 25 else "fear")}, {1: "super"})
         for k, one in enumerate(steps(clock(30, 6), {0.0: "neutral", 2.0: "happy", 4.0: "sad"}))
-        if one.faces[0].reading
+        if one.faces[0].prediction
     ]
     together, events = run(both)
     assert [one.faces[0] for one in together] == [one.faces[0] for one in alone]
@@ -372,12 +375,15 @@ def test_finish_tells_the_ends_once_and_forgets() -> None:
         smoother.update(one)
     assert told(smoother.finish()) == [("end", "happy")]
     assert smoother.finish() == ()
-    assert smoother.update(scene(0.0, {1: reading("sad")}))[0].faces[0].label == "sad"
+    assert smoother.update(scene(0.0, {1: prediction("sad")}))[0].faces[0].label == "sad"
 
 
 def test_what_has_no_track_or_no_reading_stays_as_it_is() -> None:
     box = (0.0, 0.0, 10.0, 10.0)
-    faces = (Face(box_xyxy=box, score=0.9, reading=reading("happy")), Face(box_xyxy=box, score=0.9, track=4))
+    faces = (
+        Face(box_xyxy=box, detection_score=0.9, prediction=prediction("happy")),
+        Face(box_xyxy=box, detection_score=0.9, track=4),
+    )
     given = [replace(scene(k / 30), faces=faces) for k in range(30)]
     out, events = run(given)
     assert out == given
@@ -385,8 +391,8 @@ def test_what_has_no_track_or_no_reading_stays_as_it_is() -> None:
 
 
 def test_another_model_begins_anew() -> None:
-    old = [scene(t, {1: reading("disgust")}) for t in clock(30, 1)]
-    new = [scene(t, {1: reading("sad", labels=EMOTIONS_6)}) for t in clock(30, 1, 1.0)]
+    old = [scene(t, {1: prediction("disgust")}) for t in clock(30, 1)]
+    new = [scene(t, {1: prediction("sad", labels=EMOTIONS_6)}) for t in clock(30, 1, 1.0)]
     out, events = run([*old, *new])
     assert told(events) == [("start", "disgust"), ("end", "disgust"), ("start", "sad"), ("end", "sad")]
     assert shown(out) == ["disgust"] * 30 + ["sad"] * 30
@@ -395,7 +401,7 @@ def test_another_model_begins_anew() -> None:
 def test_many_tracks_leave_nothing_behind() -> None:
     smoother = Smoother(SETTINGS)
     for k in range(3000):
-        smoother.update(scene(k / 30, {k // 3 + 1: reading("happy")}))
+        smoother.update(scene(k / 30, {k // 3 + 1: prediction("happy")}))
         assert len(smoother._answers) <= 12
 
 

@@ -10,7 +10,7 @@ from mien.stages.track import Tracker
 def face(x: float, y: float = 100.0, size: float = 40.0) -> Face:
     """A face around (x, y); its score tells it apart from the others of a test."""
     half = size / 2
-    return Face(box_xyxy=(x - half, y - half, x + half, y + half), score=0.9)
+    return Face(box_xyxy=(x - half, y - half, x + half, y + half), detection_score=0.9)
 
 
 def numbers(found: tuple[Face, ...]) -> list[int | None]:
@@ -52,7 +52,11 @@ def test_a_box_of_quite_another_size_in_the_same_place_is_the_same_face(size: fl
 def test_only_the_track_changes() -> None:
     given = face(50)
     (found,) = Tracker().update([given], 0.0)
-    assert (found.box_xyxy, found.score, found.reading) == (given.box_xyxy, given.score, given.reading)
+    assert (found.box_xyxy, found.detection_score, found.prediction) == (
+        given.box_xyxy,
+        given.detection_score,
+        given.prediction,
+    )
     assert given.track is None
 
 
@@ -125,7 +129,9 @@ def test_trackers_do_not_share_numbers() -> None:
 def hand(x: float, side: Side, y: float = 100.0, size: float = 40.0) -> Hand:
     half = size / 2
     landmarks_xyz = tuple((1.0, 2.0, 3.0) for _ in range(21))
-    return Hand(box_xyxy=(x - half, y - half, x + half, y + half), score=0.9, side=side, landmarks_xyz=landmarks_xyz)
+    return Hand(
+        box_xyxy=(x - half, y - half, x + half, y + half), detection_score=0.9, side=side, landmarks_xyz=landmarks_xyz
+    )
 
 
 def test_hands_are_tracked_too() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.data.clean import write_clean_list
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
-from mien.pixels.boxes import Square
+from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import write_image
 from mien.recipes.recipe import Recipe, load_recipe
 from mien.scene import Hand
@@ -37,7 +37,7 @@ class FakeHands:
         points = np.random.default_rng(int(crop_rgb[0, 0, 0])).uniform(1, 60, (21, 3)).tolist()
         return Hand(box_xyxy=(0, 0, 8, 8), score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points)))
 
-    def landmarks_in_square(self, image_rgb: NDArray[np.uint8], _square: Square) -> Hand:
+    def landmarks_in_roi(self, image_rgb: NDArray[np.uint8], _square: RotatedRoi) -> Hand:
         return self.landmarks_of_crop(image_rgb)
 
 

@@ -11,7 +11,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, UnknownName
 from mien.labels import EMOTIONS_6
 from mien.recipes.recipe import Recipe
-from mien.train.distil import kept_answers, taught
+from mien.train.distil import kept_answers, soft_targets
 from mien.train.fit import RunOptions, fit
 
 MakeRecipe = Callable[..., Recipe]
@@ -26,25 +26,25 @@ def teacher(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: MakeRecipe, t
 
 def test_answers_are_distributions_and_mostly_right(teacher: str, tiny_faces: Dataset) -> None:
     train = tiny_faces.part("train")
-    answers = taught(train, (teacher,))
+    answers = soft_targets(train, (teacher,))
     assert answers.shape == (140, 7)
     assert answers.dtype == np.float32
     assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert (answers.argmax(axis=1) == train.labels).mean() > 0.9
-    assert np.allclose(taught(train, (teacher, teacher)), answers, atol=1e-6)
+    assert np.allclose(soft_targets(train, (teacher, teacher)), answers, atol=1e-6)
 
 
 def test_a_mirror_changes_no_answer(teacher: str, tiny_faces: Dataset) -> None:
     train = tiny_faces.part("train")
     mirrored = replace(train, samples=np.ascontiguousarray(train.samples[:, :, ::-1]))
-    assert np.allclose(taught(train, (teacher,)), taught(mirrored, (teacher,)), atol=1e-5)
+    assert np.allclose(soft_targets(train, (teacher,)), soft_targets(mirrored, (teacher,)), atol=1e-5)
 
 
 def test_run_folders_answer_in_the_precision_of_the_training(
     teacher: str, tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
 ) -> None:
     train = tiny_faces.part("train")
-    exact, rough = taught(train, (teacher,)), taught(train, (teacher,), bfloat16=True)
+    exact, rough = soft_targets(train, (teacher,)), soft_targets(train, (teacher,), bfloat16=True)
     assert 0 < np.abs(rough - exact).max() < 0.02
     recipe = tiny_recipe(fit={"epochs": 1, "precision": "bf16-mixed"}, loss={"teachers": [teacher]})
     options = RunOptions(out=tmp_path / "student", device="cpu", progress=False)
@@ -73,7 +73,7 @@ def test_a_resumed_run_does_not_ask_its_teachers_again(
     options = RunOptions(out=tmp_path / "run", device="cpu", progress=False)
     fit(recipe, tiny_faces, options)
     train = tiny_faces.part("train")
-    np.testing.assert_array_equal(kept_answers(options.out, train), taught(train, (teacher,)))
+    np.testing.assert_array_equal(kept_answers(options.out, train), soft_targets(train, (teacher,)))
 
     def asked(*_: object) -> None:
         raise AssertionError("asked again")
@@ -89,9 +89,9 @@ def test_a_teacher_with_other_labels_or_none_at_all(teacher: str, tiny_faces: Da
     train = tiny_faces.part("train")
     six = train.without(("disgust",), label_set=EMOTIONS_6)
     with pytest.raises(DataError, match=r"answers with angry, disgust, .* the recipe has angry, fear"):
-        taught(six, (teacher,))
+        soft_targets(six, (teacher,))
     with pytest.raises(UnknownName, match="emotoin"):
-        taught(train, ("emotoin",))
+        soft_targets(train, ("emotoin",))
     (tmp_path / "answers.csv").write_text("name,label\n", "utf-8")
     with pytest.raises(DataError, match="file of predictions"):
-        taught(train, (str(tmp_path / "answers.csv"),))
+        soft_targets(train, (str(tmp_path / "answers.csv"),))

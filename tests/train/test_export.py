@@ -14,8 +14,8 @@ from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError, ModelError, OutputError, UnknownName
+from mien.evaluation.evaluated_model import prepared
 from mien.evaluation.metrics import negative_log_likelihood, precise_threshold, softmax, summary_scores
-from mien.evaluation.subjects import prepared
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.manifest import Score
 from mien.models.session import Session
@@ -155,12 +155,15 @@ def test_the_folder_runs_as_a_classifier(exported: Artifact, tiny_faces: Dataset
     test = tiny_faces.part("test")
     crops = [np.repeat(image[..., None], 3, axis=2) for image in test.samples]
     with ExpressionClassifier(str(exported.folder), threads=1) as classifier:
-        readings = classifier.classify_crops(crops)
+        predictions = classifier.classify_crops(crops)
         assert classifier.threshold == exported.manifest.threshold
         together = classifier.probabilities(prepared(test.samples, classifier.spec))
     labels = classifier.labels
-    assert np.mean([reading.label == labels.labels[i] for reading, i in zip(readings, test.labels, strict=True)]) > 0.7
-    np.testing.assert_allclose([list(reading.scores.values()) for reading in readings], together, atol=1e-6)
+    assert (
+        np.mean([prediction.label == labels.labels[i] for prediction, i in zip(predictions, test.labels, strict=True)])
+        > 0.7
+    )
+    np.testing.assert_allclose([list(prediction.scores.values()) for prediction in predictions], together, atol=1e-6)
 
 
 def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(

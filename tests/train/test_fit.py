@@ -196,7 +196,7 @@ def test_the_time_of_earlier_starts_counts(
     assert fit(tiny_recipe(), tiny_faces, options(run, resume=True))["seconds"] > 1000
 
 
-class Runs:
+class Episodes:
     """Code that a pickle runs when it is loaded: it makes a file."""
 
     def __init__(self, file: Path) -> None:
@@ -216,11 +216,11 @@ def test_code_in_a_checkpoint_is_refused_and_not_run(
     for name in ("last", "best"):
         path = run / "checkpoints" / f"{name}.ckpt"
         if form == "pickle":
-            path.write_bytes(pickle.dumps(Runs(made)))
+            path.write_bytes(pickle.dumps(Episodes(made)))
         elif form == "torch":
-            torch.save(Runs(made), path)
+            torch.save(Episodes(made), path)
         else:
-            torch.save({**torch.load(path, weights_only=True), "extra": Runs(made)}, path)
+            torch.save({**torch.load(path, weights_only=True), "extra": Episodes(made)}, path)
     with pytest.raises(InputError, match=r"last\.ckpt is damaged, or holds more than weights.*not loaded"):
         fit(recipe, tiny_faces, options(run, resume=True))
     with pytest.raises(InputError, match=r"best\.ckpt is damaged, or holds more than weights.*not loaded"):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.models.onnx_runtime import onnx_runtime
 from mien.train.export import to_onnx
 from mien.train.networks import EfficientNetLite0, ResidualCNN
-from mien.train.quantize import WEIGHTS, Weights, compact, recalibrated
+from mien.train.quantize import WEIGHTS, Weights, quantize, recalibrated
 
 NETWORKS = {
     "residual": lambda: ResidualCNN(widths=(16, 32, 64)),
@@ -41,7 +41,7 @@ def test_smaller_and_nearly_the_same(
     model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights, share: float, error: float
 ) -> None:
     model_bytes, inputs = model_and_inputs
-    small = compact(model_bytes, weights, calibration=inputs)
+    small = quantize(model_bytes, weights, calibration=inputs)
     before, after = logits(model_bytes, inputs), logits(small, inputs)
     assert len(small) < share * len(model_bytes)
     assert after.dtype == np.float32
@@ -51,13 +51,13 @@ def test_smaller_and_nearly_the_same(
 
 def test_float32_stays_as_it_is(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:
     model_bytes, inputs = model_and_inputs
-    assert compact(model_bytes, "float32", calibration=inputs) is model_bytes
+    assert quantize(model_bytes, "float32", calibration=inputs) is model_bytes
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_any_number_of_items_still_fits(model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights) -> None:
     model_bytes, inputs = model_and_inputs
-    small = compact(model_bytes, weights, calibration=inputs)
+    small = quantize(model_bytes, weights, calibration=inputs)
     assert onnx.load(io.BytesIO(small)).graph.input[0].name == "input"
     assert logits(small, inputs[:1]).shape == (1, 7)
     assert np.allclose(logits(small, inputs[:5])[:1], logits(small, inputs[:1]), atol=1e-4)
@@ -73,7 +73,7 @@ def test_logits_are_scaled_then_biased(
     bias: NDArray[np.float64],
 ) -> None:
     model_bytes, inputs = model_and_inputs
-    plain = compact(model_bytes, weights, calibration=inputs)
+    plain = quantize(model_bytes, weights, calibration=inputs)
     moved = recalibrated(plain, scale, bias)
     np.testing.assert_allclose(logits(moved, inputs), logits(plain, inputs) * scale + bias, atol=1e-5, rtol=1e-5)
     assert onnx.load(io.BytesIO(moved)).graph.output[0].name == "logits"

@@ -9,7 +9,7 @@ from mien.errors import OutputError
 from mien.voice.engines import Engine
 from mien.voice.responses import Sentence
 from mien.voice.spoken_files import SpokenFiles
-from mien.voice.time_limit import Guard
+from mien.voice.time_limit import TimeLimit
 
 
 class TextEngine(Engine):
@@ -31,16 +31,16 @@ def sentence(text: str, prompt: Path | None = None) -> Sentence:
 
 
 @pytest.fixture
-def guard() -> Guard:
-    return Guard(5, lambda _: None)
+def guard() -> TimeLimit:
+    return TimeLimit(5, lambda _: None)
 
 
-def test_a_prompt_is_its_own_file(guard: Guard, tmp_path: Path) -> None:
+def test_a_prompt_is_its_own_file(guard: TimeLimit, tmp_path: Path) -> None:
     with SpokenFiles([TextEngine("one")], guard) as files:
         assert files.get(sentence("Ahoy", tmp_path / "a.wav")) == (tmp_path / "a.wav", "prompt")
 
 
-def test_the_first_engine_that_can_renders(guard: Guard) -> None:
+def test_the_first_engine_that_can_renders(guard: TimeLimit) -> None:
     bad, good = TextEngine("bad", fails=True), TextEngine("good")
     with SpokenFiles([bad, good], guard) as files:
         for text in ("Ahoy", "Hello", "Ahoy"):
@@ -51,12 +51,12 @@ def test_the_first_engine_that_can_renders(guard: Guard) -> None:
         assert (bad.count, good.count) == (1, 2)
 
 
-def test_nobody_can(guard: Guard) -> None:
+def test_nobody_can(guard: TimeLimit) -> None:
     with SpokenFiles([TextEngine("bad", fails=True)], guard) as files:
         assert files.get(sentence("Ahoy")) is None
 
 
-def test_few_files_are_kept_and_none_in_the_end(guard: Guard) -> None:
+def test_few_files_are_kept_and_none_in_the_end(guard: TimeLimit) -> None:
     with SpokenFiles([TextEngine("one")], guard) as files:
         found = [files.get(sentence(f"number {number}")) for number in range(100)]
         assert found[-1] is not None
@@ -66,7 +66,7 @@ def test_few_files_are_kept_and_none_in_the_end(guard: Guard) -> None:
     assert not folder.exists()
 
 
-def test_a_cleared_folder_is_made_again(guard: Guard) -> None:
+def test_a_cleared_folder_is_made_again(guard: TimeLimit) -> None:
     engine = TextEngine("one")
     with SpokenFiles([engine], guard) as files:
         first = files.get(sentence("Ahoy"))

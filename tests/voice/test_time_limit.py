@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mien.errors import OutputError
-from mien.voice.time_limit import Guard, Outcome
+from mien.voice.time_limit import Outcome, TimeLimit
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def told() -> list[str]:
 
 
 def test_a_call_that_ends(told: list[str]) -> None:
-    guard = Guard(5, told.append)
+    guard = TimeLimit(5, told.append)
     seen: list[threading.Event] = []
     assert guard.run("part", seen.append) is Outcome.DONE
     assert not seen[0].is_set()
@@ -32,7 +32,7 @@ def test_a_call_that_ends(told: list[str]) -> None:
     ],
 )
 def test_a_call_that_raises_is_the_last(told: list[str], error: Exception, words: str) -> None:
-    guard = Guard(5, told.append)
+    guard = TimeLimit(5, told.append)
     calls = []
 
     def fail(stop: threading.Event) -> None:
@@ -48,19 +48,19 @@ def test_a_call_that_raises_is_the_last(told: list[str], error: Exception, words
 def test_a_call_that_hangs_is_left_behind(told: list[str]) -> None:
     over = threading.Event()
     start_s = time.monotonic()
-    assert Guard(0.1, told.append).run("part", lambda _: over.wait(30), more_s=0.1) is Outcome.FAILED
+    assert TimeLimit(0.1, told.append).run("part", lambda _: over.wait(30), more_s=0.1) is Outcome.FAILED
     assert 0.2 <= time.monotonic() - start_s < 2
     assert len(told) == 1
     over.set()
 
 
-@pytest.mark.parametrize("ask", [Guard.interrupt, Guard.close])
-def test_a_call_that_is_asked_to_stop(told: list[str], ask: Callable[[Guard], None]) -> None:
-    guard = Guard(30, told.append)
+@pytest.mark.parametrize("ask", [TimeLimit.interrupt, TimeLimit.close])
+def test_a_call_that_is_asked_to_stop(told: list[str], ask: Callable[[TimeLimit], None]) -> None:
+    guard = TimeLimit(30, told.append)
     threading.Timer(0.1, ask, [guard]).start()
     start_s = time.monotonic()
     assert guard.run("part", lambda stop: stop.wait(30)) is Outcome.STOPPED
     assert time.monotonic() - start_s < 2
     assert told == []
-    expected = Outcome.STOPPED if ask is Guard.close else Outcome.DONE
+    expected = Outcome.STOPPED if ask is TimeLimit.close else Outcome.DONE
     assert guard.run("part", lambda _: None) is expected

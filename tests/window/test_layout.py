@@ -67,7 +67,7 @@ def test_views(mirror: bool, face: Callable[..., Face], hand: Callable[..., Hand
     a_hand = hand()
     shown = view.region(a_hand)
     assert isinstance(shown, Hand)
-    assert (shown.side, shown.reading) == (a_hand.side, a_hand.reading)
+    assert (shown.side, shown.prediction) == (a_hand.side, a_hand.prediction)
     before, after = np.array(a_hand.landmarks_xyz), np.array(shown.landmarks_xyz)
     xs = 320 - before[:, 0] if mirror else before[:, 0]
     assert np.allclose(after, np.stack([2 * xs, 2 * before[:, 1], 2 * before[:, 2]], 1))

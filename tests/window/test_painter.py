@@ -109,7 +109,7 @@ def test_bars_show_the_scores_of_the_largest_face(painter: Painter, face: Callab
     assert surprise > 5 * happy
     half = bar(painted(painter, a_scene(face("surprise", 0.3)), Status(tasks=("emotion",))), label_colour("surprise"))
     assert abs(surprise - 2 * half) <= 6
-    assert main_reading([small, large]) is large.reading
+    assert main_reading([small, large]) is large.prediction
     assert main_reading([face(None)]) is None
     assert main_reading([]) is None
 
@@ -249,8 +249,8 @@ def test_any_words(words: str, painter: Painter, face: Callable[..., Face]) -> N
 
 
 def test_other_label_sets(painter: Painter, face: Callable[..., Face]) -> None:
-    reading = face("happy").reading
-    assert reading is not None
+    prediction = face("happy").prediction
+    assert prediction is not None
     labels = [f"sign {i}" for i in range(26)]
     many = Section("gesture", labels)
     assert panel_size_hw([many])[0] > panel_size_hw([Section("gesture", labels[:5])])[0]

@@ -22,7 +22,7 @@ from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
 from mien.pixels.images import read_image
 from mien.records.writers import LineFile
 from mien.resource import Resource
-from mien.scene import Box, Frame, Reading, UsedModel
+from mien.scene import Box, Frame, Prediction, UsedModel
 from mien.sources import expand_sources
 
 
@@ -78,20 +78,20 @@ def classify(
         for path in paths:
             try:
                 image = read_image(path)
-                reading, box = reader.read(image, str(path))
+                prediction, box = reader.read(image, str(path))
             except InputError as problem:
                 failed += 1
                 sys.stderr.write(f"mien: {problem}\n")
                 continue
             if lines is not None:
                 where = {} if box is None else {"box": [round(float(v), 2) for v in box]}
-                record = {"source": str(path), **reading.to_dict(), **where, "model": reader.model.to_dict()}
+                record = {"source": str(path), **prediction.to_dict(), **where, "model": reader.model.to_dict()}
                 lines.write(json_format.dumps(record, ensure_ascii=False))
             if charts is not None:
-                charts.add(path, draw_chart(image, reading, task=chosen, box_xyxy=box, name=path.name))
+                charts.add(path, draw_chart(image, prediction, task=chosen, box_xyxy=box, name=path.name))
             if words is not None:
-                doubt = " (not sure)" if reading.uncertain else ""
-                words.write(f"{path}: {reading.label} {reading.confidence:.0%}{doubt}")
+                doubt = " (not sure)" if prediction.uncertain else ""
+                words.write(f"{path}: {prediction.label} {prediction.confidence:.0%}{doubt}")
     if failed:
         raise typer.Exit(1)
 
@@ -110,18 +110,18 @@ class _Reader(Resource):
         self._reader = Analyzer(options) if find else CropReader(task, options)
         self.model: UsedModel = self._reader.models[task] if isinstance(self._reader, Analyzer) else self._reader.model
 
-    def read(self, image_rgb: NDArray[np.uint8], name: str) -> tuple[Reading, Box | None]:
+    def read(self, image_rgb: NDArray[np.uint8], name: str) -> tuple[Prediction, Box | None]:
         """The reading, and the box it is of; no box for a crop. InputError when nothing is found."""
         if isinstance(self._reader, CropReader):
             return self._reader.read(image_rgb), None
         self._reader.restart()
         scene = self._reader.step(Frame(image_rgb=image_rgb, source=name))
         seen = max((*scene.faces, *scene.hands), key=lambda region: _area(region.box_xyxy), default=None)
-        if seen is None or seen.reading is None:
+        if seen is None or seen.prediction is None:
             raise InputError(
                 f"No {self._what} was found in {name}; leave out --find if all of the picture is the {self._what}"
             )
-        return seen.reading, seen.box_xyxy
+        return seen.prediction, seen.box_xyxy
 
     def close(self) -> None:
         """Free the models."""

@@ -48,8 +48,8 @@ def compare(
     others are done, and the exit code is 1.
     """
     with needs("data"):
+        from mien.evaluation.evaluated_model import read_json
         from mien.evaluation.run_comparison import measured_figures, merged
-        from mien.evaluation.subjects import read_json
         from mien.reports.runs.tables import (
             COMPARISON,
             comparison_page,

@@ -21,8 +21,8 @@ from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
-    from mien.evaluation.answers import Answers
-    from mien.evaluation.subjects import About, Subject
+    from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo
+    from mien.evaluation.predictions import Predictions
 
 _SPLITS = ("train", "validation", "test", "all")
 _PROTOCOLS = ("", "author", "honest")
@@ -76,9 +76,9 @@ def evaluate(
     one_of("protocol", protocol, _PROTOCOLS)
     one_of("device", device, _DEVICES)
     with needs("data"):
-        from mien.evaluation.evaluate import Circumstances
+        from mien.evaluation.evaluate import EvaluationContext
         from mien.evaluation.evaluate import evaluate as measure
-        from mien.evaluation.subjects import kind_of
+        from mien.evaluation.evaluated_model import kind_of
         from mien.reports.evaluation.folder import PAGE_FILE, check_folder, write_report
         from mien.reports.evaluation.tables import summary_rows
     asked = Path(subject)
@@ -92,7 +92,7 @@ def evaluate(
     started = time.monotonic()
     with Problems("sample") as problems:
         about, answers, dataset, notes = _asked(question, problems)
-        circumstances = Circumstances(
+        circumstances = EvaluationContext(
             split=split, seed=seed, command=_command(question), protocol=protocol, notes=notes
         )
         evaluation = measure(about, answers, dataset, circumstances)
@@ -105,11 +105,11 @@ def evaluate(
         typer.echo(f"report: {folder / PAGE_FILE}")
 
 
-def _asked(question: _Question, problems: Problems) -> tuple[About, Answers, Dataset, tuple[str, ...]]:
+def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predictions, Dataset, tuple[str, ...]]:
     """Who answered, the answers, the whole data set, and what a reader must know of how it was read."""
-    from mien.evaluation.answers import answers_of_predictions, answers_of_subject, views_to_ask
-    from mien.evaluation.predictions import read_predictions
-    from mien.evaluation.subjects import about_file, kind_of, open_model
+    from mien.evaluation.evaluated_model import about_file, kind_of, open_model
+    from mien.evaluation.prediction_table import read_predictions
+    from mien.evaluation.predictions import answers_of_predictions, answers_of_subject, views_to_ask
 
     kind = kind_of(question.subject)
     if kind == "predictions":
@@ -138,7 +138,7 @@ def _asked(question: _Question, problems: Problems) -> tuple[About, Answers, Dat
     return opened.about, answers, dataset, notes
 
 
-def _run(question: _Question) -> Subject:
+def _run(question: _Question) -> EvaluatedModel:
     with needs("train"):
         from mien.train.runs import open_run
     return open_run(Path(question.subject), device=question.device)
@@ -159,7 +159,7 @@ def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
     return dataset, _missed(len(find_hand_pictures(question.data, limit=recipe.data.limit)), len(dataset))
 
 
-def _images(question: _Question, problems: Problems, asked: Subject | None = None) -> Dataset:
+def _images(question: _Question, problems: Problems, asked: EvaluatedModel | None = None) -> Dataset:
     """Pictures, of the network's size where they come from files."""
     from mien.data.readers.ferplus import load_ferplus
     from mien.data.readers.load import load_dataset

@@ -15,7 +15,7 @@ from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
-from mien.live.session import Display, Ended, LiveSession, Outputs, SceneOutput
+from mien.live.session import Display, LiveSession, Outputs, SceneOutput, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
@@ -342,7 +342,7 @@ def _nothing(text: str) -> None:
     """Takes words that nobody wants."""
 
 
-def _summary(ended: Ended, say: Callable[[str], object]) -> None:
+def _summary(ended: SessionSummary, say: Callable[[str], object]) -> None:
     rate = ended.frames / ended.seconds if ended.seconds else 0.0
     line = f"{count(ended.frames, 'frame')} in {ended.seconds:.1f} s, {rate:.1f} a second"
     if ended.dropped:

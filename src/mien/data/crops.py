@@ -13,7 +13,7 @@ from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
 from mien.pixels.preprocess import Colour, InputSpec, crop_face, crop_hand
 from mien.resource import Resource
-from mien.scene import Box, Face, Point, Seen
+from mien.scene import Box, Detection, Face, Point
 from mien.stages.classify import EMOTION_MODEL
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
@@ -29,7 +29,7 @@ hand's box. Measured on 23 hands of a clip and two photos: found again in all cr
 class Detector(Protocol):
     """Finds faces or hands, largest first: a FaceDetector, a HandDetector, or a fake of a test."""
 
-    def detect(self, image_rgb: NDArray[np.uint8]) -> Sequence[Seen]: ...
+    def detect(self, image_rgb: NDArray[np.uint8]) -> Sequence[Detection]: ...
 
     def close(self) -> None: ...
 
@@ -72,11 +72,11 @@ class Cropper(Resource):
             detector = FaceDetector() if task == "emotion" else HandDetector()
         self._detector = detector
 
-    def find(self, image_rgb: NDArray[np.uint8]) -> tuple[Seen, ...]:
+    def find(self, image_rgb: NDArray[np.uint8]) -> tuple[Detection, ...]:
         """The faces or hands of an (H, W, 3) uint8 RGB picture, largest first."""
         return tuple(self._detector.detect(image_rgb))
 
-    def cut(self, image_rgb: NDArray[np.uint8], seen: Seen, *, spec: InputSpec | None = None) -> NDArray[np.uint8]:
+    def cut(self, image_rgb: NDArray[np.uint8], seen: Detection, *, spec: InputSpec | None = None) -> NDArray[np.uint8]:
         """One of them as a crop: (h, w) uint8 for grey, (h, w, 3) RGB for colour.
 
         Args:

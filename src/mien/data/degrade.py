@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.pixels.boxes import Square
+from mien.pixels.boxes import RotatedRoi
 from mien.pixels.preprocess import InputSpec, crop_square
 
 REVISION = 1
@@ -21,7 +21,7 @@ _BLACK = 12  # of 255; pixels up to this around a hand that was cut out
 Floats = NDArray[np.float32]
 
 
-def degraded_hand(image_rgb: NDArray[np.uint8], hand: Square, rng: np.random.Generator) -> NDArray[np.uint8]:
+def degraded_hand(image_rgb: NDArray[np.uint8], hand: RotatedRoi, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The part of a picture around a hand, of 24 to 160 pixels a side, in worse conditions.
 
     The square is moved, scaled and turned a little, as a detector's is; half of the crops are mirrored, some narrowed
@@ -35,7 +35,7 @@ def degraded_hand(image_rgb: NDArray[np.uint8], hand: Square, rng: np.random.Gen
     Returns:
         (S, S, 3) uint8 RGB.
     """
-    square = Square(hand.centre_xy, hand.side, hand.angle + math.radians(rng.normal(0, 12)))
+    square = RotatedRoi(hand.centre_xy, hand.side, hand.angle + math.radians(rng.normal(0, 12)))
     square = square.moved(rng.normal(0, 0.05), rng.uniform(-0.06, 0.12)).scaled(rng.uniform(0.82, 1.3))
     crop = crop_square(image_rgb, square.centre_xy, square.side, square.angle, InputSpec(size_hw=(_SIDE, _SIDE)))
     if (crop.max(axis=2) <= _BLACK).mean() > 0.3 and rng.random() < 0.75:

@@ -21,8 +21,8 @@ from mien.data.row_cache import RowCache
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES, LETTERS
 from mien.models.artifact import zoo_artifact
-from mien.pixels.boxes import Square
-from mien.pixels.hand_rois import square_of_landmarks, whole_square
+from mien.pixels.boxes import RotatedRoi
+from mien.pixels.hand_rois import roi_of_landmarks, whole_roi
 from mien.pixels.images import read_image
 from mien.stages.classify import canonical_landmarks
 from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector
@@ -204,17 +204,17 @@ def _look_at(picture: HandPicture, detector: HandDetector, *, whole: bool) -> ND
         logger.warning("%s", exc)
         return np.full(_ROW, np.nan, np.float32)
     if whole:
-        hand = max(detector.detect(image), key=lambda found: found.score, default=None)
+        hand = max(detector.detect(image), key=lambda found: found.detection_score, default=None)
     else:
         hand = detector.landmarks_of_crop(image)
     if hand is None:
         return np.full(_ROW, np.nan, np.float32)
-    square = square_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2], roomy=True)
+    square = roi_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2], roomy=True)
     return np.array([*canonical_landmarks(hand).flat, *square.centre_xy, square.side, square.angle], np.float32)
 
 
 def _read_copies(
-    picture: HandPicture, square: Square, detector: HandDetector, copies: int
+    picture: HandPicture, square: RotatedRoi, detector: HandDetector, copies: int
 ) -> NDArray[np.float32] | None:
     try:
         image = read_image(picture.path)
@@ -224,15 +224,15 @@ def _read_copies(
     rows = np.full((copies, _POINTS), np.nan, np.float32)
     for row in rows:
         copy = degrade.degraded_hand(image, square, rng)
-        hand = detector.landmarks_in_square(copy, whole_square((copy.shape[0], copy.shape[1])))
+        hand = detector.landmarks_in_roi(copy, whole_roi((copy.shape[0], copy.shape[1])))
         if hand is not None:
             row[:] = canonical_landmarks(hand).ravel()
     return rows.ravel()
 
 
-def _square(row: NDArray[np.float32]) -> Square:
+def _square(row: NDArray[np.float32]) -> RotatedRoi:
     x, y, side, angle = row[_POINTS:].tolist()
-    return Square((x, y), side, angle)
+    return RotatedRoi((x, y), side, angle)
 
 
 def _class_pictures(folder: Path) -> Iterator[HandPicture]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mien import __version__
 from mien.data.dataset import Dataset
-from mien.evaluation.answers import Answers
+from mien.evaluation.evaluated_model import ModelInfo
 from mien.evaluation.measures import (
     Figures,
     by_group,
@@ -26,7 +26,7 @@ from mien.evaluation.measures import (
     without_copies,
 )
 from mien.evaluation.metrics import answer_matrix, answer_scores, score_intervals, summary_scores, top_2_accuracy
-from mien.evaluation.subjects import About
+from mien.evaluation.predictions import Predictions
 from mien.wording import count
 
 FORMAT = 1
@@ -36,7 +36,7 @@ _VERSIONS = ("numpy", "scikit-learn", "onnxruntime", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
+class EvaluationContext:
     """How an evaluation was made.
 
     Args:
@@ -67,12 +67,12 @@ class Evaluation:
         circumstances: how it was made.
     """
 
-    about: About
-    answers: Answers
+    about: ModelInfo
+    answers: Predictions
     figures: Figures
     facts: Figures
     notes: tuple[str, ...]
-    circumstances: Circumstances = field(default_factory=lambda: Circumstances(split="test"))
+    circumstances: EvaluationContext = field(default_factory=lambda: EvaluationContext(split="test"))
 
     def to_dict(self) -> Figures:
         """What metrics.json holds."""
@@ -86,7 +86,7 @@ class Evaluation:
         }
 
 
-def evaluate(about: About, answers: Answers, dataset: Dataset, circumstances: Circumstances) -> Evaluation:
+def evaluate(about: ModelInfo, answers: Predictions, dataset: Dataset, circumstances: EvaluationContext) -> Evaluation:
     """Measure everything that these answers allow.
 
     Args:
@@ -129,7 +129,7 @@ def evaluate(about: About, answers: Answers, dataset: Dataset, circumstances: Ci
     )
 
 
-def _notes(about: About, dataset: Dataset, circumstances: Circumstances) -> list[str]:
+def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext) -> list[str]:
     notes = list(dataset.caveats)
     split, seen = circumstances.split, about.summary.get("data_sha256")
     is_other = seen is not None and seen != dataset.fingerprint()
@@ -146,7 +146,7 @@ def _notes(about: About, dataset: Dataset, circumstances: Circumstances) -> list
     return notes
 
 
-def _facts(answers: Answers, dataset: Dataset, circumstances: Circumstances) -> Figures:
+def _facts(answers: Predictions, dataset: Dataset, circumstances: EvaluationContext) -> Figures:
     part = answers.part
     counts = np.bincount(part.labels, minlength=len(part.label_set))
     return {

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.subjects import prepared
+from mien.evaluation.evaluated_model import prepared
 from mien.models.artifact import load_artifact
 from mien.models.session import Session
 from mien.resource import Resource

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
-from mien.evaluation.answers import Answers
 from mien.evaluation.metrics import (
     NO_ANSWER,
     RiskCoverage,
@@ -20,6 +19,7 @@ from mien.evaluation.metrics import (
     negative_log_likelihood,
     risk_coverage,
 )
+from mien.evaluation.predictions import Predictions
 from mien.extras import needs
 
 Figures = dict[str, Any]
@@ -35,7 +35,7 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def classification(answers: Answers) -> Figures:
+def classification(answers: Predictions) -> Figures:
     """Precision, recall, F1 and support by label, and their macro and weighted means, by scikit-learn."""
     with needs("data"):
         from sklearn.metrics import classification_report
@@ -63,7 +63,7 @@ def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> list[F
     return sorted(pairs, key=lambda pair: -float(str(pair["share"])))[:_MOST_PAIRS]
 
 
-def without_copies(answers: Answers, dataset: Dataset, split: str, seed: int) -> Figures:
+def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> Figures:
     """Scores without samples that equal a training sample or an earlier one of the split, every pixel alike."""
     part = answers.part
     keys = _keys(part.samples)
@@ -85,7 +85,7 @@ def without_copies(answers: Answers, dataset: Dataset, split: str, seed: int) ->
     }
 
 
-def risk_curve(answers: Answers) -> RiskCoverage:
+def risk_curve(answers: Predictions) -> RiskCoverage:
     """Accuracy of the most confident answers against their share; a sample without an answer has no confidence."""
     if answers.probabilities is None:
         raise ValueError("answers without probabilities have no confidence")
@@ -93,7 +93,7 @@ def risk_curve(answers: Answers) -> RiskCoverage:
     return risk_coverage(confidence, answers.right)
 
 
-def calibration(answers: Answers, p: NDArray[np.float64]) -> Figures:
+def calibration(answers: Predictions, p: NDArray[np.float64]) -> Figures:
     """ECE, Brier score and NLL, before and after the temperature where there is one.
 
     Args:
@@ -142,7 +142,7 @@ def risk_figures(curve: RiskCoverage, threshold: float | None) -> Figures:
     return figures
 
 
-def by_votes(answers: Answers, seed: int) -> Figures:
+def by_votes(answers: Predictions, seed: int) -> Figures:
     """Scores against the label most raters chose, where there are votes."""
     votes = answers.part.votes
     if votes is None or not votes.any():
@@ -160,7 +160,7 @@ def by_votes(answers: Answers, seed: int) -> Figures:
     }
 
 
-def by_group(answers: Answers) -> Figures:
+def by_group(answers: Predictions) -> Figures:
     """Accuracy by whom or what the samples belong to, for up to forty groups."""
     groups = answers.part.groups
     names = np.unique(groups)

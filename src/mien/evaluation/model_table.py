@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
-from mien.evaluation.answers import Answers
 from mien.evaluation.measures import percent
 from mien.evaluation.metrics import (
     answer_matrix,
@@ -21,6 +20,7 @@ from mien.evaluation.metrics import (
     expected_calibration_error,
     score_intervals,
 )
+from mien.evaluation.predictions import Predictions
 from mien.wording import markdown_table
 
 UNKNOWN = "-"
@@ -91,7 +91,7 @@ class ModelRow:
         return {**facts, **figures, "accuracy_95": list(self.accuracy_95), "notes": list(self.facts.notes)}
 
 
-def model_row(facts: ModelFacts, answers: Answers, *, seed: int = 0) -> ModelRow:
+def model_row(facts: ModelFacts, answers: Predictions, *, seed: int = 0) -> ModelRow:
     """Score answers.
 
     Args:
@@ -113,7 +113,7 @@ def model_row(facts: ModelFacts, answers: Answers, *, seed: int = 0) -> ModelRow
     )
 
 
-def by_plurality(answers: Answers) -> Answers:
+def by_plurality(answers: Predictions) -> Predictions:
     """The same answers against the label most FER+ raters chose, for the samples that have votes.
 
     Raises:
@@ -185,7 +185,7 @@ def csv_text(rows: Sequence[ModelRow]) -> str:
     return text.getvalue()
 
 
-def _calibration_note(answers: Answers) -> tuple[str, ...]:
+def _calibration_note(answers: Predictions) -> tuple[str, ...]:
     fitted_here = "on this same split" in answers.temperature_from or "on this split" in answers.temperature_from
     return (f"The temperature before its ECE is {answers.temperature_from}.",) if fitted_here else ()
 

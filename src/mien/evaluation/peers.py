@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import InputError, UnknownName
-from mien.evaluation.subjects import read_json
+from mien.evaluation.evaluated_model import read_json
 from mien.files import write_whole
 
 _SUFFIX = ".json"

@@ -1,242 +1,242 @@
-"""Answers as a CSV: what `mien evaluate` writes, and what it reads to score answers made elsewhere.
-
-One row a sample. Columns, in any order:
-
-- `name`: of the sample, as in the data set. Without it the rows are in the order of the data set's split.
-- one column a label (`angry`, `happy`, ...): its probability from 0 to 1; a row sums to 1.
-- `predicted`: the label answered. Needed only where there are no probabilities; then what needs probabilities
-  (calibration, ROC, risk-coverage) is left out.
-- `true`: the true label, for readers; where it is given it must agree with the data set.
-- `confidence`: for readers; it is not read.
-
-A row without probabilities and without `predicted` is a sample that got no answer: it counts as wrong.
-Labels are those of the data set, or the package's, in any case; or as FER+ calls them (`happiness` is `happy`).
-"""
+"""Answers to a split of a data set, whoever gave them: a network that is asked, or a file."""
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.classes import plain
-from mien.data.readers.archives import separator_of
-from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
-from mien.evaluation.metrics import NO_ANSWER
-from mien.files import write_whole
-from mien.labels import FERPLUS_COLUMNS, LABEL_SETS, LabelSet
-from mien.wording import count
+from mien import wording
+from mien.data.dataset import Dataset
+from mien.errors import DataError
+from mien.evaluation.calibration import fitted_temperature
+from mien.evaluation.evaluated_model import EvaluatedModel
+from mien.evaluation.metrics import NO_ANSWER, softmax
+from mien.evaluation.prediction_table import PredictionTable, in_order_of
 
-_NAME, _TRUE, _PREDICTED, _CONFIDENCE = "name", "true", "predicted", "confidence"
-_OTHER_COLUMNS = (_NAME, _TRUE, _PREDICTED, _CONFIDENCE)
-_SUM_TOLERANCE = 0.05  # eight probabilities written with two digits still pass
-_TIE = 0.0101  # what two digits cannot tell apart
-_DIGITS = 6
+_CROP_SHARE = 44 / 48
+"""Part of the side that a crop of the ten keeps."""
+
+OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions:
-    """Answers to N samples.
+    """Answers to the samples of `part`, by the labels of its label set.
 
     Args:
-        labels: names of the L labels that are answered, in the order of the columns.
-        predicted: (N,) positions in `labels`, or NO_ANSWER.
-        probabilities: (N, L) rows that sum to 1; rows of equal numbers where there is no answer. None when only
-            labels were given.
-        names: (N,) names of the samples; None when they go by order.
-        true: (N,) names of the true labels; None when they were not given.
-        source: where they are from.
+        part: the samples that can be scored: those whose label the subject can say.
+        left_out: how many samples of the split it cannot say the label of.
+        predicted: (N,) positions of the answers, or NO_ANSWER.
+        probabilities: (N, L) as the subject means them; after the temperature, where there is one.
+        before: (N, L) without the temperature; None where there is none.
+        temperature: that the logits were divided by.
+        temperature_from: where it is from, in words.
+        threshold: confidence under which the subject's answer is uncertain; None when that is not known.
+        views: (N, L) probabilities averaged over several views of each sample, by name.
+        notes: what a reader must know, one sentence each.
     """
 
-    labels: tuple[str, ...]
+    part: Dataset
+    left_out: int
     predicted: NDArray[np.int64]
     probabilities: NDArray[np.float64] | None
-    names: NDArray[np.str_] | None = None
-    true: NDArray[np.str_] | None = None
-    source: str = ""
+    before: NDArray[np.float64] | None = None
+    temperature: float | None = None
+    temperature_from: str = ""
+    threshold: float | None = None
+    views: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.predicted)
-
-
-def write_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write the CSV described above, whole or not at all; raises OutputError when that fails."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    p, labels = predictions.probabilities, predictions.labels
-    writer.writerow([*_OTHER_COLUMNS[: 3 if p is None else 4], *(() if p is None else labels)])
-    for i, answer in enumerate(predictions.predicted):
-        answered = answer != NO_ANSWER
-        row = [
-            "" if predictions.names is None else predictions.names[i],
-            "" if predictions.true is None else predictions.true[i],
-            labels[answer] if answered else "",
-        ]
-        if p is not None:
-            row += [f"{v:.{_DIGITS}f}" if answered else "" for v in (p[i, answer], *p[i])]
-        writer.writerow(row)
-    write_whole(path, text.getvalue().encode("utf-8"))
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether each answer is right."""
+        return np.asarray(self.predicted == self.part.labels)
 
 
-def read_predictions(path: str | Path, *, label_set: LabelSet) -> Predictions:
-    """Read the CSV described above.
+@dataclass(frozen=True, eq=False)
+class _Match:
+    """Labels of a subject against those of the data: the samples kept, and the subject's columns for their labels."""
+
+    part: Dataset
+    columns: list[int]
+    left_out: int
+    notes: tuple[str, ...]
+
+
+def answers_of_subject(
+    subject: EvaluatedModel, dataset: Dataset, split: str, *, ten_crop: bool = False, on_step: OnStep | None = None
+) -> Predictions:
+    """Ask a network about every sample of a split.
+
+    The temperature is the model's own, or, for a run, the one with the lowest negative log likelihood on the validation
+    split (Guo et al. 2017); it is never fitted on the test split.
 
     Args:
-        path: the file.
-        label_set: of the data set; its labels and those of the known sets may be columns.
+        subject: the network.
+        dataset: of which the split is taken.
+        split: train, validation, test, or all.
+        ten_crop: also average over ten views (four corners and the middle, each also mirrored).
+        on_step: called with the number of views done since the last call.
 
     Raises:
-        UnreadableMedia: there is no such file, or it cannot be read.
-        UnknownName: a column or an answer is no label.
-        DataError: a row (named) is no distribution, or neither `predicted` nor a label is a column.
+        DataError: the split is empty, or fewer than two labels are common to subject and data.
+        ModelError: the samples do not fit the network.
     """
-    header, rows = _rows(Path(path))
-    valid = dict.fromkeys([*label_set.labels, *(label for known in LABEL_SETS.values() for label in known.labels)])
-    columns = {_label(column, (*valid, *_OTHER_COLUMNS)): i for i, column in enumerate(header)}
-    if len(columns) < len(header):
-        raise DataError(f"{path} has two columns for the same label or name: {', '.join(header)}")
-    labels = tuple(label for label in columns if label not in _OTHER_COLUMNS)
-    given = _column(rows, columns, _PREDICTED)
-    if not labels and given is None:
-        raise DataError(f"{path} has no answers: give a column of probabilities for each label, or a column predicted")
-    probabilities = None
-    if labels:
-        probabilities = _probabilities(rows, [columns[label] for label in labels], str(path))
-    else:
-        answers = [_label(word, tuple(valid)) for word in given if word] if given is not None else []
-        labels = tuple(dict.fromkeys([*label_set.labels, *answers]))
-    predicted = _predicted(given, probabilities, labels, str(path))
-    if probabilities is not None:
-        probabilities[predicted == NO_ANSWER] = 1 / len(labels)
-    true = _column(rows, columns, _TRUE)
+    match = _matched(subject.labels, samples_of(dataset, split))
+    part = match.part
+
+    def ask(samples: NDArray[Any]) -> NDArray[np.float64]:
+        return subject.logits(samples, on_step=on_step)[:, match.columns]
+
+    logits = ask(part.samples)
+    temperature, source = _temperature(subject, dataset, split, logits, part)
+    p = softmax(logits / temperature)
+    views, notes = _views(subject, part, ten_crop)
+    averaged = {
+        name: np.mean([p if view is None else softmax(ask(view(part.samples)) / temperature) for view in made], axis=0)
+        for name, made in views.items()
+    }
     return Predictions(
-        labels=labels,
-        predicted=predicted,
-        probabilities=probabilities,
-        names=_column(rows, columns, _NAME),
-        true=None if true is None else np.array([_label(word, tuple(valid)) if word else "" for word in true]),
-        source=Path(path).name,
+        part=part,
+        left_out=match.left_out,
+        predicted=p.argmax(axis=1),
+        probabilities=p,
+        before=softmax(logits),
+        temperature=temperature,
+        temperature_from=source,
+        threshold=subject.threshold,
+        views=averaged,
+        notes=match.notes + notes,
     )
 
 
-def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            text = file.read()
-            separator = separator_of(text.partition("\n")[0])
-            lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-            header, *rows = [row for row in lines if row] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise UnreadableMedia(f"{path} cannot be read as a CSV of predictions: {exc}") from exc
-    if not rows:
-        raise DataError(f"{path} has no rows of predictions")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise DataError(f"{path}, row {number} has {len(row)} cells, the header has {len(header)}")
-    return header, rows
+def views_to_ask(subject: EvaluatedModel, part: Dataset, *, ten_crop: bool) -> int:
+    """How many views of each sample `answers_of_subject` asks about."""
+    views, _ = _views(subject, part, ten_crop)
+    return 1 + sum(view is not None for made in views.values() for view in made)
 
 
-def _label(word: str, valid: tuple[str, ...]) -> str:
-    spelled = _spelled(valid)
-    found = spelled.get(plain(word)) or spelled.get(FERPLUS_COLUMNS.get(plain(word), ""))
-    if found is None:
-        raise UnknownName("label or column of predictions", word, valid)
-    return found
-
-
-@lru_cache(maxsize=8)
-def _spelled(valid: tuple[str, ...]) -> dict[str, str]:
-    """Each name by how names are compared; of two that are the same then, the first: the data set's own."""
-    return {plain(name): name for name in reversed(valid)}
-
-
-def _column(rows: list[list[str]], columns: dict[str, int], name: str) -> NDArray[np.str_] | None:
-    return np.array([row[columns[name]].strip() for row in rows]) if name in columns else None
-
-
-def _probabilities(rows: list[list[str]], columns: list[int], path: str) -> NDArray[np.float64]:
-    """(N, L); rows of NaN where all cells are empty."""
-    p = np.empty((len(rows), len(columns)))
-    for i, row in enumerate(rows):
-        cells = [row[column].strip() for column in columns]
-        try:
-            p[i] = [float(cell) for cell in cells] if any(cells) else np.nan
-        except ValueError as exc:
-            raise DataError(f"{path}, row {i + 1}: a probability is a number, got {', '.join(cells)}") from exc
-        total = p[i].sum()
-        if any(cells) and not (p[i].min() >= 0 and abs(total - 1) <= _SUM_TOLERANCE):
-            raise DataError(
-                f"{path}, row {i + 1}: probabilities lie between 0 and 1 and sum to 1, these sum to {total:g}; "
-                "divide percent by 100, and turn logits into probabilities by a softmax"
-            )
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
-
-
-def _predicted(
-    given: NDArray[np.str_] | None, p: NDArray[np.float64] | None, labels: tuple[str, ...], path: str
-) -> NDArray[np.int64]:
-    if p is None:
-        words = np.array([]) if given is None else given
-        return np.array([labels.index(_label(word, labels)) if word else NO_ANSWER for word in words], np.int64)
-    answered = np.isfinite(p[:, 0])
-    best = np.where(answered, np.where(answered[:, None], p, 0).argmax(axis=1), NO_ANSWER)
-    if given is None:
-        return best
-    for i in np.flatnonzero(given != ""):
-        position = labels.index(_label(given[i], labels))
-        if not answered[i] or p[i, position] < p[i].max() - _TIE:
-            raise DataError(
-                f"{path}, row {i + 1}: predicted is {given[i]!r}, but its probability is not the highest of the row"
-            )
-        best[i] = position  # a tie after rounding is the writer's to decide
-    return best
-
-
-def in_order_of(predictions: Predictions, names: NDArray[np.str_], true: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Rows of the predictions for the samples of a split, by name where there are names, else by order.
-
-    Args:
-        predictions: as read.
-        names: (M,) names of the samples.
-        true: (M,) names of their labels.
-
-    Returns:
-        (M,) positions of the rows.
+def answers_of_predictions(predictions: PredictionTable, dataset: Dataset, split: str) -> Predictions:
+    """Answers from a file.
 
     Raises:
-        InputError: the numbers differ, a sample has no row, or a row states another true label.
+        DataError: the split is empty, or fewer than two labels are common to both.
+        InputError: the rows are not those of the split.
     """
-    what = predictions.source or "the predictions"
-    rows = np.arange(len(names))
-    if predictions.names is not None:
-        # Names as composed text: where the predictions were made, accents may be stored in the other way (NFC, NFD).
-        where = {unicodedata.normalize("NFC", str(name)): i for i, name in enumerate(predictions.names)}
-        if len(where) < len(predictions):
-            raise InputError(f"{what} names a sample twice; give one row a sample")
-        asked = [unicodedata.normalize("NFC", str(name)) for name in names]
-        missing = [name for name in asked if name not in where]
-        if missing:
-            raise InputError(
-                f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split, the first is "
-                f"{missing[0]!r}; name samples as the data set does, or leave out the column name and keep its order"
-            )
-        rows = np.array([where[name] for name in asked])
-    elif len(predictions) != len(names):
-        raise InputError(
-            f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row a "
-            "sample, an empty one where there is no answer"
+    whole = samples_of(dataset, split)
+    names = np.array([whole.name(i) for i in range(len(whole))])
+    rows = in_order_of(predictions, names, np.array(whole.label_set.labels)[whole.labels])
+    match = _matched(predictions.labels, whole)
+    rows = rows[np.isin(whole.labels, [whole.label_set.index(label) for label in match.part.label_set.labels])]
+    position = np.full(len(predictions.labels) + 1, NO_ANSWER)  # NO_ANSWER itself is the last entry
+    position[match.columns] = np.arange(len(match.columns))
+    predicted, notes = position[predictions.predicted[rows]], match.notes
+    p = predictions.probabilities
+    if p is not None:
+        p = p[rows][:, match.columns]
+        total = p.sum(axis=1, keepdims=True)
+        p = np.divide(p, total, out=np.full_like(p, 1 / p.shape[1]), where=total > 0)
+        outside = (predicted == NO_ANSWER) & (predictions.predicted[rows] != NO_ANSWER) & (total[:, 0] > 0)
+        predicted = np.where(outside, p.argmax(axis=1), predicted)
+    missing = int((predicted == NO_ANSWER).sum())
+    if missing:
+        notes += (f"{missing} of {wording.count(len(predicted), 'sample')} got no answer, which counts as wrong.",)
+    return Predictions(part=match.part, left_out=match.left_out, predicted=predicted, probabilities=p, notes=notes)
+
+
+def samples_of(dataset: Dataset, split: str) -> Dataset:
+    """A split, or all splits together, with a name for every sample; raises DataError when it is empty."""
+    part = dataset if split == "all" else dataset.part(split)
+    if not len(part):
+        raise DataError(f"the data set {part.source or '(unnamed)'} has no samples")
+    if part.names is not None:
+        return part
+    return replace(part, names=np.array([f"{split} {i}" for i in range(1, len(part) + 1)]))
+
+
+def _matched(labels: Sequence[str], part: Dataset) -> _Match:
+    common = [label for label in part.label_set.labels if label in labels]
+    missing = [label for label in part.label_set.labels if label not in labels]
+    extra = [label for label in labels if label not in part.label_set]
+    if len(common) < 2:
+        raise DataError(
+            f"answers are {', '.join(labels)}, labels of {part.source or 'the data set'} are "
+            f"{', '.join(part.label_set.labels)}; at least two must be common"
         )
-    if predictions.true is not None:
-        stated = predictions.true[rows]
-        for i in np.flatnonzero((stated != "") & (stated != true)):
-            raise InputError(
-                f"{what} says that {str(names[i])!r} is {stated[i]}, the data set says {true[i]}; "
-                "give the predictions of this split, in its order"
-            )
-    return rows
+    count, notes = len(part), []
+    if missing:
+        part = part.without(missing)
+        notes.append(
+            f"The subject cannot say {', '.join(missing)}: samples with such labels ({count - len(part)} of {count}) "
+            "are left out of every figure but one, in which they count as wrong."
+        )
+    if extra:
+        notes.append(
+            f"The data has no label {', '.join(extra)}: such answers are passed over and the next best counts."
+        )
+    if not len(part):
+        raise DataError(f"the split has no samples of the labels {', '.join(common)}")
+    return _Match(part, [list(labels).index(label) for label in common], count - len(part), tuple(notes))
+
+
+def _temperature(
+    subject: EvaluatedModel, dataset: Dataset, split: str, logits: NDArray[np.float64], part: Dataset
+) -> tuple[float, str]:
+    if subject.temperature is not None:
+        own = "the model's own, from its manifest"
+        return subject.temperature, own + (", which export fits on this split" if split == "validation" else "")
+    if split == "validation":
+        return fitted_temperature(logits, part.labels), "fitted on this same split, which flatters the figures after it"
+    if not (dataset.split == "validation").any():
+        return 1.0, "none: there is no validation split to fit it on"
+    match = _matched(subject.labels, dataset.part("validation"))
+    return (
+        fitted_temperature(subject.logits(match.part.samples)[:, match.columns], match.part.labels),
+        f"fitted on the validation split ({wording.count(len(match.part), 'sample')})",
+    )
+
+
+View = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def _views(
+    subject: EvaluatedModel, part: Dataset, ten_crop: bool
+) -> tuple[dict[str, list[View | None]], tuple[str, ...]]:
+    """The averages to make: by name the views that each is over, None being the sample as it is."""
+    if subject.spec.kind == "landmarks":
+        return {}, ()
+    mirror_safe = part.label_set.mirror_safe
+    views: dict[str, list[View | None]] = {"flip": [None, _mirrored]} if mirror_safe else {}
+    notes = () if mirror_safe else ("Mirrored views are left out: a mirror changes what these labels mean.",)
+    if ten_crop:
+        crops = list(_corner_crops(part.samples.shape[1:3]))
+        mirrored = [lambda samples, crop=crop: _mirrored(crop(samples)) for crop in crops] if mirror_safe else []
+        views["ten crops" if mirror_safe else "five crops"] = [*crops, *mirrored]
+    return views, notes
+
+
+def _mirrored(samples: NDArray[Any]) -> NDArray[Any]:
+    return samples[:, :, ::-1]
+
+
+def _corner_crops(size_hw: tuple[int, ...]) -> Iterator[View]:
+    """Four corners and the middle (Krizhevsky et al. 2012), each scaled up to the whole again."""
+    whole_height, whole_width = size_hw
+    height, width = round(whole_height * _CROP_SHARE), round(whole_width * _CROP_SHARE)
+    bottom, right = whole_height - height, whole_width - width
+
+    def crop(top: int, left: int) -> View:
+        def cut(samples: NDArray[Any]) -> NDArray[Any]:
+            parts = np.ascontiguousarray(samples[:, top : top + height, left : left + width])
+            whole = whole_width, whole_height
+            return np.stack([cv2.resize(part, whole, interpolation=cv2.INTER_LINEAR) for part in parts])
+
+        return cut
+
+    for top, left in ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)):
+        yield crop(top, left)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import InputError, RecipeError, UnknownName
-from mien.evaluation.subjects import Curves, read_curves, read_json
+from mien.evaluation.evaluated_model import Curves, read_curves, read_json
 from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, changes_of, load_recipe, recipe_from_dict
 from mien.wording import count
 

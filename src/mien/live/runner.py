@@ -25,7 +25,7 @@ _JOIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class AnalyzedFrame:
     """A frame that was looked at.
 
     Args:
@@ -63,7 +63,7 @@ class Runner(Resource):
         self._analysis = analysis
         self._changed = threading.Condition()
         self._waiting: _Captured | None = None
-        self._ready: Moment | None = None
+        self._ready: AnalyzedFrame | None = None
         self._given = False
         self._paused = False
         self._closed = False
@@ -88,7 +88,7 @@ class Runner(Resource):
             self._paused = value
             self._changed.notify_all()
 
-    def next(self, timeout_s: float | None = None) -> Moment | None:
+    def next(self, timeout_s: float | None = None) -> AnalyzedFrame | None:
         """The next moment; the one before counts as given out from now on.
 
         Args:
@@ -123,7 +123,7 @@ class Runner(Resource):
             self._given = True
             return moment
 
-    def __iter__(self) -> Iterator[Moment]:
+    def __iter__(self) -> Iterator[AnalyzedFrame]:
         while True:
             try:
                 moment = self.next()
@@ -193,12 +193,12 @@ class Runner(Resource):
             return not self._paused
         return self._captured_all
 
-    def _look(self, captured: _Captured) -> Moment:
+    def _look(self, captured: _Captured) -> AnalyzedFrame:
         started = time.perf_counter()
         waited = self.clock() - captured.captured_s
         scene = self._analysis(captured.frame)
         looked = time.perf_counter() - started
-        return Moment(
+        return AnalyzedFrame(
             scene=scene,
             captured_s=captured.captured_s,
             dropped=captured.dropped,

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from mien.errors import OutputError, UnreadableMedia
-from mien.live.runner import Moment, Runner
+from mien.live.runner import AnalyzedFrame, Runner
 from mien.outputs.draw import draw_scene
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import TASKS, Analyzer, Task
 from mien.resource import Resource
-from mien.scene import Event, Frame, Scene, Seen
+from mien.scene import Detection, Event, Frame, Scene
 from mien.sources import Source
-from mien.stages.one_euro import Steadier
+from mien.stages.one_euro import OneEuroSmoother
 from mien.stages.smooth import Smoother, SmoothSettings
 from mien.voice.responder import Responder
 from mien.voice.responses import Sentence
@@ -73,7 +73,7 @@ class Outputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class SessionSummary:
     """How a session went.
 
     Args:
@@ -130,7 +130,7 @@ class LiveSession(Resource):
         self._own_recording: Recording | None = None
         self._recordings = [] if outputs.recording is None else [outputs.recording]
         self._source_name: str | None = None
-        self._steadier = Steadier()
+        self._steadier = OneEuroSmoother()
         self._scene: Scene | None = None
         self._answer: Sentence | None = None  # what the caption says
         self._caption_s = self._label_s = 0.0
@@ -157,7 +157,7 @@ class LiveSession(Resource):
         """What to know about the recordings, a sentence for each that there is something to know of."""
         return tuple(f"{one.path}: {one.advice}" for one in self._recordings if one.advice)
 
-    def run(self) -> Ended:
+    def run(self) -> SessionSummary:
         """Everything until the end; raises what a stage or an output raised, after closing them in order."""
         with self:
             try:
@@ -166,7 +166,7 @@ class LiveSession(Resource):
                 self._finish()
                 raise
             self._finish()
-        return Ended(
+        return SessionSummary(
             frames=self._frames,
             dropped=self._dropped,
             seconds=time.monotonic() - self._started,
@@ -209,11 +209,11 @@ class LiveSession(Resource):
     def _over(self) -> bool:
         return self._quit or (self._until is not None and time.monotonic() >= self._until)
 
-    def _take(self, moment: Moment) -> None:
+    def _take(self, moment: AnalyzedFrame) -> None:
         # Smoothed here and not on the analysis thread, so that a frame that nobody was given has changed nothing.
         ended: tuple[Event, ...] = ()
         if self._scene is None or self._scene.source != moment.scene.source:
-            self._steadier = Steadier()
+            self._steadier = OneEuroSmoother()
             ended = self._smoother.finish()
         scene, changes = self._smoother.update(moment.scene)
         events = (*ended, *changes)
@@ -260,7 +260,7 @@ class LiveSession(Resource):
         answer = self._answer
         if answer is None:
             return
-        seen: Sequence[Seen] = scene.faces if answer.task == "emotion" else scene.hands
+        seen: Sequence[Detection] = scene.faces if answer.task == "emotion" else scene.hands
         if any(one.label == answer.label and not one.uncertain for one in seen):
             self._label_s = scene.time_s
         elif not 0 <= scene.time_s - self._label_s < _CAPTION_GAP_S:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.errors import ModelError
 from mien.models.session import Network
-from mien.pixels.boxes import Floats, Letterbox, blend, group_overlapping, tile_boxes
+from mien.pixels.boxes import Floats, Letterbox, group_overlapping, tile_boxes, weighted_nms
 from mien.pixels.preprocess import to_batch
 
 _LOGIT_LIMIT = 100.0
@@ -149,7 +149,7 @@ class BlazeDetector:
         values = np.concatenate(
             [found.boxes_xyxy, found.points_xy.reshape(len(found), 2 * found.points_xy.shape[1])], axis=1
         )
-        merged = blend(values, found.scores, groups)
+        merged = weighted_nms(values, found.scores, groups)
         best = np.array([found.scores[group[0]] for group in groups], np.float64)
         return Detections(merged[:, :4], merged[:, 4:].reshape(len(groups), *found.points_xy.shape[1:]), best)
 

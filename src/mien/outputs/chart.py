@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.outputs.draw import Picture
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.text import appearance
-from mien.scene import Box, Reading
+from mien.scene import Box, Prediction
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITALS = 22.0  # pixels that capitals are high at scale 1
@@ -26,23 +26,23 @@ MOST_ROWS = 50
 """Charts that one picture takes; more would be too high for viewers."""
 
 
-def verdict(reading: Reading, task: str) -> str:
+def verdict(prediction: Prediction, task: str) -> str:
     """The answer in words: "looks happy (91 %)", "shows victory (99 %)", "hard to read, perhaps sad (41 %)".
 
     Args:
         reading: of a face or a hand.
         task: `emotion` or `gesture`.
     """
-    share = f"({100 * reading.confidence:.0f} %)"
-    none = task == "gesture" and reading.label == "none"
-    word = appearance(reading.label) if task == "emotion" else "no known gesture" if none else reading.label
-    if reading.uncertain:
+    share = f"({100 * prediction.confidence:.0f} %)"
+    none = task == "gesture" and prediction.label == "none"
+    word = appearance(prediction.label) if task == "emotion" else "no known gesture" if none else prediction.label
+    if prediction.uncertain:
         return f"hard to read, perhaps {word} {share}"
     return f"{'looks' if task == 'emotion' else 'shows'} {word} {share}"
 
 
 def draw_chart(
-    image_rgb: NDArray[np.uint8], reading: Reading, *, task: str, box_xyxy: Box | None = None, name: str = ""
+    image_rgb: NDArray[np.uint8], prediction: Prediction, *, task: str, box_xyxy: Box | None = None, name: str = ""
 ) -> Picture:
     """The photo at the left, of any size, and its bars at the right.
 
@@ -56,13 +56,13 @@ def draw_chart(
         name: written under the photo; what is not ASCII is written as a question mark.
     """
     sheet = np.full((_PHOTO + 2 * _PAD + _HEAD, _PHOTO + _BARS + 3 * _PAD, 3), LIGHT, np.uint8)
-    bottom = _photo(sheet, image_rgb, box_xyxy, label_colour(reading.label))
+    bottom = _photo(sheet, image_rgb, box_xyxy, label_colour(prediction.label))
     if name:
         shown = _fitting(name.encode("ascii", "replace").decode("ascii"), _PHOTO, scale=0.5)
         _write(sheet, shown, (_PAD, bottom + 28), scale=0.5, colour=_FAINT)
     left = _PHOTO + 2 * _PAD
-    _write(sheet, _fitting(verdict(reading, task), _BARS, scale=0.9), (left, _PAD + 24), scale=0.9, stroke=2)
-    _bars(sheet, reading, left, top=_PAD + _HEAD)
+    _write(sheet, _fitting(verdict(prediction, task), _BARS, scale=0.9), (left, _PAD + 24), scale=0.9, stroke=2)
+    _bars(sheet, prediction, left, top=_PAD + _HEAD)
     return Picture(sheet)
 
 
@@ -89,14 +89,14 @@ def _photo(sheet: NDArray[np.uint8], image_rgb: NDArray[np.uint8], box_xyxy: Box
     return int(top + size_wh[1])
 
 
-def _bars(sheet: NDArray[np.uint8], reading: Reading, left: int, *, top: int) -> None:
+def _bars(sheet: NDArray[np.uint8], prediction: Prediction, left: int, *, top: int) -> None:
     room = sheet.shape[0] - _PAD - top
-    pitch = room // len(reading.scores)
+    pitch = room // len(prediction.probabilities)
     thick = round(pitch * 0.6)
-    names_width = max(_width(label, 0.6, 2) for label in reading.scores) + 40
+    names_width = max(_width(label, 0.6, 2) for label in prediction.probabilities) + 40
     start, length = left + names_width, _BARS - names_width - 80
-    for row, (label, score) in enumerate(reading.scores.items()):
-        y, chosen = top + row * pitch + (pitch - thick) // 2, label == reading.label
+    for row, (label, score) in enumerate(prediction.probabilities.items()):
+        y, chosen = top + row * pitch + (pitch - thick) // 2, label == prediction.label
         base, stroke = y + thick // 2 + 7, 2 if chosen else 1
         if chosen:
             middle = y + thick // 2

@@ -57,7 +57,7 @@ def draw_scene(scene: Scene) -> Picture:
     regions: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
     pen.mark(regions)
     for region in regions:
-        if region.reading is not None:
+        if region.prediction is not None:
             pen.plate(region.box_xyxy, label_text(region), label_colour(region.label))
     return Picture(pen.image_rgb)
 

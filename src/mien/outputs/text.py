@@ -31,7 +31,7 @@ def describe(scene: Scene) -> str:
 
 
 def _faces(faces: Sequence[Face]) -> str:
-    read = [face for face in faces if face.reading is not None]
+    read = [face for face in faces if face.prediction is not None]
     title = count(len(faces), "face")
     if not read:
         return title
@@ -55,7 +55,7 @@ def _look(face: Face) -> str:
 
 
 def _hands(hands: Sequence[Hand]) -> str:
-    read = [hand for hand in hands if hand.reading is not None]
+    read = [hand for hand in hands if hand.prediction is not None]
     if len(hands) == 1:
         title = f"1 {hands[0].side} hand"
         return f"{title}: {_shape(hands[0])}" if read else title

@@ -38,7 +38,7 @@ def areas(boxes_xyxy: Floats) -> Floats:
     return np.asarray(np.prod(np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None), axis=1), np.float64)
 
 
-def suppress(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> NDArray[np.intp]:
+def nms(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> NDArray[np.intp]:
     """Non-maximum suppression: keep the best box of every group that overlaps.
 
     Args:
@@ -75,7 +75,7 @@ def group_overlapping(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> 
     return groups
 
 
-def blend(values: Floats, scores: Floats, groups: list[NDArray[np.intp]]) -> Floats:
+def weighted_nms(values: Floats, scores: Floats, groups: list[NDArray[np.intp]]) -> Floats:
     """Average every group, weighted by score: steadier from frame to frame than its best member.
 
     "Blending" of Bazarevsky et al. 2019, BlazeFace, section 3.4.
@@ -125,7 +125,7 @@ class Letterbox:
 
 
 @dataclass(frozen=True, slots=True)
-class Square:
+class RotatedRoi:
     """A turned square in a picture.
 
     Args:
@@ -155,14 +155,14 @@ class Square:
         matrix = self.matrix
         return np.asarray((points_xy - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, np.float64)
 
-    def moved(self, right: float, down: float) -> Square:
+    def moved(self, right: float, down: float) -> RotatedRoi:
         """The square moved along its own axes, in multiples of its side."""
         x, y = self.to_pixels(np.array([0.5 + right, 0.5 + down]))
-        return Square((float(x), float(y)), self.side, self.angle)
+        return RotatedRoi((float(x), float(y)), self.side, self.angle)
 
-    def scaled(self, factor: float) -> Square:
+    def scaled(self, factor: float) -> RotatedRoi:
         """The square grown about its middle."""
-        return Square(self.centre_xy, self.side * factor, self.angle)
+        return RotatedRoi(self.centre_xy, self.side * factor, self.angle)
 
 
 def bounding_box(points_xy: Floats, *, margin: float = 0.0) -> Floats:

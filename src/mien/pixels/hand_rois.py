@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mien.pixels.boxes import Floats, Square, bounding_box
+from mien.pixels.boxes import Floats, RotatedRoi, bounding_box
 
 _WRIST, _MIDDLE_BASE = 0, 2  # among the palm detector's seven key points
 
@@ -19,7 +19,7 @@ _ROOMY_SCALE = 2.2
 _STEADY_LANDMARKS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 
 
-def square_of_palm(box_xyxy: Floats, points_xy: Floats) -> Square:
+def roi_of_palm(box_xyxy: Floats, points_xy: Floats) -> RotatedRoi:
     """The upright square of a hand from its palm; constants of MediaPipe's palm_detection_detection_to_roi.
 
     Args:
@@ -28,11 +28,11 @@ def square_of_palm(box_xyxy: Floats, points_xy: Floats) -> Square:
     """
     x1, y1, x2, y2 = box_xyxy.tolist()
     right, down = (points_xy[_MIDDLE_BASE] - points_xy[_WRIST]).tolist()
-    square = Square(((x1 + x2) / 2, (y1 + y2) / 2), max(x2 - x1, y2 - y1), math.atan2(right, -down))
-    return square.moved(0, _PALM_SHIFT).scaled(_PALM_SCALE)
+    roi = RotatedRoi(((x1 + x2) / 2, (y1 + y2) / 2), max(x2 - x1, y2 - y1), math.atan2(right, -down))
+    return roi.moved(0, _PALM_SHIFT).scaled(_PALM_SCALE)
 
 
-def square_of_landmarks(points_xy: Floats, *, roomy: bool = False) -> Square:
+def roi_of_landmarks(points_xy: Floats, *, roomy: bool = False) -> RotatedRoi:
     """The upright square of a hand from its landmarks; constants of MediaPipe's hand_landmark_landmarks_to_roi.
 
     Args:
@@ -43,16 +43,16 @@ def square_of_landmarks(points_xy: Floats, *, roomy: bool = False) -> Square:
     """
     knuckles = ((points_xy[5] + points_xy[13]) / 2 + points_xy[9]) / 2
     right, down = (knuckles - points_xy[0]).tolist()
-    upright = Square((0.0, 0.0), 1.0, math.atan2(right, -down))
+    upright = RotatedRoi((0.0, 0.0), 1.0, math.atan2(right, -down))
     x1, y1, x2, y2 = bounding_box(upright.from_pixels(points_xy[list(_STEADY_LANDMARKS)])).tolist()
     x, y = upright.to_pixels(np.array([(x1 + x2) / 2, (y1 + y2) / 2])).tolist()
-    square = Square((x, y), max(x2 - x1, y2 - y1, 1.0), upright.angle)
+    roi = RotatedRoi((x, y), max(x2 - x1, y2 - y1, 1.0), upright.angle)
     if roomy:
-        return square.moved(0, _ROOMY_SHIFT).scaled(_ROOMY_SCALE)
-    return square.moved(0, _LANDMARK_SHIFT).scaled(_LANDMARK_SCALE)
+        return roi.moved(0, _ROOMY_SHIFT).scaled(_ROOMY_SCALE)
+    return roi.moved(0, _LANDMARK_SHIFT).scaled(_LANDMARK_SCALE)
 
 
-def whole_square(size_hw: tuple[int, int]) -> Square:
+def whole_roi(size_hw: tuple[int, int]) -> RotatedRoi:
     """The square around a whole picture."""
     height, width = size_hw
-    return Square((width / 2, height / 2), max(height, width), 0.0)
+    return RotatedRoi((width / 2, height / 2), max(height, width), 0.0)

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TASKS = ("emotion", "gesture")
-"""Their positions are the codes of `Seen.task`; faces are read for the first, hands for the second."""
+"""Their positions are the codes of `Detections.task`; faces are read for the first, hands for the second."""
 
 _KINDS = {"none": -1, "face": 0, "hand": 1}
 _SIDES = {"left": 1, "right": 2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class Detections:
     """Faces and hands, one element each, in the order of the records.
 
     Args:
@@ -46,9 +46,9 @@ class Seen:
     confidence: NDArray[np.float64]
     uncertain: NDArray[np.bool_]
 
-    def where(self, chosen: NDArray[Any]) -> Seen:
+    def where(self, chosen: NDArray[Any]) -> Detections:
         """Those of a mask or of positions, in that order; copies."""
-        return Seen(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Detections(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class Session:
     source: NDArray[np.int64]
     number: NDArray[np.int64]
     time_s: NDArray[np.float64]
-    seen: Seen
+    seen: Detections
     models: tuple[UsedModel, ...]
     model: NDArray[np.int64]
 
@@ -106,7 +106,7 @@ def read_session(path: str | Path) -> Session:
     is_new[1:] = (np.diff(source) != 0) | (np.diff(number) != 0) | (np.diff(time_s) != 0)
     first = np.flatnonzero(is_new)
     task = np.array([_KINDS[name] for name in kinds], np.int8)[kind]
-    seen = Seen(
+    seen = Detections(
         frame=np.cumsum(is_new) - 1,
         task=task,
         track=rows["track"].fill_null(0).to_numpy(),

@@ -15,7 +15,7 @@ from mien.models.manifest import Task
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
 from mien.resource import Resource
-from mien.scene import Face, Hand, Reading, UsedModel
+from mien.scene import Face, Hand, Prediction, UsedModel
 
 EMOTION_MODEL = "emotion_residual"
 GESTURE_MODEL = "gesture_landmark"
@@ -62,7 +62,7 @@ class Classifier(Resource):
         )
         """What records say of it."""
 
-    def read(self, batch: NDArray[np.float32]) -> tuple[Reading, ...]:
+    def read(self, batch: NDArray[np.float32]) -> tuple[Prediction, ...]:
         """Readings of a batch that is prepared as the spec says."""
         return tuple(self._reading(row) for row in self.probabilities(batch))
 
@@ -80,15 +80,15 @@ class Classifier(Resource):
         """Free the network."""
         self._network.close()
 
-    def _reading(self, row: NDArray[np.float64]) -> Reading:
+    def _reading(self, row: NDArray[np.float64]) -> Prediction:
         best = int(row.argmax())
         confidence = float(row[best])
         scores = {label: float(p) for label, p in zip(self.labels.labels, row, strict=True)}
-        return Reading(
+        return Prediction(
             label=self.labels.labels[best],
             confidence=confidence,
             uncertain=confidence < self.threshold,
-            scores=scores,
+            probabilities=scores,
         )
 
 
@@ -114,10 +114,10 @@ class ExpressionClassifier(Classifier):
         if not faces:
             return ()
         crops = [crop_face(image_rgb, face.box_xyxy, self.spec, keypoints_xy=face.keypoints_xy) for face in faces]
-        readings = self.read(to_batch(np.stack(crops), self.spec))
-        return tuple(replace(face, reading=reading) for face, reading in zip(faces, readings, strict=True))
+        predictions = self.read(to_batch(np.stack(crops), self.spec))
+        return tuple(replace(face, prediction=prediction) for face, prediction in zip(faces, predictions, strict=True))
 
-    def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Reading, ...]:
+    def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Prediction, ...]:
         """Readings of pictures that are the face themselves: (H, W, 3) uint8 RGB each, of any size."""
         if not crops_rgb:
             return ()
@@ -157,10 +157,10 @@ class GestureClassifier(Classifier):
             raise ValueError("a model that reads crops of hands needs the picture they were found in")
         else:
             batch = to_batch(np.stack([crop_hand(image_rgb, hand.box_xyxy, self.spec) for hand in hands]), self.spec)
-        readings = self.read(batch)
-        return tuple(replace(hand, reading=reading) for hand, reading in zip(hands, readings, strict=True))
+        predictions = self.read(batch)
+        return tuple(replace(hand, prediction=prediction) for hand, prediction in zip(hands, predictions, strict=True))
 
-    def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Reading, ...]:
+    def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Prediction, ...]:
         """Readings of pictures that are the hand themselves, (H, W, 3) uint8 RGB of any size, by a model that reads
         crops; one that reads landmarks needs them found first."""
         if not self.reads_crops:

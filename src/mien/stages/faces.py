@@ -63,7 +63,7 @@ class FaceDetector(Resource):
         return tuple(
             Face(
                 box_xyxy=tuple(found.boxes_xyxy[i].tolist()),
-                score=float(found.scores[i]),
+                detection_score=float(found.scores[i]),
                 keypoints_xy=tuple((x, y) for x, y in found.points_xy[i].tolist()),
             )
             for i in order

@@ -18,8 +18,8 @@ from mien.errors import ModelError
 from mien.models.artifact import zoo_artifact
 from mien.models.blaze import BlazeDetector
 from mien.models.session import Network, Session
-from mien.pixels.boxes import Floats, Square, bounding_box
-from mien.pixels.hand_rois import square_of_landmarks, square_of_palm, whole_square
+from mien.pixels.boxes import Floats, RotatedRoi, bounding_box
+from mien.pixels.hand_rois import roi_of_landmarks, roi_of_palm, whole_roi
 from mien.pixels.preprocess import crop_square, to_batch
 from mien.resource import Resource
 from mien.scene import Hand
@@ -50,7 +50,7 @@ BOX_MARGIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _FoundHand:
     """points_xyz: (21, 3) pixels of the picture; presence and right (a right hand, not mirrored) in 0..1."""
 
     points_xyz: Floats
@@ -124,11 +124,11 @@ class HandDetector(Resource):
         Returns:
             hands as `detect` gives them; each is read anew, its track and reading are not those of `previous`.
         """
-        squares = [square_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2]) for hand in previous]
-        hands = self._hands(image_rgb, squares, roomy=False)
+        rois = [roi_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2]) for hand in previous]
+        hands = self._hands(image_rgb, rois, roomy=False)
         if search or len(hands) < len(previous):
             hands = self._searched(image_rgb, hands)
-        return tuple(_hand(reading) for reading in hands[: self._max_hands])
+        return tuple(_hand(found) for found in hands[: self._max_hands])
 
     def landmarks_of_crop(self, image_rgb: NDArray[np.uint8]) -> Hand | None:
         """The hand of a picture that is a crop of one hand, however tight.
@@ -142,56 +142,58 @@ class HandDetector(Resource):
         Returns:
             the most certain hand in pixels of the picture, None when none reaches the threshold.
         """
-        best: _Reading | None = None
-        for squares in (self._palm_squares, self._padded_squares, _whole_squares):
-            readings = self._read(image_rgb, squares(image_rgb))
-            best = max([*readings, *([best] if best else [])], key=lambda reading: reading.presence, default=None)
+        best: _FoundHand | None = None
+        for rois in (self._palm_rois, self._padded_rois, _whole_rois):
+            found_hands = self._read(image_rgb, rois(image_rgb))
+            best = max([*found_hands, *([best] if best else [])], key=lambda found: found.presence, default=None)
             if best and best.presence >= _SURE:
                 break
         return _hand(best) if best and best.presence >= self._threshold else None
 
-    def landmarks_in_square(self, image_rgb: NDArray[np.uint8], square: Square) -> Hand | None:
+    def landmarks_in_roi(self, image_rgb: NDArray[np.uint8], roi: RotatedRoi) -> Hand | None:
         """The hand that a square of a picture holds, read once and without any search; None when there is none.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
-            square: upright around the hand, in pixels of the picture.
+            roi: upright around the hand, in pixels of the picture.
         """
-        (reading,) = self._read_once(image_rgb, [square])
-        return _hand(reading) if reading.presence >= self._threshold else None
+        (found,) = self._read_once(image_rgb, [roi])
+        return _hand(found) if found.presence >= self._threshold else None
 
     def close(self) -> None:
         """Free both networks."""
         self._palms.close()
         self._network.close()
 
-    def _searched(self, image_rgb: NDArray[np.uint8], known: list[_Reading]) -> list[_Reading]:
+    def _searched(self, image_rgb: NDArray[np.uint8], known: list[_FoundHand]) -> list[_FoundHand]:
         """The known hands and those that their palms give away."""
-        taken = [square_of_landmarks(reading.points_xyz[:, :2]) for reading in known]
-        squares = self._palm_squares(image_rgb, tiles=self._tiles)
-        hands = self._hands(image_rgb, [square for square in squares if not any(_covers(t, square) for t in taken)])
+        taken = [roi_of_landmarks(found.points_xyz[:, :2]) for found in known]
+        rois = self._palm_rois(image_rgb, tiles=self._tiles)
+        hands = self._hands(image_rgb, [roi for roi in rois if not any(_covers(t, roi) for t in taken)])
         if not hands and not known:
             # A hand held close to the camera fills the frame; the palm detector wants to see around it. Measured on
             # webcam pictures: found in 95 % instead of 90 %; frames without a hand cost a palm search more.
-            hands = self._hands(image_rgb, self._padded_squares(image_rgb))
+            hands = self._hands(image_rgb, self._padded_rois(image_rgb))
         if not known and max(image_rgb.shape[:2]) <= _SMALL_FRAME and all(r.presence < _WHOLE for r in hands):
             # Fists that fill a small frame: of 50 that both searches missed, 40 are found (none in photos of faces).
-            whole = [r for r in self._read(image_rgb, _whole_squares(image_rgb)) if r.presence >= _WHOLE]
+            whole = [r for r in self._read(image_rgb, _whole_rois(image_rgb)) if r.presence >= _WHOLE]
             hands = _distinct([*whole, *hands])
         return _distinct([*known, *hands]) if known else hands
 
-    def _hands(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square], *, roomy: bool = True) -> list[_Reading]:
-        readings = self._read(image_rgb, squares, roomy=roomy)
-        return _distinct([reading for reading in readings if reading.presence >= self._threshold])
+    def _hands(
+        self, image_rgb: NDArray[np.uint8], rois: Sequence[RotatedRoi], *, roomy: bool = True
+    ) -> list[_FoundHand]:
+        found_hands = self._read(image_rgb, rois, roomy=roomy)
+        return _distinct([found for found in found_hands if found.presence >= self._threshold])
 
-    def _palm_squares(self, image_rgb: NDArray[np.uint8], *, tiles: bool = False) -> list[Square]:
+    def _palm_rois(self, image_rgb: NDArray[np.uint8], *, tiles: bool = False) -> list[RotatedRoi]:
         palms = self._palms.detect(image_rgb, tiles=tiles)
         return [
-            square_of_palm(box_xyxy, points_xy)
+            roi_of_palm(box_xyxy, points_xy)
             for box_xyxy, points_xy in zip(palms.boxes_xyxy, palms.points_xy, strict=True)
         ]
 
-    def _padded_squares(self, image_rgb: NDArray[np.uint8]) -> list[Square]:
+    def _padded_rois(self, image_rgb: NDArray[np.uint8]) -> list[RotatedRoi]:
         height, width = image_rgb.shape[:2]
         scale = min(1.0, _PAD_SIDE / max(height, width))
         if scale < 1:
@@ -200,11 +202,13 @@ class HandDetector(Resource):
         pad = round(_PAD * max(image_rgb.shape[:2]))
         padded = np.pad(image_rgb, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
         return [
-            Square(((s.centre_xy[0] - pad) / scale, (s.centre_xy[1] - pad) / scale), s.side / scale, s.angle)
-            for s in self._palm_squares(padded)
+            RotatedRoi(((s.centre_xy[0] - pad) / scale, (s.centre_xy[1] - pad) / scale), s.side / scale, s.angle)
+            for s in self._palm_rois(padded)
         ]
 
-    def _read(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square], *, roomy: bool = True) -> list[_Reading]:
+    def _read(
+        self, image_rgb: NDArray[np.uint8], rois: Sequence[RotatedRoi], *, roomy: bool = True
+    ) -> list[_FoundHand]:
         """Landmarks in each square; read again where they lie, unless that is where they were read.
 
         The palm's square is only a guess at the hand's. Measured on webcam pictures: the second reading takes the
@@ -212,22 +216,22 @@ class HandDetector(Resource):
         size (2.5 % elsewhere) and is left out: in three of four frames of a hand clip. The second square is roomy
         unless the hand is followed: its landmarks are good then, and its side is told better (60 instead of 54 of 60).
         """
-        readings = self._read_once(image_rgb, squares)
-        better = [square_of_landmarks(reading.points_xyz[:, :2], roomy=roomy) for reading in readings]
+        found_hands = self._read_once(image_rgb, rois)
+        better = [roi_of_landmarks(found.points_xyz[:, :2], roomy=roomy) for found in found_hands]
         again = [
             i
-            for i, reading in enumerate(readings)
-            if reading.presence >= _HOPELESS and (reading.presence < _SURE or not _agree(squares[i], better[i]))
+            for i, found in enumerate(found_hands)
+            if found.presence >= _HOPELESS and (found.presence < _SURE or not _agree(rois[i], better[i]))
         ]
-        for i, reading in zip(again, self._read_once(image_rgb, [better[i] for i in again]), strict=True):
-            if reading.presence >= min(self._threshold, readings[i].presence):
-                readings[i] = reading
-        return readings
+        for i, found in zip(again, self._read_once(image_rgb, [better[i] for i in again]), strict=True):
+            if found.presence >= min(self._threshold, found_hands[i].presence):
+                found_hands[i] = found
+        return found_hands
 
-    def _read_once(self, image_rgb: NDArray[np.uint8], squares: Sequence[Square]) -> list[_Reading]:
-        if not squares:
+    def _read_once(self, image_rgb: NDArray[np.uint8], rois: Sequence[RotatedRoi]) -> list[_FoundHand]:
+        if not rois:
             return []
-        crops = [crop_square(image_rgb, s.centre_xy, s.side, s.angle, self._spec) for s in squares]
+        crops = [crop_square(image_rgb, s.centre_xy, s.side, s.angle, self._spec) for s in rois]
         outputs = self._network.run(to_batch(np.stack(crops), self._spec))
         if [output.shape[1:] for output in outputs[:3]] != [(63,), (1,), (1,)]:
             raise ModelError(
@@ -235,15 +239,15 @@ class HandDetector(Resource):
                 f"{[output.shape for output in outputs]}; use the model of the package."
             )
         size = np.array([*self._spec.size_hw[::-1], self._spec.size_hw[1]])
-        points = outputs[0].astype(np.float64).reshape(len(squares), 21, 3) / size
-        readings = []
-        for square, unit_xyz, presence, right in zip(squares, points, outputs[1][:, 0], outputs[2][:, 0], strict=True):
-            points_xyz = np.column_stack([square.to_pixels(unit_xyz[:, :2]), unit_xyz[:, 2] * square.side])
-            readings.append(_Reading(points_xyz, float(presence), float(right)))
-        return readings
+        points = outputs[0].astype(np.float64).reshape(len(rois), 21, 3) / size
+        found_hands = []
+        for roi, unit_xyz, presence, right in zip(rois, points, outputs[1][:, 0], outputs[2][:, 0], strict=True):
+            points_xyz = np.column_stack([roi.to_pixels(unit_xyz[:, :2]), unit_xyz[:, 2] * roi.side])
+            found_hands.append(_FoundHand(points_xyz, float(presence), float(right)))
+        return found_hands
 
 
-def _agree(first: Square, second: Square) -> bool:
+def _agree(first: RotatedRoi, second: RotatedRoi) -> bool:
     """Whether two squares show the landmark network the same picture, as good as."""
     (ax, ay), (bx, by) = first.centre_xy, second.centre_xy
     turn = (second.angle - first.angle + math.pi) % (2 * math.pi) - math.pi
@@ -254,42 +258,42 @@ def _agree(first: Square, second: Square) -> bool:
     )
 
 
-def _whole_squares(image_rgb: NDArray[np.uint8]) -> list[Square]:
+def _whole_rois(image_rgb: NDArray[np.uint8]) -> list[RotatedRoi]:
     height, width = image_rgb.shape[:2]
-    return [whole_square((height, width))]
+    return [whole_roi((height, width))]
 
 
-def _covers(hand: Square, palm: Square) -> bool:
+def _covers(hand: RotatedRoi, palm: RotatedRoi) -> bool:
     """Whether the square of a palm shows the hand of the other square, so that it need not be read."""
     (ax, ay), (bx, by) = hand.centre_xy, palm.centre_xy
     near = math.hypot(bx - ax, by - ay) < 0.25 * hand.side
     return near and abs(math.log(palm.side / max(hand.side, 1e-6))) < 0.5
 
 
-def _distinct(readings: Sequence[_Reading]) -> list[_Reading]:
+def _distinct(found_hands: Sequence[_FoundHand]) -> list[_FoundHand]:
     """One reading a hand, the most certain one; largest hand first."""
-    kept: list[_Reading] = []
-    for reading in sorted(readings, key=lambda one: -one.presence):
-        side = max(_extent(reading))
-        if all(_distance(reading, other) > _SAME_HAND * side for other in kept):
-            kept.append(reading)
+    kept: list[_FoundHand] = []
+    for found in sorted(found_hands, key=lambda one: -one.presence):
+        side = max(_extent(found))
+        if all(_distance(found, other) > _SAME_HAND * side for other in kept):
+            kept.append(found)
     return sorted(kept, key=lambda one: -math.prod(_extent(one)))
 
 
-def _extent(reading: _Reading) -> tuple[float, float]:
-    width, height = np.ptp(reading.points_xyz[:, :2], axis=0).tolist()
+def _extent(found: _FoundHand) -> tuple[float, float]:
+    width, height = np.ptp(found.points_xyz[:, :2], axis=0).tolist()
     return width, height
 
 
-def _distance(a: _Reading, b: _Reading) -> float:
+def _distance(a: _FoundHand, b: _FoundHand) -> float:
     return float(np.linalg.norm(a.points_xyz[:, :2] - b.points_xyz[:, :2], axis=1).mean())
 
 
-def _hand(reading: _Reading) -> Hand:
-    x1, y1, x2, y2 = bounding_box(reading.points_xyz[:, :2], margin=BOX_MARGIN).tolist()
+def _hand(found: _FoundHand) -> Hand:
+    x1, y1, x2, y2 = bounding_box(found.points_xyz[:, :2], margin=BOX_MARGIN).tolist()
     return Hand(
         box_xyxy=(x1, y1, x2, y2),
-        score=min(1.0, max(0.0, reading.presence)),
-        side="right" if reading.right >= 0.5 else "left",
-        landmarks_xyz=tuple((x, y, z) for x, y, z in reading.points_xyz.tolist()),
+        detection_score=min(1.0, max(0.0, found.presence)),
+        side="right" if found.right >= 0.5 else "left",
+        landmarks_xyz=tuple((x, y, z) for x, y, z in found.points_xyz.tolist()),
     )

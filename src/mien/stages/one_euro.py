@@ -59,7 +59,7 @@ class _Filter:
         return self.steady
 
 
-class Steadier:
+class OneEuroSmoother:
     """Steadies boxes, key points and landmarks of one source; a step of its own, for what is drawn.
 
     The 1-euro filter of Casiez, Roussel and Vogel 2012, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy

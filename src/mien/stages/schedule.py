@@ -12,7 +12,7 @@ from mien.scene import Hand
 
 
 class FollowsHands(Protocol):
-    """What `Follower` asks of a detector; `HandDetector` does it."""
+    """What `DetectionScheduler` asks of a detector; `HandDetector` does it."""
 
     def follow(
         self, image_rgb: NDArray[np.uint8], previous: Sequence[Hand], *, search: bool = False
@@ -21,7 +21,7 @@ class FollowsHands(Protocol):
         ...
 
 
-class Follower:
+class DetectionScheduler:
     """Finds the hands of one source frame by frame, searching only as often as a new hand may wait.
 
     The scheme of Zhang et al. 2020, "MediaPipe Hands", section 2, by time instead of by number of hands: every hand

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from mien.scene import Event, Face, Hand, Reading, Scene, UsedModel
+from mien.scene import Event, Face, Hand, Prediction, Scene, UsedModel
 
 Task = Literal["emotion", "gesture"]
 T = TypeVar("T", Face, Hand)
@@ -59,7 +59,7 @@ class SmoothSettings:
 class _Answer:
     """What one track says.
 
-    scores is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown is the
+    probabilities is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown is the
     label on the screen, and settled whether one has held yet. told is the label of the last event, None after an end,
     and started_s the time of that event; model is what answers, for the record.
     """
@@ -68,7 +68,7 @@ class _Answer:
     track: int
     born_s: float
     seen_s: float
-    scores: Mapping[str, float]
+    probabilities: Mapping[str, float]
     wanted: str | None = None
     since_s: float = 0.0
     shown: str | None = None
@@ -93,20 +93,20 @@ class _Answer:
             # The first frame counts no longer than others: the correction of Kingma and Ba 2015, Adam, section 3.
             share = math.expm1(-passed_s / average_s) / min(math.expm1(-(age_s + passed_s) / average_s), -1e-12)
         if share == 1.0:
-            self.scores = scores
+            self.probabilities = scores
             return
-        mixed = {label: old + share * (scores[label] - old) for label, old in self.scores.items()}
-        self.scores = {label: min(max(score, 0.0), 1.0) for label, score in mixed.items()}
+        mixed = {label: old + share * (scores[label] - old) for label, old in self.probabilities.items()}
+        self.probabilities = {label: min(max(score, 0.0), 1.0) for label, score in mixed.items()}
 
     def choose(self, threshold: float, slack: float) -> str | None:
         """The label that the average calls for, as long as possible the one of before."""
-        best = max(self.scores, key=lambda label: self.scores[label])
+        best = max(self.probabilities, key=lambda label: self.probabilities[label])
         if self.wanted is not None:
-            held = self.scores[self.wanted]
-            overtaken = self.scores[best] >= threshold and self.scores[best] - held >= slack
+            held = self.probabilities[self.wanted]
+            overtaken = self.probabilities[best] >= threshold and self.probabilities[best] - held >= slack
             if held >= threshold - slack and not (overtaken and best != self.wanted):
                 return self.wanted
-        return best if self.scores[best] >= threshold else None
+        return best if self.probabilities[best] >= threshold else None
 
     def tell(self, label: str | None, time_s: float) -> tuple[Event, ...]:
         """The event that makes `label` the one told; none if it is."""
@@ -128,9 +128,14 @@ class _Answer:
             ),
         )
 
-    def reading(self) -> Reading:
-        label = self.shown or max(self.scores, key=lambda label: self.scores[label])
-        return Reading(label=label, confidence=self.scores[label], uncertain=self.shown is None, scores=self.scores)
+    def prediction(self) -> Prediction:
+        label = self.shown or max(self.probabilities, key=lambda label: self.probabilities[label])
+        return Prediction(
+            label=label,
+            confidence=self.probabilities[label],
+            uncertain=self.shown is None,
+            probabilities=self.probabilities,
+        )
 
 
 class Smoother:
@@ -204,17 +209,17 @@ class Smoother:
         return [event for answer in answers for event in answer.tell(None, answer.seen_s)]
 
     def _smoothed(self, task: Task, item: T, time_s: float, events: list[Event]) -> T:
-        if item.track is None or item.reading is None:
+        if item.track is None or item.prediction is None:
             return item
         answer = self._answers.get((task, item.track))
-        if answer is not None and answer.scores.keys() != item.reading.scores.keys():
+        if answer is not None and answer.probabilities.keys() != item.prediction.probabilities.keys():
             events.extend(answer.tell(None, answer.seen_s))  # another model: nothing to average with
             answer = None
         if answer is None:
-            answer = _Answer(task, item.track, time_s, time_s, item.reading.scores, since_s=time_s)
+            answer = _Answer(task, item.track, time_s, time_s, item.prediction.probabilities, since_s=time_s)
             self._answers[task, item.track] = answer
         answer.model = self._models.get(task)
-        answer.hear(item.reading.scores, time_s, self.settings.average_s)
+        answer.hear(item.prediction.probabilities, time_s, self.settings.average_s)
         wanted = answer.choose(self.settings.threshold(task), self.settings.slack)
         if wanted != answer.wanted:
             answer.wanted, answer.since_s = wanted, time_s
@@ -224,4 +229,4 @@ class Smoother:
             events.extend(answer.tell(None if wanted == _NOTHING else wanted, time_s))
         if held or not answer.settled:
             answer.shown = wanted
-        return replace(item, reading=answer.reading())
+        return replace(item, prediction=answer.prediction())

@@ -38,13 +38,13 @@ def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:
     if recipe.brightness:
         steps.append(augmentation.RandomBrightness((1 - recipe.brightness, 1 + recipe.brightness), p=1.0))
     if recipe.camera:
-        steps.append(CameraTroubles(recipe.camera))
+        steps.append(CameraCorruptions(recipe.camera))
     if recipe.erasing:
         steps.append(augmentation.RandomErasing(scale=(0.02, 0.2), p=recipe.erasing))
     return nn.Sequential(*steps)
 
 
-class CameraTroubles(nn.Module):
+class CameraCorruptions(nn.Module):
     """What cameras do to (B, C, H, W) images from 0 to 1: distance, blur, too little or too much light, noise, JPEG.
 
     Args:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
+from mien.evaluation.evaluated_model import kind_of, open_model
 from mien.evaluation.metrics import softmax
-from mien.evaluation.subjects import kind_of, open_model
 from mien.files import write_whole
 from mien.train.runs import open_run
 
 _ANSWERS_FILE = "teachers.npy"
 
 
-def taught(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = False) -> NDArray[np.float32]:
+def soft_targets(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = False) -> NDArray[np.float32]:
     """The teachers' probabilities for each sample, averaged (Hinton et al. 2015, "Distilling the knowledge").
 
     Each teacher sees every image plainly and, where a mirror keeps the labels, mirrored too; never augmented.
@@ -54,7 +54,7 @@ def taught(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = False)
 
 
 def keep_answers(run: Path, answers: NDArray[np.float32]) -> None:
-    """Leave the answers of `taught` in a run folder: asking the teachers takes minutes; raises OutputError."""
+    """Leave the answers of `soft_targets` in a run folder: asking the teachers takes minutes; raises OutputError."""
     file = io.BytesIO()
     np.save(file, answers)
     write_whole(run / _ANSWERS_FILE, file.getvalue())

@@ -21,17 +21,17 @@ from torch import nn
 from mien.data.dataset import Dataset
 from mien.errors import ModelError, UnknownName
 from mien.evaluation.calibration import Calibration, fitted_calibration
+from mien.evaluation.evaluated_model import onnx_parameters, prepared
 from mien.evaluation.manifest_scores import COVERAGE, certain_figures, measured_at
 from mien.evaluation.measures import percent
 from mien.evaluation.metrics import precise_threshold, risk_coverage, summary_scores
-from mien.evaluation.subjects import onnx_parameters, prepared
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import NAME, Manifest, Score
 from mien.models.session import Session
 from mien.recipes.recipe import Recipe, changed_recipe
 from mien.recipes.tables import ExportRecipe
 from mien.train.card import CardFacts, card_text
-from mien.train.quantize import bare, compact, recalibrated
+from mien.train.quantize import bare, quantize, recalibrated
 from mien.train.runs import trained_network
 from mien.train.start import trained_on
 from mien.wording import count
@@ -217,7 +217,7 @@ def _smaller(
     validation, train = dataset.part("validation"), dataset.part("train")
     chosen = np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)
     weights, manifest = recipe.export.weights, recipe.manifest()
-    small = compact(model_bytes, weights, calibration=prepared(train.samples[chosen], manifest.input))
+    small = quantize(model_bytes, weights, calibration=prepared(train.samples[chosen], manifest.input))
     answers = _answers(small, manifest, validation.samples)
     before, after = (float((each.argmax(axis=1) == validation.labels).mean()) for each in (logits, answers))
     if before - after > MOST_LOST:

@@ -27,7 +27,7 @@ from mien.files import write_whole
 from mien.labels import LABEL_SETS, label_set
 from mien.recipes.recipe import SUMMARY_FILE, Recipe
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
-from mien.train.distil import keep_answers, kept_answers, taught
+from mien.train.distil import keep_answers, kept_answers, soft_targets
 from mien.train.guards import disk_errors, interruptions, of_processes, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
@@ -115,7 +115,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None
     if recipe.loss.teachers and answers is None:
-        answers = taught(train, recipe.loss.teachers, bfloat16=precision == "bf16-mixed")
+        answers = soft_targets(train, recipe.loss.teachers, bfloat16=precision == "bf16-mixed")
     if not options.resume:
         claim(options.out, recipe, start)
     if answers is not None:

@@ -63,8 +63,8 @@ class Learner(L.LightningModule):
         smoothing = self.recipe.loss.label_smoothing
         target = F.one_hot(labels, L_).float() * (1 - smoothing) + smoothing / L_  # (B, L)
         if votes.shape[1] > L_:
-            votes, taught = votes[:, :L_], votes[:, L_:]
-            target = target.lerp(taught, self.recipe.loss.teacher_weight)
+            votes, soft_targets = votes[:, :L_], votes[:, L_:]
+            target = target.lerp(soft_targets, self.recipe.loss.teacher_weight)
         inputs = self.as_trained(samples)
         inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
         target, votes = both[:, :L_], both[:, L_:]
@@ -183,13 +183,13 @@ class TensorBatches(TorchDataset[Batch]):
         taught: (N, L) answers of teachers; the votes are then (B, 2 L), the answers behind them.
     """
 
-    def __init__(self, dataset: Dataset, taught: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, dataset: Dataset, soft_targets: NDArray[np.float32] | None = None) -> None:
         self.samples = torch.from_numpy(dataset.samples)
         self.labels = torch.from_numpy(dataset.labels)
         votes = dataset.votes
         self.votes = torch.zeros(len(dataset), len(dataset.label_set)) if votes is None else torch.from_numpy(votes)
-        if taught is not None:
-            self.votes = torch.cat([self.votes, torch.from_numpy(taught)], dim=1)
+        if soft_targets is not None:
+            self.votes = torch.cat([self.votes, torch.from_numpy(soft_targets)], dim=1)
 
     def __getitem__(self, positions: Tensor) -> Batch:
         return self.samples[positions], self.labels[positions], self.votes[positions]

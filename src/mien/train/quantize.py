@@ -20,7 +20,7 @@ _SMALLEST = 256
 """Numbers in a tensor from which float16 is worth a node of its own; biases and scales keep float32."""
 
 
-def compact(model_bytes: bytes, weights: Weights, *, calibration: NDArray[np.float32]) -> bytes:
+def quantize(model_bytes: bytes, weights: Weights, *, calibration: NDArray[np.float32]) -> bytes:
     """The same network with smaller weights.
 
     `float16` only stores the weights so: ONNX Runtime turns them back into float32 once, when it loads the model, and

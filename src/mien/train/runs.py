@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.errors import InputError, MienError
-from mien.evaluation.subjects import About, Subject, file_sha256, read_curves, read_json
+from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, file_sha256, read_curves, read_json
 from mien.labels import label_set
 from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe, recipe_from_dict
 from mien.train.checkpoints import read_checkpoint
@@ -134,7 +134,7 @@ def _damaged(run: Path, name: str) -> InputError:
     )
 
 
-def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> Subject:
+def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> EvaluatedModel:
     """The network of a run folder, with the weights that its recipe keeps.
 
     Args:
@@ -157,7 +157,7 @@ def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> S
             return np.asarray(network(torch.from_numpy(batch).to(chosen)).float().cpu().numpy())
 
     checkpoint = folder / "checkpoints" / f"{recipe.fit.keep}.ckpt"
-    about = About(
+    about = ModelInfo(
         kind="run",
         name=recipe.name,
         sha256=file_sha256(checkpoint),
@@ -167,7 +167,7 @@ def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> S
         summary=read_json(folder / SUMMARY_FILE),
         curves=read_curves(folder),
     )
-    return Subject(
+    return EvaluatedModel(
         about,
         labels=label_set(recipe.label_set).labels,
         spec=recipe.input_spec(),

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from mien.data.dataset import Dataset
 from mien.data.provenance import PROVENANCES, Provenance, provenance_of
 from mien.errors import InputError, OutputError
-from mien.evaluation.subjects import read_json
+from mien.evaluation.evaluated_model import read_json
 from mien.files import write_whole
 from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
 from mien.train.runs import checkpoint_of, run_recipe

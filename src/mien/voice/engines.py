@@ -1,7 +1,7 @@
 """What makes speech: programs that turn text into it, each in a process of its own, and the player of WAV files.
 
 A process can be ended when it hangs, and the licence of a program (espeak-ng and Piper are GPL) stays its own. The
-calls here block; `voice_guard.Guard` gives them a time limit.
+calls here block; `voice_guard.TimeLimit` gives them a time limit.
 """
 
 from __future__ import annotations

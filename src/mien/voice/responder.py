@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mien.scene import Event, Scene, Seen
+from mien.scene import Detection, Event, Scene
 from mien.voice.responses import Responses, Sentence, Task, placeholders, prompt_for
 
 
@@ -70,7 +70,7 @@ class Responder:
         return said_s is None or self._now_s - said_s >= self._responses.label_cooldown_s
 
     def _sentence(self, event: Event, scene: Scene) -> Sentence | None:
-        seen: Sequence[Seen] = scene.faces if event.task == "emotion" else scene.hands
+        seen: Sequence[Detection] = scene.faces if event.task == "emotion" else scene.hands
         count = max(1, sum(one.label == event.label and not one.uncertain for one in seen))
         confidence = _confidence(event, seen)
         chosen = self._next(event, count, confidence)
@@ -96,7 +96,11 @@ class Responder:
         return chosen
 
 
-def _confidence(event: Event, seen: Sequence[Seen]) -> float | None:
+def _confidence(event: Event, seen: Sequence[Detection]) -> float | None:
     """How sure the label is: on its own track, else on the surest of those in view; None when nothing was read."""
-    own = [one.scores[event.label] for one in seen if one.track == event.track and event.label in one.scores]
-    return max(own or [one.scores[event.label] for one in seen if event.label in one.scores], default=None)
+    own = [
+        one.probabilities[event.label] for one in seen if one.track == event.track and event.label in one.probabilities
+    ]
+    return max(
+        own or [one.probabilities[event.label] for one in seen if event.label in one.probabilities], default=None
+    )

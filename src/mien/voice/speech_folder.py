@@ -15,7 +15,7 @@ from mien.records.writers import LineFile
 from mien.voice.engines import Engine
 from mien.voice.responses import Sentence
 from mien.voice.spoken_files import SpokenFiles
-from mien.voice.voice import LIMIT_S, WorkingVoice
+from mien.voice.voice import LIMIT_S, QueuedVoice
 
 LIST = "speech.jsonl"
 
@@ -31,7 +31,7 @@ _QUIET_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-class SpeechFolder(WorkingVoice):
+class SpeechFolder(QueuedVoice):
     """Writes what it is given to say as files: `000001_happy.wav` and so on, and `speech.jsonl`.
 
     A line of the list is {"time_s", "text", "label", "file", "engine"}. A prompt is copied (engine `prompt`), other

@@ -13,7 +13,7 @@ from mien.files import output_error
 from mien.resource import Resource
 from mien.voice.engines import Engine
 from mien.voice.responses import Sentence
-from mien.voice.time_limit import Guard, Outcome
+from mien.voice.time_limit import Outcome, TimeLimit
 
 _KEPT = 32
 
@@ -28,7 +28,7 @@ class SpokenFiles(Resource):
         guard: what their calls go through.
     """
 
-    def __init__(self, engines: Sequence[Engine], guard: Guard) -> None:
+    def __init__(self, engines: Sequence[Engine], guard: TimeLimit) -> None:
         self._engines, self._guard = engines, guard
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._kept: OrderedDict[str, tuple[Path, str]] = OrderedDict()

@@ -22,7 +22,7 @@ class Outcome(Enum):
     STOPPED = "stopped"
 
 
-class Guard:
+class TimeLimit:
     """Calls that may hang or raise: each has a time limit, and a part that failed once is not asked again.
 
     A call runs on a thread of its own, which is left behind when it neither ends nor stops.

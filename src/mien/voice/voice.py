@@ -18,7 +18,7 @@ from mien.resource import Resource
 from mien.voice.engines import Engine, Player, PygamePlayer, find_engines, wav_seconds
 from mien.voice.responses import Responses, Sentence
 from mien.voice.spoken_files import SpokenFiles
-from mien.voice.time_limit import Guard, Outcome
+from mien.voice.time_limit import Outcome, TimeLimit
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class RecordingVoice(Voice):
         self.closed = True
 
 
-class WorkingVoice(Voice):
+class QueuedVoice(Voice):
     """A voice with a thread that takes one sentence after the other; its kinds say what it does with them.
 
     Args:
@@ -106,7 +106,7 @@ class WorkingVoice(Voice):
 
     def __init__(self, *, room: int | None, limit_s: float) -> None:
         super().__init__()
-        self._guard = Guard(limit_s, self._report)
+        self._guard = TimeLimit(limit_s, self._report)
         self._waiting: deque[Sentence] = deque(maxlen=room)
         self._wake = threading.Condition()
         self._busy = False
@@ -173,7 +173,7 @@ class WorkingVoice(Voice):
             return self._waiting.popleft()
 
 
-class SpeakingVoice(WorkingVoice):
+class SpeakingVoice(QueuedVoice):
     """Says sentences aloud.
 
     Args:

@@ -155,15 +155,15 @@ class View:
 
 def label_words(region: Face | Hand) -> str:
     """The words at a face or hand: "looks happy 91 %", "victory 99 %", "not sure"; empty before classification."""
-    if region.reading is None:
+    if region.prediction is None:
         return ""
     if region.uncertain:
         return "not sure"
-    label = region.reading.label
+    label = region.prediction.label
     if isinstance(region, Hand) and label in _WORDS:
         return _WORDS[label]
     words = f"looks {appearance(label)}" if isinstance(region, Face) else label
-    return f"{words} {100 * region.reading.confidence:.0f} %"
+    return f"{words} {100 * region.prediction.confidence:.0f} %"
 
 
 def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Sequence[Rect]) -> Rect:

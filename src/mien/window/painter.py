@@ -14,7 +14,7 @@ from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.draw import Rect, mark_regions
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.pygame_import import pygame
-from mien.scene import Face, Hand, Reading, Scene
+from mien.scene import Face, Hand, Prediction, Scene
 from mien.window.layout import (
     Layout,
     View,
@@ -124,10 +124,10 @@ class Painter:
 
     def _section(self, task: str, scene: Scene | None) -> Section:
         seen: Sequence[Face | Hand] = () if scene is None else scene.faces if task == "emotion" else scene.hands
-        reading = main_reading(seen)
-        if reading is not None:
-            self._labels[task] = tuple(reading.scores)
-        return Section(task, self._labels.get(task, ()), reading, several=len(seen) > 1)
+        prediction = main_reading(seen)
+        if prediction is not None:
+            self._labels[task] = tuple(prediction.probabilities)
+        return Section(task, self._labels.get(task, ()), prediction, several=len(seen) > 1)
 
     def _regions(self, scene: Scene | None, choices: Choices) -> tuple[Face | Hand, ...]:
         """Faces and hands in pixels of the picture shown."""
@@ -274,10 +274,10 @@ class Painter:
             self._surface.blit(self._lettering.text(state, px(18), FAINT), (at[0] + text.get_width(), at[1]))
 
 
-def main_reading(seen: Sequence[Face | Hand]) -> Reading | None:
+def main_reading(seen: Sequence[Face | Hand]) -> Prediction | None:
     """What is read of the largest one; None when nothing is."""
-    read = [region for region in seen if region.reading is not None]
-    return max(read, key=_area).reading if read else None
+    read = [region for region in seen if region.prediction is not None]
+    return max(read, key=_area).prediction if read else None
 
 
 def _area(region: Face | Hand) -> float:

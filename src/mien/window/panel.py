@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mien.outputs.palette import LIGHT, Colour, label_colour
 from mien.outputs.pygame_import import pygame
 from mien.outputs.text import appearance
-from mien.scene import Reading
+from mien.scene import Prediction
 from mien.window.lettering import Lettering
 
 FAINT: Colour = (182, 186, 194)
@@ -39,14 +39,14 @@ class Section:
 
     task: str
     labels: Sequence[str]
-    reading: Reading | None = None
+    prediction: Prediction | None = None
     several: bool = False
 
     @property
     def title(self) -> str:
         """What the bars are about."""
         title, one = _TITLES.get(self.task, (self.task, ""))
-        if self.reading is not None and self.reading.uncertain:
+        if self.prediction is not None and self.prediction.uncertain:
             title += ": not sure"
         return f"{title}, {one}" if self.several and one else title
 
@@ -113,8 +113,8 @@ class Panel:
         )
 
     def _row(self, label: str, section: Section) -> None:
-        reading = section.reading
-        chosen = reading is not None and reading.label == label and not reading.uncertain
+        prediction = section.prediction
+        chosen = prediction is not None and prediction.label == label and not prediction.uncertain
         ink, size, thick = (LIGHT if chosen else FAINT), self._px(15), self._px(13)
         word = appearance(label) if section.task == "emotion" else label
         start, end = self._left + self._px(134), self._right - self._px(52)
@@ -126,9 +126,9 @@ class Panel:
             self._surface.blit(sign, (self._left, middle - sign.get_height() // 2))
         track = pygame.Rect(start, middle - thick // 2, end - start, thick)
         self._surface.fill(_TRACK, track)
-        if reading is None:
+        if prediction is None:
             return
-        share = reading.scores.get(label, 0.0)
+        share = prediction.probabilities.get(label, 0.0)
         length, edge = round(track.width * share), self._px(2)
         self._surface.fill(label_colour(label), (track.left, track.top, length, thick))
         if length > edge:  # where dark colours end shows on the dark track as well

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.data.readers.pictures import Listed, Listing, read_listing
+from mien.data.readers.pictures import Listing, Sample, read_listing
 from mien.errors import DataError, MienError, UnreadableMedia
 from mien.labels import EMOTIONS_6
 from mien.pixels.images import write_image
@@ -22,7 +22,7 @@ def listing(folder: Path, values: list[int]) -> Listing:
         path = folder / f"{i}.png"
         if value >= 0:
             write_image(path, np.full((9, 7, 3), value, np.uint8))
-        pictures.append(Listed(path, path.name, i % 6, "train", f"g{i % 2}"))
+        pictures.append(Sample(path, path.name, i % 6, "train", f"g{i % 2}"))
     return Listing(tuple(pictures), EMOTIONS_6, "made up", ("made up",))
 
 
@@ -42,7 +42,7 @@ def test_colour_has_three_channels_in_the_order_red_green_blue(tmp_path: Path) -
     image = np.zeros((8, 8, 3), np.uint8)
     image[..., 0] = 200
     write_image(path, image)
-    one = Listing((Listed(path, "a.png", 0, "test", ""),), EMOTIONS_6, "made up")
+    one = Listing((Sample(path, "a.png", 0, "test", ""),), EMOTIONS_6, "made up")
     samples = read_listing(one, InputSpec(size_hw=(4, 5), colour="rgb")).samples
     assert samples.shape == (1, 4, 5, 3)
     assert samples[0, 0, 0].tolist() == [200, 0, 0]
@@ -51,7 +51,7 @@ def test_colour_has_three_channels_in_the_order_red_green_blue(tmp_path: Path) -
 def test_samples_are_fitted_as_crops_are_at_run_time(tmp_path: Path) -> None:
     image = np.random.default_rng(1).integers(0, 255, (40, 30, 3), np.uint8)
     write_image(tmp_path / "a.png", image)
-    one = Listing((Listed(tmp_path / "a.png", "a.png", 0, "train", ""),), EMOTIONS_6, "made up")
+    one = Listing((Sample(tmp_path / "a.png", "a.png", 0, "train", ""),), EMOTIONS_6, "made up")
     np.testing.assert_array_equal(read_listing(one, GREY).samples[0], fit_crop(image, GREY))
 
 

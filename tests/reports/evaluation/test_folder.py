@@ -12,11 +12,11 @@ import pytest
 
 from mien.data.dataset import Dataset
 from mien.errors import OutputError
-from mien.evaluation.answers import answers_of_predictions
-from mien.evaluation.evaluate import Circumstances, Evaluation, evaluate
+from mien.evaluation.evaluate import Evaluation, EvaluationContext, evaluate
+from mien.evaluation.evaluated_model import Curves, ModelInfo
 from mien.evaluation.metrics import NO_ANSWER
-from mien.evaluation.predictions import Predictions, read_predictions
-from mien.evaluation.subjects import About, Curves
+from mien.evaluation.prediction_table import PredictionTable, read_predictions
+from mien.evaluation.predictions import answers_of_predictions
 from mien.labels import EMOTIONS
 from mien.pixels.images import read_image
 from mien.reports.evaluation.folder import check_folder, rounded, write_report
@@ -38,9 +38,9 @@ def made(dataset: Dataset, *, kind: Any = "predictions", curves: Curves | None =
     p = np.full((len(part), 7), 0.05)
     p[np.arange(len(part)), predicted] = 0.7
     values: dict[str, Any] = {"labels": EMOTIONS.labels, "predicted": predicted, "probabilities": p} | changes
-    answers = answers_of_predictions(Predictions(**values), dataset, "test")
-    about = About(kind=kind, name="answers", sha256="0" * 64, bytes=1, curves=curves or [])
-    return evaluate(about, answers, dataset, Circumstances(split="test", command="mien evaluate answers.csv"))
+    answers = answers_of_predictions(PredictionTable(**values), dataset, "test")
+    about = ModelInfo(kind=kind, name="answers", sha256="0" * 64, bytes=1, curves=curves or [])
+    return evaluate(about, answers, dataset, EvaluationContext(split="test", command="mien evaluate answers.csv"))
 
 
 @pytest.fixture
@@ -160,10 +160,10 @@ def test_hands_are_drawn_from_their_landmarks() -> None:
         groups=np.full(8, ""),
         label_set=EMOTIONS,
     )
-    given = Predictions(labels=EMOTIONS.labels, predicted=np.tile([0, 0], 4), probabilities=None)
+    given = PredictionTable(labels=EMOTIONS.labels, predicted=np.tile([0, 0], 4), probabilities=None)
     answers = answers_of_predictions(given, hands, "test")
-    about = About(kind="predictions", name="hands", sha256="0" * 64, bytes=1)
-    page = report_page(evaluate(about, answers, hands, Circumstances(split="test"))).html()
+    about = ModelInfo(kind="predictions", name="hands", sha256="0" * 64, bytes=1)
+    page = report_page(evaluate(about, answers, hands, EvaluationContext(split="test"))).html()
     assert "turned upright" in page
 
 

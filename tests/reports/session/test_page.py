@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mien.records.session import Seen, Session
+from mien.records.session import Detections, Session
 from mien.reports.page import Page
 from mien.reports.session.page import MOST_SECTIONS, MOST_SOURCES, session_report
 from mien.reports.session.plots import Panel, clock, timeline_figure
 from mien.reports.session.tables import MOST_ROWS, person_rows
 from mien.reports.session.timeline import MOST_BINS, MOST_PANELS, panels_of
-from mien.reports.session.times import shares, stretches
+from mien.reports.session.times import segments, shares
 from mien.reports.session.words import duration, percent, person, shown
 from mien.scene import Event, UsedModel
 
@@ -31,7 +31,7 @@ def make(
     """Sources of equally many frames; rows are (frame, task, track, label, uncertain)."""
     columns = list(zip(*rows, strict=True)) or [()] * 5
     number = np.tile(np.arange(frames), sources)
-    seen = Seen(
+    seen = Detections(
         frame=np.array(columns[0], np.int64),
         task=np.array(columns[1], np.int8),
         track=np.array(columns[2], np.int64),
@@ -217,7 +217,7 @@ def test_many_persons_have_a_limited_number_of_rows_and_panels(text_of: TextOf) 
         (10 * track + i, 0, track, HAPPY, False) for track in range(1, 60) for i in range(track % 10 + 1)
     ]
     session = make(rows, frames=600)
-    (part,) = stretches(session)
+    (part,) = segments(session)
     found = shares(part, part.of("emotion"), len(LABELS))
     panels, is_zoomed = panels_of(part, "emotion", found, LABELS)
     assert len(panels) == MOST_PANELS + 1
@@ -231,7 +231,7 @@ def test_the_time_line_keeps_the_shares() -> None:
     rng = np.random.default_rng(4)
     rows: list[Row] = [(i, 0, 1, int(rng.integers(0, 3)), bool(rng.random() < 0.1)) for i in range(3000) if i % 7]
     session = make(rows, frames=3000)
-    (part,) = stretches(session)
+    (part,) = segments(session)
     found = shares(part, part.of("emotion"), len(LABELS))
     (panel,), _ = panels_of(part, "emotion", found, LABELS)
     assert len(panel.edges_s) == MOST_BINS + 1

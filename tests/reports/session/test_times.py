@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.records.session import Seen, Session
+from mien.records.session import Detections, Session
 from mien.reports.session.times import (
-    Stretch,
+    Segment,
     coverage,
     runs,
     runs_of_events,
+    segments,
     shares,
-    stretches,
 )
 from mien.scene import Event
 
@@ -23,7 +23,7 @@ def make_session(
     """A session of frames at these times, and (frame, task, track, label, uncertain) of what they show."""
     columns = list(zip(*seen, strict=True)) or [()] * 5
     codes = np.array(source or [0] * len(time_s), np.int64)
-    found = Seen(
+    found = Detections(
         frame=np.array(columns[0], np.int64),
         task=np.array(columns[1], np.int8),
         track=np.array(columns[2], np.int64),
@@ -38,58 +38,58 @@ def make_session(
     return Session("a", names, LABELS, codes, np.arange(len(time_s)), times, found, (), model)
 
 
-def only(session: Session) -> Stretch:
-    (stretch,) = stretches(session)
-    return stretch
+def only(session: Session) -> Segment:
+    (segment,) = segments(session)
+    return segment
 
 
 def test_frames_stand_for_the_time_until_the_next_one() -> None:
-    stretch = only(make_session([0.0, 0.1, 0.4, 0.5], []))
-    assert stretch.duration_s == pytest.approx([0.1, 0.3, 0.1, 0.1])
-    assert (stretch.recorded_s, stretch.end_s) == pytest.approx((0.6, 0.6))
-    assert stretch.frames_a_second == pytest.approx(4 / 0.6)
-    assert not len(stretch.pauses_s)
+    segment = only(make_session([0.0, 0.1, 0.4, 0.5], []))
+    assert segment.duration_s == pytest.approx([0.1, 0.3, 0.1, 0.1])
+    assert (segment.recorded_s, segment.end_s) == pytest.approx((0.6, 0.6))
+    assert segment.frames_a_second == pytest.approx(4 / 0.6)
+    assert not len(segment.pauses_s)
 
 
 def test_a_pause_counts_for_nobody() -> None:
-    stretch = only(make_session([0.0, 0.1, 0.2, 10.0, 10.1], [(i, 0, 1, 0, False) for i in range(5)]))
-    assert stretch.recorded_s == pytest.approx(0.5)
-    assert stretch.pauses_s == pytest.approx(np.array([[0.3, 9.7]]))
-    assert shares(stretch, stretch.of("emotion"), 3).seconds.sum() == pytest.approx(0.5)
-    assert runs(stretch, LABELS).duration_s == pytest.approx([0.3, 0.2])
+    segment = only(make_session([0.0, 0.1, 0.2, 10.0, 10.1], [(i, 0, 1, 0, False) for i in range(5)]))
+    assert segment.recorded_s == pytest.approx(0.5)
+    assert segment.pauses_s == pytest.approx(np.array([[0.3, 9.7]]))
+    assert shares(segment, segment.of("emotion"), 3).seconds.sum() == pytest.approx(0.5)
+    assert runs(segment, LABELS).duration_s == pytest.approx([0.3, 0.2])
 
 
 def test_every_thirtieth_frame_is_no_pause() -> None:
-    stretch = only(make_session([0.0, 1.2, 2.4, 3.6], []))
-    assert stretch.recorded_s == pytest.approx(4.8)
-    assert not len(stretch.pauses_s)
+    segment = only(make_session([0.0, 1.2, 2.4, 3.6], []))
+    assert segment.recorded_s == pytest.approx(4.8)
+    assert not len(segment.pauses_s)
 
 
 def test_a_clock_that_goes_back_goes_on() -> None:
-    stretch = only(make_session([5.0, 5.1, 5.2, 0.0, 0.1], []))
-    assert stretch.setbacks == 1
-    assert stretch.time_s == pytest.approx([5.0, 5.1, 5.2, 5.3, 5.4])
-    assert stretch.recorded_s == pytest.approx(0.5)
+    segment = only(make_session([5.0, 5.1, 5.2, 0.0, 0.1], []))
+    assert segment.setbacks == 1
+    assert segment.time_s == pytest.approx([5.0, 5.1, 5.2, 5.3, 5.4])
+    assert segment.recorded_s == pytest.approx(0.5)
 
 
 def test_tracks_of_another_run_are_other_people() -> None:
     seen = [(i, task, track, 0, False) for i in range(5) for task, track in ((0, 1), (0, 3), (1, 1), (0, 0))]
-    stretch = only(make_session([5.0, 5.1, 5.2, 0.0, 0.1], seen))
-    assert set(stretch.of("emotion").track[stretch.of("emotion").frame < 3]) == {0, 1, 3}
-    assert set(stretch.of("emotion").track[stretch.of("emotion").frame >= 3]) == {0, 4, 6}
-    assert set(stretch.of("gesture").track) == {1, 2}
+    segment = only(make_session([5.0, 5.1, 5.2, 0.0, 0.1], seen))
+    assert set(segment.of("emotion").track[segment.of("emotion").frame < 3]) == {0, 1, 3}
+    assert set(segment.of("emotion").track[segment.of("emotion").frame >= 3]) == {0, 4, 6}
+    assert set(segment.of("gesture").track) == {1, 2}
 
 
 @pytest.mark.parametrize("times", [[3.0], [3.0, 3.0]])
 def test_a_photo_lasts_no_time(times: list[float]) -> None:
-    stretch = only(make_session(times, [(0, 0, 1, 0, False)]))
-    assert stretch.is_photo
-    assert (stretch.recorded_s, stretch.frames_a_second) == (0, 0)
+    segment = only(make_session(times, [(0, 0, 1, 0, False)]))
+    assert segment.is_photo
+    assert (segment.recorded_s, segment.frames_a_second) == (0, 0)
 
 
 def test_sources_are_parted_even_when_they_alternate() -> None:
     rows = [(0, 0, 1, 0, False), (1, 0, 1, 1, False), (2, 0, 1, 0, False), (3, 1, 2, 2, False)]
-    first, second = stretches(make_session([0.0, 0.0, 0.1, 0.5], rows, source=[0, 1, 0, 1]))
+    first, second = segments(make_session([0.0, 0.0, 0.1, 0.5], rows, source=[0, 1, 0, 1]))
     assert (first.name, second.name) == ("video 0", "video 1")
     assert first.time_s.tolist() == [0.0, 0.1]
     assert second.time_s.tolist() == [0.0, 0.5]
@@ -108,22 +108,22 @@ def test_shares_add_up_to_the_time_in_view() -> None:
     rng = np.random.default_rng(1)
     times = np.cumsum(rng.uniform(0.01, 0.2, 500)).tolist()
     rows = [(i, 0, int(rng.integers(1, 4)), int(rng.integers(-1, 2)), bool(rng.random() < 0.2)) for i in range(500)]
-    stretch = only(make_session(times, rows))
-    found = shares(stretch, stretch.of("emotion"), 3)
-    assert found.seconds.sum() == pytest.approx(stretch.recorded_s)
+    segment = only(make_session(times, rows))
+    found = shares(segment, segment.of("emotion"), 3)
+    assert found.seconds.sum() == pytest.approx(segment.recorded_s)
     assert sorted(found.tracks) == [1, 2, 3]
     assert (np.diff(found.seconds.sum(axis=1)) <= 0).all()
     for row, track in enumerate(found.tracks):
         for label in range(3):
             mine = [i for i, _, t, what, unsure in rows if t == track and what == label and not unsure]
-            assert found.seconds[row, label] == pytest.approx(stretch.duration_s[mine].sum())
+            assert found.seconds[row, label] == pytest.approx(segment.duration_s[mine].sum())
 
 
 def test_runs_break_at_a_change_a_doubt_and_an_absence() -> None:
     labels = [0, 0, 1, 1, None, 1, -2, 1]
     rows = [(i, 0, 1, 1 if what == -2 else what, what == -2) for i, what in enumerate(labels) if what is not None]
-    stretch = only(make_session([i / 10 for i in range(8)], [*rows, (0, 1, 1, 2, False)]))
-    found = runs(stretch, LABELS)
+    segment = only(make_session([i / 10 for i in range(8)], [*rows, (0, 1, 1, 2, False)]))
+    found = runs(segment, LABELS)
     assert found.label.tolist() == ["happy", "victory", "sad", "sad", "sad"]
     assert found.task.tolist() == [0, 1, 0, 0, 0]
     assert found.start_s == pytest.approx([0.0, 0.0, 0.2, 0.5, 0.7])

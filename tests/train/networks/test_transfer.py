@@ -174,14 +174,14 @@ def test_a_folder(tmp_path: Path) -> None:
         read_state(tmp_path)
 
 
-class Runs:
+class Episodes:
     def __reduce__(self) -> tuple[Any, ...]:
         return sys.exit, ("code in a weights file was run",)
 
 
 @pytest.mark.parametrize("save", [torch.save, lambda thing, path: path.write_bytes(pickle.dumps(thing))])
 def test_code_in_a_file_is_not_run(save: Any, tmp_path: Path) -> None:
-    save(Runs(), tmp_path / "bad.pth")
+    save(Episodes(), tmp_path / "bad.pth")
     with pytest.raises(InputError, match="damaged or no weights file"):
         read_state(tmp_path / "bad.pth")
 

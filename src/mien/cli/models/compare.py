@@ -23,9 +23,9 @@ from mien.wording import count
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
-    from mien.evaluation.answers import Answers
+    from mien.evaluation.evaluated_model import EvaluatedModel
     from mien.evaluation.model_table import ModelFacts, ModelRow
-    from mien.evaluation.subjects import Subject
+    from mien.evaluation.predictions import Predictions
 
 _SPLITS = ("validation", "test", "all")
 _LABELS = ("fer2013", "ferplus")
@@ -112,9 +112,9 @@ def _inside() -> list[str]:
 
 def _measured(subjects: list[str], question: _Question, problems: Problems) -> tuple[list[ModelRow], dict[str, Any]]:
     """A row for each subject that can be scored, and what the figures were measured on."""
+    from mien.evaluation.evaluated_model import kind_of
     from mien.evaluation.latency import CLOCK
     from mien.evaluation.model_table import by_plurality, model_row
-    from mien.evaluation.subjects import kind_of
 
     kinds = {subject: kind_of(subject) for subject in dict.fromkeys(subjects)}  # a wrong name ends this before the work
     reader = _Reader(question, problems)
@@ -149,17 +149,17 @@ def _measured(subjects: list[str], question: _Question, problems: Problems) -> t
     }
 
 
-def _run(folder: Path) -> Subject:
+def _run(folder: Path) -> EvaluatedModel:
     with needs("train"):
         from mien.train.runs import open_run
     return open_run(folder, device="cpu")
 
 
-def _asked(subject: str, kind: str, question: _Question, reader: _Reader) -> tuple[ModelFacts, Answers, Dataset]:
+def _asked(subject: str, kind: str, question: _Question, reader: _Reader) -> tuple[ModelFacts, Predictions, Dataset]:
     """What is known of a subject, its answers to the split, and the whole data set."""
-    from mien.evaluation.answers import answers_of_predictions, answers_of_subject
-    from mien.evaluation.predictions import read_predictions
-    from mien.evaluation.subjects import open_model
+    from mien.evaluation.evaluated_model import open_model
+    from mien.evaluation.prediction_table import read_predictions
+    from mien.evaluation.predictions import answers_of_predictions, answers_of_subject
 
     path = Path(subject)
     if kind == "predictions":
@@ -179,7 +179,7 @@ def _asked(subject: str, kind: str, question: _Question, reader: _Reader) -> tup
         return _facts(subject, asked), answers, dataset
 
 
-def _facts(subject: str, asked: Subject) -> ModelFacts:
+def _facts(subject: str, asked: EvaluatedModel) -> ModelFacts:
     """What a run or a model says of itself; a run's checkpoint holds more than the model, so it has no size."""
     from mien.evaluation.model_table import ModelFacts
 
@@ -224,8 +224,8 @@ def _peer(path: Path) -> ModelFacts:
 
 def _timed(rows: dict[str, ModelRow], dataset: Dataset, question: _Question) -> dict[str, ModelRow]:
     """The rows of model folders with their times, all measured in turn."""
-    from mien.evaluation.answers import samples_of
     from mien.evaluation.latency import TimedModel, median_times
+    from mien.evaluation.predictions import samples_of
 
     if not question.rounds or not rows:
         return rows
@@ -252,7 +252,7 @@ class _Reader:
         self._read: dict[tuple[Any, ...], Dataset] = {}
         self.failed = False
 
-    def read(self, asked: Subject | None = None) -> Dataset:
+    def read(self, asked: EvaluatedModel | None = None) -> Dataset:
         """The data set in the form that a model takes; packed files and FER2013 have their own."""
         from mien.data.dataset import PACKED_SUFFIX
         from mien.data.readers.load import is_fer2013

@@ -16,7 +16,7 @@ from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, misleads, natural_key, 
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.archives import column_words
 from mien.data.readers.clutter import is_clutter
-from mien.data.readers.pictures import PICTURE_SUFFIXES, Listed, Listing, OnProblem, raise_problem
+from mien.data.readers.pictures import PICTURE_SUFFIXES, Listing, OnProblem, Sample, raise_problem
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES, LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_image
@@ -83,7 +83,7 @@ def list_letters(
     for path in sorted(root.iterdir()):
         if path.is_dir() and not is_clutter(path):
             folders[plain(path.name)].append(path)
-    pictures: list[Listed] = []
+    pictures: list[Sample] = []
     for letter, gesture in letters.items():
         found = folders.pop(plain(letter), [])
         if len(found) != 1:
@@ -93,7 +93,7 @@ def list_letters(
         if not in_folder:
             on_problem(DataError(f"{found[0]} has no pictures, so there are none of {gesture!r} from it"))
         pictures += [
-            Listed(path, f"{found[0].name}/{path.name}", label_set.index(gesture), "train", _group(path, source))
+            Sample(path, f"{found[0].name}/{path.name}", label_set.index(gesture), "train", _group(path, source))
             for path in in_folder
         ]
     if not pictures:

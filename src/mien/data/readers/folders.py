@@ -24,10 +24,10 @@ from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.clutter import is_clutter, is_named_clutter
 from mien.data.readers.pictures import (
     PICTURE_SUFFIXES,
-    Listed,
     Listing,
     OnProblem,
     OnStep,
+    Sample,
     raise_problem,
     read_listing,
 )
@@ -140,7 +140,7 @@ def find_folders(
     if by_letter:
         folders = [_without_misleading(folder) for folder in folders]
     pictures = tuple(
-        Listed(
+        Sample(
             path=path,
             name=(name := unicodedata.normalize("NFC", path.relative_to(root).as_posix())),
             label=label_set.index(labels[folder.path.name]),

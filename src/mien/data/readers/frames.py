@@ -27,7 +27,7 @@ from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES, LabelSet
 from mien.pixels.boxes import iou
 from mien.pixels.images import read_image
 from mien.pixels.preprocess import fit_crop
-from mien.scene import Box, Frame, Seen
+from mien.scene import Box, Detection, Frame
 from mien.sources import VIDEO_SUFFIXES, open_source
 
 NOT_ANNOTATED = "not annotated"
@@ -218,7 +218,7 @@ class _Choice:
         return self._cropper.cut(image, seen[0]) if seen else f"no {self._cropper.what}"
 
 
-def _at(box_xyxy: Box, seen: Sequence[Seen]) -> tuple[Seen, ...]:
+def _at(box_xyxy: Box, seen: Sequence[Detection]) -> tuple[Detection, ...]:
     """The one that overlaps the box most, if any does enough."""
     if not seen:
         return ()

@@ -29,7 +29,7 @@ _QUEUED = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Sample:
     """A picture of a data set, not yet read.
 
     Args:
@@ -59,7 +59,7 @@ class Listing:
         folders_left_out: names of those beside the classes whose pictures were not asked for.
     """
 
-    pictures: tuple[Listed, ...]
+    pictures: tuple[Sample, ...]
     label_set: LabelSet
     source: str
     caveats: tuple[str, ...] = ()

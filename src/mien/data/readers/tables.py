@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from mien.data.classes import SPLIT_NAMES, is_folder_name, match_classes
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.archives import column_words, fields_of, separator_of, table_lines
-from mien.data.readers.pictures import Listed, Listing, OnProblem, OnStep, raise_problem, read_listing
+from mien.data.readers.pictures import Listing, OnProblem, OnStep, Sample, raise_problem, read_listing
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import LabelSet
 from mien.pixels.preprocess import Colour, InputSpec
@@ -83,7 +83,7 @@ def find_table(
         raise DataError(f"{path} has no rows that can be used; give one row a picture: path,label")
     label_set, labels = match_classes((row.label for row in rows), label_set=label_set, where=str(path))
     pictures = tuple(
-        Listed(
+        Sample(
             path=_on_disk(path.parent / row.path),
             name=_name(row.path),
             label=label_set.index(labels[row.label]),

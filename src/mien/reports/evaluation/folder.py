@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.errors import RefusedOutput
 from mien.evaluation.evaluate import Evaluation
-from mien.evaluation.predictions import Predictions, write_predictions
+from mien.evaluation.prediction_table import PredictionTable, write_predictions
 from mien.files import spare_foreign, whole_folder, write_whole
 from mien.reports.evaluation.page import report_page
 
@@ -52,11 +52,11 @@ def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = Fals
         write_whole(fresh / METRICS_FILE, f"{text}\n".encode())
 
 
-def predictions_of(evaluation: Evaluation) -> Predictions:
+def predictions_of(evaluation: Evaluation) -> PredictionTable:
     """The answers in the form that `mien evaluate` reads again."""
     answers = evaluation.answers
     labels = answers.part.label_set.labels
-    return Predictions(
+    return PredictionTable(
         labels=labels,
         predicted=answers.predicted,
         probabilities=answers.probabilities,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.answers import Answers
 from mien.evaluation.metrics import NO_ANSWER
+from mien.evaluation.predictions import Predictions
 from mien.extras import needs
 
 with needs("data"):
@@ -24,13 +24,13 @@ _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16),
 _LARGEST_SIDE = 128
 
 
-def random_positions(answers: Answers, count: int, *, seed: int) -> NDArray[np.intp]:
+def random_positions(answers: Predictions, count: int, *, seed: int) -> NDArray[np.intp]:
     """Positions of samples drawn by chance, all of them when there are fewer."""
     total = len(answers.part)
     return np.random.default_rng(seed).choice(total, size=min(count, total), replace=False)
 
 
-def worst_positions(answers: Answers, count: int) -> NDArray[np.intp]:
+def worst_positions(answers: Predictions, count: int) -> NDArray[np.intp]:
     """Positions of the wrong answers, the most confident first."""
     if answers.probabilities is None:
         return np.array([], np.intp)
@@ -39,7 +39,7 @@ def worst_positions(answers: Answers, count: int) -> NDArray[np.intp]:
     return wrong[np.argsort(-confidence, kind="stable")][:count]
 
 
-def samples_figure(answers: Answers, positions: Sequence[int] | NDArray[np.intp], *, confidence: bool) -> Figure:
+def samples_figure(answers: Predictions, positions: Sequence[int] | NDArray[np.intp], *, confidence: bool) -> Figure:
     """A grid of samples.
 
     Args:
@@ -64,7 +64,7 @@ def samples_figure(answers: Answers, positions: Sequence[int] | NDArray[np.intp]
     return figure
 
 
-def title(answers: Answers, i: int, *, confidence: bool) -> str:
+def title(answers: Predictions, i: int, *, confidence: bool) -> str:
     """E.g. "✓ happy (happy)" or "✗ sad 93 % (fear)": the answer, and in brackets the truth."""
     labels = answers.part.label_set.labels
     answer = int(answers.predicted[i])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.evaluation.evaluated_model import Curves
 from mien.evaluation.measures import percent
 from mien.evaluation.metrics import Reliability, RiskCoverage
-from mien.evaluation.subjects import Curves
 from mien.extras import needs
 
 with needs("data"):

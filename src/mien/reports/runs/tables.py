@@ -9,7 +9,7 @@ from mien.wording import markdown_table
 from mien.reports.page import Page
 from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
 from mien.evaluation.measures import percent
-from mien.evaluation.subjects import Curves
+from mien.evaluation.evaluated_model import Curves
 from mien.wording import count
 
 COMPARISON = (

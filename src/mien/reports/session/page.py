@@ -26,7 +26,16 @@ from mien.reports.session.tables import (
     total_rows,
 )
 from mien.reports.session.timeline import MOST_PANELS, panels_of
-from mien.reports.session.times import Floats, Runs, Shares, Stretch, runs, runs_of_events, shares, stretches
+from mien.reports.session.times import (
+    Episodes,
+    Floats,
+    LabelDurations,
+    Segment,
+    runs,
+    runs_of_events,
+    segments,
+    shares,
+)
 from mien.reports.session.words import CAVEATS, COUNTING, KINDS, duration, sentence
 from mien.scene import Event
 from mien.wording import count
@@ -52,7 +61,7 @@ def session_report(
         events: of the same session; without them they are made of the records.
         on_step: called with the number of videos drawn.
     """
-    parts = stretches(session)
+    parts = segments(session)
     photos = [part for part in parts if part.is_photo]
     videos = [part for part in parts if not part.is_photo]
     about = f"{count(len(session.time_s), 'frame')} of {count(len(parts), 'source')}; page by mien {__version__}."
@@ -90,7 +99,7 @@ def _add_models(page: Page, session: Session, events: Sequence[Event] | None) ->
         page.note(sentence_)
 
 
-def _add_overview(page: Page, parts: Sequence[Stretch], videos: Sequence[Stretch], labels: Sequence[str]) -> None:
+def _add_overview(page: Page, parts: Sequence[Segment], videos: Sequence[Segment], labels: Sequence[str]) -> None:
     page.heading("Overview")
     page.table(OVERVIEW, [overview_row(part) for part in parts[:MOST_SOURCES]])
     if len(parts) > MOST_SOURCES:
@@ -101,7 +110,7 @@ def _add_overview(page: Page, parts: Sequence[Stretch], videos: Sequence[Stretch
             _add_totals(page, task, np.sum(each, axis=0), labels, where="of all videos together")
 
 
-def _add_video(page: Page, part: Stretch, labels: tuple[str, ...], *, name: str, with_runs: bool) -> None:
+def _add_video(page: Page, part: Segment, labels: tuple[str, ...], *, name: str, with_runs: bool) -> None:
     page.heading(part.name or "Session")
     for task in TASKS:
         who = KINDS[task][2]
@@ -127,7 +136,7 @@ def _add_video(page: Page, part: Stretch, labels: tuple[str, ...], *, name: str,
     _add_frames(page, part, name)
 
 
-def _nothing(part: Stretch, task: str) -> str:
+def _nothing(part: Segment, task: str) -> str:
     """Why a stretch has no face, or no hand."""
     one, many, _ = KINDS[task]
     asked = part.asked[:, TASKS.index(task)]
@@ -139,7 +148,9 @@ def _nothing(part: Stretch, task: str) -> str:
     return f"No {one} in {where}."
 
 
-def _add_timeline(page: Page, part: Stretch, task: str, found: Shares, labels: Sequence[str], *, name: str) -> None:
+def _add_timeline(
+    page: Page, part: Segment, task: str, found: LabelDurations, labels: Sequence[str], *, name: str
+) -> None:
     panels, is_zoomed = panels_of(part, task, found, labels)
     one, many, who = KINDS[task]
     words = [f"What each {one} {'looked like' if task == 'emotion' else 'showed'} over time"]
@@ -163,7 +174,7 @@ def _add_totals(page: Page, task: str, seconds: Floats, labels: Sequence[str], *
         page.table((many, "time", "share"), rows, caption=f"{many.title()}, {where}")
 
 
-def _add_runs(page: Page, found: Runs) -> None:
+def _add_runs(page: Page, found: Episodes) -> None:
     if not len(found.label):
         page.paragraph("There is none.")
         return
@@ -172,7 +183,7 @@ def _add_runs(page: Page, found: Runs) -> None:
     page.table(LONGEST, rows, caption=f"The {len(rows)} longest, in order of time")
 
 
-def _add_frames(page: Page, part: Stretch, name: str) -> None:
+def _add_frames(page: Page, part: Segment, name: str) -> None:
     page.table(("frames", ""), frame_rows(part), caption="Frames")
     if part.setbacks:
         times = count(part.setbacks, "time")
@@ -192,7 +203,7 @@ def _add_frames(page: Page, part: Stretch, name: str) -> None:
         page.paragraph(f"These are the {_MOST_PAUSES} longest pauses of {len(pauses):,}.")
 
 
-def _add_photos(page: Page, photos: Sequence[Stretch], labels: Sequence[str]) -> None:
+def _add_photos(page: Page, photos: Sequence[Segment], labels: Sequence[str]) -> None:
     page.heading("Photos")
     for task in TASKS:
         rows = photo_totals(task, photos, labels)

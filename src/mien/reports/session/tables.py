@@ -8,7 +8,7 @@ import numpy as np
 
 from mien.records.session import TASKS
 from mien.reports.session.plots import UNSURE, clock
-from mien.reports.session.times import Floats, Runs, Shares, Stretch
+from mien.reports.session.times import Episodes, Floats, LabelDurations, Segment
 from mien.reports.session.words import KINDS, VERBS, duration, occurring, percent, person, shown, still
 
 Row = tuple[str, ...]
@@ -23,7 +23,7 @@ LONGEST = ("from", "who", "what", "for")
 _MOST_LONGEST = 10
 
 
-def overview_row(part: Stretch) -> Row:
+def overview_row(part: Segment) -> Row:
     """One source among several."""
     return (
         part.name,
@@ -51,7 +51,7 @@ def total_rows(task: str, seconds: Floats, labels: Sequence[str]) -> list[Row]:
     return [*rows, ("together", duration(whole), "")] if rows else []
 
 
-def person_rows(part: Stretch, task: str, found: Shares, labels: Sequence[str]) -> list[Row]:
+def person_rows(part: Segment, task: str, found: LabelDurations, labels: Sequence[str]) -> list[Row]:
     """The header, and a row for each of the tracks longest in view."""
     order = occurring(task, found.seconds.sum(axis=0), labels)
     names = [UNSURE if i == len(labels) else shown(task, labels[i]) for i in order]
@@ -71,7 +71,7 @@ def person_rows(part: Stretch, task: str, found: Shares, labels: Sequence[str]) 
     return rows
 
 
-def run_rows(found: Runs) -> list[Row]:
+def run_rows(found: Episodes) -> list[Row]:
     """How often each label held, and how long."""
     rows: list[Row] = []
     for code, task in enumerate(TASKS):
@@ -82,7 +82,7 @@ def run_rows(found: Runs) -> list[Row]:
     return rows
 
 
-def longest_rows(found: Runs) -> list[Row]:
+def longest_rows(found: Episodes) -> list[Row]:
     """The ten that held longest, in order of time."""
     rows: list[Row] = []
     for i in np.sort(np.argsort(-found.duration_s, kind="stable")[:_MOST_LONGEST]):
@@ -93,7 +93,7 @@ def longest_rows(found: Runs) -> list[Row]:
     return rows
 
 
-def frame_rows(part: Stretch) -> list[Row]:
+def frame_rows(part: Segment) -> list[Row]:
     """Which frames there are, and what they lack."""
     lost = part.pauses_s[:, 1]
     faces, hands = (part.of(task) for task in TASKS)
@@ -115,7 +115,7 @@ def frame_rows(part: Stretch) -> list[Row]:
     ]
 
 
-def photo_totals(task: str, photos: Sequence[Stretch], labels: Sequence[str]) -> list[Row]:
+def photo_totals(task: str, photos: Sequence[Segment], labels: Sequence[str]) -> list[Row]:
     """How many faces or hands of photos show each label."""
     counts = np.zeros(len(labels) + 1, np.float64)
     for part in photos:
@@ -127,10 +127,10 @@ def photo_totals(task: str, photos: Sequence[Stretch], labels: Sequence[str]) ->
     ]
 
 
-def photo_rows(photos: Sequence[Stretch], labels: Sequence[str]) -> list[Row]:
+def photo_rows(photos: Sequence[Segment], labels: Sequence[str]) -> list[Row]:
     """What each photo shows."""
 
-    def cell(part: Stretch, task: str) -> str:
+    def cell(part: Segment, task: str) -> str:
         return still(task, part.of(task), labels) if part.frames_asked(task) else "not looked for"
 
     return [(part.name, *(cell(part, task) for task in TASKS)) for part in photos]
@@ -140,7 +140,7 @@ def _what(task: str, label: int, labels: Sequence[str]) -> str:
     return UNSURE if label == len(labels) else f"{VERBS[task]} {shown(task, labels[label])}"
 
 
-def _without(part: Stretch, task: str) -> str:
+def _without(part: Segment, task: str) -> str:
     asked = part.frames_asked(task)
     return _of(part.frames_without(task), asked) if asked else "not looked for"
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.records.session import Seen
+from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, Panel
-from mien.reports.session.times import Floats, Shares, Stretch, coverage
+from mien.reports.session.times import Floats, LabelDurations, Segment, coverage
 from mien.reports.session.words import KINDS, duration, occurring, percent, person, shown
 
 MOST_PANELS = 8
@@ -21,7 +21,7 @@ _BUDGET = 60_000
 _SMALL_PART = 0.2
 
 
-def panels_of(stretch: Stretch, task: str, found: Shares, labels: Sequence[str]) -> tuple[list[Panel], bool]:
+def panels_of(segment: Segment, task: str, found: LabelDurations, labels: Sequence[str]) -> tuple[list[Panel], bool]:
     """A panel for all together, if there are several, and for each of those longest in view, in order of appearance.
 
     Where these were in view for small parts of a long session, each panel shows its own part of the time.
@@ -35,51 +35,51 @@ def panels_of(stretch: Stretch, task: str, found: Shares, labels: Sequence[str])
     Returns:
         The panels, and whether each shows its own part.
     """
-    seen = stretch.of(task)
+    seen = segment.of(task)
     chosen = np.argsort(found.first_s[:MOST_PANELS], kind="stable")
     spans = found.last_s[chosen] - found.first_s[chosen]
-    is_zoomed = bool(np.median(spans) < _SMALL_PART * (stretch.end_s - stretch.begin_s))
+    is_zoomed = bool(np.median(spans) < _SMALL_PART * (segment.end_s - segment.begin_s))
     rows = int(np.count_nonzero(found.seconds[chosen])) + len(labels) + 1
     bins = min(MOST_BINS, _BUDGET // rows)
     panels = []
     if len(found.tracks) > 1:
         whole = float(found.seconds.sum())
         title = f"all {KINDS[task][1]}, {len(found.tracks):,} tracks: in view for {duration(whole)} together"
-        edges = _edges(stretch, stretch.begin_s, stretch.end_s, bins)
-        panels.append(_panel(stretch, seen, edges, title, found.seconds.sum(axis=0), task, labels))
+        edges = _edges(segment, segment.begin_s, segment.end_s, bins)
+        panels.append(_panel(segment, seen, edges, title, found.seconds.sum(axis=0), task, labels))
     for row in chosen:
-        begin, end = (found.first_s[row], found.last_s[row]) if is_zoomed else (stretch.begin_s, stretch.end_s)
+        begin, end = (found.first_s[row], found.last_s[row]) if is_zoomed else (segment.begin_s, segment.end_s)
         who = person(task, int(found.tracks[row]), int(found.side[row]))
         title = f"{who}: in view for {duration(found.seconds[row].sum())}"
         mine = seen.where(seen.track == found.tracks[row])
-        edges = _edges(stretch, float(begin), float(end), bins)
-        panels.append(_panel(stretch, mine, edges, title, found.seconds[row], task, labels))
+        edges = _edges(segment, float(begin), float(end), bins)
+        panels.append(_panel(segment, mine, edges, title, found.seconds[row], task, labels))
     return panels, is_zoomed
 
 
 def _panel(
-    stretch: Stretch, seen: Seen, edges_s: Floats, title: str, seconds: Floats, task: str, labels: Sequence[str]
+    segment: Segment, seen: Detections, edges_s: Floats, title: str, seconds: Floats, task: str, labels: Sequence[str]
 ) -> Panel:
     """Rows are shares of the time in view, as long as a bin is filled by one face; of several, of all their time."""
     unsure = seen.uncertain | (seen.label < 0)
-    in_view = _filled(stretch, seen.frame, edges_s)
+    in_view = _filled(segment, seen.frame, edges_s)
     rows = []
     for i in occurring(task, seconds, labels):
         is_unsure = i == len(labels)
-        share = _filled(stretch, seen.frame[unsure if is_unsure else ~unsure & (seen.label == i)], edges_s)
+        share = _filled(segment, seen.frame[unsure if is_unsure else ~unsure & (seen.label == i)], edges_s)
         name, label = (UNSURE, UNSURE) if is_unsure else (shown(task, labels[i]), labels[i])
         rows.append((f"{name}  {percent(seconds[i], seconds.sum())}", label, share / np.maximum(in_view, 1.0)))
     return Panel(title, edges_s, np.minimum(in_view, 1.0), rows)
 
 
-def _filled(stretch: Stretch, frames: NDArray[np.int64], edges_s: Floats) -> Floats:
+def _filled(segment: Segment, frames: NDArray[np.int64], edges_s: Floats) -> Floats:
     """How many faces fill each bin; `frames` has a position for every face."""
-    counts = np.bincount(frames, minlength=stretch.frames)
+    counts = np.bincount(frames, minlength=segment.frames)
     at = np.flatnonzero(counts)
-    return coverage(stretch.time_s[at], stretch.duration_s[at], edges_s, counts[at].astype(np.float64))
+    return coverage(segment.time_s[at], segment.duration_s[at], edges_s, counts[at].astype(np.float64))
 
 
-def _edges(stretch: Stretch, begin_s: float, end_s: float, most: int) -> Floats:
+def _edges(segment: Segment, begin_s: float, end_s: float, most: int) -> Floats:
     """Edges of the bins: not more of them than frames."""
-    frames = int(np.searchsorted(stretch.time_s, end_s) - np.searchsorted(stretch.time_s, begin_s))
+    frames = int(np.searchsorted(segment.time_s, end_s) - np.searchsorted(segment.time_s, begin_s))
     return np.linspace(begin_s, end_s, max(min(most, frames), 1) + 1)

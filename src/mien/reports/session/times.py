@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.addresses import shown
-from mien.records.session import TASKS, Seen, Session
+from mien.records.session import TASKS, Detections, Session
 from mien.scene import Event
 
 _LONGEST_PAUSE_S = 1.0
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class Segment:
     """What was recorded of one source.
 
     A frame stands for the time until the next one. Where that is longer than a second, and than five times the usual
@@ -43,7 +43,7 @@ class Stretch:
     duration_s: Floats
     pause_after: NDArray[np.int64]
     setbacks: int
-    seen: Seen
+    seen: Detections
     asked: NDArray[np.int8]
 
     @property
@@ -84,7 +84,7 @@ class Stretch:
         """Frames of the source between the first and the last one that were not looked at."""
         return max(int(self.number.max() - self.number.min()) + 1 - len(np.unique(self.number)), 0)
 
-    def of(self, task: str) -> Seen:
+    def of(self, task: str) -> Detections:
         """The faces (`emotion`) or the hands (`gesture`)."""
         return self.seen.where(self.seen.task == TASKS.index(task))
 
@@ -103,7 +103,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shares:
+class LabelDurations:
     """Seconds in view by track and label.
 
     Args:
@@ -122,7 +122,7 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Runs:
+class Episodes:
     """Unbroken times of one sure label, or the events that stand for them; in order of time.
 
     Args:
@@ -140,7 +140,7 @@ class Runs:
     duration_s: Floats
 
 
-def stretches(session: Session) -> list[Stretch]:
+def segments(session: Session) -> list[Segment]:
     """The session source by source, in order of appearance."""
     order = np.argsort(session.source, kind="stable")
     ends = np.cumsum(np.bincount(session.source, minlength=len(session.sources)))
@@ -161,7 +161,7 @@ def stretches(session: Session) -> list[Stretch]:
     return found
 
 
-def shares(stretch: Stretch, seen: Seen, labels: int) -> Shares:
+def shares(segment: Segment, seen: Detections, labels: int) -> LabelDurations:
     """Seconds in view of those faces or hands.
 
     Args:
@@ -170,36 +170,36 @@ def shares(stretch: Stretch, seen: Seen, labels: int) -> Shares:
         labels: how many labels there are.
     """
     tracks, at = np.unique(seen.track, return_inverse=True)
-    duration = stretch.duration_s[seen.frame]
+    duration = segment.duration_s[seen.frame]
     column = np.where(seen.uncertain | (seen.label < 0), labels, seen.label)
     seconds = np.zeros((len(tracks), labels + 1))
     np.add.at(seconds, (at, column), duration)
     first, last = np.full(len(tracks), np.inf), np.full(len(tracks), -np.inf)
-    np.minimum.at(first, at, stretch.time_s[seen.frame])
-    np.maximum.at(last, at, stretch.time_s[seen.frame] + duration)
+    np.minimum.at(first, at, segment.time_s[seen.frame])
+    np.maximum.at(last, at, segment.time_s[seen.frame] + duration)
     sides = np.zeros((len(tracks), 3), np.int64)
     np.add.at(sides, (at, seen.side), 1)
     order = np.argsort(-seconds.sum(axis=1), kind="stable")
-    return Shares(tracks[order], seconds[order], first[order], last[order], sides.argmax(axis=1)[order])
+    return LabelDurations(tracks[order], seconds[order], first[order], last[order], sides.argmax(axis=1)[order])
 
 
-def runs(stretch: Stretch, labels: tuple[str, ...]) -> Runs:
+def runs(segment: Segment, labels: tuple[str, ...]) -> Episodes:
     """Unbroken runs of frames in which a track shows the same sure label."""
-    s = stretch.seen
+    s = segment.seen
     s = s.where((s.track > 0) & ~s.uncertain & (s.label >= 0))
     s = s.where(np.lexsort((s.frame, s.track, s.task)))
-    section = np.searchsorted(stretch.pause_after, s.frame)
+    section = np.searchsorted(segment.pause_after, s.frame)
     same = [np.diff(values) == 0 for values in (s.task, s.track, s.label, section)]
     broken = ~np.logical_and.reduce([*same, np.diff(s.frame) <= 1])
     start = np.flatnonzero(np.concatenate((np.ones(min(len(s.frame), 1), np.bool_), broken)))
-    duration = np.add.reduceat(stretch.duration_s[s.frame], start) if len(start) else np.zeros(0)
+    duration = np.add.reduceat(segment.duration_s[s.frame], start) if len(start) else np.zeros(0)
     names = np.array([*labels, ""], np.object_)[s.label[start]]
-    order = np.argsort(stretch.time_s[s.frame[start]], kind="stable")
+    order = np.argsort(segment.time_s[s.frame[start]], kind="stable")
     task, track = s.task[start].astype(np.int64), s.track[start]
-    return Runs(task[order], track[order], names[order], stretch.time_s[s.frame[start]][order], duration[order])
+    return Episodes(task[order], track[order], names[order], segment.time_s[s.frame[start]][order], duration[order])
 
 
-def runs_of_events(events: Iterable[Event], *, end_s: float) -> Runs:
+def runs_of_events(events: Iterable[Event], *, end_s: float) -> Episodes:
     """What events tell: each label from where it started or took over to where it gave way or ended.
 
     Args:
@@ -220,7 +220,7 @@ def runs_of_events(events: Iterable[Event], *, end_s: float) -> Runs:
     columns = list(zip(*rows, strict=True)) or [()] * 5
     task, track = np.array(columns[0], np.int64), np.array(columns[1], np.int64)
     label = np.array(columns[2], np.object_)
-    return Runs(task, track, label, np.array(columns[3], np.float64), np.array(columns[4], np.float64))
+    return Episodes(task, track, label, np.array(columns[3], np.float64), np.array(columns[4], np.float64))
 
 
 def coverage(start_s: Floats, duration_s: Floats, edges_s: Floats, weight: Floats | None = None) -> Floats:
@@ -246,7 +246,9 @@ def coverage(start_s: Floats, duration_s: Floats, edges_s: Floats, weight: Float
     return share
 
 
-def _stretch(name: str, number: NDArray[np.int64], time_s: Floats, seen: Seen, asked: NDArray[np.int8]) -> Stretch:
+def _stretch(
+    name: str, number: NDArray[np.int64], time_s: Floats, seen: Detections, asked: NDArray[np.int8]
+) -> Segment:
     steps = np.diff(time_s)
     forward = steps[steps > 0]
     usual = float(np.median(forward)) if len(forward) else 0.0
@@ -257,10 +259,10 @@ def _stretch(name: str, number: NDArray[np.int64], time_s: Floats, seen: Seen, a
     time_s = time_s[0] + np.concatenate(([0.0], np.cumsum(steps))) if setbacks.any() else time_s
     is_pause = steps > max(_LONGEST_PAUSE_S, _LONGEST_PAUSE_FRAMES * usual)
     duration = np.concatenate((np.where(is_pause, usual, steps), [usual]))
-    return Stretch(name, number, time_s, duration, np.flatnonzero(is_pause), int(setbacks.sum()), seen, asked)
+    return Segment(name, number, time_s, duration, np.flatnonzero(is_pause), int(setbacks.sum()), seen, asked)
 
 
-def _told_apart(seen: Seen, run: NDArray[np.int64]) -> Seen:
+def _told_apart(seen: Detections, run: NDArray[np.int64]) -> Detections:
     """Number the tracks on from run to run of a program: its first face today need not be yesterday's.
 
     Args:

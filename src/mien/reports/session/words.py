@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS_8, GESTURES
 from mien.outputs.text import appearance
-from mien.records.session import Seen
+from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, clock
-from mien.reports.session.times import Shares
+from mien.reports.session.times import LabelDurations
 
 KINDS = {"emotion": ("face", "faces", "person"), "gesture": ("hand", "hands", "hand")}
 """One of them, several of them, and what its track is called."""
@@ -90,7 +90,7 @@ def occurring(task: str, amounts: NDArray[np.float64], labels: Sequence[str]) ->
     return [*order, len(labels)] if amounts[-1] else order
 
 
-def sentence(task: str, shares: Shares, row: int, labels: Sequence[str]) -> str:
+def sentence(task: str, shares: LabelDurations, row: int, labels: Sequence[str]) -> str:
     """One track in words: "Person 1 was in view for 40.2 s (0:03 to 0:45); looked happy for 12.4 s (31 %), ..."."""
     seconds = shares.seconds[row]
     whole = float(seconds.sum())
@@ -110,7 +110,7 @@ def sentence(task: str, shares: Shares, row: int, labels: Sequence[str]) -> str:
     return f"{words}."
 
 
-def still(task: str, seen: Seen, labels: Sequence[str]) -> str:
+def still(task: str, seen: Detections, labels: Sequence[str]) -> str:
     """What a photo shows: "looks happy (91 %)", "2 look happy, 1 hard to read"; a dash for nothing.
 
     Args:

@@ -29,7 +29,7 @@ _QUANTISING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class ModelInfo:
     """What the reader of a report must know about who answered.
 
     Args:
@@ -53,7 +53,7 @@ class About:
     curves: Curves = field(default_factory=list)
 
 
-class Subject(Resource):
+class EvaluatedModel(Resource):
     """A network that can be asked.
 
     Args:
@@ -68,7 +68,7 @@ class Subject(Resource):
 
     def __init__(
         self,
-        about: About,
+        about: ModelInfo,
         *,
         labels: tuple[str, ...],
         spec: InputSpec,
@@ -130,21 +130,21 @@ def kind_of(name_or_path: str) -> Kind:
     raise UnknownName("run folder, CSV or model", name_or_path, zoo_names())
 
 
-def open_model(folder_or_name: str) -> Subject:
+def open_model(folder_or_name: str) -> EvaluatedModel:
     """A model folder or a model of the package; raises as `load_artifact`, and ModelError when it is no classifier."""
     artifact = load_artifact(folder_or_name)
     manifest = artifact.manifest
     if manifest.label_set is None:
         raise ModelError(f"The model {manifest.name} is made for {manifest.task}: it names no expression or gesture")
     session = Session(artifact)
-    about = About(
+    about = ModelInfo(
         kind="model",
         name=manifest.name,
         sha256=manifest.sha256,
         bytes=artifact.model_path.stat().st_size,
         parameters=onnx_parameters(artifact.model_path.read_bytes()),
     )
-    return Subject(
+    return EvaluatedModel(
         about,
         labels=manifest.label_set.labels,
         spec=manifest.input,
@@ -155,9 +155,9 @@ def open_model(folder_or_name: str) -> Subject:
     )
 
 
-def about_file(path: Path) -> About:
+def about_file(path: Path) -> ModelInfo:
     """A CSV of predictions."""
-    return About(kind="predictions", name=path.name, sha256=file_sha256(path), bytes=path.stat().st_size)
+    return ModelInfo(kind="predictions", name=path.name, sha256=file_sha256(path), bytes=path.stat().st_size)
 
 
 def read_curves(run: Path) -> Curves:

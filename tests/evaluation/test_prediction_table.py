@@ -8,13 +8,13 @@ import pytest
 
 from mien.errors import DataError, InputError, MienError, UnknownName, UnreadableMedia
 from mien.evaluation.metrics import NO_ANSWER
-from mien.evaluation.predictions import Predictions, in_order_of, read_predictions, write_predictions
+from mien.evaluation.prediction_table import PredictionTable, in_order_of, read_predictions, write_predictions
 from mien.labels import EMOTIONS, LabelSet
 
 THREE = LabelSet("three", ("happy", "sad", "fear"))
 
 
-def read(tmp_path: Path, text: str, labels: LabelSet = THREE) -> Predictions:
+def read(tmp_path: Path, text: str, labels: LabelSet = THREE) -> PredictionTable:
     path = tmp_path / "answers.csv"
     path.write_text(text, "utf-8")
     return read_predictions(path, label_set=labels)
@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, with_probabilities: bool)
     p[3] = 1 / 7
     predicted = p.argmax(axis=1)
     predicted[3] = NO_ANSWER
-    made = Predictions(
+    made = PredictionTable(
         labels=EMOTIONS.labels,
         predicted=predicted,
         probabilities=p if with_probabilities else None,

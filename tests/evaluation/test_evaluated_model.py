@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.evaluation.subjects import onnx_parameters
+from mien.evaluation.evaluated_model import onnx_parameters
 from mien.models.artifact import zoo_artifact
 from mien.recipes.recipe import load_recipe
 from mien.train.networks.summary import recipe_counts
