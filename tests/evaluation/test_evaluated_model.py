@@ -52,7 +52,7 @@ def test_weights_count_whatever_their_precision_and_nothing_else() -> None:
 
 def test_the_package_model_has_what_its_network_has() -> None:
     # Less the second head (256 x 10 + 10 at most) and three of the four numbers that each channel's batch norm has.
-    total, _ = recipe_counts(load_recipe("emotion_eighth"))
+    total, _ = recipe_counts(load_recipe("emotion_soup"))
     count = onnx_parameters(zoo_artifact("emotion_residual").model_path.read_bytes())
     assert count is not None
     assert 0.99 * total < count < total

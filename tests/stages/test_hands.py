@@ -182,7 +182,7 @@ def test_a_hand_that_fills_a_large_frame_is_found_with_a_border(
     (found,) = detector.detect(large)
     apart = np.linalg.norm(_xy(found) / 4 + (x1 + 30, y1 + 30) - _xy(plain), axis=1)
     assert apart.mean() < 0.15 * (x2 - x1)
-    monkeypatch.setattr(detector, "_padded_squares", lambda _image: [])
+    monkeypatch.setattr(detector, "_padded_rois", lambda _image: [])
     assert detector.detect(large) == (), "the plain picture shows too little around the palm"
 
 

@@ -59,9 +59,9 @@ class SmoothSettings:
 class _Answer:
     """What one track says.
 
-    probabilities is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown is the
-    label on the screen, and settled whether one has held yet. told is the label of the last event, None after an end,
-    and started_s the time of that event; model is what answers, for the record.
+    probabilities is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown
+    is the label on the screen, and settled whether one has held yet. told is the label of the last event, None after an
+    end, and started_s the time of that event; model is what answers, for the record.
     """
 
     task: Task
