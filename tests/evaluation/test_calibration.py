@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.evaluation.calibration import CALIBRATION_KINDS, CalibrationKind, fitted_calibration, fitted_temperature
+from mien.evaluation.calibration import fitted_calibration, fitted_temperature
 from mien.evaluation.metrics import expected_calibration_error, negative_log_likelihood, softmax
+from mien.recipes.tables import CALIBRATION_KINDS, CalibrationKind
 
 BIAS = np.array([0.8, -0.5, 0.0, -0.3])
 SCALE = np.array([1.5, 0.8, 0.7, 1.2])

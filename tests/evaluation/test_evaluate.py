@@ -356,7 +356,7 @@ def test_a_model_of_the_package_answers_as_at_run_time() -> None:
         assert asked.temperature is not None
         p = softmax(asked.logits(crops) / asked.temperature)
         assert asked.threshold == classifier.threshold
-    np.testing.assert_allclose(p, [list(prediction.scores.values()) for prediction in predictions], atol=1e-5)
+    np.testing.assert_allclose(p, [list(prediction.probabilities.values()) for prediction in predictions], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_an_error_of_the_source_comes_after_the_frames_before_it(live: bool) -> 
 
 def test_an_error_of_the_analysis_ends_the_run_at_once() -> None:
     def broken(frame: Frame) -> Scene:
-        if frame.index == 2:
+        if frame.index >= 2:  # a busy machine may pass over any one frame
             raise ValueError("no such model")
         return seen(frame)
 

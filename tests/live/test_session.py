@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import OutputError, UnreadableMedia
+from mien.live import session as live
 from mien.live.runner import AnalyzedFrame
 from mien.live.session import LiveSession, Outputs
-from mien.live.session import session as live
 from mien.models.artifact import load_artifact
 from mien.outputs.recording import Recording
 from mien.pipeline import Analyzer, Options, Task

@@ -78,7 +78,7 @@ def test_a_resumed_run_does_not_ask_its_teachers_again(
     def asked(*_: object) -> None:
         raise AssertionError("asked again")
 
-    monkeypatch.setattr("mien.train.fit.taught", asked)
+    monkeypatch.setattr("mien.train.fit.soft_targets", asked)
     fit(recipe, tiny_faces, replace(options, resume=True))
     assert kept_answers(options.out, tiny_faces) is None, "another number of samples"
     (options.out / "teachers.npy").write_bytes(b"\x93NUMPY")

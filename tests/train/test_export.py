@@ -163,7 +163,7 @@ def test_the_folder_runs_as_a_classifier(exported: Artifact, tiny_faces: Dataset
         np.mean([prediction.label == labels.labels[i] for prediction, i in zip(predictions, test.labels, strict=True)])
         > 0.7
     )
-    np.testing.assert_allclose([list(prediction.scores.values()) for prediction in predictions], together, atol=1e-6)
+    np.testing.assert_allclose([list(prediction.probabilities.values()) for prediction in predictions], together, atol=1e-6)
 
 
 def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(
@@ -364,7 +364,7 @@ def test_smaller_weights_that_cost_too_much_are_refused(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(tensor), tensor.name))
         return bytes(model.SerializeToString())
 
-    monkeypatch.setattr("mien.train.export.compact", broken)
+    monkeypatch.setattr("mien.train.export.quantize", broken)
     options = ExportOptions(command=COMMAND, changes={"export.weights": "int8"})
     with pytest.raises(ModelError, match=r"int8 weights cost \d+\.\d points .* set export.weights to float16"):
         export_run(run, tmp_path / "model", tiny_faces, options)

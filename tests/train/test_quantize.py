@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from mien.models.onnx_runtime import onnx_runtime
+from mien.recipes.tables import WEIGHTS, Weights
 from mien.train.export import to_onnx
 from mien.train.networks import EfficientNetLite0, ResidualCNN
-from mien.train.quantize import WEIGHTS, Weights, quantize, recalibrated
+from mien.train.quantize import quantize, recalibrated
 
 NETWORKS = {
     "residual": lambda: ResidualCNN(widths=(16, 32, 64)),

@@ -198,7 +198,7 @@ def live(
         raise KeyboardInterrupt
     if spec == "-" and not every_frame and ended.dropped > ended.frames:
         sys.stderr.write(
-            f"mien: {ended.dropped} of {ended.dropped + ended.frames} pictures on stdin were passed over; "
+            f"mien: {ended.dropped:,} of {count(ended.dropped + ended.frames, 'picture')} on stdin were passed over; "
             "--every-frame looks at each.\n"
         )
     unread = frames.problems if isinstance(frames, FolderSource) else ()

@@ -69,16 +69,16 @@ def fitted_calibration(
     Raises:
         MissingExtra: SciPy is not installed (`bias` and `vector`).
     """
-    count = logits.shape[1]
+    classes = logits.shape[1]
     if kind == "temperature":
-        return Calibration(temperature or fitted_temperature(logits, labels), np.ones(count), np.zeros(count))
+        return Calibration(temperature or fitted_temperature(logits, labels), np.ones(classes), np.zeros(classes))
     with needs("data"):
         from scipy.optimize import minimize
     count = len(labels)
-    right = np.eye(count)[labels]
+    right = np.eye(classes)[labels]
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        logs, bias = values[1 : count + 1], values[count + 1 :]
+        logs, bias = values[1 : classes + 1], values[classes + 1 :]
         sharp = logits * np.exp(logs - values[0])  # (N, L)
         p = softmax(sharp + bias)
         off = (p - right) / count
@@ -89,9 +89,13 @@ def fitted_calibration(
     low, high = np.log(_TEMPERATURES)
     kept = np.log(temperature) if temperature else None
     scales = (low, high) if kind == "vector" else (0.0, 0.0)
-    bounds = [(low, high) if kept is None else (kept, kept), *[scales] * count, *[(-_MOST_BIAS, _MOST_BIAS)] * count]
-    found = minimize(loss, np.r_[kept or 0.0, np.zeros(2 * count)], jac=True, bounds=bounds, method="L-BFGS-B").x
-    return Calibration(float(np.exp(found[0])), np.exp(found[1 : count + 1]), np.asarray(found[count + 1 :]))
+    bounds = [
+        (low, high) if kept is None else (kept, kept),
+        *[scales] * classes,
+        *[(-_MOST_BIAS, _MOST_BIAS)] * classes,
+    ]
+    found = minimize(loss, np.r_[kept or 0.0, np.zeros(2 * classes)], jac=True, bounds=bounds, method="L-BFGS-B").x
+    return Calibration(float(np.exp(found[0])), np.exp(found[1 : classes + 1]), np.asarray(found[classes + 1 :]))
 
 
 def fitted_temperature(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:

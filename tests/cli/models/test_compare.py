@@ -215,7 +215,7 @@ def test_without_onnx_only_the_parameters_are_unknown(mien_without: Run, faces: 
 
 
 def test_a_missing_extra_is_named(mien_without: Run, faces: Path) -> None:
-    ended = mien_without("sklearn.metrics", "models", "compare", "--data", faces)
+    ended = mien_without("sklearn", "models", "compare", "--data", faces)
     assert ended.code == 1
     assert "pip install 'mien[data]'" in ended.err
 
