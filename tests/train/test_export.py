@@ -163,7 +163,9 @@ def test_the_folder_runs_as_a_classifier(exported: Artifact, tiny_faces: Dataset
         np.mean([prediction.label == labels.labels[i] for prediction, i in zip(predictions, test.labels, strict=True)])
         > 0.7
     )
-    np.testing.assert_allclose([list(prediction.probabilities.values()) for prediction in predictions], together, atol=1e-6)
+    np.testing.assert_allclose(
+        [list(prediction.probabilities.values()) for prediction in predictions], together, atol=1e-6
+    )
 
 
 def test_exporting_again_replaces_the_model_and_never_needs_the_test_split(
