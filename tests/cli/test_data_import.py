@@ -167,7 +167,7 @@ def test_source_and_target_are_apart(mien: Run, tmp_path: Path, out: str) -> Non
     (source / "dataset.json").write_text("{}")
     ended = mien("data", "import", source, tmp_path / out, "--overwrite")
     assert ended.code == 2
-    assert "in the other" in ended.err
+    assert "inside it; name another folder" in ended.err
     assert (source / "happy/1.png").is_file()
 
 

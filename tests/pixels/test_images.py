@@ -273,9 +273,9 @@ def test_unusable_paths(tmp_path: Path) -> None:
         tmp_path / "empty.jpg": "empty",
         tmp_path / "text.jpg": "no picture of a known kind",
         tmp_path / "text.jpg" / "below.jpg": "not a folder",
-        tmp_path / "pipe.jpg": "no ordinary file",
+        tmp_path / "pipe.jpg": "not an ordinary file",
         tmp_path / ("n" * 300): "too long",
-        Path("nul\0byte.jpg"): "no possible file name",
+        Path("nul\0byte.jpg"): "not a valid file name",
     }
     for path, words in cases.items():
         with pytest.raises(UnreadableMedia, match=words) as caught:

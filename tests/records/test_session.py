@@ -115,7 +115,7 @@ def test_a_model_that_is_none(scene: MakeScene, tmp_path: Path) -> None:
     used = UsedModel(name="mine", version="2", threshold=0.5)
     path = _write(tmp_path / "a.csv", [replace(scene(0), models={"emotion": used})])
     path.write_text(path.read_text("utf-8").replace("threshold 0.5", "threshold"), "utf-8")
-    with pytest.raises(DataError, match="model_emotion is wrong: a model is written as NAME VERSION"):
+    with pytest.raises(DataError, match="model_emotion is wrong: a model must be written as NAME VERSION"):
         read_session(path)
 
 

@@ -205,8 +205,7 @@ def live(
     if spec == "-" and not every_frame and ended.dropped > ended.frames:
         sys.stderr.write(
             f"mien: {ended.dropped:,} of {count(ended.dropped + ended.frames, 'picture')} on stdin were skipped; "
-            "--every-frame looks at every one.
-"
+            "--every-frame looks at every one.\n"
         )
     unread = frames.problems if isinstance(frames, FolderSource) else ()
     for problem in unread:
