@@ -70,7 +70,7 @@ def test_stream_gives_what_the_function_gives(analyzer: Analyzer, clip: Path) ->
     scenes = list(analyzer.stream(clip, every=2))
     assert [scene.frame for scene in scenes] == [0, 2, 4]
     assert scenes == list(mien.stream(clip, every=2, tasks=("emotion",), threads=1))
-    with pytest.raises(InputError, match="every is at least 1"):
+    with pytest.raises(InputError, match="every must be at least 1"):
         list(analyzer.stream(clip, every=0))
 
 

@@ -97,7 +97,7 @@ def test_another_array_is_refused_with_what_to_do(array: Any, words: str) -> Non
         ([[1, 2]], "got list"),
         (object(), "got object"),
         (b"", "empty"),
-        (b"no picture at all" * 50, "no picture of a known kind"),
+        (b"no picture at all" * 50, "not a picture of a known kind"),
         (io.StringIO("text"), r'open for text; open it with open\(path, "rb"\)'),
         ("", "is a folder|no such file"),
         ("a\0b", "not a valid file name"),
@@ -140,7 +140,8 @@ def test_a_file_that_gives_no_bytes() -> None:
 
     closed = io.BytesIO(b"x")
     closed.close()
-    for file, words in ((Text(), "open for text"), (Other(), r"must return bytes, got list"), (closed, "cannot be read")):
+    cases = ((Text(), "open for text"), (Other(), "must return bytes, got list"), (closed, "cannot be read"))
+    for file, words in cases:
         with pytest.raises(InputError, match=words):
             read_picture(file)
 
@@ -182,7 +183,7 @@ def test_pil_images_that_cannot_be_used(tmp_path: Path) -> None:
         read_picture(closed)
     with pytest.raises(InputError, match="mode F"):
         read_picture(Image.fromarray(RGB[..., 0].astype(np.float32)))
-    with pytest.raises(InputError, match="mode I holds 0 to 65535"):
+    with pytest.raises(InputError, match="mode I must hold 0 to 65535"):
         read_picture(Image.fromarray(np.full((4, 4), 70_000, np.int32)))
 
 
