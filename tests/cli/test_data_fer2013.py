@@ -154,7 +154,7 @@ def test_labels_of_ferplus(mien: Run, table: Table, ferplus: Path, tmp_path: Pat
 def test_labels_of_ferplus_need_its_table(mien: Run, table: Table, tmp_path: Path) -> None:
     ended = mien("data", "fer2013", table(rows(20)), tmp_path / "out", "--labels", "ferplus")
     assert ended.code == 2
-    assert "ferplus needs the table" in " ".join(ended.err.split())
+    assert "ferplus needs the votes" in " ".join(ended.err.split())
 
 
 def test_a_random_split_can_be_had_again(mien: Run, table: Table, tmp_path: Path) -> None:

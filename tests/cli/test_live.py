@@ -196,7 +196,7 @@ def test_pictures_that_a_pipe_passes_over_are_told(photo: Path) -> None:
     done = _fed(_jpeg(photo) * 72, "--quiet")
     assert done.returncode == 0
     said = done.stderr.decode()
-    assert "of 72 pictures on stdin were passed over; --every-frame looks at each." in said
+    assert "of 72 pictures on stdin were skipped; --every-frame looks at every one." in said
     assert int(said.split()[1]) > 36
 
 

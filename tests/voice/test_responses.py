@@ -173,7 +173,7 @@ def test_unknown_names_are_refused_with_the_nearest(own: Callable[[str], Respons
 @pytest.mark.parametrize(
     ("toml", "words"),
     [
-        ("language = ", "no valid TOML"),
+        ("language = ", "not valid TOML"),
         ("language = 3", 'a tag such as "en"'),
         ('language = "-x --evil"', 'a tag such as "en"'),
         ('priority = ["gesture"]', "gesture and emotion once each"),

@@ -26,13 +26,13 @@ _WARM_UP = 10
 
 
 def bench(
-    picture: Annotated[Path | None, typer.Argument(help="A photo to look at; a drawn one by default.")] = None,
-    task: Annotated[str, typer.Option(help="emotion, gesture, or both with a comma.")] = "emotion,gesture",
+    picture: Annotated[Path | None, typer.Argument(help="Photo to look at; by default a drawn one.")] = None,
+    task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
     rounds: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 200,
     size: Annotated[str, typer.Option(help="Frame size, WIDTHxHEIGHT.")] = "640x480",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
 ) -> None:
-    """Time one frame through everything: median and 95th percentile in milliseconds."""
+    """Time one frame through all stages: median and 95th percentile in milliseconds."""
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
     image = _fitted(demo_frame(30) if picture is None else read_image(picture), size)
     table = Table(box=None, pad_edge=False)
@@ -81,5 +81,5 @@ def _fitted(image: np.ndarray, size: str) -> np.ndarray:
 
     width, sign, height = size.lower().partition("x")
     if not sign or not (width.isdigit() and height.isdigit()) or not (16 <= int(width) <= 8192 >= int(height) >= 16):
-        raise InputError(f"A size is WIDTHxHEIGHT from 16 to 8192, e.g. 640x480, not {size!r}.")
+        raise InputError(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {size!r}.")
     return np.asarray(cv2.resize(image, (int(width), int(height)), interpolation=cv2.INTER_AREA), np.uint8)

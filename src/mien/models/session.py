@@ -1,7 +1,7 @@
 """Running a model folder with ONNX Runtime.
 
-One session, one network. Threads do not spin while they wait: several sessions take turns on the same cores,
-and spinning pools would steal time from one another (19 to 24 ms instead of 11 for the hand pipeline on 2 cores).
+One session, one network. Threads do not spin while waiting: several sessions share the same cores, and spinning
+pools would steal time from one another (19 to 24 ms instead of 11 for the hand pipeline on 2 cores).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_BATCH = 32
 
 
 class Network(Protocol):
-    """What a stage needs of a model: `Session` when it runs, `FakeSession` in tests."""
+    """What a stage needs from a model: `Session` at run time, `FakeSession` in tests."""
 
     @property
     def artifact(self) -> Artifact: ...
@@ -41,7 +41,7 @@ class Session(Resource):
 
     Args:
         artifact: the checked model folder.
-        threads: how many threads compute; by default the cores this process may use, 4 at most.
+        threads: how many threads compute; by default the cores available to this process, 4 at most.
         providers: ONNX Runtime execution providers, in order of preference.
 
     Raises:
@@ -56,7 +56,7 @@ class Session(Resource):
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
         if threads is not None and threads < 1:
-            raise ValueError(f"threads is at least 1, got {threads}")
+            raise ValueError(f"threads must be at least 1, got {threads}")
         self.artifact = artifact
         self._session: Any = _open(artifact, threads or _usable_threads(), providers)
         entry = self._session.get_inputs()[0]
@@ -68,7 +68,7 @@ class Session(Resource):
         if fixed and self._step != 1:
             self.close()
             raise ModelError(
-                f"The model of {artifact.folder} takes exactly {self._step} items; export it for 1 or any."
+                f"The model of {artifact.folder} takes exactly {self._step} items; export it for 1 or any number."
             )
 
     def run(self, batch: Batch) -> Outputs:
@@ -78,7 +78,7 @@ class Session(Resource):
             batch: (N, ...) float32, normalised as the manifest's input says.
 
         Returns:
-            the model's outputs in its order, each with N rows, float32.
+            The model's outputs in its order, each with N rows, float32.
         """
         if self._session is None:
             raise ModelError(f"The session of {self.artifact.manifest.name} is closed; open a new one.")
@@ -105,10 +105,10 @@ class Session(Resource):
 
 
 class FakeSession:
-    """A network for tests: answers with a function, remembers the batches.
+    """A network for tests: answers with a function and remembers the batches.
 
     Args:
-        artifact: whose manifest the stage reads.
+        artifact: the artifact whose manifest the stage reads.
         answer: gives the outputs for a batch.
     """
 

@@ -1,7 +1,8 @@
-"""What mien says to an expression or a gesture: sentences from a TOML file, chosen on stable changes.
+"""What mien says about an expression or a gesture: sentences from a TOML file, chosen on stable changes.
 
-`Responses` is the file, checked: the package's own (`prompts/responses.toml`, which documents the form), with what a
-user's file replaces. The sentences of the package were spoken once and lie beside it as WAV files, named by their text.
+`Responses` is the validated file: the package's own (`prompts/responses.toml`, which documents the format), with
+whatever a user's file replaces. The package's sentences were recorded once and lie next to it as WAV files, named by
+their text.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Sentence:
         label: the expression or gesture it answers.
         task: `emotion` or `gesture`.
         time_s: when, in seconds since the start of the source.
-        prompt: the package's WAV file of exactly these words; None for words of your own.
+        prompt: the package's WAV file with exactly these words; None for your own words.
     """
 
     text: str
@@ -62,14 +63,14 @@ class Responses:
 
     Args:
         sentences: by task, by label: the sentences with their placeholders.
-        words: by label: the word for `{label}`; a label without one stands for itself.
-        counts: words for `{count}`, one first, the last for all larger numbers; none writes figures.
-        notices: `camera` and `no_face`, to be shown.
+        words: by label: the word for `{label}`; a label without one is used as is.
+        counts: words for `{count}`, starting at one, the last for all larger numbers; if empty, digits are used.
+        notices: `camera` and `no_face`, shown in the window.
         language: language tag of the sentences, e.g. `en` or `pt-br`.
-        priority: both tasks, the one that is answered first at the front.
+        priority: both tasks, the one answered first at the front.
         cooldown_s: seconds from one sentence to the next.
         label_cooldown_s: seconds before the same label is answered again.
-        piper_voice: a voice file for Piper; None for what is installed.
+        piper_voice: a voice file for Piper; None for whatever is installed.
     """
 
     sentences: Mapping[Task, Mapping[str, tuple[str, ...]]]
@@ -90,7 +91,7 @@ class Responses:
         emotions: Sequence[str] = EMOTIONS_8.labels,
         gestures: Sequence[str] = GESTURES.labels,
     ) -> Responses:
-        """The package's responses, with what a file of the user's replaces.
+        """The package's responses, with whatever a user's file replaces.
 
         Args:
             path: a TOML file; None for the package's own.
@@ -105,7 +106,7 @@ class Responses:
         return own if path is None else _Reader(Path(path), emotions, gestures).over(own)
 
     def text(self, sentence: str, *, label: str, confidence: float | None, count: int) -> str:
-        """A sentence with its placeholders filled and its first letter large.
+        """A sentence with its placeholders filled in and its first letter capitalised.
 
         Args:
             sentence: one of `sentences`.
@@ -119,7 +120,7 @@ class Responses:
         return text[:1].upper() + text[1:]
 
     def texts(self) -> list[tuple[str, str]]:
-        """Every (label, text) that can come out of sentences without `{confidence}`; what prompts are made of."""
+        """Every (label, text) that sentences without `{confidence}` can give; prompts are recorded from these."""
         found = []
         for by_label in self.sentences.values():
             for label, sentences in by_label.items():
@@ -134,7 +135,7 @@ class Responses:
 
 
 def placeholders(sentence: str) -> frozenset[str]:
-    """Names of the placeholders in a sentence; ValueError when its braces do not pair."""
+    """Names of the placeholders in a sentence; ValueError if its braces do not match."""
     return frozenset(name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None)
 
 
@@ -144,7 +145,7 @@ def prompt_name(label: str, text: str) -> str:
 
 
 def prompt_for(label: str, text: str) -> Path | None:
-    """The package's WAV file of exactly this text, None when there is none."""
+    """The package's WAV file with exactly this text; None if there is none."""
     path = PROMPTS / prompt_name(label, text)
     return path if path.is_file() else None
 
@@ -161,7 +162,7 @@ class _Reader:
             reason = (exc.strerror or str(exc)).lower()
             raise RecipeError(f"The responses file {path} cannot be read: {reason}; name a TOML file.") from exc
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-            raise RecipeError(f"The responses file {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
+            raise RecipeError(f"The responses file {path} is not valid TOML in UTF-8: {exc}") from exc
 
     def over(self, base: Responses | None) -> Responses:
         """The responses of this file, on top of others; without others it must be complete."""
@@ -181,7 +182,7 @@ class _Reader:
         if base is None:
             return Responses(sentences=sentences, words=words, notices=notices, **own)
         if _tongue(own.get("language", base.language)) != _tongue(base.language):
-            # English sentences would be read out by a voice of another language.
+            # Otherwise a voice of another language would read English sentences.
             base = replace(base, sentences={task: {} for task in TASKS}, words={}, counts=())
         return replace(
             base,

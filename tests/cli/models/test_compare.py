@@ -76,7 +76,7 @@ def test_models_inside_and_a_peer_in_one_table(mien: Run, faces: Path, peer: Pat
     assert "noise, validation, by its own labels: 7 samples." in ended.err
     assert "mien: note: Noise is no face." in ended.sentences
     assert "mien: note: fer 25.10.3: It saw these." in ended.sentences
-    assert "fer 25.10.3: Its times are from peer.json, on 1 thread: not measured in this run." in ended.err
+    assert "fer 25.10.3: Its times come from peer.json, on 1 thread; they were not measured in this run." in ended.err
     assert "one thread" in ended.err
 
 
