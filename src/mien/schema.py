@@ -12,7 +12,9 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from annotated_types import Predicate
 
 from mien.errors import UnknownName
 
@@ -22,9 +24,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def _has_words(text: str) -> bool:
+    return bool(text.strip())
+
+
+Text = Annotated[str, Predicate(_has_words)]
+"""A string with more than blanks in it."""
+
 _WANTED = {
     "string_type": "a string",
     "string_too_short": "a non-empty string",
+    "predicate_failed": "a non-empty string",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -88,7 +99,8 @@ def _sentence(error: ErrorDetails, whole: str) -> str:
     kind, context = error["type"], error.get("ctx", {})
     place = _place(*error["loc"][1:])
     if kind == "value_error":  # of a __post_init__
-        return f"{place}: {context['error']}" if place else str(context["error"])
+        fault = str(context["error"])
+        return f"{place}{' ' if fault.startswith('must be ') else ': '}{fault}".removeprefix(": ")
     if kind == "missing":
         is_item = isinstance(error["loc"][-1], int)
         return f"{place} is missing in {_shown(error['input'])}" if is_item else f"{place} is missing"

@@ -129,9 +129,9 @@ def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predicti
             dataset, notes = _hands(question)
         else:
             dataset, notes = _images(question, problems, asked), ()
-        part = dataset if question.split == "all" else dataset.part(question.split)
-        views = views_to_ask(asked, part, ten_crop=question.ten_crop)
-        with watched(f"asking {asked.about.name}", total=views * len(part)) as on_step:
+        samples = len(dataset) if question.split == "all" else dataset.size(question.split)
+        views = views_to_ask(asked, dataset, ten_crop=question.ten_crop)
+        with watched(f"asking {asked.about.name}", total=views * samples) as on_step:
             answers = answers_of_subject(
                 asked, dataset, question.split, ten_crop=question.ten_crop, on_step=_adding(on_step)
             )

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 
+from mien.schema import Text
+
 CalibrationKind = Literal["temperature", "bias", "vector"]
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
 Weights = Literal["float32", "float16", "int8"]
@@ -184,7 +186,7 @@ class ExportRecipe:
     weights: Weights = "float32"
     temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
-    licence: str = "not stated by its maker"
+    licence: Text = "not stated by its maker"
     origin: str = ""
 
 
