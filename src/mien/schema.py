@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from annotated_types import Predicate
 
@@ -61,7 +61,15 @@ _LONGEST = 200
 """Characters of a value that a message repeats at most."""
 
 
-def checked(cls: type[T], data: object, *, whole: str, wrong: Callable[[str], Exception], noun: str = "setting") -> T:
+def checked(
+    cls: type[T],
+    data: object,
+    *,
+    whole: str,
+    wrong: Callable[[str], Exception],
+    noun: str = "setting",
+    others: bool = False,
+) -> T:
     """A dataclass made from plain data, as TOML and JSON give it.
 
     Nothing is guessed: unknown keys, a string for a number or `true` for 1 are refused, a whole number for a float is
@@ -73,6 +81,7 @@ def checked(cls: type[T], data: object, *, whole: str, wrong: Callable[[str], Ex
         whole: what the data is, one word such as "recipe".
         wrong: makes the error from a sentence.
         noun: what its keys are called.
+        others: whether unknown keys are somebody else's and passed over.
 
     Raises:
         UnknownName: a key, or one of several possible values, has an unknown name; the nearest valid one is named.
@@ -82,7 +91,7 @@ def checked(cls: type[T], data: object, *, whole: str, wrong: Callable[[str], Ex
 
     target: Any = cls
     try:
-        made: T = _adapter(target).validate_json(json.dumps([data], default=_foreign))[0]
+        made: T = _adapter(target, others).validate_json(json.dumps([data], default=_foreign))[0]
         return made
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
@@ -112,12 +121,13 @@ def _sentence(error: ErrorDetails, whole: str) -> str:
 
 
 @functools.cache
-def _adapter(cls: Any) -> TypeAdapter[tuple[Any]]:
+def _adapter(cls: Any, others: bool) -> TypeAdapter[tuple[Any]]:
     from pydantic import TypeAdapter
 
     # In a tuple, because a dataclass itself takes no configuration but its own.
     in_tuple: Any = types.GenericAlias(tuple, (cls,))
-    return TypeAdapter(in_tuple, config={"extra": "forbid", "strict": True, "allow_inf_nan": False})
+    extra: Literal["ignore", "forbid"] = "ignore" if others else "forbid"
+    return TypeAdapter(in_tuple, config={"extra": extra, "strict": True, "allow_inf_nan": False})
 
 
 def _foreign(value: object) -> dict[str, str]:

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +96,8 @@ def evaluate(
             split=split, seed=seed, command=_command(question), protocol=protocol, notes=notes
         )
         evaluation = measure(about, answers, dataset, circumstances)
-        evaluation.facts["seconds"] = round(time.monotonic() - started, 1)
+        facts = replace(evaluation.facts, seconds=round(time.monotonic() - started, 1))
+        evaluation = replace(evaluation, facts=facts)
         write_report(evaluation, folder, overwrite=overwrite)
         for note in evaluation.notes:
             sys.stderr.write(f"mien: note: {note}\n")

@@ -8,7 +8,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +275,7 @@ def _scores(
     """Figures of the validation split, for as long as nothing else was measured."""
     labels = validation.labels
     coverage, accuracy = risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels).at(threshold)
-    figures = {**summary_scores(probabilities, labels), **certain_figures(threshold, coverage, accuracy)}
+    figures = asdict(summary_scores(probabilities, labels)) | certain_figures(threshold, coverage, accuracy)
     return tuple(
         Score(
             metric=metric,

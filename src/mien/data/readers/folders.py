@@ -6,7 +6,7 @@ import json
 import logging
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +204,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def _facts(values: Any) -> Facts:
-    own = {field.name for field in fields(FactsFile)}
-    known = {key: value for key, value in values.items() if key in own} if isinstance(values, dict) else values
-    file = checked(FactsFile, known, whole="dataset.json", noun="key", wrong=ValueError)
+    file = checked(FactsFile, values, whole=FACTS_NAME, wrong=ValueError, others=True)
     return Facts(
         source=file.source,
         label_set=_label_set(file.label_set, file.labels) if file.labels else None,
