@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.pixels.preprocess import InputSpec, crop_face, crop_square, fit_crop, to_batch
+from mien.schema import checked
 
 Bytes = NDArray[np.uint8]
 
@@ -69,7 +70,7 @@ def test_a_wrong_spec_is_refused(changes: dict[str, Any], says: str) -> None:
 
 def test_a_spec_reads_back_equal() -> None:
     made = spec(colour="grey", layout="nhwc", mean=(0.5,), std=(0.25,), margin=0.1, level=True)
-    assert InputSpec.from_dict(made.to_dict()) == made
+    assert checked(InputSpec, made.to_dict(), whole="input", wrong=ValueError) == made
     assert spec().channels == 3
     assert made.channels == 1
 

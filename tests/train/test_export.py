@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
     with Session(exported) as session:
         logits = session.run(prepared(validation.samples, manifest.input))[0].astype(np.float64)
     probabilities = softmax(logits / manifest.temperature)
-    expected = summary_scores(probabilities, validation.labels)
+    expected = asdict(summary_scores(probabilities, validation.labels))
     certain = probabilities.max(axis=1) >= 0.5
     expected["coverage_at_0.5"] = certain.mean()
     expected["accuracy_at_0.5"] = (probabilities.argmax(axis=1) == validation.labels)[certain].mean()

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +96,8 @@ def evaluate(
             split=split, seed=seed, command=_command(question), protocol=protocol, notes=notes
         )
         evaluation = measure(about, answers, dataset, circumstances)
-        evaluation.facts["seconds"] = round(time.monotonic() - started, 1)
+        facts = replace(evaluation.facts, seconds=round(time.monotonic() - started, 1))
+        evaluation = replace(evaluation, facts=facts)
         write_report(evaluation, folder, overwrite=overwrite)
         for note in evaluation.notes:
             sys.stderr.write(f"mien: note: {note}\n")
@@ -129,9 +130,9 @@ def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predicti
             dataset, notes = _hands(question)
         else:
             dataset, notes = _images(question, problems, asked), ()
-        part = dataset if question.split == "all" else dataset.part(question.split)
-        views = views_to_ask(asked, part, ten_crop=question.ten_crop)
-        with watched(f"asking {asked.about.name}", total=views * len(part)) as on_step:
+        samples = len(dataset) if question.split == "all" else dataset.size(question.split)
+        views = views_to_ask(asked, dataset, ten_crop=question.ten_crop)
+        with watched(f"asking {asked.about.name}", total=views * samples) as on_step:
             answers = answers_of_subject(
                 asked, dataset, question.split, ten_crop=question.ten_crop, on_step=_adding(on_step)
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.evaluation.results import AnswerScores, ConfidenceScores, Interval, SummaryScores
 from mien.extras import needs
 
 NO_ANSWER = -1
@@ -21,23 +22,30 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(exp / exp.sum(axis=1, keepdims=True))
 
 
-def summary_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
+def summary_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> SummaryScores:
     """Accuracy, macro F1, balanced accuracy, top-2 accuracy, ECE, Brier score and NLL.
 
     Args:
         probabilities: (N, L), rows sum to 1.
         labels: (N,) true positions.
     """
-    return {
-        **answer_scores(probabilities.argmax(axis=1), labels),
-        "top_2_accuracy": top_2_accuracy(probabilities, labels),
-        "ece": expected_calibration_error(probabilities, labels),
-        "brier": brier_score(probabilities, labels),
-        "nll": negative_log_likelihood(probabilities, labels),
-    }
+    return SummaryScores(
+        **asdict(answer_scores(probabilities.argmax(axis=1), labels)),
+        **asdict(confidence_scores(probabilities, labels)),
+        top_2_accuracy=top_2_accuracy(probabilities, labels),
+    )
 
 
-def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, float]:
+def confidence_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> ConfidenceScores:
+    """ECE, Brier score and NLL; arguments as of `summary_scores`."""
+    return ConfidenceScores(
+        ece=expected_calibration_error(probabilities, labels),
+        brier=brier_score(probabilities, labels),
+        nll=negative_log_likelihood(probabilities, labels),
+    )
+
+
+def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> AnswerScores:
     """Accuracy, macro F1 (over labels that are true or answered) and balanced accuracy (over true labels).
 
     Args:
@@ -47,13 +55,13 @@ def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> di
     with needs("data"):
         from sklearn.metrics import f1_score, recall_score
     named = np.union1d(labels, predicted[predicted != NO_ANSWER])
-    return {
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(f1_score(labels, predicted, labels=named, average="macro", zero_division=0)),
-        "balanced_accuracy": float(
+    return AnswerScores(
+        accuracy=float((predicted == labels).mean()),
+        macro_f1=float(f1_score(labels, predicted, labels=named, average="macro", zero_division=0)),
+        balanced_accuracy=float(
             recall_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)
         ),
-    }
+    )
 
 
 def top_2_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -185,7 +193,7 @@ def answer_matrix(predicted: NDArray[np.int64], labels: NDArray[np.int64], count
     return matrix
 
 
-def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int = 0) -> dict[str, tuple[float, float]]:
+def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int = 0) -> dict[str, Interval]:
     """95 % bootstrap intervals of accuracy, macro F1 and balanced accuracy.
 
     To resample the answers is to draw as many cells of their matrix by its shares, so no sample is copied.
@@ -206,7 +214,7 @@ def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int 
     return {name: _middle_95(values) for name, values in figures.items()}
 
 
-def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
+def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0) -> Interval:
     """95 % bootstrap interval of an accuracy.
 
     Args:
@@ -224,6 +232,6 @@ def _mean_where(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDAr
     return np.asarray(quotients.sum(axis=1) / np.maximum(there.sum(axis=1), 1))
 
 
-def _middle_95(values: NDArray[np.float64]) -> tuple[float, float]:
+def _middle_95(values: NDArray[np.float64]) -> Interval:
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
+from mien.evaluation.manifest_scores import HIGH_95, LOW_95
 from mien.evaluation.measures import percent
 from mien.evaluation.metrics import (
     answer_matrix,
@@ -106,9 +107,9 @@ def model_row(facts: ModelFacts, answers: Predictions, *, seed: int = 0) -> Mode
         facts=replace(facts, notes=(*facts.notes, *answers.notes, *_calibration_note(answers))),
         samples=len(labels),
         left_out=answers.left_out,
-        accuracy=scores["accuracy"],
+        accuracy=scores.accuracy,
         accuracy_95=score_intervals(matrix, seed=seed)["accuracy"],
-        macro_f1=scores["macro_f1"],
+        macro_f1=scores.macro_f1,
         ece=None if p is None else expected_calibration_error(p, labels),
     )
 
@@ -176,7 +177,7 @@ def csv_text(rows: Sequence[ModelRow]) -> str:
     """One line a model with every figure as it is; notes are left to the JSON."""
     entries = [row.to_dict() for row in rows]
     for entry in entries:
-        entry["accuracy_low_95"], entry["accuracy_high_95"] = entry.pop("accuracy_95")
+        entry[LOW_95], entry[HIGH_95] = entry.pop("accuracy_95")
         del entry["notes"]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(entries[0]) if entries else [], lineterminator="\n")

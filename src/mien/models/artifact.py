@@ -127,9 +127,9 @@ def _load_folder(folder: Path) -> Artifact:
     try:
         manifest = _read_manifest(folder / MANIFEST_FILE)
         digest = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
-    except (ValueError, TypeError, OSError) as exc:  # JSON and Unicode errors are ValueErrors
+    except (UnknownName, ValueError, TypeError, OSError) as exc:  # JSON and Unicode errors are ValueErrors
         raise ModelError(
-            f"The {MANIFEST_FILE} of the model folder {folder} is wrong: {exc}; correct it or export the model again."
+            f"The {MANIFEST_FILE} of the model folder {folder} is wrong; correct it or export the model again: {exc}"
         ) from exc
     if digest != manifest.sha256:
         raise ModelError(
@@ -143,8 +143,8 @@ def _load_folder(folder: Path) -> Artifact:
 def _read_manifest(path: Path) -> Manifest:
     data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, dict):
-        raise TypeError(f"it is an object, got {type(data).__name__}")
+        raise TypeError(f"it must be an object, got {type(data).__name__}")
     manifest = Manifest.from_dict(data)
     if not manifest.sha256:
-        raise ValueError("sha256 is 64 lower case hexadecimal digits, got ''")
+        raise ValueError("sha256 must be 64 lower case hexadecimal digits, got ''")
     return manifest

@@ -41,6 +41,7 @@ class Session(Resource):
 
     Args:
         artifact: the checked model folder.
+        weights: an ONNX file in memory, run in place of the folder's, e.g. before there is a folder.
         threads: how many threads compute; by default the cores available to this process, 4 at most.
         providers: ONNX Runtime execution providers, in order of preference.
 
@@ -52,13 +53,14 @@ class Session(Resource):
         self,
         artifact: Artifact,
         *,
+        weights: bytes | None = None,
         threads: int | None = None,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         self.artifact = artifact
-        self._session: Any = _open(artifact, threads or _usable_threads(), providers)
+        self._session: Any = _open(artifact, weights, threads or _usable_threads(), providers)
         entry = self._session.get_inputs()[0]
         self._input_name: str = entry.name
         self._item_shape: tuple[int, ...] = tuple(entry.shape[1:])
@@ -129,7 +131,7 @@ class FakeSession:
         self.closed = True
 
 
-def _open(artifact: Artifact, threads: int, providers: Sequence[str]) -> Any:
+def _open(artifact: Artifact, weights: bytes | None, threads: int, providers: Sequence[str]) -> Any:
     ort = onnx_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -137,7 +139,7 @@ def _open(artifact: Artifact, threads: int, providers: Sequence[str]) -> Any:
     options.log_severity_level = 3  # errors only: warnings would go straight to the user's stderr
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(artifact.model_path), options, providers=list(providers))
+        return ort.InferenceSession(weights or str(artifact.model_path), options, providers=list(providers))
     except Exception as exc:  # ONNX Runtime's errors share no base but Exception
         raise ModelError(
             f"The model of {artifact.folder} cannot be loaded: {_first_line(exc)}; export or install the model again."

@@ -7,7 +7,7 @@ ready-made crops enters at the second step, so both paths give the same numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,18 +82,6 @@ class InputSpec:
             "lift": self.lift,
             "level": self.level,
         }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> InputSpec:
-        """Read what `to_dict` wrote; a missing or unknown key raises KeyError or TypeError, a bad value ValueError."""
-        values = dict(data)
-        height, width = values.pop("size_hw")
-        return cls(
-            size_hw=(int(height), int(width)),
-            mean=tuple(float(v) for v in values.pop("mean")),
-            std=tuple(float(v) for v in values.pop("std")),
-            **values,
-        )
 
 
 def to_batch(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:

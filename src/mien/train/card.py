@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mien import wording
 from mien.data.provenance import Provenance
-from mien.evaluation.manifest_scores import BY_LABEL, CERTAIN, COVERAGE, TAKEN_FOR
+from mien.evaluation.manifest_scores import BY_LABEL, CERTAIN, COVERAGE, DROP, HIGH_95, LOW_95, TAKEN_FOR
 from mien.evaluation.measures import percent
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
@@ -26,7 +26,6 @@ from mien.train.card_words import (
 )
 from mien.wording import markdown_table
 
-_TROUBLE = "drop_"
 _NOTHING = ""
 _UNMEASURED = "Nothing was measured."
 
@@ -158,7 +157,7 @@ def _overall(scores: Scores) -> str:
     rows = [
         (_name(name), *(_shown(name, own) for own in scores.values()))
         for name in order
-        if name not in ("accuracy_low_95", "accuracy_high_95")
+        if name not in (LOW_95, HIGH_95)
     ]
     return markdown_table(("figure", *(", ".join(place) for place in scores)), rows) if rows else _NOTHING
 
@@ -175,9 +174,7 @@ def _by_label(place: Place, own: dict[str, Score]) -> str:
 
 def _troubles(place: Place, own: dict[str, Score]) -> str:
     rows = [
-        (name.removeprefix(_TROUBLE), f"{100 * score.value:.1f}")
-        for name, score in own.items()
-        if name.startswith(_TROUBLE)
+        (name.removeprefix(DROP), f"{100 * score.value:.1f}") for name, score in own.items() if name.startswith(DROP)
     ]
     header = ("trouble", "points of accuracy lost")
     return f"With a camera's troubles, {', '.join(place)}:\n\n{markdown_table(header, rows)}" if rows else _NOTHING
@@ -203,7 +200,7 @@ def _name(name: str) -> str:
 
 
 def _is_single(name: str) -> bool:
-    return name.startswith((*BY_LABEL, _TROUBLE)) or TAKEN_FOR in name
+    return name.startswith((*BY_LABEL, DROP)) or TAKEN_FOR in name
 
 
 def _shown(name: str, own: dict[str, Score]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import re
-import tempfile
 import unicodedata
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -200,13 +199,11 @@ def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float
 
 def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> NDArray[np.float64]:
     """Logits by ONNX Runtime, as at run time."""
-    with tempfile.TemporaryDirectory() as scratch:
-        artifact = write_artifact(Path(scratch) / "model", model_bytes, manifest, "# not the card\n")
-        with Session(artifact) as session:
-            parts = [
-                session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
-                for start in range(0, len(samples), _CHECK_BATCH)
-            ]
+    with Session(Artifact(Path(manifest.name), manifest), weights=model_bytes) as session:
+        parts = [
+            session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
+            for start in range(0, len(samples), _CHECK_BATCH)
+        ]
     return np.concatenate(parts).astype(np.float64)
 
 
@@ -214,10 +211,10 @@ def _smaller(
     recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset
 ) -> tuple[bytes, NDArray[np.float64], str]:
     """The model with the recipe's smaller weights, its logits for the validation split, and what they cost in words."""
-    validation, train = dataset.part("validation"), dataset.part("train")
-    chosen = np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)
+    validation, train = dataset.part("validation"), np.flatnonzero(dataset.split == "train")
+    chosen = train[np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)]
     weights, manifest = recipe.export.weights, recipe.manifest()
-    small = quantize(model_bytes, weights, calibration=prepared(train.samples[chosen], manifest.input))
+    small = quantize(model_bytes, weights, calibration=prepared(dataset.samples[chosen], manifest.input))
     answers = _answers(small, manifest, validation.samples)
     before, after = (float((each.argmax(axis=1) == validation.labels).mean()) for each in (logits, answers))
     if before - after > MOST_LOST:
@@ -278,7 +275,7 @@ def _scores(
     """Figures of the validation split, for as long as nothing else was measured."""
     labels = validation.labels
     coverage, accuracy = risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels).at(threshold)
-    figures = {**summary_scores(probabilities, labels), **certain_figures(threshold, coverage, accuracy)}
+    figures = asdict(summary_scores(probabilities, labels)) | certain_figures(threshold, coverage, accuracy)
     return tuple(
         Score(
             metric=metric,

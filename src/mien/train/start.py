@@ -76,13 +76,13 @@ class Reached:
 
 def start_of(recipe: Recipe, dataset: Dataset, *, devices: int, precision: str) -> Start:
     """What a run would be started with now."""
-    train = int((dataset.split == "train").sum())
+    train = dataset.size("train")
     votes = dataset.votes
     return Start(
         devices=devices,
         steps=train // (min(recipe.fit.batch, train) * devices),
         train_samples=train,
-        validation_samples=int((dataset.split == "validation").sum()),
+        validation_samples=int(np.count_nonzero(dataset.split == "validation")),
         data=dataset.source,
         data_sha256=dataset.fingerprint(),
         votes_sha256="" if votes is None else hashlib.sha256(np.ascontiguousarray(votes).tobytes()).hexdigest(),
@@ -189,9 +189,8 @@ def trained_on(run: Path, dataset: Dataset) -> tuple[Provenance, int]:
     kept = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
     if kept.get("data_sha256", "") not in ("", dataset.fingerprint()):
         logger.warning("%s was trained on other samples than those given: what is measured here is not of its run", run)
-    train = dataset.part("train")
     known = next((each for each in PROVENANCES if each == kept.get("provenance")), None)
-    return known or provenance_of(train), int(kept.get("train_samples", len(train)))
+    return known or provenance_of(dataset.part("train")), int(kept.get("train_samples") or dataset.size("train"))
 
 
 def is_first_process() -> bool:

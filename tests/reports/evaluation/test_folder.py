@@ -68,10 +68,10 @@ def test_the_folder_holds_page_figures_metrics_and_predictions(tiny_faces: Datas
 def test_predictions_that_were_written_score_the_same(tiny_faces: Dataset, tmp_path: Path) -> None:
     evaluation = made(tiny_faces)
     write_report(evaluation, tmp_path / "report")
-    again = read_predictions(tmp_path / "report" / "predictions.csv", label_set=EMOTIONS)
-    answers = answers_of_predictions(again, tiny_faces, "test")
-    figures = evaluate(evaluation.about, answers, tiny_faces, evaluation.circumstances).figures
-    assert rounded(figures) == rounded(evaluation.figures)
+    read = read_predictions(tmp_path / "report" / "predictions.csv", label_set=EMOTIONS)
+    answers = answers_of_predictions(read, tiny_faces, "test")
+    again = evaluate(evaluation.about, answers, tiny_faces, evaluation.circumstances)
+    assert rounded(again.to_dict()["figures"]) == rounded(evaluation.to_dict()["figures"])
 
 
 def test_the_page_loads_nothing_and_says_what_was_found(tiny_faces: Dataset) -> None:

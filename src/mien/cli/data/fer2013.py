@@ -165,7 +165,7 @@ def _say_head(dataset: Dataset) -> None:
     """Print the first rows, with the first of their pixels."""
     from mien.data.readers.fer2013 import USAGES
 
-    usage_of = {split: usage for usage, split in USAGES.items()}
+    usage_of: dict[str, str] = {split: usage for usage, split in USAGES.items()}
     lines = [("", "emotion", "pixels", "Usage")]
     for i in range(min(_HEAD, len(dataset))):
         pixels = " ".join(str(pixel) for pixel in dataset.samples[i].ravel()[:_PIXELS_SHOWN])

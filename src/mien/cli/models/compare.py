@@ -280,7 +280,7 @@ class _Reader:
         with watched(f"reading {self._question.data.name}") as on_step:
             dataset = load_dataset(self._question.data, votes=votes, on_problem=self._problems, on_step=on_step, **form)
         if self._question.split != "all":
-            dataset.part(self._question.split)  # a missing split ends this for every model, as do missing votes
+            dataset.size(self._question.split)  # a missing split ends this for every model, as do missing votes
         if self._question.labels == "ferplus":
             votes_of(dataset)
         return dataset

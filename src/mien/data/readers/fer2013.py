@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import wording
-from mien.data.dataset import Dataset
+from mien.data.dataset import Dataset, Split
 from mien.data.readers.archives import column_words, fields_of, separator_of, table_lines
 from mien.data.readers.ferplus import Votes, relabelled
 from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
@@ -20,7 +20,7 @@ from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
 
 SIDE = 48
-USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+USAGES: dict[str, Split] = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 COLUMNS = ("emotion", "pixels", "Usage")
 _PIXELS = SIDE * SIDE
 _CHUNK_ROWS = 512
