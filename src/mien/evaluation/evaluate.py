@@ -134,13 +134,13 @@ def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext)
     split, seen = circumstances.split, about.summary.get("data_sha256")
     is_other = seen is not None and seen != dataset.fingerprint()
     if split in ("train", "all") and not is_other:
-        notes.append("Training samples are among those scored: the figures say nothing about new ones.")
+        notes.append("Training samples are among those scored, so the figures say nothing about new ones.")
     if about.kind != "run":
-        notes.append("What the subject was trained on is not known here; it may have seen these samples.")
+        notes.append("It is not known what the subject was trained on; it may have seen these samples.")
     elif is_other:
-        notes.append("This is not the data of the run; whether they have samples in common is not known.")
+        notes.append("This is not the data of the run; it is not known whether they have samples in common.")
     elif split == "validation":
-        notes.append("The run was watched on this split, and its checkpoint may have been chosen on it.")
+        notes.append("The run was monitored on this split, and its checkpoint may have been chosen on it.")
     if about.kind == "run" and not about.summary:
         notes.append("The run is not finished: these are the figures of its checkpoint so far.")
     return notes

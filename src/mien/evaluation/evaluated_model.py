@@ -135,7 +135,9 @@ def open_model(folder_or_name: str) -> EvaluatedModel:
     artifact = load_artifact(folder_or_name)
     manifest = artifact.manifest
     if manifest.label_set is None:
-        raise ModelError(f"The model {manifest.name} is made for {manifest.task}: it names no expression or gesture")
+        raise ModelError(
+            f"The model {manifest.name} is made for {manifest.task}; it does not name expressions or gestures"
+        )
     session = Session(artifact)
     about = ModelInfo(
         kind="model",
@@ -195,7 +197,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as exc:
         raise InputError(f"{path} is damaged: {exc}; make it again") from exc
     if not isinstance(data, dict):
-        raise InputError(f"{path} holds no object but {type(data).__name__}; make it again")
+        raise InputError(f"{path} must hold an object, got {type(data).__name__}; make it again")
     return data
 
 
@@ -207,10 +209,10 @@ def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
     """
     if spec.kind == "landmarks":
         if samples.shape[1:] != spec.size_hw:
-            raise ValueError(f"landmarks are {spec.size_hw}, got samples of {samples.shape[1:]}")
+            raise ValueError(f"landmarks must be {spec.size_hw}, got samples of {samples.shape[1:]}")
         return samples.astype(np.float32)
     if samples.dtype != np.uint8:
-        raise ValueError(f"images are uint8, got samples of {samples.dtype}")
+        raise ValueError(f"images must be uint8, got samples of {samples.dtype}")
     if spec.colour == "rgb" and samples.ndim == 3:
         samples = np.repeat(samples[..., None], 3, axis=3)
     if samples.shape[1:3] != spec.size_hw or samples.ndim != (3 if spec.colour == "grey" else 4):

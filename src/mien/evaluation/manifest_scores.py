@@ -85,9 +85,9 @@ def read_scores(path: Path) -> tuple[Score, ...]:
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}") from exc
     except KeyError as exc:
-        raise InputError(f"{path} is no metrics.json of this version, it lacks {exc}; evaluate again") from exc
+        raise InputError(f"{path} is not a metrics.json of this version: it lacks {exc}; evaluate again") from exc
     except (ValueError, TypeError) as exc:
-        raise InputError(f"{path} is no list of scores as the benchmarks write it: {exc}") from exc
+        raise InputError(f"{path} is not a list of scores as written by the benchmarks: {exc}") from exc
 
 
 def measured_at(scores: Iterable[Score], threshold: float) -> bool:

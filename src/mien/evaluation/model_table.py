@@ -32,7 +32,7 @@ HEADER = (
     "ECE",
     "parameters",
     "size",
-    "ms a face",
+    "ms per face",
     "32 at once",
     "licence",
 )
@@ -137,7 +137,7 @@ def votes_of(dataset: Dataset) -> NDArray[np.float32]:
     """(N, L) shares of the raters' votes; raises DataError when the data has none."""
     if dataset.votes is None or not dataset.votes.any():
         raise DataError(
-            "The data has no votes of FER+ to take as labels; give --votes fer2013new.csv with FER2013's CSV, or a "
+            "The data has no FER+ votes to use as labels; give --votes fer2013new.csv with FER2013's CSV, or a "
             "file packed with them"
         )
     return dataset.votes

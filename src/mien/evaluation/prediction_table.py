@@ -104,7 +104,7 @@ def read_predictions(path: str | Path, *, label_set: LabelSet) -> PredictionTabl
     labels = tuple(label for label in columns if label not in _OTHER_COLUMNS)
     given = _column(rows, columns, _PREDICTED)
     if not labels and given is None:
-        raise DataError(f"{path} has no answers: give a column of probabilities for each label, or a column predicted")
+        raise DataError(f"{path} has no answers: give a probability column for each label, or a column predicted")
     probabilities = None
     if labels:
         probabilities = _probabilities(rows, [columns[label] for label in labels], str(path))
@@ -168,12 +168,12 @@ def _probabilities(rows: list[list[str]], columns: list[int], path: str) -> NDAr
         try:
             p[i] = [float(cell) for cell in cells] if any(cells) else np.nan
         except ValueError as exc:
-            raise DataError(f"{path}, row {i + 1}: a probability is a number, got {', '.join(cells)}") from exc
+            raise DataError(f"{path}, row {i + 1}: a probability must be a number, got {', '.join(cells)}") from exc
         total = p[i].sum()
         if any(cells) and not (p[i].min() >= 0 and abs(total - 1) <= _SUM_TOLERANCE):
             raise DataError(
-                f"{path}, row {i + 1}: probabilities lie between 0 and 1 and sum to 1, these sum to {total:g}; "
-                "divide percent by 100, and turn logits into probabilities by a softmax"
+                f"{path}, row {i + 1}: probabilities must lie between 0 and 1 and sum to 1; these sum to {total:g}; "
+                "divide percentages by 100, and turn logits into probabilities with a softmax"
             )
     return np.asarray(p / p.sum(axis=1, keepdims=True))
 
@@ -218,19 +218,19 @@ def in_order_of(predictions: PredictionTable, names: NDArray[np.str_], true: NDA
         # Names as composed text: where the predictions were made, accents may be stored in the other way (NFC, NFD).
         where = {unicodedata.normalize("NFC", str(name)): i for i, name in enumerate(predictions.names)}
         if len(where) < len(predictions):
-            raise InputError(f"{what} names a sample twice; give one row a sample")
+            raise InputError(f"{what} names a sample twice; give one row per sample")
         asked = [unicodedata.normalize("NFC", str(name)) for name in names]
         missing = [name for name in asked if name not in where]
         if missing:
             raise InputError(
-                f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split, the first is "
-                f"{missing[0]!r}; name samples as the data set does, or leave out the column name and keep its order"
+                f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split; the first is "
+                f"{missing[0]!r}; use the names of the data set, or leave out the column name and keep its order"
             )
         rows = np.array([where[name] for name in asked])
     elif len(predictions) != len(names):
         raise InputError(
-            f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row a "
-            "sample, an empty one where there is no answer"
+            f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row "
+            "per sample, an empty one if there is no answer"
         )
     if predictions.true is not None:
         stated = predictions.true[rows]

@@ -166,18 +166,18 @@ def _matched(labels: Sequence[str], part: Dataset) -> _Match:
     if len(common) < 2:
         raise DataError(
             f"answers are {', '.join(labels)}, labels of {part.source or 'the data set'} are "
-            f"{', '.join(part.label_set.labels)}; at least two must be common"
+            f"{', '.join(part.label_set.labels)}; they must have at least two in common"
         )
     count, notes = len(part), []
     if missing:
         part = part.without(missing)
         notes.append(
-            f"The subject cannot say {', '.join(missing)}: samples with such labels ({count - len(part)} of {count}) "
-            "are left out of every figure but one, in which they count as wrong."
+            f"The subject cannot answer {', '.join(missing)}: samples of these labels ({count - len(part)} of {count}) "
+            "are left out of every figure except one, in which they count as wrong."
         )
     if extra:
         notes.append(
-            f"The data has no label {', '.join(extra)}: such answers are passed over and the next best counts."
+            f"The data has no label {', '.join(extra)}: such answers are skipped and the next best one counts."
         )
     if not len(part):
         raise DataError(f"the split has no samples of the labels {', '.join(common)}")
@@ -212,7 +212,7 @@ def _views(
         return {}, ()
     mirror_safe = part.label_set.mirror_safe
     views: dict[str, list[View | None]] = {"flip": [None, _mirrored]} if mirror_safe else {}
-    notes = () if mirror_safe else ("Mirrored views are left out: a mirror changes what these labels mean.",)
+    notes = () if mirror_safe else ("Mirrored views are left out, because mirroring changes what these labels mean.",)
     if ten_crop:
         crops = list(_corner_crops(part.samples.shape[1:3]))
         mirrored = [lambda samples, crop=crop: _mirrored(crop(samples)) for crop in crops] if mirror_safe else []

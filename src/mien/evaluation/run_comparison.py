@@ -226,7 +226,7 @@ def _check_metrics(metrics: dict[str, Any], path: Path) -> None:
     wanted = ("subject", "data", "protocol", "command", "machine", "figures", "run")
     missing = [key for key in wanted if key not in metrics]
     if missing:
-        raise InputError(f"{path} is no evaluation of this version, it lacks {', '.join(missing)}; evaluate again")
+        raise InputError(f"{path} is not an evaluation of this version: it lacks {', '.join(missing)}; evaluate again")
 
 
 def _measured(evaluation: dict[str, Any], *, without_copies: bool = False) -> Measured:

@@ -24,8 +24,8 @@ class SmoothSettings:
     """How steady the answers are. The defaults were chosen with benchmarks/smoothing.py.
 
     Args:
-        average_s: time constant of the exponential average of the probabilities, in seconds: what was seen this long ago
-            still counts 37 %. 0 takes each frame as it is.
+        average_s: time constant of the exponential average of the probabilities, in seconds: what was seen that long
+            ago still counts 37 %. 0 takes each frame as it is.
         hold_s: how long, in seconds, the average must call for a label before the label replaces another on screen,
             and before an event reports it.
         lost_s: how long a track may be out of sight before its label ends, in seconds; as for the tracker.

@@ -25,11 +25,11 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
             stored: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as exc:
         raise InputError(
-            f"{path} is damaged, or holds more than weights, numbers and words: that may run code, so it was not "
+            f"{path} is damaged, or holds more than weights, numbers and words, which may run code; it was not "
             "loaded. Get the run from somebody you trust, or train again"
         ) from exc
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise InputError(f"{path} is damaged, or no checkpoint; train again") from exc
+        raise InputError(f"{path} is damaged or not a checkpoint; train again") from exc
     if not isinstance(stored, Mapping):
-        raise InputError(f"{path} is damaged: it holds {type(stored).__name__}, no checkpoint; train again")
+        raise InputError(f"{path} is damaged: it holds {type(stored).__name__} instead of a checkpoint; train again")
     return stored

@@ -95,9 +95,9 @@ def _check_fits(recipe: Recipe, paths: CorpusPaths, dataset: Dataset, *, has_row
     name, lacks, cures = paths.data.name, [], []
     strangers = paths.votes is not None and not has_rows
     if strangers:
-        lacks.append(f"FER+ votes are for the rows of FER2013's CSV, and {name} is none: leave out --votes")
+        lacks.append(f"FER+ votes are for the rows of FER2013's CSV, which {name} is not: leave out --votes")
     if recipe.loss.votes_weight and dataset.votes is None:
-        lacks.append(f"the recipe {recipe.name} learns from raters' votes too, and {name} has none")
+        lacks.append(f"the recipe {recipe.name} also learns from raters' votes, and {name} has none")
         cures.append("--set loss.votes_weight=0")
     lacks_split, cure = _split_cure(recipe, dataset)
     if cure:

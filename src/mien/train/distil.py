@@ -42,7 +42,7 @@ def soft_targets(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = 
     for name in teachers:
         kind = kind_of(name)
         if kind == "predictions":
-            raise DataError(f"A teacher is a run folder or a model, {name} is a file of predictions")
+            raise DataError(f"A teacher must be a run folder or a model, but {name} is a file of predictions")
         with open_run(Path(name), bfloat16=bfloat16) if kind == "run" else open_model(name) as teacher:
             if teacher.labels != train.label_set.labels:
                 raise DataError(

@@ -33,7 +33,9 @@ def run_recipe(run: Path) -> Recipe:
     except (OSError, ValueError) as exc:
         raise InputError(f"{settings} is damaged: {exc}; train again into another folder") from exc
     if not isinstance(kept, dict):
-        raise InputError(f"{settings} is damaged: it holds no table of settings; train again into another folder")
+        raise InputError(
+            f"{settings} is damaged: it does not hold a table of settings; train again into another folder"
+        )
     try:
         return recipe_from_dict(kept)
     except MienError as exc:  # a setting that is gone, or new and without a default
@@ -115,7 +117,7 @@ def checkpoint_of(run: Path, name: str) -> Mapping[str, Any]:
     """
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
     if not checkpoint.is_file():
-        raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
+        raise InputError(f"{run} has no finished epoch yet; `mien train --resume` continues it")
     return read_checkpoint(checkpoint)
 
 
@@ -130,7 +132,7 @@ def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
 def _damaged(run: Path, name: str) -> InputError:
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
     return InputError(
-        f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
+        f"{checkpoint} is damaged, or belongs to another recipe or version than {run / RECIPE_FILE}; train again"
     )
 
 

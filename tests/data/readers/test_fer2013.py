@@ -212,7 +212,7 @@ def test_an_empty_file_and_one_without_rows(csv: Callable[..., Path]) -> None:
 def test_a_file_that_is_no_csv(tmp_path: Path) -> None:
     path = tmp_path / "fer.csv"
     path.write_bytes(bytes(range(128, 256)) * 50)
-    with pytest.raises(DataError, match="no CSV"):
+    with pytest.raises(DataError, match="cannot be read as a CSV"):
         load_fer2013(path)
 
 

@@ -70,6 +70,6 @@ def load_start_weights(network: Network, recipe: Recipe) -> None:
         network.load_imagenet(recipe.network.weights)
     elif recipe.network.weights:
         raise RecipeError(
-            f"{recipe.network.weights} is no run folder that the network {recipe.network.name} could go on from: train "
-            "that run first, name another with --weights, or leave network.weights out"
+            f"{recipe.network.weights} is not a run folder that the network {recipe.network.name} can start from: "
+            "train that run first, name another with --weights, or leave network.weights out"
         )

@@ -45,7 +45,7 @@ class Transfer(Network):
     def freeze(self, parts: Sequence[nn.Module], unfreeze: int) -> None:
         """Freeze all parts of `features` but the last `unfreeze`; raises RecipeError when there are fewer."""
         if not 0 <= unfreeze <= len(parts):
-            raise RecipeError(f"network.unfreeze lies between 0 and {len(parts)} for this network, got {unfreeze}")
+            raise RecipeError(f"network.unfreeze must lie between 0 and {len(parts)} for this network, got {unfreeze}")
         for part in parts[: len(parts) - unfreeze]:
             part.requires_grad_(False)
         if not self.own_statistics:
@@ -105,8 +105,8 @@ class Transfer(Network):
             )
         except (OSError, RuntimeError) as exc:  # no network; another hash
             raise InputError(
-                f"The weights cannot be fetched from {self.hub} ({exc}); fetch them elsewhere and name the file with "
-                "--weights FILE"
+                f"The weights cannot be downloaded from {self.hub} ({exc}); download them elsewhere and name the "
+                "file with --weights FILE"
             ) from exc
         return state
 
@@ -131,9 +131,9 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
             warnings.simplefilter("ignore")  # that a foreign pickle is of another protocol: it fails, or loads
             state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as exc:
-        raise InputError(f"{path} is damaged or no weights file as torch.save writes it; fetch it again") from exc
+        raise InputError(f"{path} is damaged or not a weights file written by torch.save; fetch it again") from exc
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path} holds no state dict (tensors by name) but something else; save model.state_dict()")
+        raise InputError(f"{path} does not hold a state dict (tensors by name); save model.state_dict()")
     return state
 
 
