@@ -171,7 +171,7 @@ class Camera(Resource):
             waited_s = time.monotonic() - begin_s
             if self._is_new and waited_s >= self._first_s:
                 raise UnreadableMedia(
-                    f"Camera {self._index} opens but delivers no picture; another program may be using it: close that program."
+                    f"Camera {self._index} opens but delivers no picture; close other programs that may be using it."
                 )
             if not self._is_new and (failures >= _FAILURES or waited_s >= self._stall_s):
                 raise self._lost()

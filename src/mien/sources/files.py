@@ -171,7 +171,8 @@ def expand_sources(specs: Sequence[str | Path]) -> tuple[list[Path], list[Unread
 
     A file stands for itself, whatever its suffix. A folder gives the photos and videos in and below it; hidden files
     and folders and other suffixes are skipped, and links to folders are not followed. A glob (`*`, `?`, `[...]`, `**`
-    for any depth) gives the photos and videos that match, and those in the folders that match. Folders and globs are in natural order: frame2 before frame10.
+    for any depth) gives the photos and videos that match, and those in the folders that match. Folders and globs are in
+    natural order: frame2 before frame10.
 
     Returns:
         The files, and an error to report for each spec that names nothing and each unreadable folder.

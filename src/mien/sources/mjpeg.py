@@ -1,7 +1,7 @@
 """A sequence of JPEG pictures (MJPEG): cut out of a stream of bytes, and decoded.
 
-What comes between the pictures does not matter, so a plain sequence of them, `multipart/x-mixed-replace` over HTTP and most
-other wrappings are read alike.
+What comes between the pictures does not matter, so a plain sequence of them, `multipart/x-mixed-replace` over HTTP and
+most other wrappings are read alike.
 """
 
 from __future__ import annotations
