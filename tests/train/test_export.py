@@ -115,7 +115,7 @@ def test_the_threshold_can_be_chosen_by_precision(run: Path, tiny_faces: Dataset
     right = p.argmax(axis=1) == validation.labels
     assert threshold == pytest.approx(precise_threshold(p.max(axis=1), right, precision=0.6), abs=2e-4)
     assert threshold != 0.5
-    assert f"below {threshold:g} is uncertain: from there on at least 60.0 % of the answers" in artifact.card
+    assert f"below {threshold:g} is uncertain: above it at least 60.0 % of the answers" in artifact.card
     stated = {score.metric: score.value for score in artifact.manifest.scores}
     assert stated[f"coverage_at_{threshold:g}"] == pytest.approx((p.max(axis=1) >= threshold).mean(), abs=2e-2)
 

@@ -362,7 +362,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_batch(
         return loss * broken if (self.current_epoch, index) == (1, 2) else loss
 
     monkeypatch.setattr(Learner, "training_step", breaking)
-    with pytest.raises(TrainingStopped, match="in epoch 2, batch 3; the checkpoints of the epochs before are kept"):
+    with pytest.raises(TrainingStopped, match="in epoch 2, batch 3; the checkpoints of earlier epochs are kept"):
         fit(tiny_recipe(), tiny_faces, options(tmp_path))
     assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
     assert trained_network(tmp_path)[0] == tiny_recipe()

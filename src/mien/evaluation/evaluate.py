@@ -1,4 +1,4 @@
-"""An evaluation: every figure that can be had from answers to a split, with what is needed to judge it."""
+"""An evaluation: every figure that answers to a split allow, with what is needed to judge it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mien.evaluation.predictions import Predictions
 from mien.wording import count
 
 FORMAT = 1
-"""Form of metrics.json."""
+"""Format of metrics.json."""
 
 _VERSIONS = ("numpy", "scikit-learn", "onnxruntime", "torch")
 
@@ -41,9 +41,9 @@ class EvaluationContext:
 
     Args:
         split: train, validation, test or all.
-        seed: of the resampling and of the samples shown.
+        seed: seed for resampling and for the samples shown.
         command: what the user typed.
-        protocol: `author` or `honest`, for `mien compare`; empty when it is neither.
+        protocol: `author` or `honest`, for `mien compare`; empty if it is neither.
         notes: what else a reader must know, one sentence each.
     """
 
@@ -59,8 +59,8 @@ class Evaluation:
     """Everything a report is made of.
 
     Args:
-        about: who answered.
-        answers: to which samples, and what.
+        about: what answered.
+        answers: the samples and the answers to them.
         figures: what was measured; plain data.
         facts: data, protocol, command, versions, machine and time; plain data.
         notes: what a reader must know, one sentence each.
@@ -75,7 +75,7 @@ class Evaluation:
     circumstances: EvaluationContext = field(default_factory=lambda: EvaluationContext(split="test"))
 
     def to_dict(self) -> Figures:
-        """What metrics.json holds."""
+        """The contents of metrics.json."""
         return {
             "format": FORMAT,
             "subject": {name: getattr(self.about, name) for name in ("kind", "name", "sha256", "bytes", "parameters")},
@@ -90,10 +90,10 @@ def evaluate(about: ModelInfo, answers: Predictions, dataset: Dataset, circumsta
     """Measure everything that these answers allow.
 
     Args:
-        about: who answered.
+        about: what answered.
         answers: to a split of the data set.
-        dataset: the whole of it: copies are looked for in its training split.
-        circumstances: how the answers were got.
+        dataset: the whole data set: copies are looked for in its training split.
+        circumstances: how the answers were obtained.
     """
     part, right, seed = answers.part, answers.right, circumstances.seed
     labels = part.label_set.labels

@@ -1,4 +1,4 @@
-"""The figures of a report, each from answers alone: plain data, ready for JSON."""
+"""The measurements of a report, each from answers alone: plain data, ready for JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_GROUPS = 40
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share in words, e.g. "68.1 %"."""
+    """A share as text, e.g. "68.1 %"."""
     return f"{100 * share:.{digits}f} %"
 
 
@@ -52,7 +52,7 @@ def classification(answers: Predictions) -> Figures:
 
 
 def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> list[Figures]:
-    """The ten commonest errors by pair, the largest share of its true label first; at least three cases each."""
+    """The ten most common confusions, by share of the true label, largest first; at least three cases each."""
     supports = matrix.sum(axis=1)
     pairs = [
         {"true": true, "predicted": predicted, "count": int(matrix[i, j]), "share": float(matrix[i, j] / supports[i])}
@@ -64,7 +64,7 @@ def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> list[F
 
 
 def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> Figures:
-    """Scores without samples that equal a training sample or an earlier one of the split, every pixel alike."""
+    """Scores without samples that equal a training sample, or an earlier one of the split, in every pixel."""
     part = answers.part
     keys = _keys(part.samples)
     train = set() if split in ("train", "all") else set(_keys(dataset.samples[dataset.split == "train"]))
@@ -94,7 +94,7 @@ def risk_curve(answers: Predictions) -> RiskCoverage:
 
 
 def calibration(answers: Predictions, p: NDArray[np.float64]) -> Figures:
-    """ECE, Brier score and NLL, before and after the temperature where there is one.
+    """ECE, Brier score and NLL, before and after the temperature if there is one.
 
     Args:
         answers: with or without a temperature.
@@ -121,7 +121,7 @@ def calibration(answers: Predictions, p: NDArray[np.float64]) -> Figures:
 
 
 def ranking(p: NDArray[np.float64], labels: NDArray[np.int64], names: tuple[str, ...]) -> Figures:
-    """Area under the ROC curve and average precision of each label against the rest; labels without samples absent."""
+    """Area under the ROC curve and average precision of each label against the rest, if it has samples."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     present = [i for i in range(len(names)) if 0 < (labels == i).sum() < len(labels)]
@@ -143,7 +143,7 @@ def risk_figures(curve: RiskCoverage, threshold: float | None) -> Figures:
 
 
 def by_votes(answers: Predictions, seed: int) -> Figures:
-    """Scores against the label most raters chose, where there are votes."""
+    """Scores against the label that most raters chose, if there are votes."""
     votes = answers.part.votes
     if votes is None or not votes.any():
         return {}
@@ -161,7 +161,7 @@ def by_votes(answers: Predictions, seed: int) -> Figures:
 
 
 def by_group(answers: Predictions) -> Figures:
-    """Accuracy by whom or what the samples belong to, for up to forty groups."""
+    """Accuracy by group (person or clip), for up to forty groups."""
     groups = answers.part.groups
     names = np.unique(groups)
     if not 2 <= len(names) <= _MOST_GROUPS:

@@ -1,4 +1,4 @@
-"""Runs and evaluations side by side, from the JSON files that they left: nothing here is typed in by hand."""
+"""Runs and evaluations side by side, from the JSON files that they left; nothing is entered by hand."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is known of one run, or of a model or file that was evaluated.
+    """What is known about one run, or about a model or file that was evaluated.
 
     Args:
         name: of the recipe, model or file.
         folder: where it was found.
         recipe: as the run saved it; empty for others.
         summary: as the run saved it when it ended; empty otherwise.
-        curves: one entry an epoch.
+        curves: one entry per epoch.
         evaluations: contents of its metrics.json files.
     """
 
@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The recipe's section on the published result; empty where there is none."""
+        """The recipe's section on the published result; empty if there is none."""
         found = self.recipe.get("reference")
         return found if isinstance(found, dict) and found.get("ref") else {}
 
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def machine(self) -> str:
-        """Where it was trained; for what was not trained here, where it was evaluated."""
+        """Where it was trained or, if it was not trained here, where it was evaluated."""
         evaluated = [str(e["machine"]) for e in self.evaluations]
         return str(self.summary.get("machine") or (evaluated[0] if evaluated and not self.recipe else UNKNOWN))
 
@@ -83,7 +83,7 @@ class Entry:
         words = ["mien", "train", str(self.recipe["name"]), "--data", "DATA"]
         try:
             changes = changes_of(recipe_from_dict(self.recipe))
-        except (UnknownName, RecipeError):  # a recipe of one's own, or of another version
+        except (UnknownName, RecipeError):  # your own recipe, or one of another version
             changes = {}
         for name, value in changes.items():
             # What the author got says nothing of how to train.
@@ -91,8 +91,8 @@ class Entry:
         return shlex.join(words)
 
     def author_protocol(self) -> Measured | None:
-        """Our figure, measured as the author did: an evaluation marked so; else, where the author reports validation,
-        the best validation accuracy of the run, or the test accuracy where the author reports that."""
+        """Our figure by the author's protocol: an evaluation marked as such; otherwise the best validation accuracy of
+        the run if the author reports validation, or the test accuracy if the author reports that."""
         marked = [e for e in self.evaluations if e["protocol"] == "author"]
         if marked:
             return _measured(marked[-1])
@@ -108,8 +108,8 @@ class Entry:
         )
 
     def honest_protocol(self) -> Measured | None:
-        """Our figure on samples that are no copies of training samples: of an evaluation marked so, else of one on the
-        test split, else on the validation split."""
+        """Our figure on samples that are not copies of training samples: from an evaluation marked as such, otherwise
+        from one on the test split, otherwise on the validation split."""
         marked = [e for e in self.evaluations if e["protocol"] == "honest"]
         unmarked = [e for e in self.evaluations if not e["protocol"]]
         by_split = [e for split in ("test", "validation") for e in unmarked if e["data"]["split"] == split]
@@ -118,10 +118,10 @@ class Entry:
 
 
 def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one where there is no author.
+    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one if there is no author.
 
-    A run with the recipe's own reference counts before one that rebuilds another figure of the same author (fewer
-    epochs, say); of several such, the last.
+    A run with the recipe's own reference takes precedence over one that reproduces another figure of the same author
+    (fewer epochs, say); of several such runs, the last one counts.
 
     Returns:
         By recipe `accuracy`, `on` and `command`, as `Measured`; for a rebuilt figure also its `ref` and `author_score`;
@@ -137,10 +137,10 @@ def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
 
 
 def _cut_short(entry: Entry) -> dict[str, int]:
-    """Epochs done and planned by the package's recipe, of a run that was to have fewer or was not finished."""
+    """Epochs done and epochs planned by the package's recipe, for a run with fewer or an unfinished run."""
     try:
         planned = load_recipe(entry.name).fit.epochs
-    except (UnknownName, RecipeError):  # a recipe of one's own
+    except (UnknownName, RecipeError):  # your own recipe
         return {}
     own = entry.recipe.get("fit", {}).get("epochs", planned)
     ended = own == planned and entry.summary  # by itself: an early stop is part of the recipe
@@ -152,7 +152,7 @@ def _cut_short(entry: Entry) -> dict[str, int]:
 def _has_recipes_reference(entry: Entry) -> bool:
     try:
         return str(entry.reference.get("ref", "")) == load_recipe(entry.name).reference.ref
-    except (UnknownName, RecipeError):  # a recipe of one's own
+    except (UnknownName, RecipeError):  # your own recipe
         return True
 
 
@@ -194,7 +194,7 @@ def read_entry(folder: Path) -> Entry:
 
 
 def merged(entries: Sequence[Entry]) -> list[Entry]:
-    """One entry a run: the folder of a run and the folders of its evaluations, given separately, become one."""
+    """One entry per run: the folder of a run and the folders of its evaluations, given separately, become one."""
     kept: dict[str, Entry] = {}
     for entry in entries:
         digest = entry.summary.get("data_sha256"), entry.summary.get("seconds")
@@ -216,7 +216,7 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _check_kinds(facts: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]], path: Path) -> None:
-    """Raise when what a run folder says is of another kind; what earlier versions did not say is unknown."""
+    """Raise if a value in a run folder has the wrong type; what earlier versions did not record is unknown."""
     for name, kind in kinds.items():
         if name in facts and not isinstance(facts[name], kind):
             raise InputError(f"{path} is damaged: {name} is {facts[name]!r}; train again into another folder")

@@ -1,4 +1,4 @@
-"""Reading checkpoints: only weights, numbers and words come out of one, and no code in it is run."""
+"""Reading checkpoints: only weights, numbers and words are read, and no code in them is run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mien.errors import InputError
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """All that a checkpoint holds, on the processor.
+    """Everything that a checkpoint holds, on the CPU.
 
     Raises:
         InputError: it is damaged, or loading all of it would run code.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is a pickle of another protocol: it fails, or loads
+            warnings.simplefilter("ignore")  # about a pickle of another protocol: it fails or loads
             stored: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as exc:
         raise InputError(
