@@ -139,7 +139,7 @@ class Learner(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def normalised(self, samples: Tensor) -> Tensor:
-        """Images from 0 to 1 normalised for the network (as by `mien.pixels.preprocess.to_batch`); landmarks unchanged."""
+        """Images from 0 to 1, normalised as by `mien.pixels.preprocess.to_batch`; landmarks unchanged."""
         return (samples - self.mean) / self.std if self.is_image else samples
 
     def side(self) -> int:
