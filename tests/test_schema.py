@@ -92,7 +92,10 @@ def test_what_does_not_fit_is_one_sentence(data: dict[str, Any], sentence: str) 
         ({"wheels": [{"inch": 3}]}, "There is no part in car.wheels[0] 'inch'; there is inches, tyre. Did you mean"),
         ({"spare": {"inch": 3}}, "There is no part in car.spare 'inch'; there is inches, tyre."),
         ({"spares": {"a": {"inch": 3}}}, "There is no part in car.spares.a 'inch'; there is inches, tyre."),
-        ({"spare": {"inches": 3, "tyre": "winte"}}, "no car.spare.tyre 'winte'; available: slick, winter. Did you mean"),
+        (
+            {"spare": {"inches": 3, "tyre": "winte"}},
+            "no car.spare.tyre 'winte'; available: slick, winter. Did you mean",
+        ),
     ],
     ids=str,
 )

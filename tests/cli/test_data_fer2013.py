@@ -252,7 +252,7 @@ def test_a_table_that_breaks_off_is_not_taken_for_whole(mien: Run, tmp_path: Pat
     ended = mien("data", "fer2013", path, tmp_path / "out.npz", "--layout", layout)
     assert ended.code == 1
     (sentence,) = ended.sentences
-    assert f"{path} breaks off or is damaged after row " in sentence
+    assert f"{path} is truncated or damaged after row " in sentence
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 

@@ -258,7 +258,7 @@ def test_a_lost_stream_and_its_return_are_told_without_a_window(
         out, _ = process.communicate(timeout=30)
         server.shutdown()
         server.server_close()
-    assert told[0] == f"mien: {address} broke off. Trying again in 0.5 s."
+    assert told[0] == f"mien: {address} ended unexpectedly. Trying again in 0.5 s."
     assert told[1].startswith("mien: The stream is back after ")
     assert out == ""
 

@@ -140,7 +140,7 @@ def test_labels_that_have_nothing_in_common(tiny_faces: Dataset) -> None:
         ABOUT, labels=GESTURES.labels, spec=SPEC, threshold=0.5, temperature=1.0,
         forward=lambda batch: np.zeros((len(batch), 5), np.float32),
     )  # fmt: skip
-    with pytest.raises(DataError, match="at least two must be common"):
+    with pytest.raises(DataError, match="at least two in common"):
         answers_of_subject(asked, tiny_faces, "test")
 
 
@@ -283,7 +283,7 @@ def test_a_run_is_evaluated_with_its_curves(run: Path, tiny_faces: Dataset) -> N
     best = max(entry["val_accuracy"] for entry in curves)
     assert made.measures.accuracy == pytest.approx(best, abs=1e-6), "the checkpoint is the best one"
     assert asked.about.parameters == asked.about.summary["parameters"]
-    assert any("watched on this split" in note for note in made.notes)
+    assert any("monitored on this split" in note for note in made.notes)
     assert not any("not the data of the run" in note for note in made.notes)
 
 
@@ -343,7 +343,7 @@ def test_what_can_be_evaluated(run: Path, tmp_path: Path) -> None:
             kind_of(str(path))
     with pytest.raises(UnknownName, match="Did you mean 'emotion_residual'"):
         kind_of("emotion_residul")
-    with pytest.raises(ModelError, match="names no expression"):
+    with pytest.raises(ModelError, match="does not name expressions"):
         open_model("face_blazeface_back")
 
 
@@ -362,7 +362,7 @@ def test_a_model_of_the_package_answers_as_at_run_time() -> None:
 @pytest.mark.parametrize(
     ("shape", "dtype", "spec", "words"),
     [
-        ((2, 48, 48), np.float32, SPEC, "images are uint8"),
+        ((2, 48, 48), np.float32, SPEC, "images must be uint8"),
         ((2, 48, 48), np.uint8, InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey"), "landmarks are"),
     ],
 )

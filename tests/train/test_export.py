@@ -116,7 +116,7 @@ def test_the_threshold_can_be_chosen_by_precision(run: Path, tiny_faces: Dataset
     right = p.argmax(axis=1) == validation.labels
     assert threshold == pytest.approx(precise_threshold(p.max(axis=1), right, precision=0.6), abs=2e-4)
     assert threshold != 0.5
-    assert f"below {threshold:g} is uncertain: from there on at least 60.0 % of the answers" in artifact.card
+    assert f"below {threshold:g} is uncertain: above it at least 60.0 % of the answers" in artifact.card
     stated = {score.metric: score.value for score in artifact.manifest.scores}
     assert stated[f"coverage_at_{threshold:g}"] == pytest.approx((p.max(axis=1) >= threshold).mean(), abs=2e-2)
 
@@ -293,7 +293,7 @@ def test_the_card_tells_the_runs_own_data_and_other_data_is_said(
     fewer = tiny_faces.where(np.arange(len(tiny_faces)) != 3)
     artifact = export_run(run, tmp_path / "model", fewer, ExportOptions(command=COMMAND))
     assert "140 training samples" in artifact.card
-    assert "was trained on other samples than those given" in caplog.text
+    assert "was trained on samples other than those given" in caplog.text
 
 
 def test_no_run_and_no_place(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:

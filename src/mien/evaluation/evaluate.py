@@ -1,4 +1,4 @@
-"""An evaluation: every figure that can be had from answers to a split, with what is needed to judge it."""
+"""An evaluation: every figure that answers to a split allow, with what is needed to judge it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from mien.evaluation.results import Confusion, DataFacts, EvaluationFacts, Measu
 from mien.wording import count
 
 FORMAT = 1
-"""Form of metrics.json."""
+"""Format of metrics.json."""
 
 _VERSIONS = ("numpy", "scikit-learn", "onnxruntime", "torch")
 
@@ -42,9 +42,9 @@ class EvaluationContext:
 
     Args:
         split: train, validation, test or all.
-        seed: of the resampling and of the samples shown.
+        seed: seed for resampling and for the samples shown.
         command: what the user typed.
-        protocol: `author` or `honest`, for `mien compare`; empty when it is neither.
+        protocol: `author` or `honest`, for `mien compare`; empty if it is neither.
         notes: what else a reader must know, one sentence each.
     """
 
@@ -91,10 +91,10 @@ def evaluate(about: ModelInfo, answers: Predictions, dataset: Dataset, circumsta
     """Measure everything that these answers allow.
 
     Args:
-        about: who answered.
+        about: what answered.
         answers: to a split of the data set.
-        dataset: the whole of it: copies are looked for in its training split.
-        circumstances: how the answers were got.
+        dataset: the whole data set: copies are looked for in its training split.
+        circumstances: how the answers were obtained.
     """
     part, right, seed = answers.part, answers.right, circumstances.seed
     labels = part.label_set.labels
@@ -138,13 +138,13 @@ def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext)
     split, seen = circumstances.split, about.summary.get("data_sha256")
     is_other = seen is not None and seen != dataset.fingerprint()
     if split in ("train", "all") and not is_other:
-        notes.append("Training samples are among those scored: the figures say nothing about new ones.")
+        notes.append("Training samples are among those scored, so the figures say nothing about new ones.")
     if about.kind != "run":
-        notes.append("What the subject was trained on is not known here; it may have seen these samples.")
+        notes.append("It is not known what the subject was trained on; it may have seen these samples.")
     elif is_other:
-        notes.append("This is not the data of the run; whether they have samples in common is not known.")
+        notes.append("This is not the data of the run; it is not known whether they have samples in common.")
     elif split == "validation":
-        notes.append("The run was watched on this split, and its checkpoint may have been chosen on it.")
+        notes.append("The run was monitored on this split, and its checkpoint may have been chosen on it.")
     if about.kind == "run" and not about.summary:
         notes.append("The run is not finished: these are the figures of its checkpoint so far.")
     return notes

@@ -1,9 +1,9 @@
 """The figures of an evaluation as the flat list of scores that a manifest holds and a model card shows.
 
 Names of the scores: as in metrics.json (`accuracy`, `macro_f1`, `ece`, ...); `accuracy_low_95` and `accuracy_high_95`
-for the ends of its interval; `_flip_averaged`, `_without_copies` and `_ferplus` behind those counted in another way;
-`coverage_at_` and `accuracy_at_` before a confidence for the answers that have it or more; `precision_`, `recall_` and
-`f1_` before a label; `_taken_for_` between two labels for the share of the first that is answered as the second.
+for the ends of its interval; suffixes `_flip_averaged`, `_without_copies` and `_ferplus` for those counted in another
+way; `coverage_at_` and `accuracy_at_` before a confidence, for the answers that have it or more; `precision_`,
+`recall_` and `f1_` before a label; `_taken_for_` between two labels, for the share of the first answered as the second.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _DIGITS = 4
 _MOST_CONFUSED = 5
 
 Figure = tuple[str, float, str]
-"""Name, value, and what it was counted on, in words."""
+"""Name, value, and the samples it was measured on, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """How figures were measured, for each of their scores.
+    """How figures were measured; part of each score.
 
     Args:
         data: the data set.

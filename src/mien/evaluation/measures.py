@@ -38,7 +38,7 @@ _MOST_GROUPS = 40
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share in words, e.g. "68.1 %"."""
+    """A share as text, e.g. "68.1 %"."""
     return f"{100 * share:.{digits}f} %"
 
 

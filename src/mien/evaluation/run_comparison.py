@@ -1,4 +1,4 @@
-"""Runs and evaluations side by side, from the JSON files that they left: nothing here is typed in by hand."""
+"""Runs and evaluations side by side, from the JSON files that they left; nothing is entered by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is known of one run, or of a model or file that was evaluated.
+    """What is known about one run, or about a model or file that was evaluated.
 
     Args:
         name: of the recipe, model or file.
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The recipe's section on the published result; empty where there is none."""
+        """The recipe's section on the published result; empty if there is none."""
         found = self.recipe.get("reference")
         return found if isinstance(found, dict) and found.get("ref") else {}
 
@@ -84,7 +84,7 @@ class Entry:
         words = ["mien", "train", str(self.recipe["name"]), "--data", "DATA"]
         try:
             changes = changes_of(recipe_from_dict(self.recipe))
-        except (UnknownName, RecipeError):  # a recipe of one's own, or of another version
+        except (UnknownName, RecipeError):  # your own recipe, or one of another version
             changes = {}
         for name, value in changes.items():
             # What the author got says nothing of how to train.
@@ -119,10 +119,10 @@ class Entry:
 
 
 def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one where there is no author.
+    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one if there is no author.
 
-    A run with the recipe's own reference counts before one that rebuilds another figure of the same author (fewer
-    epochs, say); of several such, the last.
+    A run with the recipe's own reference takes precedence over one that reproduces another figure of the same author
+    (fewer epochs, say); of several such runs, the last one counts.
 
     Returns:
         By recipe `accuracy`, `on` and `command`, as `Measured`; for a rebuilt figure also its `ref` and `author_score`;
@@ -138,10 +138,10 @@ def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
 
 
 def _cut_short(entry: Entry) -> dict[str, int]:
-    """Epochs done and planned by the package's recipe, of a run that was to have fewer or was not finished."""
+    """Epochs done and epochs planned by the package's recipe, for a run with fewer or an unfinished run."""
     try:
         planned = load_recipe(entry.name).fit.epochs
-    except (UnknownName, RecipeError):  # a recipe of one's own
+    except (UnknownName, RecipeError):  # your own recipe
         return {}
     own = entry.recipe.get("fit", {}).get("epochs", planned)
     ended = own == planned and entry.summary  # by itself: an early stop is part of the recipe
@@ -153,7 +153,7 @@ def _cut_short(entry: Entry) -> dict[str, int]:
 def _has_recipes_reference(entry: Entry) -> bool:
     try:
         return str(entry.reference.get("ref", "")) == load_recipe(entry.name).reference.ref
-    except (UnknownName, RecipeError):  # a recipe of one's own
+    except (UnknownName, RecipeError):  # your own recipe
         return True
 
 
@@ -190,7 +190,7 @@ def read_entry(folder: Path) -> Entry:
 
 
 def merged(entries: Sequence[Entry]) -> list[Entry]:
-    """One entry a run: the folder of a run and the folders of its evaluations, given separately, become one."""
+    """One entry per run: the folder of a run and the folders of its evaluations, given separately, become one."""
     kept: dict[str, Entry] = {}
     for entry in entries:
         digest = entry.summary.get("data_sha256"), entry.summary.get("seconds")
@@ -212,7 +212,7 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _check_kinds(facts: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]], path: Path) -> None:
-    """Raise when what a run folder says is of another kind; what earlier versions did not say is unknown."""
+    """Raise if a value in a run folder has the wrong type; what earlier versions did not record is unknown."""
     for name, kind in kinds.items():
         if name in facts and not isinstance(facts[name], kind):
             raise InputError(f"{path} is damaged: {name} is {facts[name]!r}; train again into another folder")

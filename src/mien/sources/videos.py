@@ -48,7 +48,7 @@ class VideoReader:
 
     def __init__(self, path: str | Path, *, every: int = 1) -> None:
         if every < 1:
-            raise ValueError(f"every is at least 1, got {every}")
+            raise ValueError(f"every must be at least 1, got {every}")
         name = str(path)
         capture = _open_capture(name)
         announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -123,9 +123,9 @@ def _open_capture(name: str) -> cv2.VideoCapture:
 
 def _no_video(name: str) -> UnreadableMedia:
     if is_whole(name) is False:
-        return UnreadableMedia(f"Cannot read {name}: the video breaks off before its end; get a whole copy of it.")
+        return UnreadableMedia(f"Cannot read {name}: the video is truncated; get a complete copy of it.")
     return UnreadableMedia(
-        f"Cannot read {name}: it is damaged, or no video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
+        f"Cannot read {name}: it is damaged or not a video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
     )
 
 
@@ -196,7 +196,7 @@ def _check_whole(plan: _Plan, count: int, end_s: float) -> None:
     half a second and a tenth of the video before the announced end.
     """
     if count == 0:
-        raise UnreadableMedia(f"Cannot read {plan.name}: it has no frames that can be decoded; check the file.")
+        raise UnreadableMedia(f"Cannot read {plan.name}: it has no decodable frames; check the file.")
     if plan.announced is None or count >= plan.announced:
         return
     whole = is_whole(plan.name)
@@ -205,7 +205,7 @@ def _check_whole(plan: _Plan, count: int, end_s: float) -> None:
         whole = length_s - end_s <= max(_TOLERANCE_S, _TOLERANCE_PART * length_s)
     if not whole:
         raise UnreadableMedia(
-            f"{plan.name} breaks off: {count} of {plan.announced} announced frames could be read "
-            "and kept; get a whole copy for the rest."
+            f"{plan.name} is truncated: {count} of {plan.announced} announced frames could be read "
+            "and were kept; get a complete copy for the rest."
         )
     _log.debug("%s: %d of %d announced frames, nothing missing", plan.name, count, plan.announced)

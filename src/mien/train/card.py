@@ -40,11 +40,11 @@ class CardFacts:
     Args:
         recipe: that trained the model.
         provenance: where the training samples are from.
-        parameters: of the network; None when that is not known.
+        parameters: of the network; None if unknown.
         bytes: of the model file.
         train_samples: how many it was trained on.
         checks: what the export checked, one sentence each.
-        threshold: how the threshold was chosen, a sentence; empty where it is the recipe's.
+        threshold: how the threshold was chosen, as a sentence; empty if it is the recipe's.
     """
 
     recipe: Recipe
@@ -90,7 +90,7 @@ Scores = dict[Place, dict[str, Score]]
 
 
 def _known(scores: Iterable[Score]) -> Scores:
-    """Scores by where they were measured and by name; the first of equals counts."""
+    """Scores by where they were measured and by name; the first of several equal ones counts."""
     known: Scores = {}
     for score in scores:
         known.setdefault((score.data, score.split), {}).setdefault(score.metric, score)
@@ -99,7 +99,7 @@ def _known(scores: Iterable[Score]) -> Scores:
 
 def _details(manifest: Manifest, facts: CardFacts) -> str:
     recipe, spec = facts.recipe, manifest.input
-    source = recipe.source.removeprefix("mien: ")  # who wrote the recipe is not who made the model
+    source = recipe.source.removeprefix("mien: ")  # the author of the recipe is not the maker of the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.label_set.labels if manifest.label_set else ())
     height, width = spec.size_hw
@@ -132,7 +132,7 @@ def _metrics(manifest: Manifest, facts: CardFacts) -> str:
 
 
 def _evaluation_data(scores: Sequence[Score]) -> str:
-    """Where and how the figures were measured: one line a command."""
+    """Where and how the figures were measured: one line per command."""
     ways: dict[tuple[str, ...], dict[str, None]] = {}
     for score in scores:
         ways.setdefault((score.data, score.split, score.command), {}).setdefault(score.protocol)
@@ -150,7 +150,7 @@ def _analyses(scores: Scores) -> str:
 
 
 def _overall(scores: Scores) -> str:
-    """Every score that is not of one label or one trouble; a column a split."""
+    """Every score that is not for a single label or corruption; one column per split."""
     found = dict.fromkeys(name for own in scores.values() for name in own)
     plain = [name for name in found if not _is_single(name)]
     order = [*(name for name in MEANINGS if name in plain), *(name for name in plain if name not in MEANINGS)]
@@ -181,7 +181,7 @@ def _troubles(place: Place, own: dict[str, Score]) -> str:
 
 
 def _confusions(scores: Scores) -> str:
-    """What the model takes for what, from the first split that says so."""
+    """The most common confusions, from the first split that has them."""
     for own in scores.values():
         pairs = [(name.split(TAKEN_FOR), score.value) for name, score in own.items() if TAKEN_FOR in name]
         if pairs:

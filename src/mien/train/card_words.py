@@ -1,4 +1,4 @@
-"""The words of model cards that no measurement can say, by kind of data. They state no figure of a model."""
+"""The text of model cards that no measurement can supply, by kind of data. It states no figures of a model."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ MEANINGS = {
     ),
     "robustness_drop": ("lost to camera troubles", "mean loss of accuracy over the troubles listed below"),
 }
-"""Name for readers and meaning of each score; the order is that of the tables."""
+"""Readable name and meaning of each score, in the order of the tables."""
 
 SHARES = frozenset(
     name

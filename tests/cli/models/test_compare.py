@@ -145,7 +145,7 @@ def test_a_run(mien: Run, faces: Path, tmp_path: Path) -> None:
         ("{short}", "has 1 row, the split has 7 samples"),
         ("{typo}", "Did you mean 'licence'"),
         ("{damaged}", "is damaged"),
-        ("face_blazeface_back", "names no expression"),
+        ("face_blazeface_back", "does not name expressions"),
     ],
 )
 def test_what_cannot_be_read_is_reported_and_the_rest_done(
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_done(
         (["--data", "{faces}", "--labels", "fer"], 2, "no kind of labels 'fer'"),
         (["--data", "{tmp}/none"], 1, "is not there"),
         (["--data", "{trained}"], 1, "no samples in its split 'validation'"),
-        (["--data", "{voteless}", "--labels", "ferplus", "{peer}"], 1, "no votes of FER+"),
+        (["--data", "{voteless}", "--labels", "ferplus", "{peer}"], 1, "no FER+ votes"),
     ],
 )
 def test_bad_input_is_one_sentence(

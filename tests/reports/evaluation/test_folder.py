@@ -182,7 +182,7 @@ def test_a_folder_is_replaced_only_when_told_and_only_a_report(tiny_faces: Datas
     folder.mkdir()
     write_report(evaluation, folder)
     (folder / "old.txt").write_text("x")
-    with pytest.raises(OutputError, match="say --overwrite"):
+    with pytest.raises(OutputError, match="use --overwrite"):
         write_report(evaluation, folder)
     with pytest.raises(OutputError, match=r"also holds old.txt, which would be lost"):
         write_report(evaluation, folder, overwrite=True)
@@ -190,7 +190,7 @@ def test_a_folder_is_replaced_only_when_told_and_only_a_report(tiny_faces: Datas
     write_report(evaluation, folder, overwrite=True)
     assert not (folder / "old.png").exists()
     (folder / "metrics.json").unlink()
-    with pytest.raises(OutputError, match="something else than a report"):
+    with pytest.raises(OutputError, match="something other than a report"):
         check_folder(folder, overwrite=True)
     with pytest.raises(OutputError, match="is a file"):
         check_folder(folder / "report.html", overwrite=True)
