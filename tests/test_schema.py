@@ -88,10 +88,10 @@ def test_what_does_not_fit_is_one_sentence(data: dict[str, Any], sentence: str) 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"nam": "x", "name": 3}, "There is no part in car 'nam'; there is name, weight"),
-        ({"wheels": [{"inch": 3}]}, "There is no part in car.wheels[0] 'inch'; there is inches, tyre. Did you mean"),
-        ({"spare": {"inch": 3}}, "There is no part in car.spare 'inch'; there is inches, tyre."),
-        ({"spares": {"a": {"inch": 3}}}, "There is no part in car.spares.a 'inch'; there is inches, tyre."),
+        ({"nam": "x", "name": 3}, "There is no part in car 'nam'; available: name, weight"),
+        ({"wheels": [{"inch": 3}]}, "There is no part in car.wheels[0] 'inch'; available: inches, tyre. Did you mean"),
+        ({"spare": {"inch": 3}}, "There is no part in car.spare 'inch'; available: inches, tyre."),
+        ({"spares": {"a": {"inch": 3}}}, "There is no part in car.spares.a 'inch'; available: inches, tyre."),
         (
             {"spare": {"inches": 3, "tyre": "winte"}},
             "no car.spare.tyre 'winte'; available: slick, winter. Did you mean",

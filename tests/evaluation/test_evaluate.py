@@ -363,7 +363,7 @@ def test_a_model_of_the_package_answers_as_at_run_time() -> None:
     ("shape", "dtype", "spec", "words"),
     [
         ((2, 48, 48), np.float32, SPEC, "images must be uint8"),
-        ((2, 48, 48), np.uint8, InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey"), "landmarks are"),
+        ((2, 48, 48), np.uint8, InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey"), "landmarks must be"),
     ],
 )
 def test_samples_of_another_kind_are_refused(shape: tuple[int, ...], dtype: type, spec: InputSpec, words: str) -> None:

@@ -299,7 +299,7 @@ def measured_evaluation(data: Mapping[str, Any], path: object) -> MeasuredEvalua
 
 def _read(cls: type[T], data: Mapping[str, Any], path: object) -> T:
     def wrong(sentence: object) -> InputError:
-        return InputError(f"{path} is no evaluation of this version: {sentence}; evaluate again")
+        return InputError(f"{path} is not an evaluation of this version: {sentence}; evaluate again")
 
     names = {key: name for name, key in _KEYS.items()}
     try:
