@@ -116,10 +116,12 @@ def _add_labels(page: Page, evaluation: Evaluation) -> None:
     caption = "Confusion matrix: rows are true labels, columns answers; counts, and percent of the true label."
     page.figure(confusion_figure(matrix, labels), name="confusion", caption=caption)
     supports = dict(zip(labels, matrix.sum(axis=1), strict=True))
-    page.paragraph("Most confused:" if measures.most_confused else "No label is taken for another three times or more.")
+    page.paragraph(
+        "Most confused:" if measures.most_confused else "No label is mistaken for another three times or more."
+    )
     page.bullets(
         [
-            f"{pair.true} is taken for {pair.predicted} in {pair.count} of {supports[pair.true]} cases "
+            f"{pair.true} is mistaken for {pair.predicted} in {pair.count} of {supports[pair.true]} cases "
             f"({percent(pair.share)})"
             for pair in measures.most_confused
         ]
@@ -134,7 +136,7 @@ def _add_rankings(page: Page, evaluation: Evaluation) -> None:
     page.heading("ROC and precision-recall")
     absent = [label for label in labels if label not in ranking.roc_auc]
     if absent:
-        page.paragraph(f"Without samples, so without curves: {', '.join(absent)}.")
+        page.paragraph(f"No curves, because there are no samples: {', '.join(absent)}.")
     page.figure(
         roc_figure(p, answers.part.labels, labels),
         name="roc",
@@ -207,8 +209,8 @@ def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
     page.heading("Counted in other ways")
     page.table(("", "samples", "accuracy", "macro F1", "balanced accuracy"), count_rows(evaluation))
     page.paragraph(
-        f"Copies: {count(copies.equal_to_training, 'sample')} with the very pixels of a training sample of this "
-        f"data, and {copies.repeated:,} more with those of an earlier sample of the split."
+        f"Copies: {count(copies.equal_to_training, 'sample')} equal to a training sample of this data in every "
+        f"pixel, and {copies.repeated:,} more equal to an earlier sample of the split."
     )
     if measures.ferplus is not None:
         agreement = measures.ferplus.labels_agree_with_votes
@@ -217,7 +219,7 @@ def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
         )
     if measures.groups is not None:
         groups = [(name, f"{g.samples:,}", percent(g.accuracy, 2)) for name, g in measures.groups.items()]
-        page.table(("group", "samples", "accuracy"), groups, caption="By whom or what the samples belong to")
+        page.table(("group", "samples", "accuracy"), groups, caption="By group (person, clip or set)")
 
 
 def _add_samples(page: Page, evaluation: Evaluation) -> None:
@@ -241,7 +243,7 @@ def _add_samples(page: Page, evaluation: Evaluation) -> None:
 def _add_facts(page: Page, evaluation: Evaluation) -> None:
     about, facts = evaluation.about, evaluation.facts
     data = facts.data
-    parameters = "not known" if about.parameters is None else f"{about.parameters:,}"
+    parameters = "unknown" if about.parameters is None else f"{about.parameters:,}"
     page.heading("How this was made")
     page.bullets(
         [
