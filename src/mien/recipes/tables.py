@@ -46,7 +46,7 @@ class DataRecipe:
     leaves out labels. `split` is the data's own (`usage`), the same with test counted as validation (`merged`), or by
     chance (`random`): `fractions` are the share of all for test and the share of the rest for validation, `seeds` those
     of the two draws. `share` trains on a part of the training split, drawn by the seed of the fit. `side` keeps picture
-    files in memory at so many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
+    files in memory at this many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
     For hands: `limit` pictures at most of each class and data set, evenly spaced; `copies` of each training picture
     made worse (`mien.data.degrade`), whose landmarks are trained on too; `composed` adds so many hands made of several
     (`mien.data.compose`), for each training sample, as "none";
@@ -140,7 +140,7 @@ class FitRecipe:
 
     `schedule` is how the rate moves: `one_cycle` (Smith 2018), `constant`, or `plateau`: multiplied by
     `plateau_factor` down to `least_rate` when `plateau_on` has not risen for `plateau_patience` epochs.
-    `stop_patience` ends the run after so many epochs without a better validation accuracy; 0 never does.
+    `stop_patience` ends the run after this many epochs without a better validation accuracy; 0 never does.
     `precision` `auto` is bf16-mixed where the processor or accelerator computes it itself. `batch` is that of each
     device. `ema` averages the weights. `sizes` trains on smaller images first: pairs of a side in pixels and the share
     of the epochs spent on it. `keep` is the checkpoint to export: the one best on the validation split, or the last.

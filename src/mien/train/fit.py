@@ -59,7 +59,7 @@ class RunOptions:
         device: auto, cpu or cuda.
         devices: how many of them on each machine; each takes a batch of the recipe's size.
         nodes: how many machines; each starts the same command, under a launcher that Lightning knows (torchrun, SLURM).
-        resume: go on from the last checkpoint in the folder, with the same recipe, data and number of devices; a run
+        resume: continue from the last checkpoint in the folder, with the same recipe, data and number of devices; a run
             that has ended stays as it is.
         threads: CPU threads for torch; 0 leaves torch's choice.
         progress: whether to show a progress bar.
@@ -192,7 +192,7 @@ def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
     spec = recipe.input_spec()
     item = (*spec.size_hw, 3) if spec.channels == 3 else spec.size_hw
     there = dataset.samples.shape[1:]
-    # Images may be kept smaller or larger than the network takes them: they are resized on the device, a batch a time.
+    # Images may be stored smaller or larger than the network's input: they are resized on the device, batch by batch.
     fits = there == item if spec.kind == "landmarks" else len(there) == len(item) and there[2:] == item[2:]
     if not fits:
         raise DataError(
@@ -288,7 +288,7 @@ def _loggers(out: Path) -> list[Logger]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Previous log files in this directory will be deleted.*")
         writer = curves.experiment
-    if earlier:  # Lightning starts a resumed run's file anew; the epochs before are put back
+    if earlier:  # Lightning starts a new file for a resumed run; earlier epochs are put back
         file.write_text(earlier, "utf-8")
         writer.metrics_keys = earlier.splitlines()[0].split(",")
     return [curves, TensorBoardLogger(out, name="", version="tensorboard")]

@@ -71,7 +71,7 @@ def test_without_a_listener_the_first_problem_is_raised(tmp_path: Path) -> None:
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="made up has no picture that can be used"):
+    with pytest.raises(DataError, match="made up has no usable picture"):
         read_listing(listing(tmp_path, [-1, -1]), GREY, on_problem=[].append)
 
 

@@ -27,7 +27,7 @@ def table_lines(path: Path) -> Generator[str, None, None]:
     Bytes that are not valid UTF-8 become lone surrogates, so that the reader can name the row they are in.
 
     Raises:
-        UnreadableMedia: the file cannot be opened, or it breaks off or is damaged after a row (which is named,
+        UnreadableMedia: the file cannot be opened, or it is truncated or damaged after a row (which is named,
             counted from 1 below the first line).
     """
     rows = -1
