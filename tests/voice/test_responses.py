@@ -192,7 +192,7 @@ def test_unknown_names_are_refused_with_the_nearest(own: Callable[[str], Respons
         ('[emotion]\nhappy = "label}"', "an unmatched brace"),
         ('[emotion]\nhappy = "{label:d}"', "an unmatched brace or a format"),
         ("piper_voice = 3", "piper_voice must be a string, got 3"),
-        ('piper_voice = "none.onnx"', "none.onnx, which is not there"),
+        ('piper_voice = "none.onnx"', "none.onnx, which does not exist"),
     ],
 )
 def test_impossible_values_are_refused_in_a_sentence(own: Callable[[str], Responses], toml: str, words: str) -> None:

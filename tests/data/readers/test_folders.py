@@ -168,7 +168,7 @@ def test_unreadable_pictures_are_told_and_the_rest_is_read(tmp_path: Path) -> No
     dataset = load_folders(tmp_path, size_hw=(8, 8), on_problem=problems.append)
     assert len(dataset) == 1
     told = "\n".join(map(str, problems))
-    for name in ("2.png", "3.heic", "1.jpg", "no picture of the class 'sad'"):
+    for name in ("2.png", "3.heic", "1.jpg", "no usable picture of the class 'sad'"):
         assert name in told
 
 

@@ -61,7 +61,7 @@ def test_an_unreadable_picture_is_told_and_left_out(tmp_path: Path) -> None:
     assert dataset.samples[:, 0, 0].tolist() == [10, 30]
     assert dataset.groups.tolist() == ["g0", "g0"]
     assert "1.png" in str(problems[0])
-    assert str(problems[1]) == "made up has no picture of the class 'fear' that can be used"
+    assert str(problems[1]) == "made up has no usable picture of the class 'fear'"
     assert dataset.caveats == ("made up", "There are no pictures of fear, sad, surprise, neutral.")
 
 
