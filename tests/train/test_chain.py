@@ -134,7 +134,7 @@ def test_a_run_of_other_settings_or_data_is_refused(
     order: tuple[Recipe, ...], tiny_faces: Dataset, tmp_path: Path, tiny_recipe: MakeRecipe
 ) -> None:
     fit(tiny_recipe(fit={"epochs": 2}), tiny_faces, options(out=tmp_path / "tiny"))
-    with pytest.raises(InputError, match="tiny was started with other settings: fit.epochs was 2, now 4"):
+    with pytest.raises(InputError, match=r"tiny was started with other settings: fit\.epochs was 2, now 4"):
         plan_chain((tiny_recipe(fit={"epochs": 4}), order[1]), tmp_path)
     with pytest.raises(InputError, match="it was trained on 1 device, now 2"):
         plan_chain(order, tmp_path, devices=2)

@@ -104,7 +104,7 @@ def show(
         typer.echo(f"trained in this order: {', '.join(chain)}; all of it by: mien train --chain {name} --data DATA\n")
     if summary is not None:
         _print(_layers(summary))
-    typer.echo(f"{total:,} parameters, {trainable:,} of them trainable.{summary and _not_learning(summary) or ''}")
+    typer.echo(f"{total:,} parameters, {trainable:,} of them trainable.{(summary and _not_learning(summary)) or ''}")
     for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
         typer.echo(f"{whose}: {figure or 'no published figure'}")
 
