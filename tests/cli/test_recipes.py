@@ -117,7 +117,7 @@ def test_show_prints_reasons_layers_and_totals(mien: Run) -> None:
     ended = mien("recipes", "show", "emotion_cnn3_elu")
     assert ended.code == 0
     assert "stretch = true                # Keras zooms each axis by its own draw" in ended.out
-    assert "583,846 parameters, 582,822 of them learn. 1,024 are statistics of batch norms." in ended.out
+    assert "583,846 parameters, 582,822 of them trainable. 1,024 are statistics of batch norms." in ended.out
     rows = [line.split() for line in ended.out.splitlines() if line.startswith(("features.", "classifier."))]
     assert rows[0] == ["features.0", "Conv", "3x3,", "32", "32", "x", "48", "x", "48", "320", "320"]
     assert len(rows) == 30
