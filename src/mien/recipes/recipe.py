@@ -128,7 +128,7 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
         RecipeError: the file is not TOML, extends itself, or a value has the wrong type.
     """
     data: dict[str, Any] = {}
-    for _, own in reversed(_chain(os.path.normpath(name_or_path))):
+    for _, _, own in reversed(_bases(os.path.normpath(name_or_path))):
         data = _extended(data, own)
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
@@ -137,7 +137,13 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
 
 def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
     """A recipe as it is written, with its comments, then the one it extends, and so on; raises as `load_recipe`."""
-    return tuple(text for text, _ in _chain(os.path.normpath(name_or_path)))
+    return tuple(text for _, text, _ in _bases(os.path.normpath(name_or_path)))
+
+
+def recipe_folders(name_or_path: str | Path) -> tuple[Path, ...]:
+    """The folders of a recipe's file and of those that it extends, each once; none of the package's own."""
+    sources = (source for source, *_ in _bases(os.path.normpath(name_or_path)))
+    return tuple(dict.fromkeys(Path(source).parent for source in sources if source.endswith(".toml")))
 
 
 def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
@@ -174,9 +180,9 @@ def _toml(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str | bool) else repr(value)
 
 
-def _chain(name_or_path: str) -> list[tuple[str, dict[str, Any]]]:
-    """The recipe's text and data, then those of the one that it extends, and so on."""
-    chain: list[tuple[str, dict[str, Any]]] = []
+def _bases(name_or_path: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """The recipe's name or path, text and data, then those of the one that it extends, and so on."""
+    bases: list[tuple[str, str, dict[str, Any]]] = []
     seen: list[str] = []
     while name_or_path:
         text = _text(name_or_path)
@@ -194,9 +200,9 @@ def _chain(name_or_path: str) -> list[tuple[str, dict[str, Any]]]:
             base = os.path.normpath(Path(name_or_path).parent / base)
         if base in seen:
             raise RecipeError(f"The recipe {base} extends itself: {', '.join([*seen, base])}")
-        chain.append((text, data))
+        bases.append((name_or_path, text, data))
         name_or_path = base
-    return chain
+    return bases
 
 
 def _extended(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

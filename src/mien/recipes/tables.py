@@ -74,8 +74,9 @@ class DataRecipe:
 class NetworkRecipe:
     """A network's name and what its constructor takes beyond the input and the labels.
 
-    `weights` may be a run folder of the same architecture, from whose weights the run then starts (fine-tuning),
-    averaged with those of the run folders in `averaged`, if any.
+    `weights` may be a run of the same architecture, from whose weights the run then starts (fine-tuning), averaged with
+    those of the runs in `averaged`, if any. A run is a folder, or `recipe:NAME`: what that recipe trained, the folder
+    NAME beside the run's own (`mien.recipes.chain`).
     For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
     `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
     statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
@@ -123,8 +124,8 @@ class AugmentRecipe:
 class LossRecipe:
     """Cross-entropy; `votes_weight` adds a second head trained on the raters' votes (Barsoum et al. 2016);
     `balance` weights classes by their count to the power of minus this; `l2` adds that many times the sum of squares
-    of the weights the network names as regularised. `teachers` are run folders or models whose averaged answers take
-    the share `teacher_weight` of the target (Hinton et al. 2015)."""
+    of the weights the network names as regularised. `teachers` are runs (folders or `recipe:NAME`) or models whose
+    averaged answers take the share `teacher_weight` of the target (Hinton et al. 2015)."""
 
     label_smoothing: Annotated[float, Ge(0), Le(0.99)] = 0.0
     votes_weight: NotNegative = 0.0

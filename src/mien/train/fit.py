@@ -25,6 +25,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
 from mien.labels import LABEL_SETS, label_set
+from mien.recipes.chain import run_of
 from mien.recipes.recipe import SUMMARY_FILE, Recipe
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, soft_targets
@@ -34,6 +35,7 @@ from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
 from mien.train.runs import start_from_runs
 from mien.train.start import (
+    Start,
     check_data,
     check_recipe,
     claim,
@@ -90,16 +92,11 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         TrainingStopped: the loss became infinite or not a number.
         KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
+    start = checked_start(recipe, dataset, options)
+    if options.resume and (summary := ended(options.out)) is not None:
+        logger.info("%s is finished; there is nothing left to do", options.out)
+        return summary
     train, validation = dataset.part("train"), dataset.part("validation")
-    devices, precision = options.devices * options.nodes, str(_precision(recipe, options))
-    start = start_of(recipe, dataset, devices=devices, precision=precision)
-    if options.resume:
-        check_recipe(options.out, recipe, devices=devices)
-        check_data(options.out, start)
-        if (summary := ended(options.out)) is not None:
-            logger.info("%s is finished; there is nothing left to do", options.out)
-            return summary
-    _check_samples(recipe, dataset)
     counts = _class_counts(recipe, train, options)
     _check_device(options)
     if options.threads:
@@ -108,14 +105,16 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     learner = Learner(recipe, counts)
     _check_network(learner, recipe)
     if not options.resume:
-        runs = [Path(each) for each in (recipe.network.weights, *recipe.network.averaged) if each]
+        named = (each for each in (recipe.network.weights, *recipe.network.averaged) if each)
+        runs = [Path(run_of(each, recipe, options.out.parent)) for each in named]
         if recipe.network.averaged or (runs and runs[0].is_dir()):
             start_from_runs(learner.network, recipe, runs)
         else:
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None
     if recipe.loss.teachers and answers is None:
-        answers = soft_targets(train, recipe.loss.teachers, bfloat16=precision == "bf16-mixed")
+        teachers = tuple(run_of(each, recipe, options.out.parent) for each in recipe.loss.teachers)
+        answers = soft_targets(train, teachers, bfloat16=start.precision == "bf16-mixed")
     if not options.resume:
         claim(options.out, recipe, start)
     if answers is not None:
@@ -158,6 +157,24 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     if is_first_process():
         write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
     return summary
+
+
+def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Start:
+    """What `fit` starts a run with, once all is checked that needs no training: the samples, and the run to resume.
+
+    Raises:
+        InputError, DataError: as `fit`.
+    """
+    train, _ = dataset.part("train"), dataset.part("validation")
+    devices = options.devices * options.nodes
+    start = start_of(recipe, dataset, devices=devices, precision=str(_precision(recipe, options)))
+    if options.resume:
+        check_recipe(options.out, recipe, devices=devices)
+        check_data(options.out, start)
+    if not options.resume or ended(options.out) is None:
+        _check_samples(recipe, dataset)
+        _class_counts(recipe, train, options)
+    return start
 
 
 def _trainer(recipe: Recipe, options: RunOptions, watched: list[Callback]) -> L.Trainer:

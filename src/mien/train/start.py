@@ -26,6 +26,7 @@ from mien.train.runs import checkpoint_of, run_recipe
 START_FILE = "start.json"
 _LAST = "last"
 _HASH_SHOWN = 12
+_MOVE_OR_NAME = "move it away to train it anew, or name another folder"
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +100,11 @@ def claim(run: Path, recipe: Recipe, start: Start) -> None:
         OutputError: it cannot be created.
     """
     # A run that stopped in its first epoch left nothing to resume: its folder may be used again.
-    if (run / "checkpoints").is_dir() or (run / SUMMARY_FILE).is_file():
+    kept, last = run / "checkpoints", run / "checkpoints" / f"{_LAST}.ckpt"
+    if last.is_file() or (run / SUMMARY_FILE).is_file():
         raise InputError(f"{run} already holds a run; continue it with --resume or name another folder")
+    if kept.is_dir() and any(kept.iterdir()):
+        raise InputError(f"{run} holds checkpoints, but not the last one, {last.name}, to continue from; {_MOVE_OR_NAME}")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -117,7 +121,9 @@ def check_recipe(run: Path, recipe: Recipe, *, devices: int) -> None:
         InputError: it holds no run that can be resumed, or one with another start; what differs is named.
     """
     if not (run / SUMMARY_FILE).is_file() and not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
-        raise InputError(f"{run} has no checkpoint to resume from; leave out --resume to start")
+        kept = run / "checkpoints"
+        cure = _MOVE_OR_NAME if kept.is_dir() and any(kept.iterdir()) else "leave out --resume to start"
+        raise InputError(f"{run} has no checkpoint to resume from ({_LAST}.ckpt); {cure}")
     before = _kept_start(run)
     changed = _changed(run_recipe(run).to_dict(), recipe.to_dict())
     if before.get("devices", devices) != devices:

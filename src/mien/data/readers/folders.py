@@ -155,7 +155,12 @@ def find_folders(
     if not folders:
         raise DataError(f"{root} has no pictures in folders <class> or <split>/<class>; give a folder that has")
     names = [folder.path.name for folder in folders]
-    label_set, labels = match_classes(names, label_set=label_set or facts.label_set, where=str(root))
+    label_set, labels = match_classes(
+        names,
+        label_set=label_set or facts.label_set,
+        where=str(root),
+        splits=[{each.path.name for each in folders if each.split == split} for split in SPLITS],
+    )
     for folder in listed:
         if not folder.files:
             _say_empty(folder.path, label_set, on_problem)

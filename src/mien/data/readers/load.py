@@ -79,7 +79,7 @@ def is_fer2013(path: Path) -> bool:
         return False
     columns = columns_of(path)
     if not columns:
-        raise DataError(f"{path} is empty; give {_FORMS}")
+        raise DataError(f"{path} is empty, or its first line is; give {_FORMS}")
     if "pixels" in column_words(columns):
         return True
     if {"path", "label"} <= places_of(columns).keys():

@@ -81,7 +81,8 @@ def find_table(
     rows = _distinct(_rows(path, on_problem), path, on_problem)
     if not rows:
         raise DataError(f"{path} has no usable rows; give one row per picture: path,label")
-    label_set, labels = match_classes((row.label for row in rows), label_set=label_set, where=str(path))
+    splits = [{row.label for row in rows if row.split == split} for split in SPLITS]
+    label_set, labels = match_classes(set().union(*splits), label_set=label_set, where=str(path), splits=splits)
     pictures = tuple(
         Sample(
             path=_on_disk(path.parent / row.path),
