@@ -104,7 +104,7 @@ def claim(run: Path, recipe: Recipe, start: Start) -> None:
     if last.is_file() or (run / SUMMARY_FILE).is_file():
         raise InputError(f"{run} already holds a run; continue it with --resume or name another folder")
     if kept.is_dir() and any(kept.iterdir()):
-        raise InputError(f"{run} holds checkpoints, but not the last one, {last.name}, to continue from; {_MOVE_OR_NAME}")
+        raise InputError(f"{run} holds checkpoints but not {last.name} to continue from; {_MOVE_OR_NAME}")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as exc:

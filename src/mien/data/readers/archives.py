@@ -26,8 +26,9 @@ _DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.Tar
 def table_lines(path: Path) -> Generator[str, None, None]:
     """Lines of a text table: plain, .xz, .gz, .bz2, or the CSV in a .zip, .tar, .tar.gz, .tgz, ....
 
-    Text is UTF-8, or UTF-16 with a byte order mark, as spreadsheet programs save it. Bytes that are not valid UTF-8 become
-    lone surrogates, so that the reader can name the row they are in; those that are not valid UTF-16 become U+FFFD.
+    Text is UTF-8, or UTF-16 with a byte order mark, as spreadsheet programs save it. Bytes that are not valid UTF-8
+    become lone surrogates, so that the reader can name the row they are in; those that are not valid UTF-16 become
+    U+FFFD.
 
     Raises:
         UnreadableMedia: the file cannot be opened, or it is truncated or damaged after a row (which is named,

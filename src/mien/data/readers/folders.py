@@ -20,7 +20,7 @@ from mien.data.classes import (
     say_misleading,
     some,
 )
-from mien.data.dataset import Dataset, Split
+from mien.data.dataset import SPLITS, Dataset, Split
 from mien.data.readers.clutter import is_clutter, is_named_clutter
 from mien.data.readers.pictures import (
     PICTURE_SUFFIXES,
