@@ -37,7 +37,7 @@ class WholePicture:
 
     def detect(self, image_rgb: NDArray[np.uint8]) -> Sequence[Face]:
         height, width = image_rgb.shape[:2]
-        return [Face(box_xyxy=(0, 0, width, height), score=0.9)] * int(image_rgb[0, 0, 0])
+        return [Face(box_xyxy=(0, 0, width, height), detection_score=0.9)] * int(image_rgb[0, 0, 0])
 
     def close(self) -> None:
         pass
