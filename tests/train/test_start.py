@@ -238,7 +238,7 @@ def test_checkpoints_without_the_last_one_lead_out_of_the_folder_and_stay(
     run, recipe = begun
     (run / "checkpoints" / "last.ckpt").unlink()
     before = contents(run)
-    with pytest.raises(InputError, match=r"not the last one, last\.ckpt, to go on from; move it away"):
+    with pytest.raises(InputError, match=r"not last\.ckpt to continue from; move it away"):
         fit(recipe, tiny_faces, options(run))
     with pytest.raises(InputError, match=r"no checkpoint to resume from \(last\.ckpt\); move it away"):
         fit(recipe, tiny_faces, options(run, resume=True))
