@@ -100,6 +100,10 @@ class Recipe:
         for label in self.data.drop:
             if label in label_set(self.label_set):
                 raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
+        for text in self.data.classes:
+            name, _, label = text.partition("=")
+            if not name or label not in label_set(self.label_set):
+                raise ValueError(f"data.classes are names and labels of {self.label_set}, as fist=punch, got {text!r}")
         if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         sizes = self.fit.sizes
