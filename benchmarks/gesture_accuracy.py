@@ -92,7 +92,7 @@ def main() -> None:
     if held_back.any():
         _print_crowd(*strangers[1:], threshold)
     if arguments.scores:
-        scores = _scores(*kept, threshold) + _crowd_scores(*strangers, threshold)
+        scores = _scores(*kept, threshold, limit=arguments.limit) + _crowd_scores(*strangers, threshold)
         arguments.scores.write_text(json.dumps(scores, indent=2) + "\n")
     print(f"temperature over all left-out pictures {temperature:.3f}; threshold {threshold:g}")
     for t in (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.87, 0.89, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95):
@@ -116,7 +116,7 @@ def _leave_out(recipe, data, used, others, tested, seed) -> np.ndarray:
         return network(torch.from_numpy(dataset.samples[tested])).double().numpy()
 
 
-def _scores(collection, truth, probabilities, threshold) -> list[dict[str, object]]:
+def _scores(collection, truth, probabilities, threshold, *, limit) -> list[dict[str, object]]:
     names, named = sorted(set(collection)), sorted(set(collection[truth == NONE]))
     parts = [("four gestures recognised", name, truth != NONE, threshold) for name in names]
     parts += [("none recognised", name, truth == NONE, threshold) for name in named]
@@ -126,10 +126,10 @@ def _scores(collection, truth, probabilities, threshold) -> list[dict[str, objec
             "metric": metric,
             "value": round(float(_right(truth, probabilities, least)[(collection == name) & wanted].mean()), 4),
             "data": name,
-            "split": "all pictures",
+            "split": f"at most {limit} of a class, evenly spaced" if limit else "all pictures",
             "protocol": f"{((collection == name) & wanted).sum()} pictures of a data set left out of training, "
             + (f"threshold {least:g}" if least else "no threshold"),
-            "command": "python benchmarks/gesture_accuracy.py GESTURES_FOLDER",
+            "command": "python benchmarks/gesture_accuracy.py GESTURES_FOLDER" + (f" --limit {limit}" if limit else ""),
         }
         for metric, name, wanted, least in parts
     ]

@@ -48,9 +48,7 @@ def test_a_drawn_flat_hand_is_no_gesture_for_sure(
     for size in (96, 160, 384):
         for degrees in (-35, 0, 20):
             for left in (False, True):
-                image_rgb = drawings.draw_hand(
-                    "flat", person="chen", size=size, angle=math.radians(degrees), left=left
-                )
+                image_rgb = drawings.draw_hand("flat", person="chen", size=size, angle=math.radians(degrees), left=left)
                 prediction = reader.read(image_rgb)
                 assert not is_sure_gesture(prediction), (size, degrees, left, prediction)
 
