@@ -182,7 +182,8 @@ class ExportRecipe:
     (`mien.evaluation.calibration.fitted_calibration`). A `precision` above 0 chooses the threshold: the lowest whose
     answers are right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
     (`mien.evaluation.metrics.precise_threshold`). `weights` other than float32 make a smaller file; they are refused
-    where they cost accuracy."""
+    where they cost accuracy. `shift` is added to logits of labels, as "none=-1.5", before the rest: for a label that is
+    more common in training than in use (logit adjustment, Menon et al. 2021)."""
 
     name: str = ""
     version: Annotated[int, Ge(1)] = 1
@@ -192,6 +193,7 @@ class ExportRecipe:
     weights: Weights = "float32"
     temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
+    shift: tuple[str, ...] = ()
     licence: Text = "not stated by its maker"
     origin: str = ""
 

@@ -29,9 +29,9 @@ are theirs to state.""",
 research and study under various terms: few signers, whose pictures are near copies of one another.""",
     "many_hands": """Landmarks found by the package's hand detector in two kinds of pictures: sign-language pictures
 that were published for research and study under various terms, of few signers, near copies of one another; and crops of
-hands of HaGRID (HAnd Gesture Recognition Image Dataset; Kapitanov et al. 2024, https://github.com/hukenovs/hagrid),
-hands of thousands of people at home and at work who were paid to show them, under its own public licence (attribution
-and share-alike, a rework of CC BY-SA 4.0). A fifth of the latter was never trained on.""",
+hands of HaGRID (HAnd Gesture Recognition Image Dataset; Kapitanov et al. 2022, https://github.com/hukenovs/hagrid),
+collected by crowdsourcing, mostly indoors, of thousands of people of 18 years and more, under its own public licence
+(attribution and share-alike, a variant of CC BY-SA 4.0). A fifth of the latter was never trained on.""",
 }
 
 VOTES = """Raters' votes: FER+ (Barsoum et al. 2016), MIT licence."""
