@@ -30,7 +30,9 @@ def _score(model: str, metric: str, where: str) -> float:
 
 
 def _mean(metric: str) -> float:
-    values = [score.value for score in zoo_artifact("gesture_landmark").manifest.scores if score.metric == metric]
+    """Over the data sets left out in turn; the fifth of a crowd is no such set."""
+    scores = zoo_artifact("gesture_landmark").manifest.scores
+    values = [score.value for score in scores if score.metric == metric and score.split != "held-back fifth"]
     return sum(values) / len(values)
 
 

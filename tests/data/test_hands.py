@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
+from mien.data.hands import HELD_BACK, find_hand_pictures, is_held_back, load_copies, load_hands, with_copies
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES
 from mien.pixels.boxes import RotatedRoi
@@ -29,7 +29,7 @@ class FakeHands:
         """In a whole frame there is a second, larger but less certain hand."""
         self.calls += 1
         found = hand_of(int(image_rgb[0, 0, 0]) + 1)
-        return (replace(hand_of(0), score=0.5), found) if image_rgb.any() else ()
+        return (replace(hand_of(0), detection_score=0.5), found) if image_rgb.any() else ()
 
     def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand | None:
         self.calls += 1
@@ -43,7 +43,8 @@ class FakeHands:
 
 def hand_of(value: int) -> Hand:
     points = np.random.default_rng(value).uniform(1, 60, (21, 3)).tolist()
-    return Hand(box_xyxy=(0, 0, 64, 64), score=0.9, side="left", landmarks_xyz=tuple((x, y, z) for x, y, z in points))
+    joints = tuple((x, y, z) for x, y, z in points)
+    return Hand(box_xyxy=(0, 0, 64, 64), detection_score=0.9, side="left", landmarks_xyz=joints)
 
 
 def fake() -> HandDetector:
@@ -301,3 +302,49 @@ def test_one_data_set_given_in_place_of_the_folder_it_lies_in(tmp_path: Path) ->
     touch(tmp_path, "victory/1.jpg", "none/1.jpg")
     with pytest.raises(DataError, match=r"is a data set itself: give the folder that it lies in"):
         find_hand_pictures(tmp_path)
+
+
+CROWD = {"fist": "punch", "palm": "none", "Ok": "super"}
+
+
+def test_a_crowd_is_taken_whole_with_its_own_names_of_classes(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"many/{name}/{i}.jpg" for name in ("fist", "palm", "ok", "none") for i in range(20)))
+    touch(tmp_path, *(f"asl/A/{i}.jpg" for i in range(20)))
+    pictures = find_hand_pictures(tmp_path, limit=3, crowds=["many", "not_there"], classes=CROWD)
+    assert Counter((p.collection, p.gesture) for p in pictures) == {
+        ("many", "punch"): 20,
+        ("many", "none"): 40,
+        ("many", "super"): 20,
+        ("asl", "punch"): 3,
+    }
+
+
+def test_a_fifth_of_a_crowd_is_held_back_by_name_alone(tmp_path: Path) -> None:
+    names = [f"{i:x}-hand" for i in range(2000)]
+    touch(tmp_path, *(f"many/palm/{name}.jpg" for name in names), *(f"many/fist/{name}.jpeg" for name in names[:500]))
+    touch(tmp_path, *(f"other/V/{name}.jpg" for name in names[:50]))
+    pictures = find_hand_pictures(tmp_path, crowds=["many"], classes=CROWD)
+    away = [p for p in pictures if p.group == f"many/{HELD_BACK}"]
+    held = {gesture: {p.path.stem for p in away if p.gesture == gesture} for gesture in ("none", "punch")}
+    assert 0.18 < len(held["none"]) / 2000 < 0.22
+    assert held["punch"] == held["none"] & set(names[:500]), "one photo of two hands is on one side"
+    assert {p.group for p in pictures if p.collection == "other"} == {"other"}
+    assert [is_held_back(f"{name}.png") for name in ("a", "b", "c", "d", "e")] == [False, False, False, False, True]
+
+
+def test_pictures_that_end_where_the_hand_does_get_a_border(tmp_path: Path) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    class Watching(FakeHands):
+        def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand | None:
+            shapes.append(crop_rgb.shape)
+            assert (crop_rgb == 90).all(), "the border has the colours of the edge"
+            return super().landmarks_of_crop(crop_rgb)
+
+    path = tmp_path / "data/many/V/1.png"
+    path.parent.mkdir(parents=True)
+    write_image(path, np.full((40, 20, 3), 90, np.uint8))
+    pictures, detector = find_hand_pictures(tmp_path / "data"), cast(HandDetector, Watching())
+    load_hands(pictures, detector, tight=["many"], cache=tmp_path / "cache")
+    load_hands(pictures, detector, cache=tmp_path / "cache")
+    assert shapes == [(60, 40, 3), (40, 20, 3)], "and the cache tells one from the other"

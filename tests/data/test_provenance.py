@@ -42,6 +42,9 @@ def test_own_pictures_are_ones_own_whatever_their_file_is_called(shape: tuple[in
     [
         ("asl_alphabet, massey", "sign_language"),
         ("asl_alphabet, massey, signer_b, signer_c, webcam", "sign_language"),
+        ("asl_alphabet, hands_many, massey", "many_hands"),
+        ("hands_many", "many_hands"),
+        ("hands_many, mine", "hands"),
         ("asl_alphabet, mine", "hands"),
         ("mine", "hands"),
         ("", "hands"),

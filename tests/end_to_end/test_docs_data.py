@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import re
 import shlex
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.artwork.drawings import demo_frame
+from mien.artwork.drawings import demo_frame, draw_hand
 from mien.cli.main import main
 from mien.labels import EMOTIONS
 from mien.outputs.video import VideoWriter
@@ -104,6 +105,28 @@ def _videos(folder: Path, drawn: NDArray[np.uint8]) -> None:
     (folder / "photos.png").rename(folder / "holiday" / "one.png")
 
 
+def _hands(folder: Path) -> None:
+    """Letters of two data sets, and HaGRID as it is published: photos, and tables of boxes for each gesture."""
+    letters = {"L": "loser", "A": "punch", "F": "super", "V": "victory"}
+    for name, people in (("asl_alphabet", ("ada", "ben")), ("massey", ("chen",))):
+        for i, person in enumerate(people):
+            for letter, gesture in letters.items():
+                path = folder / "gestures" / name / letter / f"hand{5 - i}_{letter.lower()}_{person}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_image(path, draw_hand(gesture, person=person, size=160))
+    for gesture, drawn in (("palm", "none"), ("ok", "super")):
+        photo = np.zeros((200, 400, 3), np.uint8)
+        photo[:, :200] = draw_hand(drawn, person="ada", size=200)
+        photo[:, 200:] = draw_hand("none", person="ben", size=200)
+        path = folder / "hagrid" / gesture / f"{gesture}-0a.jpg"
+        path.parent.mkdir(parents=True)
+        write_image(path, photo)
+        boxes = {"bboxes": [[0.05, 0.05, 0.4, 0.9], [0.55, 0.05, 0.4, 0.9]], "labels": [gesture, "no_gesture"]}
+        table = folder / "hagrid" / "annotations" / f"{gesture}.json"
+        table.parent.mkdir(exist_ok=True)
+        table.write_text(json.dumps({f"{gesture}-0a": boxes | {"leading_hand": "right", "user_id": "x"}}))
+
+
 class Camera:
     """A drawn person before OpenCV's camera."""
 
@@ -144,6 +167,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     _signers_of(tmp_path, "letters")
     _classes(tmp_path)
     _videos(tmp_path, drawn)
+    _hands(tmp_path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
@@ -172,6 +196,12 @@ def test_every_command_does_what_the_page_says(
             done += 1
     assert done >= 20
     assert (folder / "runs" / "emotion" / "summary.json").is_file()
+    crops = sorted(path.relative_to(folder / "gestures") for path in folder.glob("gestures/hands_many/*/*"))
+    assert [path.as_posix() for path in crops] == [
+        f"hands_many/{name}.jpg" for name in ("none/ok-0a", "none/palm-0a", "ok/ok-0a", "palm/palm-0a")
+    ]
+    trained = json.loads((folder / "runs" / "gesture" / "summary.json").read_text())
+    assert trained["provenance"] == "many_hands"
 
 
 def test_options_of_the_page_exist(capsys: pytest.CaptureFixture[str]) -> None:

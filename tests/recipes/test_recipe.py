@@ -129,6 +129,12 @@ def test_changes_are_read_as_toml_values() -> None:
         ({"fit.epochs.count": "3"}, RecipeError, r"fit\.epochs\.count"),
         ({"fit.epochs": ""}, RecipeError, r"fit\.epochs must be a whole number, got"),
         ({"fit.epochs": "3\nbatch = 4"}, RecipeError, r"fit\.epochs must be a whole number, got"),
+        ({"data.classes": '["palm"]'}, RecipeError, r"data\.classes .* as fist=punch, got 'palm'"),
+        ({"data.classes": '["palm=wave"]'}, RecipeError, r"labels of emotions, as fist=punch, got 'palm=wave'"),
+        ({"export.shift": '["happy"]'}, RecipeError, r"export\.shift .* as none=-1.5, got 'happy'"),
+        ({"export.shift": '["glad=1"]'}, RecipeError, r"labels of emotions and numbers, .* got 'glad=1'"),
+        ({"export.shift": '["happy=nan"]'}, RecipeError, r"got 'happy=nan'"),
+        ({"data.classes": '["=none"]'}, RecipeError, r"got '=none'"),
     ],
 )
 def test_a_wrong_change_is_named(changes: dict[str, str], error: type[Exception], says: str) -> None:

@@ -152,6 +152,16 @@ def test_a_card_of_own_pictures_claims_nothing_of_others(name: str) -> None:
     assert "mien" not in card
 
 
+def test_a_card_of_hagrids_hands_names_its_makers_and_licence_and_others_do_not() -> None:
+    many, letters = (
+        section(card_text(manifest(name="gesture"), facts("gesture", provenance=origin)), "Training data")
+        for origin in ("many_hands", "sign_language")
+    )
+    for words in ("Kapitanov", "hukenovs/hagrid", "share-alike", "CC BY-SA 4.0", "sign-language pictures"):
+        assert words in " ".join(many.split()), words
+    assert "HaGRID" not in letters
+
+
 @pytest.mark.parametrize(("name", "votes"), [("emotion", True), ("emotion_ferplus", True), ("emotion_cnn3_elu", False)])
 def test_votes_are_named_where_they_were_learned_from(name: str, votes: bool) -> None:
     training = section(card_text(manifest(name=name), facts(name, provenance="fer2013")), "Training data")

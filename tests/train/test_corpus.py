@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.data.clean import write_clean_list
+from mien.data.hands import HELD_BACK, is_held_back
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import EMOTIONS
+from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import write_image
 from mien.recipes.recipe import Recipe, load_recipe
@@ -35,7 +36,7 @@ class FakeHands:
 
     def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand:
         points = np.random.default_rng(int(crop_rgb[0, 0, 0])).uniform(1, 60, (21, 3)).tolist()
-        return Hand(box_xyxy=(0, 0, 8, 8), score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points)))
+        return Hand(box_xyxy=(0, 0, 8, 8), detection_score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points)))
 
     def landmarks_in_roi(self, image_rgb: NDArray[np.uint8], _square: RotatedRoi) -> Hand:
         return self.landmarks_of_crop(image_rgb)
@@ -224,6 +225,23 @@ def test_copies_and_composed_hands_are_trained_on_only(hands: CorpusPaths) -> No
     assert train.sum() == round(1.5 * 3 * 6), "six pictures, two copies of each, and half as many composed"
     assert (dataset.groups == "composed").sum() == 9
     assert dataset.fingerprint() == load_corpus(gesture_recipe(**changes), hands).fingerprint()
+
+
+def test_the_fifth_of_a_crowd_that_is_held_back_is_test_and_never_in_training(hands: CorpusPaths) -> None:
+    """However the rest is split; of a crowd, copies are not made, since its pictures differ as it is."""
+    for name in "abcdefghij":
+        path = hands.data / "many/palm" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, np.full((8, 8, 3), 100 + ord(name), np.uint8))
+    crowd = {"data.crowds": '["many", "absent"]', "data.classes": '["palm=none"]', "data.limit": "2"}
+    held = [is_held_back(f"{name}.png") for name in "abcdefghij"]
+    for split in ("usage", "random"):
+        changes = crowd | {"data.split": f'"{split}"', "data.copies": "3", "data.fractions": "[0.3, 0.3]"}
+        dataset = load_corpus(gesture_recipe(**changes), hands)
+        assert set(dataset.split[dataset.groups == f"many/{HELD_BACK}"]) == {"test"}
+        assert (dataset.groups == f"many/{HELD_BACK}").sum() == sum(held)
+        assert (dataset.groups == "many").sum() == 10 - sum(held), "neither limited nor copied"
+        assert {GESTURES.labels[i] for i in dataset.labels[dataset.groups == "many"]} == {"none"}
 
 
 def test_no_data(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:

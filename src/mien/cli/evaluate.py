@@ -147,8 +147,7 @@ def _run(question: _Question) -> EvaluatedModel:
 
 def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
     """The data in the form that the run's recipe uses."""
-    from mien.data.hands import find_hand_pictures
-    from mien.train.corpus import CorpusPaths
+    from mien.train.corpus import CorpusPaths, recipe_pictures
     from mien.train.runs import run_recipe
 
     run = Path(question.subject)
@@ -157,7 +156,7 @@ def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
     dataset = corpus(recipe, paths, to_train=False)
     if recipe.data.kind != "hands":
         return dataset, ()
-    return dataset, _missed(len(find_hand_pictures(question.data, limit=recipe.data.limit)), len(dataset))
+    return dataset, _missed(len(recipe_pictures(recipe, question.data)), len(dataset))
 
 
 def _images(question: _Question, problems: Problems, asked: EvaluatedModel | None = None) -> Dataset:

@@ -6,15 +6,16 @@ import hashlib
 import logging
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.data import degrade
-from mien.data.classes import NAMED_SIGNER, label_of, misleads, nearest_label, say_misleading, some
+from mien.data.classes import NAMED_SIGNER, label_of, misleads, nearest_label, plain, say_misleading, some
 from mien.data.dataset import Dataset
 from mien.data.readers.clutter import is_clutter
 from mien.data.row_cache import RowCache
@@ -31,6 +32,10 @@ _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
 _POINTS = 63  # 21 landmarks of 3 coordinates
 _ROW = _POINTS + 4  # and the square around the hand: its middle, side and angle
+_PAD = 0.25  # border on each side of a picture that is cut tight, as a fraction of its longer side
+
+HELD_BACK = "held_back"
+"""Group, below the name of a crowd, of the fifth of its pictures that is never trained on."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ class HandPicture:
         path: the file.
         gesture: its label.
         collection: name of the data set it belongs to.
-        group: the signer, or the data set where signers are not named.
+        group: the signer, or the data set where signers are not named; of a crowd, whether it is held back.
     """
 
     path: Path
@@ -52,7 +57,9 @@ class HandPicture:
     group: str
 
 
-def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]:
+def find_hand_pictures(
+    root: str | Path, *, limit: int = 0, crowds: Collection[str] = (), classes: Mapping[str, str] | None = None
+) -> list[HandPicture]:
     """Pictures in `root/<data set>/<class>/`, sorted.
 
     A class is a gesture's name in any case, a letter of the manual alphabet that is one (L, A, F, V), or `other` and
@@ -63,6 +70,9 @@ def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]
     Args:
         root: folder of one or more data sets.
         limit: at most this many pictures per class and data set, evenly spaced over its sorted names; 0 for all.
+        crowds: data sets in which nearly every picture shows somebody else: taken whole, and a fixed fifth of their
+            pictures, by `is_held_back`, is in the group `<data set>/held_back`.
+        classes: other names of folders, and the gesture each shows.
 
     Raises:
         UnreadableMedia: there is no such folder.
@@ -72,9 +82,11 @@ def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]
     if not root.is_dir():
         raise UnreadableMedia(f"{root} is not a folder; give one with a folder for each data set of hand pictures")
     pictures: list[HandPicture] = []
+    names = {plain(name): gesture for name, gesture in (classes or {}).items()}
     for folder in sorted(path for path in root.glob("*/*") if path.is_dir() and not is_clutter(path)):
-        found = list(_class_pictures(folder))
-        if limit and len(found) > limit:
+        gesture = _gesture(folder, names)
+        found = [] if gesture is None else list(_class_pictures(folder, gesture, is_crowd=folder.parent.name in crowds))
+        if limit and len(found) > limit and folder.parent.name not in crowds:
             found = [found[i] for i in np.linspace(0, len(found) - 1, limit).round().astype(int)]
         pictures += found
     if not pictures:
@@ -85,11 +97,18 @@ def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]
     return pictures
 
 
+def is_held_back(file_name: str) -> bool:
+    """Whether a picture of a crowd is never trained on: a fifth of them, told by the name without its ending, so that a
+    picture in two classes, for its two hands, is on one side."""
+    return zlib.crc32(Path(file_name).stem.encode()) % 5 == 4
+
+
 def load_hands(
     pictures: Sequence[HandPicture],
     detector: HandDetector,
     *,
     whole_frames: Collection[str] = (),
+    tight: Collection[str] = (),
     cache: Path | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> tuple[Dataset, NDArray[np.bool_]]:
@@ -100,6 +119,8 @@ def load_hands(
         detector: finds the hand in each picture, as at run time.
         whole_frames: data sets whose pictures are frames with a hand somewhere, as `mien look` gets them, not crops of
             a hand; the most certain hand of each is taken.
+        tight: data sets whose pictures end where the hand does: a border of a quarter of the longer side is put around
+            each, of the colours at its edge.
         cache: a folder for a file that keeps the landmarks of each picture, whatever other pictures are asked for,
             until the picture or the detector changes.
         on_step: called with the number of pictures done; never when the cache has them all.
@@ -108,7 +129,7 @@ def load_hands(
         The data set, (M, 21, 3) float32 canonical landmarks, all in the split train; and the (N,) bool mask over
         `pictures` that says in which a hand was found (M of them).
     """
-    rows = _found(pictures, detector, whole_frames, cache, on_step)
+    rows = _found(pictures, detector, _Looks(whole_frames, tight), cache, on_step)
     found = np.isfinite(rows[:, 0])
     kept = [picture for picture, has_hand in zip(pictures, found, strict=True) if has_hand]
     logger.info("a hand was found in %d of %d pictures", len(kept), len(pictures))
@@ -136,9 +157,10 @@ def load_copies(
     Returns:
         (M, 21, 3) float32 canonical landmarks, all in the split train.
     """
-    rows = _found(pictures, detector, whole_frames, cache, None)
+    looks = _Looks(whole_frames, ())
+    rows = _found(pictures, detector, looks, cache, None)
     kept = RowCache(None if cache is None else cache / f"hands-copies-{copies}.npz", copies * _POINTS)
-    keys = [f"{key}-{degrade.REVISION}" for key in _keys(pictures, whole_frames)]
+    keys = [f"{key}-{degrade.REVISION}" for key in _keys(pictures, looks)]
     todo = any(key not in kept for key in keys)
     for i, (picture, key) in enumerate(zip(pictures, keys, strict=True)):
         if key not in kept:
@@ -177,33 +199,47 @@ def _dataset(rows: NDArray[np.float32], shown: Sequence[HandPicture], pictures: 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """How pictures are looked at; names of data sets as for `load_hands`."""
+
+    whole_frames: Collection[str]
+    tight: Collection[str]
+
+    def told(self, picture: HandPicture) -> str:
+        return f"{picture.collection in self.whole_frames}" + " tight" * (picture.collection in self.tight)
+
+
 def _found(
     pictures: Sequence[HandPicture],
     detector: HandDetector,
-    whole_frames: Collection[str],
+    looks: _Looks,
     cache: Path | None,
     on_step: Callable[[int], None] | None,
 ) -> NDArray[np.float32]:
     """(N, 67): canonical landmarks, and the square around the hand in pixels; not a number where no hand was found."""
     kept = RowCache(None if cache is None else cache / "hands.npz", _ROW)
-    keys = _keys(pictures, whole_frames)
+    keys = _keys(pictures, looks)
     todo = any(key not in kept for key in keys)
     for i, (picture, key) in enumerate(zip(pictures, keys, strict=True)):
         if key not in kept:
-            kept.put(key, _look_at(picture, detector, whole=picture.collection in whole_frames))
+            kept.put(key, _look_at(picture, detector, looks))
         if todo and on_step is not None:
             on_step(i + 1)
     kept.save()
     return np.stack([kept[key] for key in keys]) if keys else np.zeros((0, _ROW), np.float32)
 
 
-def _look_at(picture: HandPicture, detector: HandDetector, *, whole: bool) -> NDArray[np.float32]:
+def _look_at(picture: HandPicture, detector: HandDetector, looks: _Looks) -> NDArray[np.float32]:
     try:
         image = read_image(picture.path)
     except UnreadableMedia as exc:
         logger.warning("%s", exc)
         return np.full(_ROW, np.nan, np.float32)
-    if whole:
+    if picture.collection in looks.tight:
+        pad = round(_PAD * max(image.shape[:2]))
+        image = np.asarray(cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.uint8)
+    if picture.collection in looks.whole_frames:
         hand = max(detector.detect(image), key=lambda found: found.detection_score, default=None)
     else:
         hand = detector.landmarks_of_crop(image)
@@ -235,19 +271,28 @@ def _square(row: NDArray[np.float32]) -> RotatedRoi:
     return RotatedRoi((x, y), side, angle)
 
 
-def _class_pictures(folder: Path) -> Iterator[HandPicture]:
-    collection, name = folder.parent.name, folder.name
-    gesture = label_of(name, GESTURES)
+def _gesture(folder: Path, names: Mapping[str, str]) -> str | None:
+    """What the pictures of a folder show; None, with a log line, when its name means no gesture."""
+    gesture = names.get(plain(folder.name)) or label_of(folder.name, GESTURES)
     if gesture is None:
-        near = nearest_label(name, GESTURES)
+        near = nearest_label(folder.name, GESTURES)
         hint = f". Did you mean {near!r}?" if near else ""
         logger.warning("%s is not a class of hand pictures and is left out%s", folder, hint)
-        return
+    return gesture
+
+
+def _class_pictures(folder: Path, gesture: str, *, is_crowd: bool) -> Iterator[HandPicture]:
+    collection, name = folder.parent.name, folder.name
     files = [path for path in sorted(folder.iterdir(), key=_natural) if path.is_file() and not is_clutter(path)]
     pictures = [path for path in files if path.suffix.lower() in _SUFFIXES]
     if len(pictures) < len(files):
         others = [path.name for path in files if path.suffix.lower() not in _SUFFIXES]
         logger.warning("%s: %d files that are not readable pictures, left out: %s", folder, len(others), some(others))
+    if is_crowd:
+        for path in pictures:
+            group = f"{collection}/{HELD_BACK}" if is_held_back(path.name) else collection
+            yield HandPicture(path, gesture, collection, group)
+        return
     misleading = [path for path in pictures if name.casefold() == "other" and misleads(path.name)]
     say_misleading(str(folder), [path.name for path in misleading], len(pictures))
     for path in pictures:
@@ -261,8 +306,8 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def _keys(pictures: Sequence[HandPicture], whole_frames: Collection[str]) -> list[str]:
+def _keys(pictures: Sequence[HandPicture], looks: _Looks) -> list[str]:
     """Keys that change when a picture, the way it is read, or the model that reads it changes."""
-    looks = f"{[zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]} {REVISION}"
-    texts = (f"{looks} {p.collection in whole_frames} {p.path} {p.path.stat().st_size}" for p in pictures)
+    models = f"{[zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]} {REVISION}"
+    texts = (f"{models} {looks.told(p)} {p.path} {p.path.stat().st_size}" for p in pictures)
     return [hashlib.sha256(text.encode()).hexdigest()[:24] for text in texts]

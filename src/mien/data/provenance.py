@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from mien.data.dataset import Dataset
 from mien.data.likeness import HASH_BITS, perceptual_hashes
 
-Provenance = Literal["fer2013", "sign_language", "images", "hands"]
-"""FER2013; the sign-language sets of docs/data.md, as landmarks; pictures, or hands, of a user's own."""
+Provenance = Literal["fer2013", "sign_language", "many_hands", "images", "hands"]
+"""FER2013; the sign-language sets of docs/data.md, as landmarks, without and with HaGRID; pictures, or hands, of a
+user's own."""
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
 SIGN_LANGUAGE_SETS = frozenset(("asl_alphabet", "massey", "signer_b", "signer_c", "webcam"))
 """What docs/data.md calls the folders of the published sets of hand pictures."""
+
+MANY_HANDS_SET = "hands_many"
+"""What it calls the folder of crops of HaGRID."""
 
 _HASHES_FILE = "fer2013_hashes.txt"
 _DISTANCE = 4
@@ -38,7 +42,9 @@ def provenance_of(dataset: Dataset) -> Provenance:
     """
     if dataset.samples.dtype != np.uint8:
         names = {name.strip() for name in dataset.source.split(",")}
-        return "sign_language" if names <= SIGN_LANGUAGE_SETS else "hands"
+        if names <= SIGN_LANGUAGE_SETS:
+            return "sign_language"
+        return "many_hands" if MANY_HANDS_SET in names and names <= {*SIGN_LANGUAGE_SETS, MANY_HANDS_SET} else "hands"
     return "fer2013" if _known_images(dataset.samples) >= _LEAST else "images"
 
 

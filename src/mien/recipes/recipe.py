@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -92,6 +93,25 @@ class Recipe:
             origin=self.export.origin or f"trained with the recipe {self.name}",
         )
 
+    def logit_shift(self) -> tuple[float, ...]:
+        """What `export.shift` adds to the logit of each label, in their order.
+
+        Raises:
+            ValueError: a shift is not LABEL=NUMBER with a label of the recipe.
+        """
+        labels = label_set(self.label_set).labels
+        shift = dict.fromkeys(labels, 0.0)
+        for text in self.export.shift:
+            label, _, number = text.partition("=")
+            try:
+                value = float(number)
+            except ValueError:
+                value = math.nan
+            if label not in shift or not math.isfinite(value):
+                raise ValueError(f"export.shift has labels of {self.label_set} and numbers, as none=-1.5, got {text!r}")
+            shift[label] = value
+        return tuple(shift.values())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data of every setting, defaults included."""
         return asdict(self)
@@ -100,6 +120,11 @@ class Recipe:
         for label in self.data.drop:
             if label in label_set(self.label_set):
                 raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
+        for text in self.data.classes:
+            name, _, label = text.partition("=")
+            if not name or label not in label_set(self.label_set):
+                raise ValueError(f"data.classes are names and labels of {self.label_set}, as fist=punch, got {text!r}")
+        self.logit_shift()
         if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         sizes = self.fit.sizes

@@ -52,6 +52,9 @@ class DataRecipe:
     (`mien.data.compose`), for each training sample, as "none";
     `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
     `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
+    `crowds` names data sets, which need not be there, in which nearly every picture shows somebody else and ends where
+    the hand does: each picture gets a border, `limit` and `copies` are not for them, and a fixed fifth, told by the
+    file's name, is test. `classes` are other names of folders, as "fist=punch".
     """
 
     kind: Literal["fer2013", "images", "hands"] = "fer2013"
@@ -66,6 +69,8 @@ class DataRecipe:
     copies: Annotated[int, Ge(0), Le(100)] = 0
     composed: Annotated[float, Ge(0), Le(10)] = 0.0
     whole_frames: tuple[str, ...] = ()
+    crowds: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
 
@@ -177,7 +182,8 @@ class ExportRecipe:
     (`mien.evaluation.calibration.fitted_calibration`). A `precision` above 0 chooses the threshold: the lowest whose
     answers are right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
     (`mien.evaluation.metrics.precise_threshold`). `weights` other than float32 make a smaller file; they are refused
-    where they cost accuracy."""
+    where they cost accuracy. `shift` is added to logits of labels, as "none=-1.5", before the rest: for a label that is
+    more common in training than in use (logit adjustment, Menon et al. 2021)."""
 
     name: str = ""
     version: Annotated[int, Ge(1)] = 1
@@ -187,6 +193,7 @@ class ExportRecipe:
     weights: Weights = "float32"
     temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
+    shift: tuple[str, ...] = ()
     licence: Text = "not stated by its maker"
     origin: str = ""
 

@@ -67,7 +67,7 @@ def card_text(manifest: Manifest, facts: CardFacts) -> str:
     by_raters = origin == "fer2013" and manifest.labels == EMOTIONS_8.name
     used_votes = origin == "fer2013" and (by_raters or facts.recipe.loss.votes_weight > 0)
     is_emotion = manifest.task == "emotion"
-    published = "sign_language" if origin == "sign_language" else ""
+    published = origin if origin in ("sign_language", "many_hands") else ""
     sections = {
         "Model details": _details(manifest, facts),
         "Intended use": INTENDED["emotion" if is_emotion else published or "gesture"],

@@ -27,6 +27,11 @@ The rights in the images are unresolved: they were collected for a research chal
 are theirs to state.""",
     "sign_language": """Landmarks found by the package's hand detector in sign-language pictures that were published for
 research and study under various terms: few signers, whose pictures are near copies of one another.""",
+    "many_hands": """Landmarks found by the package's hand detector in two kinds of pictures: sign-language pictures
+that were published for research and study under various terms, of few signers, near copies of one another; and crops of
+hands of HaGRID (HAnd Gesture Recognition Image Dataset; Kapitanov et al. 2022, https://github.com/hukenovs/hagrid),
+collected by crowdsourcing, mostly indoors, of thousands of people of 18 years and more, under its own public licence
+(attribution and share-alike, a variant of CC BY-SA 4.0). A fifth of the latter was never trained on.""",
 }
 
 VOTES = """Raters' votes: FER+ (Barsoum et al. 2016), MIT licence."""
@@ -41,6 +46,9 @@ HAND_ETHICS = {
     "sign_language": """The training pictures show the hands of a few people. Signs of a sign language are not read
 here, only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing
 or stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
+    "many_hands": """Signs of a sign language are not read here, only four hand shapes: this is no tool for
+communicating with signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are
+likely to be read wrongly: never make a gesture the only way to do something.""",
     "hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating with
 signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are likely to be read
 wrongly: never make a gesture the only way to do something.""",
@@ -71,6 +79,12 @@ CAVEATS = {
 - Two fingers held up in other ways are the hands most often taken for a victory sign; any fist is a punch.
 - About a dozen people were measured; nothing is known about gloves, missing or stiff fingers, age or skin tone.
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
+    "many_hands": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are
+  called none or uncertain.
+- Any fist is a punch. Flat hands, thumbs and pointing fingers are none: they have no name here yet.
+- Of HaGRID it is not known who is in which picture, so some people may be on both sides of its figures. Nothing is
+  known about gloves, missing or stiff fingers, age or skin tone.
+- Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
 }
 
 INTENDED = {
@@ -83,6 +97,7 @@ robots, kiosks, interfaces without touch. For those who build such things and ca
 installations, robots, kiosks, interfaces without touch. For those who build such things and can judge the figures
 below.""",
 }
+INTENDED["many_hands"] = INTENDED["sign_language"]
 
 OUT_OF_SCOPE = """Judging what somebody feels, thinks or intends; identity, age, gender, race, health; decisions
 about people (hiring, grading, insuring, policing, credit, border control); watching people without their knowledge;
@@ -121,6 +136,10 @@ MEANINGS = {
     "none recognised": (
         "none recognised",
         "share of pictures of any other hand whose answer is none or uncertain, or in which no hand is found",
+    ),
+    "flat hands recognised": (
+        "flat hands left alone",
+        "share of pictures of flat hands whose answer is none or uncertain, or in which no hand is found",
     ),
     "robustness_drop": ("lost to camera troubles", "mean loss of accuracy over the troubles listed below"),
 }

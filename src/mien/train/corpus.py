@@ -12,7 +12,7 @@ from mien.data.clean import apply_clean_list
 from mien.data.compose import with_composed
 from mien.data.dataset import Dataset
 from mien.data.duplicates import clean_training
-from mien.data.hands import find_hand_pictures, load_copies, load_hands, with_copies
+from mien.data.hands import HELD_BACK, HandPicture, find_hand_pictures, load_copies, load_hands, with_copies
 from mien.data.readers.ferplus import load_ferplus
 from mien.data.readers.load import load_dataset, takes_votes
 from mien.data.split import split_at_random, split_by_group
@@ -138,21 +138,43 @@ def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
     return dataset.where(keep)
 
 
+def recipe_pictures(recipe: Recipe, root: Path) -> list[HandPicture]:
+    """The hand pictures below a folder that a recipe takes; raises as `mien.data.hands.find_hand_pictures`."""
+    data = recipe.data
+    classes = dict(text.split("=", 1) for text in data.classes)
+    return find_hand_pictures(root, limit=data.limit, crowds=data.crowds, classes=classes)
+
+
 def _hands(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
     data = recipe.data
-    pictures = find_hand_pictures(paths.data, limit=data.limit)
+    pictures = recipe_pictures(recipe, paths.data)
     with HandDetector() as detector:
-        dataset, _ = load_hands(pictures, detector, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step)
+        dataset, _ = load_hands(
+            pictures,
+            detector,
+            whole_frames=data.whole_frames,
+            tight=data.crowds,
+            cache=paths.cache,
+            on_step=on_step,
+        )
         dataset = _hands_split(recipe, dataset)
         copies = None
         if data.copies:
+            few = [picture for picture in pictures if picture.collection not in data.crowds]
             copies = load_copies(
-                pictures, detector, data.copies, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step
+                few, detector, data.copies, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step
             )
     return enlarged(dataset, copies, recipe)
 
 
 def _hands_split(recipe: Recipe, hands: Dataset) -> Dataset:
+    """Split as the recipe says; what is held back of crowds is test, whatever it says."""
+    held_back = np.isin(hands.groups, [f"{crowd}/{HELD_BACK}" for crowd in recipe.data.crowds])
+    dataset = _signers_split(recipe, hands)
+    return replace(dataset, split=np.where(held_back, "test", dataset.split))
+
+
+def _signers_split(recipe: Recipe, hands: Dataset) -> Dataset:
     """Whole data sets or signers held back as the recipe says, or a random split."""
     data = recipe.data
     if data.split == "random":

@@ -101,11 +101,15 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     if recipe.export.weights != "float32":
         model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
+    shift = np.array(recipe.logit_shift())
+    logits = logits + shift
+    if shift.any():
+        checks.append(f"Added to the logits before calibration (Menon et al. 2021): {', '.join(recipe.export.shift)}.")
     calibration = fitted_calibration(
         logits, validation.labels, recipe.export.calibration, temperature=recipe.export.temperature
     )
     temperature = calibration.temperature
-    model_bytes = recalibrated(model_bytes, calibration.scale, calibration.offset)
+    model_bytes = recalibrated(model_bytes, calibration.scale, calibration.adjusted(shift))
     if recipe.export.calibration != "temperature":
         checks.append(_calibration_told(validation.label_set.labels, calibration))
     probabilities = calibration.probabilities(logits)
