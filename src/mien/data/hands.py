@@ -90,10 +90,10 @@ def find_hand_pictures(
             found = [found[i] for i in np.linspace(0, len(found) - 1, limit).round().astype(int)]
         pictures += found
     if not pictures:
-        classes = ", ".join([*GESTURES.labels, *LETTERS, *_NOT_A_LETTER])
+        valid = ", ".join([*GESTURES.labels, *LETTERS, *_NOT_A_LETTER])
         above = any(label_of(path.name, GESTURES) for path in root.glob("*/") if path.is_dir())
         cure = f"; {root} is a data set itself: give the folder that it lies in" if above else ""
-        raise DataError(f"{root} has no pictures in folders <data set>/<class>, with a class of {classes}{cure}")
+        raise DataError(f"{root} has no pictures in folders <data set>/<class>, with a class of {valid}{cure}")
     return pictures
 
 
