@@ -121,7 +121,7 @@ def test_hands_are_looked_for_as_at_run_time(mien: Run, photo: Path, tmp_path: P
         (["{tmp}", "--data", "{faces}"], 1, "is neither a run folder"),
         (["{tmp}/none.csv", "--data", "{faces}"], 1, "is neither a run folder"),
         (["face_blazeface_back", "--data", "{faces}"], 1, "does not name expressions"),
-        (["emotion_residual", "--data", "{tmp}/none"], 1, "is not there"),
+        (["emotion_residual", "--data", "{tmp}/none"], 1, "does not exist"),
         (["emotion_residual", "--data", "{faces}", "--split", "tset"], 2, "Did you mean 'test'"),
         (["emotion_residual", "--data", "{faces}", "--protocol", "mine"], 2, "no protocol 'mine'"),
         (["emotion_residual", "--data", "{faces}", "--device", "gpu"], 2, "no device 'gpu'"),

@@ -166,7 +166,7 @@ def test_pictures_are_kept_as_they_are(tmp_path: Path) -> None:
 def test_two_pictures_of_one_name_are_refused() -> None:
     page = Page("x")
     page.picture(np.zeros((2, 2), np.uint8), name="same", caption="")
-    with pytest.raises(ValueError, match="'same' already"):
+    with pytest.raises(ValueError, match="already has a picture named 'same'"):
         page.figure(line_figure(), name="same", caption="")
 
 

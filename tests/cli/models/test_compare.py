@@ -170,7 +170,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_done(
         (["emotion_residul", "--data", "{faces}"], 2, "Did you mean 'emotion_residual'"),
         (["--data", "{faces}", "--split", "train"], 2, "no split 'train'"),
         (["--data", "{faces}", "--labels", "fer"], 2, "no kind of labels 'fer'"),
-        (["--data", "{tmp}/none"], 1, "is not there"),
+        (["--data", "{tmp}/none"], 1, "does not exist"),
         (["--data", "{trained}"], 1, "no samples in its split 'validation'"),
         (["--data", "{voteless}", "--labels", "ferplus", "{peer}"], 1, "no FER+ votes"),
     ],
