@@ -367,7 +367,7 @@ def test_an_empty_name_is_nothing_to_look_at(mien: Any, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["live", "--headless", "{}"], ["models", "{}"], ["look", "p.jpg", "--emotion-model", "{}"]]
+    "words", [["live", "--headless", "{}"], ["models", "{}"], ["look", "--emotion-model", "{}", __file__]]
 )
 def test_a_name_longer_than_the_system_takes(mien: Any, words: list[str]) -> None:
     ended = mien(*(word.format("x" * 300) for word in words))
