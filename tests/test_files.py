@@ -16,6 +16,7 @@ from mien.files import (
     WritePlan,
     descriptor_of,
     hold,
+    hold_folder,
     is_held,
     is_stream,
     open_stream,
@@ -311,3 +312,35 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
     with path.open() as first, path.open() as second:
         assert hold(first.fileno())
         assert not hold(second.fileno())
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "what"),
+        [("", "is empty"), ("x" * 300, "too long"), ("d/" * 3000, "too long"), ("a\0b", "not a valid")],
+    )
+    def test_what_cannot_be_a_name_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, what: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for claim in (WritePlan().file, WritePlan().folder):
+            with pytest.raises(RefusedOutput, match=f"--csv .*{what}") as caught:
+                claim(name, "--csv")
+            assert len(str(caught.value)) < 350
+
+    def test_an_input_of_such_a_name_is_nothing(self, tmp_path: Path, photo: Path) -> None:
+        with pytest.raises(RefusedOutput, match="would replace the input"):
+            WritePlan(["x" * 300, "a\0b", photo], overwrite=True).file(photo, "--csv")
+        WritePlan(["x" * 300, "a\0b"]).file(tmp_path / "new.csv", "--csv")
+
+
+def test_a_folder_is_held_once(tmp_path: Path) -> None:
+    held = hold_folder(tmp_path)
+    if held is None:
+        pytest.skip("this system locks no folders")
+    with pytest.raises(RefusedOutput, match="another run"):
+        hold_folder(tmp_path)
+    os.close(held)
+    again = hold_folder(tmp_path)
+    assert again is not None
+    os.close(again)

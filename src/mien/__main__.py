@@ -1,5 +1,5 @@
 """`python -m mien` is the `mien` command."""
 
-from mien.cli.main import run
+from mien.cli.start import run
 
 run()

@@ -77,7 +77,7 @@ class WritePlan:
     """
 
     def __init__(self, inputs: Iterable[str | Path | None] = (), *, overwrite: bool = False) -> None:
-        self._inputs = [Path(path) for path in inputs if path is not None]
+        self._inputs = [Path(path) for path in inputs if path is not None and _mode(path)]
         self._overwrite = overwrite
         self._claimed: dict[_Identity, str] = {}
         self._known: dict[_Identity, Path] | None = None
@@ -95,7 +95,7 @@ class WritePlan:
         """
         if target is None:
             return
-        _check_is_here(target, option)
+        check_name(target, option)
         is_path = descriptor_of(target) is None
         if is_path and Path(target).is_dir():
             raise RefusedOutput(f"{option} {target} is a folder; name a file.")
@@ -122,7 +122,7 @@ class WritePlan:
         """
         if target is None:
             return
-        _check_is_here(target, option)
+        check_name(target, option)
         if not Path(target).exists():
             return
         for path in self._inputs:
@@ -148,10 +148,37 @@ _PAGES = frozenset({".html", ".md", ".svg", ".pdf"})
 """Suffixes of files that no command reads as data: an earlier report in a data folder may be replaced."""
 
 
-def _check_is_here(target: str | Path, option: str) -> None:
-    """A folder named like an address would carry its password."""
+def check_name(target: str | Path, option: str) -> None:
+    """Refuse what cannot be the name of a file or folder, and an address: a folder of that name would carry its
+    password.
+
+    Args:
+        target: what is to be written.
+        option: how the user names it, e.g. `--csv`.
+
+    Raises:
+        RefusedOutput: the name is empty, too long for the system, not valid, or an address.
+    """
+    if not str(target):
+        raise RefusedOutput(f"{option} needs the name of a file or folder, but its name is empty.")
     if is_address(target):
         raise RefusedOutput(f"{option} {named(target)} is an address, but mien writes only to files; name a file.")
+    try:
+        os.lstat(target)
+    except ValueError:
+        name = named(repr(str(target)))
+        raise RefusedOutput(f"{option} {name} is not a valid file name; choose another one.") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise RefusedOutput(f"{option} {named(target)}: the name is too long; choose a shorter one.") from None
+
+
+def _mode(path: str | Path) -> int:
+    """What a path leads to, as `stat` says; 0 for what is not there or cannot be."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _shown(target: str | Path) -> str:
@@ -223,11 +250,8 @@ def is_stream(target: str | Path) -> bool:
     """Whether a target takes a stream of bytes and cannot be renamed: a device, a pipe, a file descriptor."""
     if descriptor_of(target) is not None:
         return True
-    try:
-        mode = Path(target).stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    mode = _mode(target)
+    return mode != 0 and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def busy(target: str | Path) -> RefusedOutput:
@@ -271,6 +295,25 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def hold_folder(folder: Path) -> int | None:
+    """Lock a folder in which several files are written, until the descriptor that is returned is closed.
+
+    Returns:
+        The descriptor; None where the system locks no folders.
+
+    Raises:
+        RefusedOutput: another writer holds it.
+        OSError: it cannot be opened.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    if not hold(descriptor):
+        os.close(descriptor)
+        raise busy(folder)
+    return descriptor
 
 
 def written_elsewhere(target: Path) -> bool:

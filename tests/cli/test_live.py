@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import http.server
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -343,3 +344,33 @@ def test_neither_the_title_nor_a_record_nor_a_name_has_the_password(
     everything = "".join([ended.out, ended.err, *told, *(path.name for path in tmp_path.iterdir())])
     assert "geheim" not in everything
     assert "admin" not in everything
+
+
+def test_the_time_counts_while_stdin_is_silent() -> None:
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "mien", "live", "-", "--headless", "--mute", "--seconds", "0.5"]
+    try:
+        ended = subprocess.run(command, stdin=reading, capture_output=True, text=True, timeout=60)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("0 frames in 0.")
+
+
+@pytest.mark.parametrize("verb", ["look", "live", "classify"])
+def test_an_empty_name_is_nothing_to_look_at(mien: Any, verb: str) -> None:
+    words = {"look": [""], "live": ["", "--headless", "--mute"], "classify": ["emotion", ""]}[verb]
+    ended = mien(verb, *words)
+    assert (ended.code, ended.out) == (1, "")
+    assert "The name of a source is empty" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words", [["live", "--headless", "{}"], ["models", "{}"], ["look", "--emotion-model", "{}", __file__]]
+)
+def test_a_name_longer_than_the_system_takes(mien: Any, words: list[str]) -> None:
+    ended = mien(*(word.format("x" * 300) for word in words))
+    assert ended.code in (1, 2)
+    assert "too long" in ended.err
+    assert len(ended.err.splitlines()) == 1

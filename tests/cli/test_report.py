@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +108,22 @@ def test_a_page_that_cannot_be_written(mien: Run, records: Path, tmp_path: Path)
     assert ended.code == 1
     (sentence,) = ended.sentences
     assert "a file, not a folder" in sentence
+
+
+def test_a_page_on_stdout_is_alone_there(
+    mien: Run, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    ended = mien("report", records, "--out", "-")
+    assert (ended.code, ended.err) == (0, "Page: -\n")
+    assert ended.out.startswith("<!DOCTYPE html>")
+    assert ended.out.endswith("</html>\n")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_pipe_is_no_session(mien: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "session.csv")
+    ended = mien("report", tmp_path / "session.csv", "--out", tmp_path / "page.html")
+    assert ended.code == 1
+    assert "session.csv: it is not an ordinary file" in ended.err

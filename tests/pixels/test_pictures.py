@@ -13,7 +13,7 @@ from PIL import Image
 
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import read_image, write_image
-from mien.pixels.pictures import read_picture
+from mien.pixels.pictures import image_from_array, read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
 
@@ -51,8 +51,15 @@ def test_a_file_is_read_from_where_it_stands(photo: Path) -> None:
     file = io.BytesIO(b"head" + photo.read_bytes())
     file.seek(4)
     assert np.array_equal(image_of(file), RGB)
-    with pytest.raises(UnreadableMedia, match="the file: the file is empty"):
+    with pytest.raises(UnreadableMedia, match=r"The file is read to its end already; call seek\(0\)"):
         read_picture(file)
+
+
+def test_a_matrix_is_an_array_like_others() -> None:
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix(RGB[..., 0])  # NumPy 2 ended Python over a third axis of one
+    assert type(image_from_array(matrix)) is np.ndarray
+    assert np.array_equal(image_from_array(matrix), image_from_array(RGB[..., 0]))
 
 
 def test_arrays_of_grey_and_with_alpha() -> None:

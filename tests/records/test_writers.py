@@ -452,6 +452,33 @@ class TestAppended:
         assert _count(path, JsonlWriter) == 2
         assert ("is incomplete and is left out" in caplog.text) == bool(end)
 
+    @pytest.mark.parametrize("cut", [1, 15])
+    def test_a_row_that_breaks_off_in_its_last_cell_is_cut_off(
+        self, cut: int, scenes: list[Scene], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        used = UsedModel(name="m", version="1", threshold=0.5, sha256="0123456789ab")
+        scene = replace(scenes[0], models={"emotion": used, "gesture": used})
+        path = tmp_path / "out.csv"
+        with CsvWriter(path) as records:
+            records.write(scene)
+        rows = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(rows)[:-cut])
+        with CsvWriter(path, APPENDED) as records:
+            records.write(scene)
+        is_torn = cut > 1  # without the end of its line alone a row is whole
+        assert path.read_bytes() == b"".join([*(rows[:-1] if is_torn else rows), *rows[1:]])
+        assert ("is incomplete and is left out" in caplog.text) == is_torn
+
+    def test_a_head_without_the_end_of_its_line_stays(self, scenes: list[Scene], tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        with CsvWriter(path) as records:
+            records.write(scenes[0])
+        whole = path.read_bytes()
+        path.write_bytes(whole.splitlines()[0])
+        with CsvWriter(path, APPENDED) as records:
+            records.write(scenes[0])
+        assert path.read_bytes() == whole
+
     def test_a_table_with_other_columns_is_refused_and_stays(self, tmp_path: Path) -> None:
         path = tmp_path / "out.csv"
         path.write_text("name,amount\nrent,900\n")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from mien.errors import OutputError
+from mien.errors import OutputError, RefusedOutput
 from mien.voice import speech_folder
 from mien.voice.engines import Engine, wav_seconds
 from mien.voice.responses import Responses, Sentence, prompt_for
-from mien.voice.speech_folder import SpeechFolder
+from mien.voice.speech_folder import LIST, SpeechFolder
 
 
 class ToneEngine(Engine):
@@ -168,3 +168,13 @@ def test_a_full_disk_ends_the_writing_alone(tmp_path: Path, monkeypatch: pytest.
         folder.say(prompted())
     assert len(lines(tmp_path)) == 1
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_second_run_takes_nothing_from_the_first(tmp_path: Path) -> None:
+    with SpeechFolder(tmp_path / "speech") as first:
+        first.say(Sentence("Hello.", "happy", "emotion", 0.5))
+        assert first.wait_until_quiet(10)
+        with pytest.raises(RefusedOutput, match="another run"):
+            SpeechFolder(tmp_path / "speech", overwrite=True)
+    assert len((tmp_path / "speech" / LIST).read_text().splitlines()) == 1
+    SpeechFolder(tmp_path / "speech", overwrite=True).close()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.cli.console.audience import Audience
 from mien.errors import InputError, RefusedOutput
-from mien.files import WritePlan, descriptor_of
+from mien.files import WritePlan, check_name, descriptor_of
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture
 from mien.outputs.saved import PICTURES
@@ -61,7 +61,7 @@ def classify(
         **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
     )
     paths, problems = expand_sources(images)
-    plan = WritePlan(paths, overwrite=overwrite)
+    plan = WritePlan([*paths, model], overwrite=overwrite)
     plan.file(jsonl, "--jsonl")
     charts = None if chart is None else _Charts(chart, paths, plan)
     failed = len(problems)
@@ -145,6 +145,7 @@ class _Charts(Resource):
         self._single: Path | None = None
         self._pictures: list[Picture] = []
         self._waiting: dict[Path, list[Path]] = {}
+        check_name(target, "--chart")
         if target.suffix and not target.is_dir():
             if target.suffix.lower() not in PICTURES:
                 raise RefusedOutput(f"--chart {target} must end in one of {', '.join(PICTURES)}.")

@@ -57,7 +57,7 @@ class _Targets:
         """How a file of records grows: under its own name, so that others can follow it."""
         return audience.growth(follow=True, append=self.append)
 
-    def check(self, spec: str, *others: Path | None) -> None:
+    def check(self, spec: str, *others: str | Path | None) -> None:
         """Refuse what would replace the source, another input or an existing file, before anything is opened."""
         paths, _ = ([], []) if spec == "-" else expand_sources([spec])
         plan = WritePlan([*paths, *others], overwrite=self.overwrite)
@@ -156,8 +156,8 @@ def live(
     )
     if append and overwrite:
         raise typer.BadParameter("--append keeps what --overwrite replaces; give only one of them")
-    spec = source or "0"
-    targets.check(spec, responses)
+    spec = "0" if source is None else source
+    targets.check(spec, responses, emotion_model, gesture_model)
     quiet = quiet or targets.to_stdout()
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
@@ -172,7 +172,7 @@ def live(
         retry = Retry(at_start=wait, give_up_s=give_up)
         frames = stack.enter_context(_opened(spec, retry, fps, every_frame=every_frame, paced=not headless))
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
-        if not wait:
+        if not wait and spec != "-":  # a pipe may be silent for long, and --seconds and a quit count meanwhile
             frames.ready()
         say = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
         if not (mute and headless):

@@ -72,7 +72,7 @@ def look(
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources)
-    plan = WritePlan(paths, overwrite=overwrite)
+    plan = WritePlan([*paths, emotion_model, gesture_model], overwrite=overwrite)
     targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
     for option, target in targets.items():
         plan.file(target, option)

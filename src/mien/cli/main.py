@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Annotated
 import typer
 
 from mien import __version__
+from mien.addresses import named
 from mien.cli import (
     bench,
     classify,
@@ -30,11 +32,11 @@ from mien.cli import (
 )
 from mien.cli.console.audience import hush_stdout
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
+from mien.cli.console.standard_streams import open_closed_streams, stdout_told
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.cli.models import show
-from mien.errors import MienError, ReaderLeft
-
-INTERRUPTED = 130
+from mien.cli.start import INTERRUPTED
+from mien.errors import MienError, OutputError, ReaderLeft
 
 app = typer.Typer(
     name="mien",
@@ -92,7 +94,8 @@ def common(
 
 
 def run() -> None:
-    """Entry point of the `mien` command."""
+    """The `mien` command, from the words it was given to the end of the process; `mien.cli.start` calls it."""
+    open_closed_streams()
     hide_secrets(sys.argv[1:])  # until the process ends: a traceback is printed last of all
     raise SystemExit(main(sys.argv[1:]))
 
@@ -109,13 +112,19 @@ def main(arguments: list[str]) -> int:
 
 def _ended(arguments: list[str]) -> int:
     try:
-        with _ended_by_signals():
+        with _ended_by_signals(), stdout_told():
             app(args=arguments, prog_name="mien")
     except ReaderLeft:  # whatever read our stdout (head, say) has had enough: no error
         hush_stdout()
         return 0
     except MienError as error:
+        if isinstance(error, OutputError):
+            hush_stdout()  # what could not be printed must not fail once more at the end
         return _say(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return _say(f"{named(error.filename)}: the name is too long; check it.", 1)
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "mien":
             raise  # a bug in mien, which its traceback explains

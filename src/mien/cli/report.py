@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.console.pages import plan_page
+from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
 
 
@@ -36,4 +36,4 @@ def report(
     with watched("drawing") as on_step:
         page = session_report(records, events=told, on_step=on_step)
         page.save(out)
-    typer.echo(f"Page: {out}; figures: {page.figures_folder(out)}")
+    tell_page(out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mien.errors import OutputError, RefusedOutput
-from mien.files import WritePlan
+from mien.files import WritePlan, check_name
 from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.draw import draw_scene
 from mien.outputs.video import CODECS, VideoWriter
@@ -38,6 +38,7 @@ class SavedMedia:
 
     def __init__(self, target: str, sources: Sequence[tuple[Path, bool]], plan: WritePlan) -> None:
         self._waiting: Mapping[Path, list[Path]] = defaultdict(list)
+        check_name(target, "--save")
         folder = Path(target)
         if folder.is_dir() or not folder.suffix or target.endswith((os.sep, os.altsep or os.sep)):
             copies = self._named(folder, sources)

@@ -67,6 +67,7 @@ def read_picture(picture: PictureLike) -> tuple[NDArray[np.uint8], str]:
 
 def image_from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     """An array as (H, W, 3) uint8 RGB; `read_picture` says which arrays are accepted."""
+    array = np.asarray(array)  # a subclass may have its own idea of a shape; np.matrix with a third axis ends Python
     if array.dtype != np.uint8:
         raise InputError(f"The array of a picture must be uint8, 0 to 255, got {array.dtype}; {_as_uint8(array)}.")
     if array.ndim == 2:
@@ -113,7 +114,17 @@ def _from_file(file: Any) -> tuple[NDArray[np.uint8], str]:
         raise wrong
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InputError(f"An open file must return bytes, got {_kind(data)} from {_kind(file)}.read().")
+    if not data and _position(file):
+        raise UnreadableMedia(f"{named(name) or 'The file'} is read to its end already; call seek(0) before.")
     return decode_image(bytes(data), named(name) or "the file"), name
+
+
+def _position(file: Any) -> int:
+    """How far a file has been read; 0 where it does not tell."""
+    try:
+        return int(file.tell())
+    except (AttributeError, OSError, ValueError, TypeError):
+        return 0
 
 
 def _is_pil(picture: object) -> bool:

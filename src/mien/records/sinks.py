@@ -52,6 +52,9 @@ class StreamSink:
 
     def _write(self, data: bytes) -> None:
         stream = sys.stdout
+        if stream is None:  # whoever started this has closed it
+            self._closed = True
+            raise output_error("to stdout", OSError(errno.EBADF, os.strerror(errno.EBADF)))
         try:
             if hasattr(stream, "buffer"):
                 stream.flush()
@@ -62,6 +65,9 @@ class StreamSink:
         except OSError as error:
             self._closed = True
             raise output_error("to stdout", error) from error
+        except OutputError:
+            self._closed = True
+            raise
 
 
 class PipeSink:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mien.errors import DataError, UnreadableMedia
 from mien.extras import needs
+from mien.files import is_stream
 from mien.pixels.images import read_error
 from mien.records.parquet import read_journal
 from mien.records.rows import MODEL_COLUMNS
@@ -55,6 +56,8 @@ def read_rows(path: Path) -> pa.Table:
     kind = (path.with_suffix("") if path.suffix == ".part" else path).suffix.lower()
     if kind not in (".parquet", ".jsonl", ".csv"):
         raise DataError(f"{path} is not a .parquet, .jsonl or .csv file; {ADVICE}")
+    if is_stream(path):
+        raise UnreadableMedia(f"Cannot read {path}: it is not an ordinary file, and is read more than once; {ADVICE}")
     try:
         with path.open("rb") as file:
             start = file.read(4)

@@ -27,9 +27,9 @@ from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
 from mien.files import descriptor_of, is_stream
 from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import read_error
-from mien.records.rows import scene_rows, table_columns
+from mien.records.rows import MODEL_COLUMNS, scene_rows, table_columns
 from mien.records.sinks import FileSink, FollowedSink, PipeSink, Sink, StreamSink, last_line
-from mien.scene import Scene
+from mien.scene import Scene, UsedModel
 
 _log = logging.getLogger(__name__)
 _Self = TypeVar("_Self", bound="RecordFile")
@@ -236,7 +236,18 @@ class CsvWriter(RecordFile):
             raise RefusedOutput(f"{self._target} does not have the columns that this run writes; name another file.")
 
     def _is_record(self, line: bytes) -> bool:
-        return len(_cells(line)) == len(self.columns)
+        """The models stand last: in a row that breaks off in its last cell they cannot be parsed."""
+        cells = _cells(line)
+        if cells == list(self.columns):
+            return True
+        named = dict(zip(self.columns, cells, strict=False))
+        try:
+            for column in MODEL_COLUMNS.values():
+                if named.get(column):
+                    UsedModel.parse(named[column])
+        except ValueError:
+            return False
+        return len(cells) == len(self.columns)
 
     def _rows(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
         text = io.StringIO()

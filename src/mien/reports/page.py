@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.files import write_whole
+from mien.files import is_stream, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,14 +141,16 @@ class Page:
         return Path(path).with_name(f"{Path(path).stem}_files")
 
     def save(self, path: str | Path) -> None:
-        """Write the page, and its pictures into the folder `<page's name>_files` next to it.
+        """Write the page, and its pictures into the folder `<page's name>_files` next to it; a page that goes to a
+        device, a pipe or stdout has no such folder, only the figures inside it.
 
         Raises:
             OutputError: a file cannot be written.
         """
         path = Path(path)
-        for name, png in self._pictures.items():
-            write_whole(self.figures_folder(path) / f"{name}.png", png)
+        if not is_stream(path):
+            for name, png in self._pictures.items():
+                write_whole(self.figures_folder(path) / f"{name}.png", png)
         write_whole(path, self.html().encode("utf-8"))
 
     def _keep(self, name: str, png: bytes) -> None:

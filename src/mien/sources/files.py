@@ -180,6 +180,9 @@ def expand_sources(specs: Sequence[str | Path]) -> tuple[list[Path], list[Unread
     paths: list[Path] = []
     problems: list[UnreadableMedia] = []
     for spec in map(str, specs):
+        if not spec:  # Path("") is the folder one stands in, and nobody has named that
+            problems.append(UnreadableMedia("The name of a source is empty; name a photo, a video or a folder."))
+            continue
         path = Path(spec)
         try:
             if path.is_dir():

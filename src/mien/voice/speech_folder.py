@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mien.errors import OutputError
-from mien.files import output_error, write_whole
+from mien.files import hold_folder, output_error, write_whole
 from mien.records.writers import LineFile
 from mien.voice.engines import Engine
 from mien.voice.responses import Sentence
@@ -65,9 +66,14 @@ class SpeechFolder(QueuedVoice):
         self._is_cut_off = False
         self._unwritten = 0
         self.folder = Path(folder)
-        _prepare(self.folder, overwrite)
+        self._held: int | None = None
+        try:
+            self._held = _prepare(self.folder, overwrite)
+            self._list = LineFile(self.folder / LIST)
+        except BaseException:
+            self._let_go()
+            raise
         self._files = SpokenFiles(engines, self._guard)
-        self._list = LineFile(self.folder / LIST)
         self._count = 0
         self._thread.start()
 
@@ -81,11 +87,17 @@ class SpeechFolder(QueuedVoice):
         finally:
             self._is_cut_off = True
             super().close()
+            self._let_go()
             left, self._unwritten = self._unwritten, 0
             if left:
                 self._report(
                     f"{left} of the sentences said are not in {self.folder} as speech, because the run ended first"
                 )
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
 
     def _finish(self) -> None:
         deadline_s = time.monotonic() + self._finish_s
@@ -127,9 +139,13 @@ class SpeechFolder(QueuedVoice):
             self._report(str(exc))
 
 
-def _prepare(folder: Path, overwrite: bool) -> None:
+def _prepare(folder: Path, overwrite: bool) -> int | None:
+    """Make the folder, take an earlier run's files away if that is wished for, and hold it against a second run; gives
+    the descriptor that holds it."""
+    held: int | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        held = hold_folder(folder)
         inside = list(folder.iterdir())
         if inside and not overwrite:
             raise OutputError(
@@ -140,3 +156,4 @@ def _prepare(folder: Path, overwrite: bool) -> None:
                 path.unlink()
     except OSError as exc:
         raise output_error(folder, exc) from exc
+    return held

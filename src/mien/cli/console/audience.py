@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from mien.errors import ReaderLeft
+from mien.errors import OutputError, ReaderLeft
 from mien.records.writers import Growth
 
 
@@ -37,6 +37,6 @@ def hush_stdout() -> None:
     """Discard what is still printed if nobody reads stdout any more; Python would complain about it at exit."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except (OSError, OutputError):
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import typer
+
 from mien.errors import RefusedOutput
-from mien.files import WritePlan, spare_foreign
+from mien.files import WritePlan, is_stream, spare_foreign
 from mien.reports.page import Page
 
 
@@ -18,9 +20,19 @@ def plan_page(out: Path, *, inputs: Iterable[Path | None], overwrite: bool, opti
     """
     plan = WritePlan(inputs, overwrite=overwrite)
     plan.file(out, option)
+    if is_stream(out):
+        return
     figures = Page.figures_folder(out)
     plan.folder(figures, f"{option}: the folder of figures")
     if figures.is_dir() and any(figures.iterdir()):
         if not overwrite:
             raise RefusedOutput(f"{figures} already exists; name another page or use --overwrite.")
         spare_foreign(figures, ["*.png"])
+
+
+def tell_page(out: Path) -> None:
+    """Say where a page and its figures are; on stderr where the page itself went to a stream, maybe to stdout."""
+    if is_stream(out):
+        typer.echo(f"Page: {out}", err=True)
+    else:
+        typer.echo(f"Page: {out}; figures: {Page.figures_folder(out)}")

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from mien.cli.console.overview import Problems
-from mien.cli.console.pages import plan_page
+from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import read_dataset, watched
 from mien.errors import MienError
+from mien.files import is_stream
 
 
 def explore(
@@ -54,5 +55,5 @@ def explore(
             page, findings = look_at(dataset, origin, on_step=on_step)
         page.save(out)
         for sentence in findings:
-            typer.echo(sentence)
-        typer.echo(f"Page: {out}; figures: {page.figures_folder(out)}")
+            typer.echo(sentence, err=is_stream(out))
+        tell_page(out)
