@@ -197,6 +197,18 @@ def test_a_calibration_by_label_makes_the_answers_likelier_and_is_told(
     assert numbers.count("(times ") == (7 if kind == "vector" else 0)
 
 
+def test_a_shift_makes_a_label_rarer_and_is_told(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    probabilities = []
+    for name, shift in (("plain", "[]"), ("shifted", '["happy=-2"]')):
+        changes = {"export.temperature": "1.0", "export.shift": shift}
+        artifact = export_run(run, tmp_path / name, tiny_faces, ExportOptions(command=COMMAND, changes=changes))
+        assert ("happy=-2" in artifact.card) == (name == "shifted")
+        with Session(artifact) as session:
+            probabilities.append(softmax(session.run(prepared(tiny_faces.samples[:20], artifact.manifest.input))[0]))
+    plain, shifted = (each[:, 3] / each[:, 0] for each in probabilities)  # of happy to angry
+    np.testing.assert_allclose(shifted / plain, np.exp(-2), rtol=1e-3)
+
+
 def test_a_temperature_in_the_recipe_is_taken(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
     settings = json.loads((run / "recipe.json").read_text("utf-8"))
     settings["export"]["temperature"] = 2.5
