@@ -15,7 +15,7 @@ from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
-from mien.sources import Source, open_live, open_source
+from mien.sources import Source, captured, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
@@ -359,7 +359,7 @@ def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:
     text = str(source)
     if isinstance(source, int) or "://" in text:
         return open_live(text)
-    return open_source(text, every=every)
+    return captured(open_source(text, every=every))
 
 
 def _thinned(frames: Source, every: int) -> Iterable[Frame]:

@@ -22,7 +22,7 @@ from mien.cli import live as verb
 from mien.models.artifact import zoo_artifact
 from mien.resource import Resource
 from mien.scene import Scene
-from mien.sources.videos import VideoReader
+from mien.sources.videos import VideoSource
 from mien.window.status import Command, Status
 
 Mien = Callable[..., Any]
@@ -55,7 +55,7 @@ def test_a_video_without_a_window_gives_all_records_at_once(mien: Mien, clip: Pa
     assert all(line["models"] == models for line in lines)
     for task, used in models.items():
         assert used["threshold"] == zoo_artifact(used["name"]).manifest.threshold, task
-    assert len(list(VideoReader(out / "clip.mp4"))) == 28  # 12 frames at 6 a second as 15 a second
+    assert len(list(VideoSource(out / "clip.mp4"))) == 28  # 12 frames at 6 a second as 15 a second
     assert (out / "speech" / "speech.jsonl").is_file()
     assert not list(out.rglob("*.part*"))
 
@@ -132,7 +132,7 @@ def test_signals_close_every_file(
     assert process.returncode == 130
     assert "Traceback" not in err
     assert len([json.loads(line) for line in records.read_text("utf-8").splitlines()]) > 20
-    assert len(list(VideoReader(clip))) > 5
+    assert len(list(VideoSource(clip))) > 5
     assert not list(tmp_path.glob("*.part*"))
 
 
@@ -276,7 +276,7 @@ def test_a_recording_has_the_rate_and_says_where_it_plays(
     ended = mien("live", clip, "--headless", "--mute", "--record", out, "--record-fps", "6")
     assert (ended.code, ended.err) == (0, "")
     assert ("Browsers may not play it" in ended.out) == advised
-    assert len(list(VideoReader(out))) == 12
+    assert len(list(VideoSource(out))) == 12
 
 
 def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:

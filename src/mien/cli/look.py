@@ -21,7 +21,7 @@ from mien.pipeline import Analyzer, Options, check_tasks
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.scene import Scene
-from mien.sources import VIDEO_SUFFIXES, Source, expand_sources, open_source, source_kind
+from mien.sources import VIDEO_SUFFIXES, Source, captured, expand_sources, open_source, source_kind
 from mien.wording import count, nothing
 
 
@@ -126,7 +126,7 @@ def _look_at(
     """Do one source; give what could not be read of it. Trouble with writing ends the whole run instead."""
     bar: TaskID | None = None
     try:
-        with open_source(path, every=every) as source, ExitStack() as stack:
+        with captured(open_source(path, every=every)) as source, ExitStack() as stack:
             bar = progress.add_task(path.name, total=_steps(source, every))
             is_video, fps = source.kind == "video", source.fps and source.fps / every
             picture = None if saver is None else stack.enter_context(saver.open(path, is_video=is_video, fps=fps))

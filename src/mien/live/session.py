@@ -227,7 +227,7 @@ class LiveSession(Resource):
             self._tell(event)
         self._respond(scene, events)
         self._check_caption(scene)
-        now = self._runner.clock()
+        now = time.monotonic()
         self._frames += 1
         # By the numbers of the frames: a live source passes frames over before the runner does.
         if self._is_live:
@@ -273,7 +273,7 @@ class LiveSession(Resource):
             self._obey(command)
 
     def _status(self) -> Status:
-        now = self._runner.clock()
+        now = time.monotonic()
         recent = [at for at in self._arrivals if now - at <= _RATE_S]
         rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
         voice, recording = self.outputs.voice, self._recording
@@ -293,7 +293,7 @@ class LiveSession(Resource):
             recording=recording is not None and recording.running,
             tasks=self._analyzer.tasks,
             # A source's trouble is a state, and is shown as long as it lasts; the rest is news.
-            message=self._runner.source.status or told,
+            message=self._runner.status or told,
             recording_to=recording.path.name if recording is not None and recording.running else "",
             notice=self._notice,
             no_face=self._no_face,

@@ -17,7 +17,7 @@ from mien.pixels.headers import picture_kind
 from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
-from mien.sources.videos import VideoReader
+from mien.sources.videos import VideoSource
 
 _log = logging.getLogger(__name__)
 
@@ -65,24 +65,6 @@ class PhotoSource(Source):
 
     def close(self) -> None:
         self._done = True
-
-
-class VideoSource(Source):
-    """A video file; `mien.sources.videos.VideoReader` says how it is read and what can go wrong."""
-
-    kind: Kind = "video"
-
-    def __init__(self, path: str | Path, *, every: int = 1) -> None:
-        self.name = str(path)
-        self._reader = VideoReader(path, every=every)
-        self.frame_count = self._reader.frame_count
-        self.fps = self._reader.fps
-
-    def __next__(self) -> Frame:
-        return next(self._reader)
-
-    def close(self) -> None:
-        self._reader.close()
 
 
 def open_source(spec: str | Path, *, every: int = 1) -> Source:
