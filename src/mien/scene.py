@@ -386,9 +386,9 @@ def _seen(data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `Detection` out of what `to_dict` gave."""
     return {
         "box_xyxy": _box(data["box"]),
-        "score": float(data["score"]),
+        "detection_score": float(data["score"]),
         "track": data.get("track"),
-        "reading": Prediction.from_dict(data) if "label" in data else None,
+        "prediction": Prediction.from_dict(data) if "label" in data else None,
     }
 
 

@@ -15,7 +15,7 @@ from mien.scene import Detection, Face
 from mien.stages.classify import EMOTION_MODEL
 
 IMAGE = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)
-FACE = Face(box_xyxy=(30, 20, 70, 60), score=0.9, keypoints_xy=((40, 35), (60, 30)))
+FACE = Face(box_xyxy=(30, 20, 70, 60), detection_score=0.9, keypoints_xy=((40, 35), (60, 30)))
 
 
 class Fake:

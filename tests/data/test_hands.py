@@ -29,7 +29,7 @@ class FakeHands:
         """In a whole frame there is a second, larger but less certain hand."""
         self.calls += 1
         found = hand_of(int(image_rgb[0, 0, 0]) + 1)
-        return (replace(hand_of(0), score=0.5), found) if image_rgb.any() else ()
+        return (replace(hand_of(0), detection_score=0.5), found) if image_rgb.any() else ()
 
     def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand | None:
         self.calls += 1
@@ -43,7 +43,9 @@ class FakeHands:
 
 def hand_of(value: int) -> Hand:
     points = np.random.default_rng(value).uniform(1, 60, (21, 3)).tolist()
-    return Hand(box_xyxy=(0, 0, 64, 64), score=0.9, side="left", landmarks_xyz=tuple((x, y, z) for x, y, z in points))
+    return Hand(
+        box_xyxy=(0, 0, 64, 64), detection_score=0.9, side="left", landmarks_xyz=tuple((x, y, z) for x, y, z in points)
+    )
 
 
 def fake() -> HandDetector:

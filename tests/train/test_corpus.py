@@ -35,7 +35,7 @@ class FakeHands:
 
     def landmarks_of_crop(self, crop_rgb: NDArray[np.uint8]) -> Hand:
         points = np.random.default_rng(int(crop_rgb[0, 0, 0])).uniform(1, 60, (21, 3)).tolist()
-        return Hand(box_xyxy=(0, 0, 8, 8), score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points)))
+        return Hand(box_xyxy=(0, 0, 8, 8), detection_score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points)))
 
     def landmarks_in_roi(self, image_rgb: NDArray[np.uint8], _square: RotatedRoi) -> Hand:
         return self.landmarks_of_crop(image_rgb)

@@ -30,7 +30,7 @@ class Squares:
         height, width = image_rgb.shape[:2]
         corners = [(x, y) for y in range(0, height, SIDE) for x in range(0, width, SIDE)]
         bright = [(x, y) for x, y in corners if image_rgb[y + 5 : y + 15, x + 5 : x + 15].mean() > 120]
-        return [Face(box_xyxy=(x, y, x + SIDE, y + SIDE), score=0.9) for x, y in bright]
+        return [Face(box_xyxy=(x, y, x + SIDE, y + SIDE), detection_score=0.9) for x, y in bright]
 
     def close(self) -> None:
         pass

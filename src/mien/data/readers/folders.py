@@ -75,7 +75,6 @@ def load_folders(
     *,
     size_hw: tuple[int, int],
     colour: Colour = "grey",
-    label_set: LabelSet | None = None,
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Dataset:
@@ -85,21 +84,18 @@ def load_folders(
         root: the folder.
         size_hw: height and width of the samples in pixels; pictures are resized, as crops are at run time.
         colour: grey or rgb.
-        label_set: take this one; by default that of `dataset.json`, or what the class names suggest.
         on_problem: gets each picture or class that is left out; without it the first one is raised.
         on_step: called with the number of pictures read.
 
     Returns:
         (N, h, w) uint8 grey or (N, h, w, 3) RGB; names are paths below the root, with slashes.
     """
-    listing = find_folders(root, label_set=label_set, on_problem=on_problem)
+    listing = find_folders(root, on_problem=on_problem)
     spec = InputSpec(size_hw=size_hw, colour=colour)
     return read_listing(listing, spec, on_problem=on_problem, on_step=on_step)
 
 
-def find_folders(
-    root: str | Path, *, label_set: LabelSet | None = None, on_problem: OnProblem = raise_problem
-) -> Listing:
+def find_folders(root: str | Path, *, on_problem: OnProblem = raise_problem) -> Listing:
     """List the pictures of a data set in folders, in natural order.
 
     The layout is `root/<split>/<class>/*` when folders are called like splits (train, train1, training; validation,
@@ -110,11 +106,11 @@ def find_folders(
     beside the classes and files that are no pictures by their suffix are left out too; a log line names each kind.
     Hidden files are passed over.
 
-    Groups are those of `dataset.json`; else Massey's names tell the signer (`hand1_a_...`); else they are empty.
+    The label set is that of `dataset.json`, else what the class names suggest. Groups are those of `dataset.json`; else
+    Massey's names tell the signer (`hand1_a_...`); else they are empty.
 
     Args:
         root: the folder.
-        label_set: as in `load_folders`.
         on_problem: gets each class without pictures, and folders inside classes.
 
     Raises:
@@ -131,7 +127,7 @@ def find_folders(
     if not folders:
         raise DataError(f"{root} has no pictures in folders <class> or <split>/<class>; give a folder with such")
     names = [folder.path.name for folder in folders]
-    label_set, labels = match_classes(names, label_set=label_set or facts.label_set, where=str(root))
+    label_set, labels = match_classes(names, label_set=facts.label_set, where=str(root))
     for folder in listed:
         if not folder.files:
             _say_empty(folder.path, label_set, on_problem)
