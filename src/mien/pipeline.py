@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from mien.errors import InputError, UnknownName
 from mien.models.artifact import load_artifact
@@ -38,6 +38,7 @@ class Options:
         emotion_threshold: confidence under which an expression counts as uncertain; the model's by default.
         gesture_threshold: likewise for gestures.
         threads: threads of each network; by default the cores at hand, 4 at most.
+        provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
         follow: of a video, follow hands from frame to frame and search for others only now and then; faster, and a new
             hand may be seen up to a quarter of a second late.
     """
@@ -49,6 +50,7 @@ class Options:
     emotion_threshold: float | None = None
     gesture_threshold: float | None = None
     threads: int | None = None
+    provider: str = "cpu"
     follow: bool = False
 
     def __post_init__(self) -> None:
@@ -59,6 +61,11 @@ class Options:
                 raise InputError(f"{name} lies between 0 and 1, got {value}")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads is at least 1, got {self.threads}")
+
+    @property
+    def computing(self) -> dict[str, Any]:
+        """What each network is told of how to compute."""
+        return {"threads": self.threads, "provider": self.provider}
 
 
 @dataclass(slots=True)
@@ -227,12 +234,18 @@ class Analyzer(Resource):
         o, enter = self.options, self._resources.enter_context
         if "emotion" in self._tasks and self._faces is None:
             self._expressions = enter(
-                ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+                ExpressionClassifier(
+                    o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
+                )
             )
-            self._faces = enter(FaceDetector(tiles=o.tiles, threads=o.threads))
+            self._faces = enter(FaceDetector(tiles=o.tiles, **o.computing))
         if "gesture" in self._tasks and self._hands is None:
-            self._gestures = enter(GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads))
-            self._hands = enter(HandDetector(tiles=o.tiles, threads=o.threads))
+            self._gestures = enter(
+                GestureClassifier(
+                    o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
+                )
+            )
+            self._hands = enter(HandDetector(tiles=o.tiles, **o.computing))
 
 
 def _labels_of(model: str) -> tuple[str, ...]:
@@ -260,18 +273,22 @@ class CropReader(Resource):
         with ExitStack() as stack:
             if task == "emotion":
                 self._expressions = stack.enter_context(
-                    ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+                    ExpressionClassifier(
+                        o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
+                    )
                 )
                 self.labels = self._expressions.labels
                 self.model = self._expressions.used
             else:
                 self._gestures = stack.enter_context(
-                    GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
+                    GestureClassifier(
+                        o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
+                    )
                 )
                 self.labels = self._gestures.labels
                 self.model = self._gestures.used
                 if not self._gestures.reads_crops:  # else the crop is all that is needed
-                    self._hands = stack.enter_context(HandDetector(threads=o.threads))
+                    self._hands = stack.enter_context(HandDetector(**o.computing))
                     self.model = replace(self.model, detector=self._hands.name)
             self._resources = stack.pop_all()
 

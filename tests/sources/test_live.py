@@ -455,7 +455,7 @@ def test_a_file_as_standard_input_keeps_every_frame(tmp_path: Path) -> None:
 
 
 def test_every_frame_of_a_pipe_that_nobody_paces() -> None:
-    program = READ_ALL.replace('open_live("-")', 'open_live("-", every_frame=True, fps=10)')
+    program = READ_ALL.replace('open_live("-")', 'open_live("-", every_frame=True, stdin_fps=10)')
     data = encode_image(_image(), ".jpg")
     done = subprocess.run([sys.executable, "-c", program], input=data * 72, capture_output=True, timeout=50)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -13,6 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from mien.cli.console.audience import Audience
+from mien.cli.console.options import ProviderOption
 from mien.errors import InputError, RefusedOutput
 from mien.files import WritePlan, descriptor_of
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
@@ -44,6 +45,7 @@ def classify(
         float | None, typer.Option(min=0, max=1, help="Confidence under which an answer is uncertain.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    provider: ProviderOption = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Name the expression or gesture of ready crops, in the order given.
@@ -57,6 +59,7 @@ def classify(
     options = Options(
         tasks=(chosen,),
         threads=threads,
+        provider=provider,
         **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
     )
     paths, problems = expand_sources(images)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
+from mien.cli.console.options import ProviderOption
 from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
@@ -54,6 +55,7 @@ def look(
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    provider: ProviderOption = "cpu",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there, never a source.")
     ] = False,
@@ -68,6 +70,7 @@ def look(
         tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
         tiles=tiles,
         threads=threads,
+        provider=provider,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     if parquet is not None and is_stream(parquet):

@@ -136,7 +136,8 @@ def open_live(
     spec: str | Path,
     *,
     size_hw: tuple[int, int] | None = None,
-    fps: float | None = None,
+    camera_fps: float | None = None,
+    stdin_fps: float | None = None,
     retry: Retry | None = None,
     every_frame: bool = False,
 ) -> Source:
@@ -146,9 +147,10 @@ def open_live(
         spec: number of a camera (`0`), its device (`/dev/video0`) or a part of its name; an address
             (`http://`, `https://`, `rtsp://`, `rtmp://`, `udp://`); `-` for MJPEG on standard input; a folder, glob,
             photo or video.
-        size_hw: height and width to ask a camera for.
-        fps: frames a second to ask a camera for; of pictures on standard input that are not of now, what their times go
-            by, 25 when None. Of a folder's photos and videos nothing is changed.
+        size_hw: height and width to ask a camera for; it may give others.
+        camera_fps: frames per second to ask a camera for; it may give others.
+        stdin_fps: what the times of pictures on standard input go by when they are not of now, frames per second; 25
+            when None.
         retry: what to do when a camera or stream is lost.
         every_frame: of pictures on standard input, give each, however long it takes: they are of a file and not of now.
             Files are always given so.
@@ -159,27 +161,37 @@ def open_live(
 
     Raises:
         UnreadableMedia: a file, folder or camera that is not there or cannot be read.
-        InputError: an unknown kind of address, a name that fits several cameras, or `every_frame` of one that has only
-            frames of now.
+        InputError: an unknown kind of address, a name that fits several cameras, `every_frame` of one that has only
+            frames of now, or something asked of the source that is no matter of its kind.
     """
     text = str(spec)
+    asked = "size" if size_hw is not None else "rate" if camera_fps is not None else None
+    if stdin_fps is not None and text != "-":
+        raise InputError(f"The rate of pictures on standard input is no matter of {named(text)}; leave it out.")
     if text == "-":
-        return _pipe(fps, retry, every_frame=every_frame)
+        _only_cameras(asked, "standard input")
+        return _pipe(stdin_fps, retry, every_frame=every_frame)
     if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
         raise InputError(
             "A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of "
             f"files and of standard input (-), not of {named(text)}."
         )
     if "://" in text:
+        _only_cameras(asked, text)
         return StreamSource(text, retry=retry)
     if not text.isdecimal() and not text.startswith("/dev/"):
-        if Path(text).is_dir() or any(sign in text for sign in "*?["):
-            return _folder(text)
-        if os.path.lexists(text) or Path(text).suffix or len(Path(text).parts) > 1:
-            return open_source(text)
+        is_several = Path(text).is_dir() or any(sign in text for sign in "*?[")
+        if is_several or os.path.lexists(text) or Path(text).suffix or len(Path(text).parts) > 1:
+            _only_cameras(asked, text)
+            return _folder(text) if is_several else open_source(text)
     if retry is None or not retry.at_start:
         find_camera(text)  # a wrong name is said at once
-    return CameraSource(text, size_hw=size_hw, fps=fps, retry=retry)
+    return CameraSource(text, size_hw=size_hw, fps=camera_fps, retry=retry)
+
+
+def _only_cameras(asked: str | None, spec: str) -> None:
+    if asked is not None:
+        raise InputError(f"A {asked} can be asked of a camera only, and {named(spec)} is none; leave it out.")
 
 
 def _folder(spec: str) -> Source:

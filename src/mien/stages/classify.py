@@ -31,6 +31,7 @@ class Classifier(Resource):
         model: a model of the package by name, a model folder, or a loaded network.
         threshold: confidence under which an answer is uncertain; the manifest's by default.
         threads: threads of the network, by default the cores at hand.
+        provider: what computes; see `Session`.
 
     Raises:
         UnknownName, ModelError: the model cannot be used.
@@ -44,6 +45,7 @@ class Classifier(Resource):
         *,
         threshold: float | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
         if isinstance(model, str):
             model = load_artifact(model)
@@ -52,7 +54,9 @@ class Classifier(Resource):
             raise ModelError(f"The model {manifest.name} is made for {manifest.task}, not for {task}.")
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"a threshold lies between 0 and 1, got {threshold}")
-        self._network: Network = Session(model, threads=threads) if isinstance(model, Artifact) else model
+        self._network: Network = (
+            Session(model, threads=threads, provider=provider) if isinstance(model, Artifact) else model
+        )
         self.spec: InputSpec = manifest.input
         self.labels: LabelSet = manifest.label_set
         self.threshold = manifest.threshold if threshold is None else threshold
@@ -101,8 +105,9 @@ class ExpressionClassifier(Classifier):
         *,
         threshold: float | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
-        super().__init__("emotion", model, threshold=threshold, threads=threads)
+        super().__init__("emotion", model, threshold=threshold, threads=threads, provider=provider)
 
     def classify(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
         """The faces with their readings, all in one batch.
@@ -134,8 +139,9 @@ class GestureClassifier(Classifier):
         *,
         threshold: float | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
-        super().__init__("gesture", model, threshold=threshold, threads=threads)
+        super().__init__("gesture", model, threshold=threshold, threads=threads, provider=provider)
 
     @property
     def reads_crops(self) -> bool:

@@ -67,6 +67,7 @@ class HandDetector(Resource):
         palms: a palm network to use instead of the package's own.
         landmarks: a landmark network to use instead of the package's own.
         threads: how many threads compute; see `Session`.
+        provider: what computes; see `Session`.
     """
 
     def __init__(
@@ -77,12 +78,13 @@ class HandDetector(Resource):
         palms: Network | None = None,
         landmarks: Network | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(f"threshold is above 0 and at most 1, got {threshold}")
-        palms = palms or Session(zoo_artifact(PALM_MODEL), threads=threads)
+        palms = palms or Session(zoo_artifact(PALM_MODEL), threads=threads, provider=provider)
         self._palms = BlazeDetector(palms, _LAYERS)
-        self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads)
+        self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads, provider=provider)
         manifest = self._network.artifact.manifest
         self._spec = manifest.input
         self._threshold = manifest.threshold if threshold is None else threshold

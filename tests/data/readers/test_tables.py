@@ -26,7 +26,7 @@ def found(path: Path, problems: list[MienError] | None = None) -> list[tuple[str
 def test_columns_in_any_order_and_case(tmp_path: Path) -> None:
     path = table(
         tmp_path / "t.csv",
-        "EvaluatedModel,extra,Emotion,FILE,Split",
+        "Subject,extra,Emotion,FILE,Split",
         "anna,x,Happiness,a/1.jpg,Train",
         'ben,"x, y",sad,b/2.jpg,PrivateTest',
     )
