@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from mien.errors import InputError, UnknownName
+from mien.labels import TASKS, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
@@ -21,9 +22,6 @@ from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
-
-Task = Literal["emotion", "gesture"]
-TASKS: tuple[Task, ...] = ("emotion", "gesture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,8 +46,12 @@ class Numbered(Source):
 class Stuck(Numbered):
     """A driver that never comes back, not even when it is closed."""
 
+    def __init__(self, count: int, *, live: bool = False) -> None:
+        super().__init__(count, live=live)
+        self.go = threading.Event()
+
     def __next__(self) -> Frame:
-        time.sleep(60)
+        self.go.wait(60)
         raise StopIteration
 
 
@@ -151,9 +155,11 @@ def test_an_error_of_the_caller_closes_everything() -> None:
 
 def test_a_source_that_hangs_is_left_behind() -> None:
     started = time.monotonic()
-    with Runner(Stuck(1, live=True), seen) as runner:
+    source = Stuck(1, live=True)
+    with Runner(source, seen) as runner:
         assert runner.next(0.05) is None
     assert time.monotonic() - started < 2
+    source.go.set()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -14,12 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import OutputError, UnreadableMedia
+from mien.labels import Task
 from mien.live import session as live
 from mien.live.runner import AnalyzedFrame
 from mien.live.session import LiveSession, Outputs
 from mien.models.artifact import load_artifact
 from mien.outputs.recording import Recording
-from mien.pipeline import Analyzer, Options, Task
+from mien.pipeline import Analyzer, Options
 from mien.scene import Event, Face, Frame, Prediction, Scene
 from mien.sources import FakeLiveSource, FakeSource, Fault, Retry, Source
 from mien.sources.videos import VideoSource
@@ -179,7 +180,7 @@ def test_trouble_with_the_voice_is_news_and_a_lost_camera_a_state(monkeypatch: p
         assert running._status().message == ""
         voice._status = "piper failed"
         assert running._status().message == "piper failed", "other trouble is other news"
-        monkeypatch.setattr(type(running._runner.source), "status", "camera lost, trying again in 4 s")
+        monkeypatch.setattr(type(running._runner._capture._source), "status", "camera lost, trying again in 4 s")
         for _ in range(3):
             assert running._status().message == "camera lost, trying again in 4 s"
             now += 10.0

@@ -58,9 +58,10 @@ def _until(what: Callable[[], object]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays() -> Iterator[None]:
+    before = set(threading.enumerate())
     yield
     gc.collect()
-    _until(lambda: not any(thread.name.startswith("read ") for thread in threading.enumerate()))
+    _until(lambda: not any(t.name.startswith("read ") for t in set(threading.enumerate()) - before))
 
 
 def test_a_file_keeps_every_frame_and_one_waits_at_most() -> None:

@@ -16,10 +16,11 @@ from mien.cli.console.audience import Audience
 from mien.cli.console.options import ProviderOption
 from mien.errors import InputError, RefusedOutput
 from mien.files import WritePlan, descriptor_of
+from mien.labels import Task
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture
 from mien.outputs.saved import PICTURES
-from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
+from mien.pipeline import Analyzer, CropReader, Options, check_tasks
 from mien.pixels.images import read_image
 from mien.records.writers import LineFile
 from mien.resource import Resource

@@ -16,10 +16,11 @@ from mien.cli.console.audience import Audience
 from mien.cli.console.options import ProviderOption, size_hw
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
+from mien.labels import TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SceneOutput, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
+from mien.pipeline import Analyzer, Options, check_tasks
 from mien.records.events import EventWriter
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.scene import Event

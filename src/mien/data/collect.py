@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.classes import is_folder_name, label_of
-from mien.data.crops import Cropper, Task
+from mien.data.crops import Cropper
 from mien.data.likeness import perceptual_hashes
 from mien.data.readers.folders import FACTS_NAME, read_facts
 from mien.errors import DataError, OutputError, UnreadableMedia
 from mien.files import output_error, write_whole
-from mien.labels import EMOTIONS, GESTURES, LabelSet
+from mien.labels import EMOTIONS, GESTURES, LabelSet, Task
 from mien.pixels.images import encode_image, read_image
 from mien.scene import Frame
 from mien.sources import Kind, Source

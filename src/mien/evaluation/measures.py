@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
+from mien.data.duplicates import sample_keys
 from mien.evaluation.metrics import (
     NO_ANSWER,
     RiskCoverage,
@@ -66,8 +66,8 @@ def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> list[F
 def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> Figures:
     """Scores without samples that equal a training sample or an earlier one of the split, every pixel alike."""
     part = answers.part
-    keys = _keys(part.samples)
-    train = set() if split in ("train", "all") else set(_keys(dataset.samples[dataset.split == "train"]))
+    keys = sample_keys(part.samples)
+    train = set() if split in ("train", "all") else set(sample_keys(dataset.samples[dataset.split == "train"]))
     seen: set[bytes] = set()
     known, repeated = np.zeros(len(part), bool), np.zeros(len(part), bool)
     for i, key in enumerate(keys):
@@ -175,7 +175,3 @@ def by_group(answers: Predictions) -> Figures:
             for name in names
         }
     }
-
-
-def _keys(samples: NDArray[Any]) -> list[bytes]:
-    return [hashlib.sha1(np.ascontiguousarray(sample).tobytes()).digest() for sample in samples]  # noqa: S324

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mien.errors import OutputError, UnreadableMedia
+from mien.labels import TASKS, Task
 from mien.live.runner import AnalyzedFrame, Runner
 from mien.outputs.draw import draw_scene
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import TASKS, Analyzer, Task
+from mien.pipeline import Analyzer
 from mien.resource import Resource
 from mien.scene import Detection, Event, Frame, Scene
 from mien.sources import Source

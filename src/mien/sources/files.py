@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
 from mien.sources.videos import VideoSource
+from mien.wording import natural_key
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +43,6 @@ VIDEO_SUFFIXES = frozenset(
 
 PHOTO_S = 1.0
 """Seconds that a photo counts for between the videos of a folder."""
-
-_DIGITS = re.compile(r"(\d+)")
 
 
 class PhotoSource(Source):
@@ -216,10 +214,5 @@ def _is_media(path: Path) -> bool:
 
 
 def _in_order(paths: Iterable[Path]) -> list[Path]:
-    """Natural order, part by part; plain order where names differ in case or leading zeros only."""
-    return sorted(paths, key=lambda path: ([_natural(part) for part in path.parts], path.parts))
-
-
-def _natural(part: str) -> list[tuple[int, int, str]]:
-    pieces = _DIGITS.split(part.casefold())
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
+    """Natural order, part by part."""
+    return sorted(paths, key=lambda path: [natural_key(part) for part in path.parts])

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ModelError
-from mien.labels import LabelSet
+from mien.labels import LabelSet, Task
 from mien.models.artifact import Artifact, load_artifact
-from mien.models.manifest import Task
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
 from mien.resource import Resource

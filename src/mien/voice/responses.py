@@ -14,18 +14,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mien.errors import RecipeError, UnknownName
-from mien.labels import EMOTIONS_8, GESTURES
+from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-Task = Literal["gesture", "emotion"]
-TASKS: tuple[Task, ...] = ("gesture", "emotion")
 PLACEHOLDERS = ("label", "confidence", "count")
 PROMPTS = Path(__file__).parent / "prompts"
 

@@ -16,7 +16,6 @@ from mien.data.classes import (
     label_of,
     match_classes,
     misleads,
-    natural_key,
     say_misleading,
     some,
 )
@@ -34,7 +33,8 @@ from mien.data.readers.pictures import (
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_error
-from mien.pixels.preprocess import Colour, InputSpec
+from mien.pixels.preprocess import ColourMode, InputSpec
+from mien.wording import natural_key
 
 FACTS_NAME = "dataset.json"
 """The file beside the folders that keeps what they cannot: label set, source, caveats, groups."""
@@ -74,7 +74,7 @@ def load_folders(
     root: str | Path,
     *,
     size_hw: tuple[int, int],
-    colour: Colour = "grey",
+    colour: ColourMode = "grey",
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Dataset:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.classes import SPLIT_NAMES, label_of, natural_key
+from mien.data.classes import SPLIT_NAMES, label_of
 from mien.data.crops import Cropper
 from mien.data.dataset import Dataset
 from mien.data.readers.annotations import FrameNumbers, box_of, eyes_of, read_labels
@@ -29,6 +29,7 @@ from mien.pixels.images import read_image
 from mien.pixels.preprocess import fit_crop
 from mien.scene import Box, Detection, Frame
 from mien.sources import VIDEO_SUFFIXES, captured, open_source
+from mien.wording import natural_key
 
 NOT_ANNOTATED = "not annotated"
 NO_BOX = "no box"

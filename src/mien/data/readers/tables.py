@@ -13,7 +13,7 @@ from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.archives import column_words, fields_of, separator_of, table_lines
 from mien.data.readers.pictures import Listing, OnProblem, OnStep, Sample, raise_problem, read_listing
 from mien.errors import DataError, UnreadableMedia
-from mien.pixels.preprocess import Colour, InputSpec
+from mien.pixels.preprocess import ColourMode, InputSpec
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "image", "filename", "filepath", "image_path"),
@@ -37,7 +37,7 @@ def load_table(
     path: str | Path,
     *,
     size_hw: tuple[int, int],
-    colour: Colour = "grey",
+    colour: ColourMode = "grey",
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Dataset:
