@@ -52,7 +52,7 @@ def main() -> None:
             chosen="chosen on PublicTest",
             command=command("emotion_accuracy", dataset, arguments),
         )
-        scores = [asdict(score) for score in evaluation_scores(evaluation.figures, measurement)]
+        scores = [asdict(score) for score in evaluation_scores(evaluation.measures, measurement)]
         arguments.scores.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
 
 
@@ -70,24 +70,27 @@ def command(benchmark: str, dataset: Dataset, arguments: argparse.Namespace) -> 
 
 
 def _print(evaluation: Evaluation, usage: str) -> None:
-    figures, about = evaluation.figures, evaluation.about
-    calibration, risk = figures["calibration"]["after"], figures["risk_coverage"]
+    measures, about = evaluation.measures, evaluation.about
     rows = [(name, value, interval) for name, value, interval in summary_rows(evaluation)]
-    rows += [(words, f"{calibration[name]:.4f}", "") for name, words in (("ece", "ECE, 15 bins"), ("nll", "NLL"))]
-    rows.append((f"answers with a confidence of {risk['threshold']:g} or more", f"{risk['coverage']:.2%}", ""))
-    if risk["accuracy"] is not None:
-        rows.append(("their accuracy", f"{risk['accuracy']:.2%}", ""))
-    title = f"{about.name} on {usage} of {evaluation.facts['data']['source']}, {figures['samples']:,} images"
+    if measures.calibration is not None:
+        scores = measures.calibration.last
+        rows += [("ECE, 15 bins", f"{scores.ece:.4f}", ""), ("NLL", f"{scores.nll:.4f}", "")]
+    risk = measures.risk_coverage
+    if risk is not None and risk.threshold is not None:
+        rows.append((f"answers with a confidence of {risk.threshold:g} or more", f"{risk.coverage:.2%}", ""))
+        if risk.accuracy is not None:
+            rows.append(("their accuracy", f"{risk.accuracy:.2%}", ""))
+    title = f"{about.name} on {usage} of {evaluation.facts.data.source}, {measures.samples:,} images"
     _table(title, ("figure", "value", "95 % interval"), rows)
     header = ("counted", "images", "accuracy", "macro F1", "balanced")
     _table("in other ways", header, count_rows(evaluation))
     report = [
-        (label, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1-score")), f"{row['support']:.0f}")
-        for label, row in figures["report"].items()
+        (label, *(f"{value:.3f}" for value in (row.precision, row.recall, row.f1)), f"{row.support:.0f}")
+        for label, row in measures.report.items()
     ]
     _table("by label", ("label", "precision", "recall", "F1", "images"), report)
-    print("rows true, columns predicted:", " ".join(figures["confusion"]["labels"]))
-    print(np.array2string(np.array(figures["confusion"]["counts"])[:, :-1]))
+    print("rows true, columns predicted:", " ".join(measures.confusion.labels))
+    print(np.array2string(np.array(measures.confusion.counts)[:, :-1]))
 
 
 def _table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -31,6 +31,7 @@ from rich.table import Table
 
 from mien.data.dataset import Dataset
 from mien.data.readers.load import load_dataset
+from mien.evaluation.manifest_scores import DROP
 from mien.pixels.preprocess import to_batch
 from mien.stages.classify import ExpressionClassifier
 
@@ -106,7 +107,7 @@ def main() -> None:
     table.add_row("mean", f"{plain - mean:.4f}", f"{100 * mean:.1f}")
     Console(width=120).print(table)
     if arguments.scores:
-        figures = {"robustness_drop": mean, **{f"drop_{name}": drop for name, drop in drops.items()}}
+        figures = {"robustness_drop": mean, **{f"{DROP}{name}": drop for name, drop in drops.items()}}
         _write(arguments, figures, part)
 
 

@@ -14,6 +14,7 @@ from mien.train.card_words import MEANINGS
 ROOT = Path(__file__).resolve().parents[1]
 README, CONTRIBUTING = ((ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md"))
 DOCS = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")}
+FIGURES = DOCS["figures.md"]
 NUMBER = re.compile(r"\d+(?:,\d{3})+|\d*\.?\d+")
 
 
@@ -66,24 +67,26 @@ STATED = [
     ("| macro F1, calibration error (15 bins) |", [(RATERS, "macro_f1", "PrivateTest", 1),
      (RATERS, "ece", "PrivateTest", 1), (RATERS, "macro_f1", "PublicTest", 1), (RATERS, "ece", "PublicTest", 1)]),
     ("| accuracy lost to a camera's troubles, mean | |", [(RATERS, "robustness_drop", "PublicTest", PERCENT)]),
+    ("FER2013's PrivateTest: accuracy (95 % interval) |", [(OURS, "accuracy", "PrivateTest", PERCENT),
+     (OURS, "accuracy_low_95", "PrivateTest", PERCENT), (OURS, "accuracy_high_95", "PrivateTest", PERCENT)]),
+    ("the same for `emotion_ferplus`, eight classes by FER+ |", [(RATERS, "accuracy", "PrivateTest", PERCENT),
+     (RATERS, "accuracy_low_95", "PrivateTest", PERCENT), (RATERS, "accuracy_high_95", "PrivateTest", PERCENT)]),
     ("they are what most FER+ raters chose for", [(OURS, "labels_agree_ferplus", "PrivateTest", PERCENT)]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("before", "figures"), STATED, ids=lambda value: value[:40] if isinstance(value, str) else "")
-def test_figures_of_the_readme_are_those_of_the_manifests(
-    before: str, figures: list[tuple[str, str, str, float]]
-) -> None:
-    text = _flat(README)
+def test_stated_figures_are_those_of_the_manifests(before: str, figures: list[tuple[str, str, str, float]]) -> None:
+    text = _flat(README + FIGURES)
     assert text.count(before) == 1, before
     stated = NUMBER.findall(text.split(before)[1])
     for number, (model, metric, where, times) in zip(stated, figures, strict=False):
-        assert _holds(number, times * _score(model, metric, where)), f"{metric} on {where}: README says {number}"
+        assert _holds(number, times * _score(model, metric, where)), f"{metric} on {where}: stated is {number}"
 
 
 @pytest.mark.parametrize(("model", "heading"), [(OURS, "By class (F1, PrivateTest):"), (RATERS, "F1 on PrivateTest:")])
 def test_f1_of_every_label(model: str, heading: str) -> None:
-    sentence = _flat(README).split(heading)[1].split(". ")[0]
+    sentence = _flat(FIGURES).split(heading)[1].split(". ")[0]
     stated = dict(re.findall(r"(\w+) (\.\d+)", sentence))
     labels = zoo_artifact(model).manifest.label_set
     assert labels is not None
@@ -94,7 +97,7 @@ def test_f1_of_every_label(model: str, heading: str) -> None:
 
 def test_gestures_by_data_set_and_their_mean() -> None:
     columns = ("four gestures, best answer", "four gestures recognised", "none recognised")
-    table = README.split("| left-out data set |")[1].split("\n\n")[0]
+    table = FIGURES.split("| left-out data set |")[1].split("\n\n")[0]
     cells_of = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
     rows = {name.split(" ")[0]: rest for name, _, *rest in cells_of}
     assert set(rows) == {"asl_alphabet", "massey", "signer_b", "signer_c", "webcam", "mean"}
@@ -108,10 +111,10 @@ def test_gestures_by_data_set_and_their_mean() -> None:
 def test_sizes_and_thresholds() -> None:
     for model in (OURS, RATERS):
         size = zoo_artifact(model).model_path.stat().st_size
-        assert f"{size / 1e6:.1f} MB" == "3.6 MB", "README says it of both"
+        assert f"{size / 1e6:.1f} MB" == "3.6 MB", "docs/figures.md says it of both"
     assert f"**Threshold.** {AT[OURS]} is" in DOCS["models.md"]
     gesture = zoo_artifact("gesture_landmark").manifest.threshold
-    assert f'right and not "uncertain" ({gesture:g})' in README
+    assert f'right and not "uncertain" ({gesture:g})' in FIGURES
     assert f"The shipped threshold is {gesture:g}" in DOCS["models.md"]
 
 
@@ -130,7 +133,7 @@ def test_sizes_and_thresholds() -> None:
 def test_what_is_said_twice_is_the_same(document: str, pattern: str) -> None:
     there = re.search(pattern, _flat(DOCS[document]))
     assert there is not None, f"{document} no longer says {pattern}"
-    text = _flat(README)
+    text = _flat(README + FIGURES)
     for number in there.groups():
         assert re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,])", text), f"{document} says {number}"
 
@@ -171,6 +174,28 @@ def test_the_table_of_rooms_is_whole() -> None:
     told = {name.rstrip("/") for line in table.splitlines() for name in re.findall(r"`([\w/]+)`", line.split("|")[1])}
     assert there - told == set()
     assert told - there == set()
+
+
+def test_every_figure_of_the_readme_is_explained_in_full() -> None:
+    """Each number in README's small table is one of docs/figures.md, which says how it was measured."""
+    table = README.split("\n## Figures\n")[1].split("\n\n")[0]
+    rows = [line.split("|") for line in table.splitlines()[2:]]
+    assert len(rows) >= 4
+    for _, what, figure, _ in rows:
+        for number in NUMBER.findall(figure):
+            assert re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d,])", FIGURES), f"{what.strip()}: {number}"
+
+
+def test_walks_lead_through_modules_that_are_there() -> None:
+    walks = CONTRIBUTING.split("\n## Four walks")[1].split("\n## ")[0]
+    steps = re.findall(r"^\d\. .+$", walks, re.MULTILINE)
+    assert [step[0] for step in steps] == list("1234") * 4
+    for step in steps:
+        named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", step)
+        assert named, f"no module is named: {step}"
+        for place in named:
+            found = ROOT / "src" / "mien" / place
+            assert found.is_dir() if place.endswith("/") else found.is_file(), f"{place} is not in src/mien"
 
 
 def test_no_verb_is_missing_from_the_readme() -> None:

@@ -41,13 +41,13 @@ def test_every_error_has_one_base_and_an_exit_code(kind: type[MienError]) -> Non
 
 def test_an_unknown_name_lists_what_there_is() -> None:
     error = UnknownName("task", "emotoin", iter(["emotion", "gesture"]))
-    assert str(error) == "There is no task 'emotoin'; there is emotion, gesture. Did you mean 'emotion'?"
+    assert str(error) == "There is no task 'emotoin'; available: emotion, gesture. Did you mean 'emotion'?"
     assert (error.kind, error.name, error.valid) == ("task", "emotoin", ("emotion", "gesture"))
 
 
 def test_nothing_near_gives_no_hint() -> None:
-    assert str(UnknownName("task", "xyz", ["emotion"])) == "There is no task 'xyz'; there is emotion."
-    assert str(UnknownName("model", "xyz", [])) == "There is no model 'xyz'; there is none."
+    assert str(UnknownName("task", "xyz", ["emotion"])) == "There is no task 'xyz'; available: emotion."
+    assert str(UnknownName("model", "xyz", [])) == "There is no model 'xyz'; available: none."
 
 
 def test_a_missing_extra_says_what_to_run() -> None:

@@ -103,7 +103,7 @@ class TestWritePlan:
         plan.file("/dev/null", "--csv")
 
     def test_what_is_there_stays_unless_asked(self, photo: Path) -> None:
-        with pytest.raises(RefusedOutput, match="is there already; name another file or say --overwrite"):
+        with pytest.raises(RefusedOutput, match="already exists; name another file or use --overwrite"):
             WritePlan().file(photo, "--csv")
         WritePlan(overwrite=True).file(photo, "--csv")
         WritePlan().file(photo, "--csv", grows=True)
@@ -181,7 +181,7 @@ class TestPartFile:
         part = PartFile(tmp_path / "out.csv")
         part.path.write_text("ours")
         (tmp_path / "out.csv").write_text("somebody else's")
-        with pytest.raises(OutputError, match="was not there when this began") as raised:
+        with pytest.raises(OutputError, match="did not exist when this began") as raised:
             part.commit()
         assert (tmp_path / "out.csv").read_text() == "somebody else's"
         assert part.path.read_text() == "ours"

@@ -70,7 +70,7 @@ def test_stream_gives_what_the_function_gives(analyzer: Analyzer, clip: Path) ->
     scenes = list(analyzer.stream(clip, every=2))
     assert [scene.frame for scene in scenes] == [0, 2, 4]
     assert scenes == list(mien.stream(clip, every=2, tasks=("emotion",), threads=1))
-    with pytest.raises(InputError, match="every is at least 1"):
+    with pytest.raises(InputError, match="every must be at least 1"):
         list(analyzer.stream(clip, every=0))
 
 
@@ -111,7 +111,7 @@ def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray
         first = pool.submit(analyzer.step, Frame(drawn, 0, 0.0, "a"))
         assert inside.wait(10)
         try:
-            with pytest.raises(InputError, match=r"at a frame of another thread.*use an Analyzer for each"):
+            with pytest.raises(InputError, match=r"on a frame from another thread.*use one Analyzer"):
                 analyzer.step(Frame(drawn, 0, 0.0, "b"))
         finally:
             go_on.set()
@@ -149,7 +149,7 @@ def test_a_camera_and_an_address_can_be_streamed(
     for source in (0, "rtsp://me:s3cret@cam/x"):
         assert next(analyzer.stream(source)).faces
     assert opened == ["0", "rtsp://me:s3cret@cam/x"]
-    with pytest.raises(InputError, match="A source is a path, an address or the number of a camera, got NoneType"):
+    with pytest.raises(InputError, match="A source must be a path, an address or the number of a camera, got NoneType"):
         next(analyzer.stream(None))  # type: ignore[arg-type]
 
 

@@ -133,7 +133,7 @@ def test_a_frame_takes_only_rgb_bytes(image: np.ndarray) -> None:
 
 @pytest.mark.parametrize("changes", [{"index": -1}, {"time_s": math.nan}, {"time_s": math.inf}])
 def test_a_frame_has_a_place_in_time(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="index from 0 and a finite time"):
+    with pytest.raises(ValueError, match="index of 0 or more and a finite time"):
         Frame(image_rgb=np.zeros((2, 3, 3), np.uint8), **changes)
 
 

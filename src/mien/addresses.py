@@ -1,8 +1,8 @@
-"""Addresses of streams: what may be shown and recorded of one, and the whole of it for who connects.
+"""Stream addresses: what may be shown and recorded of one, and the full address for the code that connects.
 
-An address may hold a name and password (`rtsp://name:password@host/path`), or have them and tokens as values in its
-query or path. None of that may reach a title, a message, a log, a record or a file name. So an `Address` says only
-what may be shown when it is printed, and whatever else was given as a source is named by `named`.
+An address may hold a name and password (`rtsp://name:password@host/path`), or carry them and tokens as values in its
+query or path. None of that may reach a title, a message, a log, a record or a file name. So a printed `Address` shows
+only what may be shown, and `named` does the same for anything else that was given as a source.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from urllib.parse import quote, unquote
 from mien.errors import InputError
 
 LONGEST = 200
-"""Characters of an input that a message repeats at most."""
+"""At most this many characters of an input are repeated in a message."""
 
 _LOOKED_AT = 2_000
-"""Characters above which an input is no address or path, and is not searched for secrets: all would take long."""
+"""A longer input is not an address or path, and is not searched for secrets, which would take long."""
 _HEAD = 30
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -29,7 +29,7 @@ _HARMLESS = re.compile(
     r"proto|quality|rate|res|resolution|size|stream|streamtype|subtype|transport|type|unicast|video|width)",
     re.IGNORECASE,
 )
-"""Names whose values are shown, for they tell one camera from another; every other value may be a password."""
+"""Names whose values are shown, because they tell cameras apart; every other value may be a password."""
 _CREDENTIAL = re.compile(
     r"(?i)((?:pass|pwd|psw|passwd|usr|user|login|token|secret|auth|api_?key|key|sig|session|credential)[\w.-]*=)[^&;\s]*"
 )
@@ -37,27 +37,27 @@ _INSIDE = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 _SIMPLE = re.compile(r"[\w.:-]{1,16}")
 _ALIKE = re.compile(r"((?:^|[/\\])[A-Za-z][A-Za-z0-9+.-]+:[/\\]{1,3}|^(?![A-Za-z]:[\\/]))[^\s/\\:@]*:.*@", re.DOTALL)
-"""An address without its scheme, or with too few slashes, as a mistyped one and a path made of one have."""
+"""An address without its scheme or with too few slashes: mistyped, or a path made from an address."""
 _IN_USER, _IN_PATH, _IN_QUERY = "", "%/:=&;,@!$'()*+~-._[]", "%/?:=&;,@!$'()*+~-._[]"
 
 
 class Address:
-    """A parsed address. Printed, it is without secrets; `whole` and `plain` are only for the place that connects.
+    """A parsed address. Printing it shows no secrets; `whole` and `plain` are only for the code that connects.
 
     Args:
-        text: `scheme://name:password@host:port/path?query`. A name and password may hold any sign but /, ? and #, which
-            are written %2F, %3F and %23 in them.
+        text: `scheme://name:password@host:port/path?query`. A name and password may hold any character except /, ?
+            and #, which are written %2F, %3F and %23 in them.
 
     Attributes:
         scheme: in lower case.
         host: empty when there is none.
-        port: 0 when none is named, or none that is possible.
+        port: 0 if none is given, or not a valid one.
         path: as given.
         shown: what may be shown.
 
     Raises:
-        InputError: it begins with no scheme, or it cannot be told where its password ends; the message shows nothing
-            of it that may be secret.
+        InputError: it has no scheme, or it is unclear where its password ends; the message shows nothing that may be
+            secret.
     """
 
     __slots__ = ("_fragment", "_query", "_user", "host", "path", "port", "scheme", "shown")
@@ -65,16 +65,16 @@ class Address:
     def __init__(self, text: str) -> None:
         text = text.rstrip()
         if len(text) > _LOOKED_AT:
-            raise InputError(f"An address has up to {_LOOKED_AT:,} characters, got {len(text):,}.")
+            raise InputError(f"An address must have at most {_LOOKED_AT:,} characters, got {len(text):,}.")
         begin = _SCHEME.match(text)
         if begin is None:
-            raise InputError(f"An address begins with its kind, such as http:// or rtsp://, got {named(text)}.")
+            raise InputError(f"An address must begin with a scheme such as http:// or rtsp://, got {named(text)}.")
         self.scheme = begin[1].lower()
         self.shown = shown(text)
         authority, rest = _parts(text[begin.end() :])
         if _is_unclear(authority, rest):
             raise InputError(
-                f"An @ stands behind a /, ? or # in this address, so that it cannot be told where its password ends "
+                f"In this address an @ follows a /, ? or #, so it is unclear where its password ends "
                 f"({named(text)}). In a name or password write %23 for #, %2F for / and %3F for ?; elsewhere write "
                 "%40 for @."
             )
@@ -109,11 +109,11 @@ class Address:
         return unquote(name), unquote(password)
 
     def plain(self) -> str:
-        """The address without name and password, but with its query: to be asked for, never shown."""
+        """The address without name and password, but with its query: for requests, never shown."""
         return self._written("", with_fragment=False)
 
     def whole(self) -> str:
-        """All of the address, its signs encoded so that everybody parses it alike: to connect, never shown."""
+        """The full address, encoded so that every library parses it alike: for connecting, never shown."""
         if self._user is None:
             return self._written("", with_fragment=True)
         user = ":".join(quote(unquote(part), safe=_IN_USER) for part in self._user.split(":", 1))
@@ -133,9 +133,9 @@ class Address:
 
 
 def shown(text: str) -> str:
-    """A source as it may be shown and recorded: of an address no name, password or token; others as they are.
+    """A source as it may be shown and recorded: an address without name, password or token; others unchanged.
 
-    The values in a query are left out but for a few that tell cameras apart, and so is what stands behind a #.
+    Values in a query are left out except for a few that tell cameras apart, and so is everything after a #.
     """
     begin = _SCHEME.match(text)
     if begin is None:
@@ -156,7 +156,7 @@ def shown(text: str) -> str:
 
 
 def named(given: object) -> str:
-    """How a message calls what somebody gave as a source or file: without secrets, `LONGEST` characters at most."""
+    """How a message names a source or file that the user gave: without secrets, at most `LONGEST` characters."""
     text = str(given)
     if len(text) > _LOOKED_AT:
         head = text[:_HEAD]
@@ -169,25 +169,25 @@ def named(given: object) -> str:
 
 
 def is_address(target: object) -> bool:
-    """Whether a file to write is named like an address, also after a path has made one slash of its two."""
+    """Whether a file to write is named like an address, even after a path has merged its two slashes into one."""
     return _TARGET.match(str(target)) is not None
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Authority and what follows it, from behind the scheme."""
+    """The authority and what follows it, from the text after the scheme."""
     end = _AUTHORITY_END.search(text)
     return (text, "") if end is None else (text[: end.start()], text[end.start() :])
 
 
 def _is_unclear(authority: str, rest: str) -> bool:
-    """Whether what follows the authority may be the end of a password, in which /, ? or # were not encoded."""
+    """Whether what follows the authority may be the end of a password in which /, ? or # were not encoded."""
     before, at, _ = rest.rpartition("@")
     if not at:
         return False
     place = _PLACE.fullmatch(authority.rpartition("@")[2])
     host = place[1].strip("[]") if place else ""
     if place and (host == "localhost" or _is_number(host)):
-        return "#" in before  # the fragment of an address holds no @
+        return "#" in before  # a fragment never holds an @
     return place is None or "." not in host or "#" in before or ":" in authority or ":" in before
 
 
@@ -200,7 +200,7 @@ def _is_number(host: str) -> bool:
 
 
 def _without_values(text: str, *, bare: bool = False) -> str:
-    """A query, or a part of a path, without what may be secret in it; `bare` hides also what has no name."""
+    """A query, or a part of a path, without what may be secret; `bare` also hides values without a name."""
     decoded = unquote(text)
     if "=" not in decoded:
         return "***" if bare and text else text

@@ -1,6 +1,6 @@
-"""What the libraries that mien uses are told through the environment, so that they report to nobody and leave no file.
+"""Environment settings for the libraries that mien uses, so that they report to nobody and leave no files behind.
 
-Each function is called by the one door that imports the library, before the import, and what it sets stays for the
+Each function is called by the one module that imports the library, before the import; what it sets is passed on to
 child processes. `import mien` alone changes nothing.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 TELEMETRY = "ORT_DISABLE_TELEMETRY"
 """ONNX Runtime 1.31 on Linux writes a device id and a database into the home folder while it is imported, and looks up
-a host of its maker nine seconds later, unless this is 1 before the import (seen with strace)."""
+a host of its maker nine seconds later, unless this is 1 before the import (observed with strace)."""
 
 _PLOTS = "MPLCONFIGDIR"
 _PULSE_COOKIE, _PULSE_FOLDER = "PULSE_COOKIE", "PULSE_RUNTIME_PATH"
@@ -26,10 +26,10 @@ _temporary: tempfile.TemporaryDirectory[str] | None = None
 
 
 def no_telemetry() -> None:
-    """Switch ONNX Runtime's telemetry off for this process and its children; another value in the variable is replaced.
+    """Switch ONNX Runtime's telemetry off for this process and its children, replacing any other value.
 
-    Whatever cannot be undone, because somebody else imported ONNX Runtime before, or was asked for, is said once in
-    the log.
+    The log says so once if ONNX Runtime was imported before, which cannot be undone, or if a value of the user's was
+    replaced.
     """
     told = os.environ.get(TELEMETRY)
     os.environ[TELEMETRY] = "1"
@@ -42,14 +42,14 @@ def no_telemetry() -> None:
             TELEMETRY,
         )
     elif told is not None:
-        _log.warning("%s was %r; mien reports to nobody and sets it to 1.", TELEMETRY, told[:20])
+        _log.warning("%s was %r; mien sets it to 1, so that nothing is reported.", TELEMETRY, told[:20])
 
 
 def no_plot_files() -> None:
-    """Have matplotlib keep its list of fonts in a folder that ends with this process, instead of the home folder.
+    """Make matplotlib keep its font list in a folder that is deleted with this process, not in the home folder.
 
-    The user's own settings and styles, and a list of fonts that is there already, are copied and used. Nothing is
-    changed where matplotlib is imported already, or where the user names a folder himself.
+    The user's own settings and styles, and an existing font list, are copied and used. Nothing is changed if matplotlib
+    has already been imported, or if the user has chosen a folder.
     """
     if "matplotlib" in sys.modules or os.environ.get(_PLOTS):
         return
@@ -67,7 +67,7 @@ def no_plot_files() -> None:
 
 
 def no_sound_files() -> None:
-    """Have the client of PulseAudio make no folder and no cookie in a home folder that has none."""
+    """Keep the PulseAudio client from creating a folder and a cookie in a home folder that has none."""
     if not sys.platform.startswith("linux"):
         return
     home = _home()
@@ -77,12 +77,12 @@ def no_sound_files() -> None:
     if folder is None:
         return
     os.environ.setdefault(_PULSE_COOKIE, str(folder / "cookie"))
-    if not os.environ.get("XDG_RUNTIME_DIR"):  # else the sound server's socket is there
+    if not os.environ.get("XDG_RUNTIME_DIR"):  # otherwise the sound server's socket is there
         os.environ.setdefault(_PULSE_FOLDER, str(folder))
 
 
 def _folder(name: str) -> Path | None:
-    """A folder that is deleted when Python ends; None where none can be made."""
+    """A folder that is deleted when Python exits; None if none can be created."""
     global _temporary
     try:
         if _temporary is None:
@@ -95,7 +95,7 @@ def _folder(name: str) -> Path | None:
 
 
 def _matplotlib_places() -> list[Path]:
-    """Where matplotlib looks for settings and keeps its cache when nothing is said."""
+    """Where matplotlib looks for settings and keeps its cache by default."""
     home = _home()
     if home is None:
         return []

@@ -4,17 +4,17 @@ MienError
 ├── InputError              what was given cannot be used
 │   ├── UnreadableMedia     a photo or video is missing, empty, damaged or of an unknown kind
 │   ├── UnknownName         no task, model, label, recipe or option has this name
-│   └── DataError           a data set does not have the form it should have
+│   └── DataError           a data set does not have the expected form
 ├── ModelError              a model folder is damaged, incomplete or cannot be run
 ├── OutputError             a result cannot be written
-│   ├── RefusedOutput       it would replace something, or somebody else is writing there
+│   ├── RefusedOutput       it would replace something, or another run is writing it
 │   └── ReaderLeft          the program that reads a result has closed it
-├── RecipeError             a training recipe or a file of responses says something it cannot mean
+├── RecipeError             a training recipe or a responses file is not valid
 ├── TrainingStopped         a training run cannot go on
-└── MissingExtra            a part of mien that was not installed; an ImportError too
+└── MissingExtra            a part of mien is not installed; also an ImportError
 
-Each message is one sentence (or two): what was expected, what came, what to do. Errors of other libraries are
-mapped to these where they enter, and all of them can be pickled, so that they cross from worker processes.
+Each message is one sentence (or two): what was expected, what came, what to do. Errors from other libraries are
+mapped to these where they enter, and all of them can be pickled, so worker processes can pass them on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import difflib
 from collections.abc import Iterable
 
 _LONGEST = 200
-"""Characters of an input that a message repeats at most."""
+"""At most this many characters of an input are repeated in a message."""
 
 
 class MienError(Exception):
@@ -52,14 +52,14 @@ class UnknownName(InputError):
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         near = difflib.get_close_matches(short, self.valid, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"There is no {kind} {short!r}; there is {', '.join(self.valid) or 'none'}.{hint}")
+        super().__init__(f"There is no {kind} {short!r}; available: {', '.join(self.valid) or 'none'}.{hint}")
 
     def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...]]]:
         return UnknownName, (self.kind, self.name, self.valid)
 
 
 class DataError(InputError):
-    """A data set does not have the form it should have."""
+    """A data set does not have the expected form."""
 
 
 class ModelError(MienError):
@@ -71,17 +71,17 @@ class OutputError(MienError):
 
 
 class RefusedOutput(OutputError):
-    """A result would replace an input, a file that is there, or another result; nothing was written."""
+    """A result would replace an input, an existing file, or another result; nothing was written."""
 
     exit_code = 2
 
 
 class ReaderLeft(OutputError):
-    """Whoever read a result (`head`, say) has closed it."""
+    """The program that read a result (`head`, say) has closed it."""
 
 
 class RecipeError(MienError):
-    """A training recipe or a file of responses says something it cannot mean."""
+    """A training recipe or a responses file is not valid."""
 
     exit_code = 2
 
@@ -91,7 +91,7 @@ class TrainingStopped(MienError):
 
 
 class MissingExtra(MienError, ImportError):
-    """A part of mien that was not installed; `mien.extras` raises it. A fault inside an installed package is none.
+    """A part of mien is not installed; raised by `mien.extras`, but not for a fault inside an installed package.
 
     Args:
         extra: name of the extra, e.g. `train`.

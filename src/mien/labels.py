@@ -1,4 +1,4 @@
-"""Label sets: ordered names, what a mirror does to them, and the maps between the sets of the field."""
+"""Label sets: ordered names, whether mirroring keeps them, and the mappings between sets in common use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class LabelSet:
     """Names in the order of a model's outputs.
 
     Args:
-        name: how manifests and recipes call the set.
+        name: the name of the set in manifests and recipes.
         labels: the names, in output order.
-        mirror_safe: whether a picture keeps its label when it is flipped left to right.
+        mirror_safe: whether a picture keeps its label when flipped left to right.
     """
 
     name: str
@@ -30,7 +30,7 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or not self.labels:
-            raise ValueError(f"a label set needs distinct names, got {self.labels}")
+            raise ValueError(f"a label set must have distinct names, got {self.labels}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -57,7 +57,7 @@ LETTERS: Mapping[str, str] = {"L": "loser", "A": "punch", "F": "super", "V": "vi
 """Letters of the American manual alphabet whose hand shape is one of the gestures."""
 
 FIST_LETTERS = frozenset("EMNST")
-"""Letters that are fists to anyone but a signer: neither a punch nor `none` in training and measures."""
+"""Letters that are fists to anyone but a signer: neither `punch` nor `none` in training and measurements."""
 
 FERPLUS_COLUMNS: Mapping[str, str] = {
     "neutral": "neutral",
@@ -69,11 +69,11 @@ FERPLUS_COLUMNS: Mapping[str, str] = {
     "fear": "fear",
     "contempt": "contempt",
 }
-"""Columns of the FER+ vote table and the labels they stand for; `unknown` and `NF` are no expression."""
+"""Columns of the FER+ vote table and their labels; `unknown` and `NF` are not expressions."""
 
 
 def label_set(name: str) -> LabelSet:
-    """The label set of that name; raises UnknownName when there is none."""
+    """The label set of that name; raises UnknownName if there is none."""
     if name not in LABEL_SETS:
         raise UnknownName("label set", name, LABEL_SETS)
     return LABEL_SETS[name]

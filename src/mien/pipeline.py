@@ -30,14 +30,14 @@ class Options:
 
     Args:
         tasks: `emotion` finds and reads faces, `gesture` hands.
-        tiles: search in overlapping tiles as well, for small and distant faces and hands; slower.
-        emotion_model: a model of the package by name, or a model folder.
+        tiles: also search overlapping tiles, for small and distant faces and hands; slower.
+        emotion_model: name of a model in the package, or a model folder.
         gesture_model: likewise.
-        emotion_threshold: confidence under which an expression counts as uncertain; the model's by default.
+        emotion_threshold: confidence below which an expression counts as uncertain; the model's own by default.
         gesture_threshold: likewise for gestures.
-        threads: threads of each network; by default the cores at hand, 4 at most.
+        threads: threads per network; by default the available cores, 4 at most.
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
-        follow: of a video, follow hands from frame to frame and search for others only now and then; faster, and a new
+        follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
             hand may be seen up to a quarter of a second late.
     """
 
@@ -56,9 +56,9 @@ class Options:
         for name in ("emotion_threshold", "gesture_threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
-                raise InputError(f"{name} lies between 0 and 1, got {value}")
+                raise InputError(f"{name} must lie between 0 and 1, got {value}")
         if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads is at least 1, got {self.threads}")
+            raise InputError(f"threads must be at least 1, got {self.threads}")
 
     @property
     def computing(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Options:
 
 @dataclass(slots=True)
 class _Tracks:
-    """What is remembered of one source from frame to frame."""
+    """What is remembered about one source from frame to frame."""
 
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
@@ -76,10 +76,10 @@ class _Tracks:
 
 
 class Analyzer(Resource):
-    """Looks at pictures and frames; keep one and use it for everything, its models stay loaded.
+    """Looks at pictures and frames; keep one and use it for everything, because its models stay loaded.
 
-    `look` and `stream` are for whole photos and sources, from as many threads as you like: each keeps its own tracks,
-    and one frame is computed at a time. `step` is for frames that come one by one, of one source and thread at a time.
+    `look` and `stream` take whole photos and sources, from as many threads as you like: each call keeps its own tracks,
+    and one frame is computed at a time. `step` takes frames one by one, from one source and one thread at a time.
 
     Args:
         options: what to look for; everything by default.
@@ -105,7 +105,7 @@ class Analyzer(Resource):
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """What is looked for in the next frame; models that a new task needs are loaded with it."""
+        """What is looked for in the next frame; models that a new task needs are loaded then."""
         return self._tasks
 
     @tasks.setter
@@ -113,12 +113,12 @@ class Analyzer(Resource):
         self._tasks = check_tasks(tasks)
 
     def restart(self) -> None:
-        """Forget all tracks of `step`: what comes next is another source."""
+        """Forget all tracks of `step`, because another source comes next."""
         self._tracks = _Tracks()
 
     @property
     def thresholds(self) -> dict[Task, float]:
-        """Confidence under which an answer of each task counts as uncertain, whether its model is loaded yet or not.
+        """The confidence for each task below which an answer counts as uncertain, even before its model is loaded.
 
         Raises:
             UnknownName, ModelError: a model that is not loaded yet cannot be used.
@@ -135,12 +135,12 @@ class Analyzer(Resource):
 
     @property
     def models(self) -> Mapping[str, UsedModel]:
-        """The models that answer, by task, of the tasks whose models are loaded."""
+        """The models that answer, by task, for tasks whose models are loaded."""
         return self._models_of(self._tasks)
 
     @property
     def labels(self) -> dict[Task, tuple[str, ...]]:
-        """The labels that each task can answer with, whether its model is loaded yet or not.
+        """The labels that each task can answer with, even before its model is loaded.
 
         Raises:
             UnknownName, ModelError: a model that is not loaded yet cannot be used.
@@ -153,24 +153,24 @@ class Analyzer(Resource):
         }
 
     def look(self, picture: PictureLike) -> Scene:
-        """What is in one photo, as `mien.look`; nothing is remembered of others."""
+        """What is in one photo, as with `mien.look`; nothing is remembered from other photos."""
         return self._see(_photo(picture), _Tracks())
 
     def stream(self, source: str | os.PathLike[str] | int, *, every: int = 1) -> Iterator[Scene]:
-        """The scenes of one source, one at a time as they are asked for, as `mien.stream`."""
+        """The scenes of one source, one at a time as they are asked for, as with `mien.stream`."""
         with _opened(source, every) as frames:
             yield from self.scenes(_thinned(frames, every))
 
     def step(self, frame: Frame) -> Scene:
-        """What is in one frame; faces and hands keep their track numbers since the last `restart`.
+        """What is in one frame; faces and hands keep their track numbers from one `restart` to the next.
 
         Raises:
-            InputError: another thread is at a frame of its own, and the two would get each other's tracks.
+            InputError: another thread is in the middle of a frame, and the two would get each other's tracks.
         """
         if not self._stepping.acquire(blocking=False):
             raise InputError(
-                "This Analyzer is at a frame of another thread, and their tracks would mix; use an Analyzer for each "
-                "thread, or look() and stream(), which keep apart what they are asked for."
+                "This Analyzer is working on a frame from another thread, and their tracks would mix; use one Analyzer "
+                "per thread, or look() and stream(), which keep their tracks apart."
             )
         try:
             return self._see(frame, self._tracks)
@@ -178,13 +178,13 @@ class Analyzer(Resource):
             self._stepping.release()
 
     def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
-        """The scenes of one source, from its first frame on; its tracks are its own."""
+        """The scenes of one source, from its first frame on, with tracks of their own."""
         tracks = _Tracks()
         for frame in frames:
             yield self._see(frame, tracks)
 
     def close(self) -> None:
-        """Free the models, once the frame that is being looked at is done."""
+        """Free the models, once the current frame is done."""
         with self._computing:
             self._resources.close()
 
@@ -218,7 +218,7 @@ class Analyzer(Resource):
         )
 
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
-        """What the records of these tasks say; made anew only when the tasks change."""
+        """What the records of these tasks say; rebuilt only when the tasks change."""
         if self._models.keys() != set(tasks):
             used: dict[str, UsedModel] = {}
             if "emotion" in tasks and self._faces is not None:
@@ -256,7 +256,7 @@ def _threshold_of(model: str, chosen: float | None) -> float:
 
 
 class CropReader(Resource):
-    """Reads pictures that are the face, or the hand, themselves: no detector decides what to look at.
+    """Reads pictures that already are the face or the hand: no detector decides what to look at.
 
     Args:
         task: `emotion` or `gesture`.
@@ -285,24 +285,24 @@ class CropReader(Resource):
                 )
                 self.labels = self._gestures.labels
                 self.model = self._gestures.used
-                if not self._gestures.reads_crops:  # else the crop is all that is needed
+                if not self._gestures.reads_crops:  # otherwise the crop is all that is needed
                     self._hands = stack.enter_context(HandDetector(**o.computing))
                     self.model = replace(self.model, detector=self._hands.name)
             self._resources = stack.pop_all()
 
     def read(self, crop: PictureLike) -> Prediction:
-        """The reading of one crop; may be called from several threads.
+        """The prediction for one crop; may be called from several threads.
 
         Args:
-            crop: a picture in any form that `mien.look` takes, of any size. A hand should fill most of it, but not be
-                cut off.
+            crop: a picture in any form that `mien.look` takes, of any size. A hand should fill most of it without
+                being cut off.
 
         Returns:
-            Of a model that reads landmarks, the answer for a picture in which no hand is found is `none` with
+            The prediction. With a model that reads landmarks, a picture in which no hand is found gives `none` with
             confidence 1.
 
         Raises:
-            UnreadableMedia, InputError: as `mien.look`.
+            UnreadableMedia, InputError: as for `mien.look`.
         """
         crop_rgb, _ = read_picture(crop)
         with self._computing:
@@ -327,16 +327,16 @@ def look(picture: PictureLike, **options: object) -> Scene:
     """What is in one photo.
 
     Args:
-        picture: a path; the bytes of a photo's file, or a file open for reading them; a PIL image; or an array, uint8,
-            0 to 255: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA on white. OpenCV's are BGR: `image[..., ::-1]`.
+        picture: a path; the bytes of a photo file, or a file opened in binary mode; a PIL image; or a uint8 array, 0 to
+            255: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA on white. OpenCV's are BGR: `image[..., ::-1]`.
         options: fields of `Options`, e.g. `tasks=("gesture",)`, `tiles=True`.
 
     Raises:
         UnreadableMedia: the photo is missing, empty or damaged.
-        InputError: another kind of thing, or an array of another type or shape.
+        InputError: something else, or an array of another type or shape.
         UnknownName: an unknown option.
 
-    Loading the models takes longer than looking; for many photos keep an `Analyzer`.
+    Loading the models takes longer than looking; for many photos keep one `Analyzer`.
     """
     frame = _photo(picture)
     with Analyzer(_options(options)) as analyzer:
@@ -348,13 +348,13 @@ def stream(source: str | os.PathLike[str] | int, *, every: int = 1, **options: o
 
     Args:
         source: path of a video file (or photo); the number of a camera; or an address, such as `rtsp://name:password@
-            host/path`. Of a camera or address each scene is of the newest frame, and those between are left out.
-        every: look at every n-th frame only; scenes keep their true frame number and time.
+            host/path`. From a camera or address each scene is the newest frame; those in between are left out.
+        every: look at every n-th frame only; scenes keep their original frame number and time.
         options: fields of `Options`.
 
     Raises:
-        UnreadableMedia: the source cannot be read, or breaks off; scenes so far have been given.
-        InputError: no possible address.
+        UnreadableMedia: the source cannot be read, or ends early; the scenes before that have been given.
+        InputError: not a valid address.
     """
     chosen = _options(options)
     with _opened(source, every) as frames, Analyzer(chosen) as analyzer:
@@ -368,9 +368,11 @@ def _photo(picture: PictureLike) -> Frame:
 
 def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:
     if every < 1:
-        raise InputError(f"every is at least 1, got {every}")
+        raise InputError(f"every must be at least 1, got {every}")
     if not isinstance(source, str | os.PathLike | int):
-        raise InputError(f"A source is a path, an address or the number of a camera, got {type(source).__qualname__}.")
+        raise InputError(
+            f"A source must be a path, an address or the number of a camera, got {type(source).__qualname__}."
+        )
     text = str(source)
     if isinstance(source, int) or "://" in text:
         return open_live(text)
@@ -378,12 +380,12 @@ def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:
 
 
 def _thinned(frames: Source, every: int) -> Iterable[Frame]:
-    """Every n-th frame; of a file the source has left the others out already, before it decoded them."""
+    """Every n-th frame; a file source has already left the others out, before decoding them."""
     return islice(frames, 0, None, every) if frames.is_live and every > 1 else frames
 
 
 def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:
-    """The tasks, if there is at least one and all are known; UnknownName or InputError otherwise."""
+    """The tasks, if there is at least one and all are known; otherwise UnknownName or InputError."""
     for task in tasks:
         if task not in TASKS:
             raise UnknownName("task", task, TASKS)

@@ -1,4 +1,4 @@
-"""Things that must be closed: a `with` statement closes them whatever happens."""
+"""Resources that must be closed: a `with` statement closes them whatever happens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Resource:
     """Base of everything that holds a model, a thread or a file; `close` may be called twice."""
 
     def close(self) -> None:
-        """Free what is held."""
+        """Release what is held."""
         raise NotImplementedError
 
     def __enter__(self: R) -> R:

@@ -1,6 +1,6 @@
 """What mien sees: the value types that flow from a source to the outputs.
 
-All are frozen and checked when made. `to_dict` gives plain data ready for JSON in the form that the README
+All are frozen and checked on creation. `to_dict` gives plain data, ready for JSON, in the form that the README
 documents; `from_dict` reads it back. Boxes and landmarks are pixels of the source frame, x to the right, y down,
 the origin at the top left corner of the top left pixel.
 """
@@ -50,9 +50,11 @@ class Frame:
     def __post_init__(self) -> None:
         image = self.image_rgb
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-            raise ValueError(f"a frame is (H, W, 3) uint8 RGB, got shape {image.shape}, {image.dtype}")
+            raise ValueError(f"a frame must be (H, W, 3) uint8 RGB, got shape {image.shape}, {image.dtype}")
         if self.index < 0 or not math.isfinite(self.time_s):
-            raise ValueError(f"a frame has an index from 0 and a finite time, got {self.index}, {self.time_s}")
+            raise ValueError(
+                f"a frame must have an index of 0 or more and a finite time, got {self.index}, {self.time_s}"
+            )
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -62,16 +64,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedModel:
-    """Which model answered, so that a record can be told from one that another model, or another threshold, made.
+    """Which model answered: tells a record from one made by another model or with another threshold.
 
     `str()` gives one line for tables, "emotion_residual 4 (sha256 2f15f6f9578e) threshold 0.7835"; `parse` reads it.
 
     Args:
-        name: as its manifest says; a model folder of one's own may bear any name, so see `sha256`.
-        version: of the weights, as its manifest says.
-        threshold: confidence under which its answers count as uncertain, 0 to 1: the one that was used.
+        name: as in its manifest; your own model folders may have any name, so compare `sha256`.
+        version: version of the weights, as in its manifest.
+        threshold: the confidence that was used, 0 to 1, below which its answers count as uncertain.
         sha256: the first 12 digits of the hash of its weights.
-        detector: name and version of what found the face or hand, several with " + "; empty for a crop, or unknown.
+        detector: name and version of the detector, several joined by " + "; empty for a crop or if unknown.
     """
 
     name: str
@@ -89,10 +91,12 @@ class UsedModel:
 
     @classmethod
     def parse(cls, text: str) -> UsedModel:
-        """Read what `str()` gave, which " on DETECTOR" may follow. Raises ValueError for any other text."""
+        """Read what `str()` gave, optionally followed by " on DETECTOR". Raises ValueError for any other text."""
         parts = _USED_MODEL.fullmatch(text)
         if parts is None:
-            raise ValueError(f"a model is written as NAME VERSION (sha256 DIGITS) threshold NUMBER, got {text[:200]!r}")
+            raise ValueError(
+                f"a model must be written as NAME VERSION (sha256 DIGITS) threshold NUMBER, got {text[:200]!r}"
+            )
         name, version, digits, threshold, detector = parts.groups()
         return cls(name=name, version=version, sha256=digits, threshold=float(threshold), detector=detector or "")
 
@@ -119,7 +123,7 @@ class Prediction:
         label: the most probable name.
         confidence: its calibrated probability, 0 to 1.
         uncertain: whether the confidence is below the model's threshold.
-        scores: probability of every name of the label set, in its order; they sum to 1.
+        probabilities: of every name in the label set, in its order; they sum to 1.
     """
 
     label: str
@@ -160,10 +164,10 @@ class Detection:
     """What faces and hands have in common.
 
     Args:
-        box_xyxy: left, top, right, bottom in pixels; may reach beyond the frame.
-        score: the detector's confidence, 0 to 1.
-        track: number that stays with it through a video, from 1.
-        reading: the expression or gesture; None before classification.
+        box_xyxy: left, top, right, bottom in pixels; may extend beyond the frame.
+        detection_score: the detector's confidence, 0 to 1.
+        track: number that stays with it throughout a video, from 1.
+        prediction: the expression or gesture; None before classification.
     """
 
     box_xyxy: Box
@@ -216,7 +220,7 @@ class Face(Detection):
     Args:
         keypoints_xy: right eye, left eye, nose tip, mouth centre, right ear, left ear of the person (the person's
             right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
-        box_xyxy, score, track, reading: as in `Detection`.
+        box_xyxy, detection_score, track, prediction: as in `Detection`.
     """
 
     keypoints_xy: tuple[Point, ...] = ()
@@ -224,7 +228,7 @@ class Face(Detection):
     def __post_init__(self) -> None:
         Detection.__post_init__(self)
         if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in self.keypoints_xy):
-            raise ValueError(f"keypoints are pairs of finite numbers, got {self.keypoints_xy}")
+            raise ValueError(f"keypoints must be pairs of finite numbers, got {self.keypoints_xy}")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Face:
@@ -236,10 +240,10 @@ class Hand(Detection):
     """A hand in a frame.
 
     Args:
-        side: which hand of the person it is, for a picture that is not mirrored.
+        side: which of the person's hands it is, in an unmirrored picture.
         landmarks_xyz: 21 points in MediaPipe's order (wrist, then thumb to little finger, base to tip); x and y in
             pixels, z in the same unit, relative to the wrist, smaller towards the camera.
-        box_xyxy, score, track, reading: as in `Detection`.
+        box_xyxy, detection_score, track, prediction: as in `Detection`.
     """
 
     side: Side
@@ -248,10 +252,10 @@ class Hand(Detection):
     def __post_init__(self) -> None:
         Detection.__post_init__(self)
         if self.side not in ("left", "right"):
-            raise ValueError(f"a hand is 'left' or 'right', got {self.side!r}")
+            raise ValueError(f"a hand must be 'left' or 'right', got {self.side!r}")
         finite = (len(point) == 3 and all(map(math.isfinite, point)) for point in self.landmarks_xyz)
         if len(self.landmarks_xyz) != 21 or not all(finite):
-            raise ValueError("a hand has 21 landmarks of 3 finite numbers")
+            raise ValueError("a hand must have 21 landmarks of 3 finite numbers each")
 
     def _own_dict(self) -> dict[str, Any]:
         return {"side": self.side, "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz]}
@@ -264,17 +268,17 @@ class Hand(Detection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything seen in one frame; frames without a face or a hand have empty tuples.
+    """Everything seen in one frame; the tuples are empty if there is no face or no hand.
 
     Args:
         source: the path or address of the frame.
         frame: its position in the source, from 0.
         time_s: seconds since the start of the source.
         size_hw: height and width of the frame in pixels.
-        faces: the faces, in order of track or, without one, of size.
+        faces: the faces, in order of track or, without tracks, of size.
         hands: the hands, likewise.
-        models: what was looked for, `emotion` or `gesture`, and the model that answered; empty where nobody knows, as
-            in records of older versions.
+        models: the tasks looked for, `emotion` or `gesture`, each with the model that answered; empty if unknown, as in
+            records of older versions.
         image_rgb: (H, W, 3) uint8 RGB picture for `draw`; not compared, not written to JSON.
     """
 
@@ -289,9 +293,11 @@ class Scene:
 
     def __post_init__(self) -> None:
         if self.frame < 0 or not math.isfinite(self.time_s):
-            raise ValueError(f"a scene has a frame from 0 and a finite time, got {self.frame}, {self.time_s}")
+            raise ValueError(
+                f"a scene must have a frame number of 0 or more and a finite time, got {self.frame}, {self.time_s}"
+            )
         if len(self.size_hw) != 2 or min(self.size_hw) < 1:
-            raise ValueError(f"a scene has a height and a width of at least 1, got {self.size_hw}")
+            raise ValueError(f"a scene must have a height and a width of at least 1, got {self.size_hw}")
 
     def draw(self) -> Picture:
         """The frame with boxes, landmarks and labels drawn on it; `.save("out.jpg")` writes it.
@@ -336,16 +342,16 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A change in what a track shows, rather than a label a frame.
+    """A change in what a track shows, rather than a label per frame.
 
     Args:
         kind: `start` when a label first holds, `change` when another takes its place, `end` when it is gone.
         task: `emotion` or `gesture`.
         track: the face or hand it concerns.
         label: the label that started, took over or ended.
-        time_s: when, in seconds since the start of the source.
-        duration_s: how long the label that ended or gave way had held; 0 for a start.
-        model: which model answered; None where nobody knows.
+        time_s: when it happened, in seconds since the start of the source.
+        duration_s: how long the label that ended or was replaced had held; 0 for a start.
+        model: which model answered; None if unknown.
     """
 
     kind: Literal["start", "change", "end"]
@@ -358,12 +364,12 @@ class Event:
 
     def __post_init__(self) -> None:
         if self.kind not in ("start", "change", "end"):
-            raise ValueError(f"an event is 'start', 'change' or 'end', got {self.kind!r}")
+            raise ValueError(f"an event must be 'start', 'change' or 'end', got {self.kind!r}")
         if self.task not in ("emotion", "gesture"):
-            raise ValueError(f"an event is of 'emotion' or 'gesture', got {self.task!r}")
+            raise ValueError(f"the task of an event must be 'emotion' or 'gesture', got {self.task!r}")
         _check_track(self.track)
         if not (math.isfinite(self.time_s) and 0 <= self.duration_s < math.inf):
-            raise ValueError(f"times are finite and durations not negative, got {self.time_s}, {self.duration_s}")
+            raise ValueError(f"times must be finite and durations not negative, got {self.time_s}, {self.duration_s}")
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -383,7 +389,7 @@ class Event:
 
 
 def _seen(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `Detection` out of what `to_dict` gave."""
+    """The fields of `Detection` from what `to_dict` gave."""
     return {
         "box_xyxy": _box(data["box"]),
         "detection_score": float(data["score"]),
@@ -393,12 +399,12 @@ def _seen(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """NumPy's numbers as Python's."""
+    """NumPy numbers as Python numbers."""
     if isinstance(value, np.floating):
         return round(float(value), 4)
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in a record")
+    raise TypeError(f"{type(value).__name__} cannot be stored in a record")
 
 
 def _box(values: Any) -> Box:
@@ -412,15 +418,15 @@ def _rounded(values: tuple[float, ...], digits: int) -> list[float]:
 
 def _check_unit(name: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} lies between 0 and 1, got {value}")
+        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
 
 
 def _check_track(track: int | None) -> None:
     if track is not None and track < 1:
-        raise ValueError(f"a track is a number from 1, got {track}")
+        raise ValueError(f"a track must be 1 or more, got {track}")
 
 
 def _check_box(box_xyxy: Box) -> None:
     x1, y1, x2, y2 = box_xyxy
     if not all(map(math.isfinite, box_xyxy)) or x2 <= x1 or y2 <= y1:
-        raise ValueError(f"a box is finite (left, top, right, bottom) with some area, got {box_xyxy}")
+        raise ValueError(f"a box must be finite (left, top, right, bottom) and have an area, got {box_xyxy}")

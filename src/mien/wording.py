@@ -1,4 +1,4 @@
-"""Words that every room needs: how many of what, what is absent, the order of names, tables in Markdown."""
+"""Wording that every room needs: counts with their nouns, what is absent, the order of names, tables in Markdown."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
     Args:
         number: how many.
-        noun: one of them; more words may stand before it, as in "bad row".
-        plural: several of them, where it is more than an s that is added, and not one of the few nouns known here.
+        noun: its singular; other words may precede it, as in "bad row".
+        plural: its plural, unless that only adds an s or is one of the few known here.
     """
     return f"{number:,} {noun if number == 1 else plural or _plural(noun)}"
 
 
 def nothing(tasks: Collection[str] = ()) -> str:
-    """What was looked for and is not there: "no face", "no hand", or "no face and no hand".
+    """What was looked for but not found: "no face", "no hand", or "no face and no hand".
 
     Args:
-        tasks: what was looked for, `emotion` for faces, `gesture` for hands; both when nobody knows.
+        tasks: what was looked for, `emotion` for faces, `gesture` for hands; both if unknown.
     """
     return " and ".join(f"no {what}" for task, what in _SEEN.items() if not tasks or task in tasks)
 

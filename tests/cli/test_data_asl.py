@@ -239,7 +239,7 @@ def test_too_few_pictures_and_wrong_folders(mien: Run, alphabet: Path, tmp_path:
         ((alphabet,), "the first 2,400 leave none"),
         ((tmp_path / "none",), "is not a folder"),
         ((tmp_path,), "no pictures in folders called L, A, F, V"),
-        ((alphabet, "--split", "signer", "--test", "ann"), "No data set or signer is called 'ann'"),
+        ((alphabet, "--split", "signer", "--test", "ann"), "There is no data set or signer 'ann'"),
         ((alphabet, "--groups", tmp_path / "none.csv"), "is not a file"),
     ):
         ended = mien("data", "asl", words[0], tmp_path / "out", *words[1:])

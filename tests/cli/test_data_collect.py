@@ -44,7 +44,7 @@ def test_a_hand_of_a_video_and_again(mien: Run, clip: Path, tmp_path: Path) -> N
     again = mien(*words, "--person", "anna", "--every", 3)
     assert again.code == 0
     assert again.out.startswith("kept 0 of 4 pictures")
-    assert "too like one that is kept 4" in again.out
+    assert "too similar to a kept one 4" in again.out
     assert collected(tmp_path / "own") == kept
     other = mien(*words, "--person", "ben", "--count", 1)
     assert other.code == 0

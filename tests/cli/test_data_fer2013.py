@@ -154,7 +154,7 @@ def test_labels_of_ferplus(mien: Run, table: Table, ferplus: Path, tmp_path: Pat
 def test_labels_of_ferplus_need_its_table(mien: Run, table: Table, tmp_path: Path) -> None:
     ended = mien("data", "fer2013", table(rows(20)), tmp_path / "out", "--labels", "ferplus")
     assert ended.code == 2
-    assert "ferplus needs the table" in " ".join(ended.err.split())
+    assert "ferplus needs the votes" in " ".join(ended.err.split())
 
 
 def test_a_random_split_can_be_had_again(mien: Run, table: Table, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_table_that_breaks_off_is_not_taken_for_whole(mien: Run, tmp_path: Pat
     ended = mien("data", "fer2013", path, tmp_path / "out.npz", "--layout", layout)
     assert ended.code == 1
     (sentence,) = ended.sentences
-    assert f"{path} breaks off or is damaged after row " in sentence
+    assert f"{path} is truncated or damaged after row " in sentence
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 

@@ -197,7 +197,7 @@ def test_pictures_that_a_pipe_passes_over_are_told(photo: Path) -> None:
     done = _fed(_jpeg(photo) * 72, "--quiet")
     assert done.returncode == 0
     said = done.stderr.decode()
-    assert "of 72 pictures on stdin were passed over; --every-frame looks at each." in said
+    assert "of 72 pictures on stdin were skipped; --every-frame looks at every one." in said
     assert int(said.split()[1]) > 36
 
 
@@ -209,8 +209,8 @@ def test_pictures_that_a_pipe_passes_over_are_told(photo: Path) -> None:
         ("photo", ("--size", "640x480"), "can be asked of a camera only"),
         ("photo", ("--stdin-fps", "30"), "is no matter of"),
         ("0", ("--stdin-fps", "30"), "is no matter of 0"),
-        ("0", ("--size", "640"), "A size is WIDTHxHEIGHT from 16 to 8192, such as 640x480, not '640'."),
-        ("0", ("--size", "640x9000"), "A size is WIDTHxHEIGHT from 16 to 8192"),
+        ("0", ("--size", "640"), "A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not '640'."),
+        ("0", ("--size", "640x9000"), "A size must be WIDTHxHEIGHT"),
     ],
 )
 def test_what_is_asked_of_the_wrong_source_is_wrong_use(
@@ -293,7 +293,7 @@ def test_a_lost_stream_and_its_return_are_told_without_a_window(
         out, _ = process.communicate(timeout=30)
         server.shutdown()
         server.server_close()
-    assert told[0] == f"mien: {address} broke off. Trying again in 0.5 s."
+    assert told[0] == f"mien: {address} ended unexpectedly. Trying again in 0.5 s."
     assert told[1].startswith("mien: The stream is back after ")
     assert out == ""
 

@@ -285,7 +285,7 @@ def test_when_the_reader_of_stdout_leaves_the_others_go_on(clip: Path, tmp_path:
         assert process.stderr is not None
         err = process.stderr.read()
         assert process.wait(60) == 0
-    assert "The other outputs go on" in err
+    assert "The other outputs continue" in err
     assert len(err.splitlines()) == 1
     assert len((tmp_path / "a.csv").read_text("utf-8").splitlines()) == 13
 

@@ -84,7 +84,7 @@ def test_bad_events_are_one_sentence(mien: Run, records: Path, tmp_path: Path) -
     ended = mien("report", records, "--out", tmp_path / "page.html", "--events", records)
     assert ended.code == 1
     (sentence,) = ended.sentences
-    assert "is no event" in sentence
+    assert "is not an event" in sentence
 
 
 @pytest.mark.parametrize(("module", "extra"), [("pyarrow", "table"), ("matplotlib", "data")])

@@ -96,8 +96,8 @@ def test_a_missing_column_is_named(listed: Path, column: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("a/1.png,train,yes", "a/9.png,train,yes", "lists 'a/9.png', which is no sample of made up"),
-        ("a/1.png,train,yes", "a/1.png,train,maybe", "line 2: use is yes or no, not 'maybe'"),
+        ("a/1.png,train,yes", "a/9.png,train,yes", "lists 'a/9.png', which is not a sample of made up"),
+        ("a/1.png,train,yes", "a/1.png,train,maybe", "line 2: use must be yes or no, not 'maybe'"),
         ("a/2.png,train", "a/1.png,train", "line 3: 'a/1.png' is listed twice"),
         ("b/t.png,test,yes", "b/t.png,test,no", "leaves out 'b/t.png' of test; only training samples"),
     ],
@@ -125,7 +125,7 @@ def test_a_file_that_breaks_off_or_is_none(listed: Path, tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"clean\.csv"):
         apply_clean_list(dataset(), listed)
     listed.write_bytes(bytes(range(128, 256)))
-    with pytest.raises(DataError, match="no CSV that can be read"):
+    with pytest.raises(DataError, match="cannot be read as a CSV"):
         apply_clean_list(dataset(), listed)
     listed.write_bytes(b"")
     with pytest.raises(DataError, match="has no column name, use, data_set"):

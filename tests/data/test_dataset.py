@@ -87,6 +87,21 @@ def test_counts_by_split_and_label() -> None:
     assert list(dataset().part("test").counts()) == ["test"]
 
 
+def test_a_split_that_lies_together_is_counted_and_taken_without_a_copy() -> None:
+    whole = dataset()
+    whole = replace(whole, split=np.array(["train", "train", "validation", "validation", "train", "test"]))
+    assert np.shares_memory(whole.part("validation").samples, whole.samples)
+    assert not np.shares_memory(whole.part("train").samples, whole.samples)
+    for split in ("train", "validation", "test"):
+        part = whole.part(split)
+        assert whole.size(split) == len(part)
+        assert (part.samples == whole.samples[whole.split == split]).all()
+        assert (part.labels == whole.labels[whole.split == split]).all()
+        assert sum(whole.counts()[split].values()) == len(part)
+    with pytest.raises(DataError, match="no samples in its split 'test'"):
+        whole.where(whole.split != "test").size("test")
+
+
 def test_the_fingerprint_changes_with_the_data_and_only_with_it() -> None:
     first = dataset()
     assert first.fingerprint() == dataset(source="elsewhere").fingerprint()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import Dataset
-from mien.data.layouts import INFO_FILE, check_target, write_csv, write_folders
+from mien.data.layouts import check_target, write_csv, write_folders
 from mien.data.readers.fer2013 import load_fer2013
-from mien.data.readers.folders import load_folders
+from mien.data.readers.folders import FACTS_NAME, load_folders
 from mien.errors import DataError, MienError, OutputError, UnreadableMedia
 from mien.labels import EMOTIONS, GESTURES_4, LabelSet
 from mien.pixels.images import read_image
@@ -38,13 +38,13 @@ def files_in(folder: Path) -> list[str]:
 
 
 def info(folder: Path) -> dict[str, Any]:
-    return dict(json.loads((folder / INFO_FILE).read_text("utf-8")))
+    return dict(json.loads((folder / FACTS_NAME).read_text("utf-8")))
 
 
 def test_a_folder_for_each_split_and_label(tmp_path: Path) -> None:
     assert len(write_folders(faces(), tmp_path / "out")) == 6
     assert files_in(tmp_path / "out") == [
-        INFO_FILE,
+        FACTS_NAME,
         "test/disgust/30001.png",
         "test/surprise/30002.png",
         "train/angry/00001.png",
@@ -66,7 +66,7 @@ def test_a_folder_for_each_split_and_label(tmp_path: Path) -> None:
 def test_folders_are_read_as_they_were_written(tmp_path: Path) -> None:
     made = faces(groups=np.array(["a", "a", "b", "b", "c", ""]))
     write_folders(made, tmp_path / "out", splits={"train": "train1", "validation": "validation1"})
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {INFO_FILE, "train1", "validation1", "test"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {FACTS_NAME, "train1", "validation1", "test"}
     again = load_folders(tmp_path / "out", size_hw=(48, 48))
     assert (again.label_set, again.source, again.caveats[0]) == (EMOTIONS, "made up", "A caveat.")
     assert again.names is not None
@@ -91,7 +91,7 @@ def test_colour_and_files_called_alike(tmp_path: Path) -> None:
     folder = tmp_path / "out" / "train" / "loser"
     assert files_in(folder) == ["1.png", "2.png", "S-1.png"]
     np.testing.assert_array_equal(read_image(folder / "S-1.png"), images[1])
-    assert files_in(tmp_path / "out")[0] == INFO_FILE
+    assert files_in(tmp_path / "out")[0] == FACTS_NAME
     with pytest.raises(DataError, match=r"two samples called A/1\.jpg"):
         write_folders(Dataset(**(vars(dataset) | {"names": np.array(["A/1.jpg"] * 3)})), tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -142,7 +142,7 @@ def test_nothing_readable_is_nothing_written(tmp_path: Path) -> None:
 def test_csv_is_read_as_it_was_written(tmp_path: Path) -> None:
     made = faces()
     write_csv(made, tmp_path / "out")
-    assert files_in(tmp_path / "out") == [INFO_FILE, "test.csv", "train.csv", "validation.csv"]
+    assert files_in(tmp_path / "out") == [FACTS_NAME, "test.csv", "train.csv", "validation.csv"]
     assert info(tmp_path / "out")["splits"]["train.csv"] == "train"
     for split in ("train", "validation", "test"):
         again, part = load_fer2013(tmp_path / "out" / f"{split}.csv"), made.part(split)
@@ -197,7 +197,7 @@ def test_a_data_set_is_replaced_only_when_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"out is not empty; .* --overwrite"):
         write_folders(faces(), out)
     write_folders(faces().part("test"), out, overwrite=True)
-    assert files_in(out) == [INFO_FILE, "test/disgust/30001.png", "test/surprise/30002.png"]
+    assert files_in(out) == [FACTS_NAME, "test/disgust/30001.png", "test/surprise/30002.png"]
 
 
 def test_files_of_others_are_never_replaced(tmp_path: Path) -> None:

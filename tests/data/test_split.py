@@ -99,5 +99,5 @@ def test_whole_groups_move_together() -> None:
 
 @pytest.mark.parametrize("names", [{"validation": ["hand9"]}, {"test": ["mass"]}])
 def test_an_unknown_group_is_named(names: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=r"No data set or signer is called .*; there is massey/hand1, webcam"):
+    with pytest.raises(DataError, match=r"There is no data set or signer .*; available: massey/hand1, webcam"):
         split_by_group(dataset(["massey/hand1", "webcam"] * 500), **names)

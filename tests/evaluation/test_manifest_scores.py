@@ -38,11 +38,11 @@ def evaluation(tiny_faces: Dataset) -> Evaluation:
 
 
 def by_name(evaluation: Evaluation) -> dict[str, float]:
-    return {score.metric: score.value for score in evaluation_scores(evaluation.figures, HOW)}
+    return {score.metric: score.value for score in evaluation_scores(evaluation.measures, HOW)}
 
 
 def test_every_figure_is_the_evaluations(evaluation: Evaluation) -> None:
-    found, figures = by_name(evaluation), evaluation.figures
+    found, figures = by_name(evaluation), evaluation.to_dict()["figures"]
     expected: dict[str, Any] = {
         "accuracy": figures["accuracy"],
         "accuracy_low_95": figures["intervals_95"]["accuracy"][0],
@@ -65,8 +65,8 @@ def test_labels_of_the_raters_are_counted_once(evaluation: Evaluation, tiny_face
     part = answers.part
     by_raters = replace(answers, part=replace(part, votes=np.eye(7, dtype=np.float32)[part.labels]))
     circumstances = EvaluationContext(split="validation")
-    figures = evaluate(evaluation.about, by_raters, tiny_faces, circumstances).figures
-    assert not any("ferplus" in score.metric for score in evaluation_scores(figures, HOW))
+    measures = evaluate(evaluation.about, by_raters, tiny_faces, circumstances).measures
+    assert not any("ferplus" in score.metric for score in evaluation_scores(measures, HOW))
 
 
 def test_what_is_not_uncertain(evaluation: Evaluation) -> None:
@@ -74,14 +74,14 @@ def test_what_is_not_uncertain(evaluation: Evaluation) -> None:
     assert answers.probabilities is not None
     coverage, accuracy = risk_coverage(answers.probabilities.max(axis=1), answers.right).at(0.5)
     assert (found["coverage_at_0.5"], found["accuracy_at_0.5"]) == pytest.approx((coverage, accuracy), abs=1e-4)
-    scores = evaluation_scores(evaluation.figures, HOW)
+    scores = evaluation_scores(evaluation.measures, HOW)
     assert measured_at(scores, 0.5)
     assert not measured_at(scores, 0.51)
     assert certain_figures(0.99, 0.0, None) == {"coverage_at_0.99": 0.0}, "no answer, no accuracy"
 
 
 def test_each_score_says_how_it_was_measured(evaluation: Evaluation) -> None:
-    scores = {score.metric: score for score in evaluation_scores(evaluation.figures, HOW)}
+    scores = {score.metric: score for score in evaluation_scores(evaluation.measures, HOW)}
     assert scores["accuracy"].protocol == "all 42 images, one view, chosen on it"
     assert "mirror image" in scores["ece_flip_averaged"].protocol
     assert "equal no training sample" in scores["accuracy_without_copies"].protocol
@@ -114,7 +114,7 @@ def test_only_labels_give_fewer_scores(tiny_faces: Dataset) -> None:
         ("{}x", "no list of scores"),
         ('[{"metric": "m"}]', "no list of scores"),
         ("[1]", "no list of scores"),
-        ("{}", "lacks 'data'"),
+        ("{}", "is no evaluation of this version: data is missing; evaluate again"),
     ],
 )
 def test_scores_that_are_none_are_refused(tmp_path: Path, text: str, words: str) -> None:

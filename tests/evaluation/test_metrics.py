@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def test_softmax_by_hand_and_far_out() -> None:
 def test_the_summary_agrees_with_scikit_learn() -> None:
     made, labels = logits()
     p = softmax(made)
-    scores = summary_scores(p, labels)
+    scores = asdict(summary_scores(p, labels))
     answers = p.argmax(axis=1)
     assert scores == {
         "accuracy": pytest.approx(metrics.accuracy_score(labels, answers)),
@@ -54,7 +56,7 @@ def test_the_summary_agrees_with_scikit_learn() -> None:
 
 def test_the_summary_by_hand() -> None:
     p = np.array([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7], [0.2, 0.7, 0.1]])
-    scores = summary_scores(p, np.array([0, 1, 2, 0]))
+    scores = asdict(summary_scores(p, np.array([0, 1, 2, 0])))
     assert scores["accuracy"] == 0.5
     assert scores["balanced_accuracy"] == pytest.approx((0.5 + 0 + 1) / 3)
     assert scores["macro_f1"] == pytest.approx((0.5 + 0 + 1) / 3)
@@ -64,7 +66,7 @@ def test_the_summary_by_hand() -> None:
 
 def test_a_label_that_does_not_occur_in_the_split_gives_no_warning() -> None:
     p = np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
-    assert summary_scores(p, np.array([0, 1]))["balanced_accuracy"] == 0.5
+    assert summary_scores(p, np.array([0, 1])).balanced_accuracy == 0.5
 
 
 def test_calibration_error_by_hand() -> None:
@@ -98,11 +100,11 @@ def test_brier_score_by_hand() -> None:
 
 def test_a_missing_answer_is_wrong_and_costs_recall_only() -> None:
     labels = np.array([0, 0, 1, 1])
-    scores = answer_scores(np.array([0, NO_ANSWER, 1, 1]), labels)
+    scores = asdict(answer_scores(np.array([0, NO_ANSWER, 1, 1]), labels))
     assert scores["accuracy"] == 0.75
     assert scores["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2), "precision of label 0 stays 1"
-    assert answer_scores(np.full(4, NO_ANSWER), labels) == dict.fromkeys(scores, 0.0)
+    assert asdict(answer_scores(np.full(4, NO_ANSWER), labels)) == dict.fromkeys(scores, 0.0)
 
 
 def test_the_matrix_has_a_column_for_missing_answers() -> None:
@@ -145,11 +147,11 @@ def test_intervals_agree_with_resampling_the_answers() -> None:
     found = score_intervals(answer_matrix(predicted, labels, 5))
     random = np.random.default_rng(5)
     rows = random.integers(0, 300, (400, 300))
-    resampled = [answer_scores(predicted[row], labels[row]) for row in rows]
+    resampled = [asdict(answer_scores(predicted[row], labels[row])) for row in rows]
     for name, interval in found.items():
         expected = np.quantile([scores[name] for scores in resampled], (0.025, 0.975))
         np.testing.assert_allclose(interval, expected, atol=0.015)
-        assert interval[0] < answer_scores(predicted, labels)[name] < interval[1]
+        assert interval[0] < asdict(answer_scores(predicted, labels))[name] < interval[1]
     low, high = accuracy_interval(predicted == labels)
     assert found["accuracy"] == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
 

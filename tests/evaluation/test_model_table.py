@@ -61,7 +61,7 @@ def test_labels_by_the_raters(answers: Predictions) -> None:
 
 def test_no_votes_is_said(answers: Predictions) -> None:
     silent = replace(answers, part=replace(answers.part, votes=None))
-    with pytest.raises(DataError, match="no votes of FER"):
+    with pytest.raises(DataError, match="no FER"):
         by_plurality(silent)
 
 
@@ -74,7 +74,7 @@ def test_what_is_unknown_is_a_dash(answers: Predictions) -> None:
     )
     assert dict(zip(HEADER, known, strict=True)) == {
         "model": "mine", "accuracy": "66.67 %", "95 % interval": known[2], "macro F1": "0.583", "ECE": known[4],
-        "parameters": "1,234,567", "size": "7.9 MB", "ms a face": "1.23", "32 at once": "0.50", "licence": "MIT",
+        "parameters": "1,234,567", "size": "7.9 MB", "ms per face": "1.23", "32 at once": "0.50", "licence": "MIT",
     }  # fmt: skip
     assert unknown[4:] == ("-",) * 6
 

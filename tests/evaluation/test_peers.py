@@ -34,14 +34,14 @@ def test_no_file_and_silence_mean_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"parameters": 1.5}, "parameters is a whole number"),
-        ({"parameters": True}, "parameters is a whole number"),
-        ({"bytes": -1}, "bytes is a whole number from 0"),
-        ({"ms_1": "fast"}, "ms_1 is a number from 0"),
-        ({"ms_32": float("nan")}, "ms_32 is a number from 0"),
-        ({"licence": None}, "licence is a text"),
-        ({"notes": "one"}, "notes is a list of sentences"),
-        ({"notes": [1]}, "notes is a list of sentences"),
+        ({"parameters": 1.5}, "parameters must be a whole number"),
+        ({"parameters": True}, "parameters must be a whole number"),
+        ({"bytes": -1}, "bytes must be at least 0, got -1"),
+        ({"ms_1": "fast"}, "ms_1 must be a number, got"),
+        ({"ms_32": float("nan")}, "ms_32 must be a finite number"),
+        ({"licence": None}, "licence must be a string, got None"),
+        ({"notes": "one"}, "notes must be a list, got"),
+        ({"notes": [1]}, r"notes\[0\] must be a string, got 1"),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path: Path, entry: dict[str, object], words: str) -> None:

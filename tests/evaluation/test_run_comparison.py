@@ -236,7 +236,11 @@ def test_a_page_without_curves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("no json", "is damaged"), ("[1]", "holds no object"), ('{"format": 1}', "is no evaluation of this version")],
+    [
+        ("no json", "is damaged"),
+        ("[1]", "must hold an object"),
+        ('{"format": 1}', "is not an evaluation of"),
+    ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "metrics.json").write_text(text, "utf-8")

@@ -172,7 +172,7 @@ def test_trouble_with_the_voice_is_news_and_a_lost_camera_a_state(monkeypatch: p
     running = session(FakeSource(images(1)), outputs=Outputs(voice=voice))
     try:
         assert running._status().message == ""
-        voice._status = "There is no sound device here; sentences are shown only."
+        voice._status = "There is no sound device here; sentences are only shown."
         assert "no sound device" in running._status().message
         now += 5.0
         assert "no sound device" in running._status().message

@@ -54,7 +54,7 @@ def test_the_users_own_value_gives_way_and_that_is_said_once(tmp_path: Path) -> 
     done = run(BY_MIEN, tmp_path, ORT_DISABLE_TELEMETRY="0")
     assert done.stdout == "1\n1\n"
     assert done.stderr.count("\n") == 1
-    assert "ORT_DISABLE_TELEMETRY was '0'; mien reports to nobody and sets it to 1" in done.stderr
+    assert "ORT_DISABLE_TELEMETRY was '0'; mien sets it to 1, so that nothing is reported" in done.stderr
 
 
 def test_an_import_by_somebody_else_before_is_said_once(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ def test_any_number_of_items_in_the_models_order(tmp_path: Path, batch: int | st
     np.testing.assert_allclose(total, items.sum((1, 2, 3)), rtol=1e-5)
 
 
+def test_weights_in_memory_take_the_place_of_the_file(tmp_path: Path) -> None:
+    items = np.ones((2, 1, 3, 5), np.float32)
+    artifact = Artifact(tmp_path / "not written", _artifact(tmp_path / "tiny", b"no model").manifest)
+    with Session(artifact, weights=_doubling_model("N"), threads=1) as session:
+        np.testing.assert_array_equal(session.run(items)[0], 2 * items)
+    with pytest.raises(ModelError, match="not written cannot be loaded"):
+        Session(artifact, weights=b"no model")
+
+
 def test_a_model_for_another_fixed_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="exactly 3"):
         Session(_artifact(tmp_path / "tiny", _doubling_model(3)))

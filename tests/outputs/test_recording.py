@@ -120,7 +120,7 @@ def test_the_rate_is_the_users(tmp_path: Path, fps: float) -> None:
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), 1001.0])
 def test_an_impossible_rate_is_refused(tmp_path: Path, fps: float) -> None:
-    with pytest.raises(ValueError, match="frames a second"):
+    with pytest.raises(ValueError, match="frames per second"):
         Recording(tmp_path / "clip.mp4", fps=fps)
 
 

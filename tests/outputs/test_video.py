@@ -71,7 +71,7 @@ def test_one_frame_and_small_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 5000])
 def test_impossible_rates(fps: float, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="frames a second"):
+    with pytest.raises(ValueError, match="frames per second"):
         VideoWriter(tmp_path / "out.mp4", fps, SIZE)
     assert not list(tmp_path.iterdir())
 
@@ -187,7 +187,7 @@ def test_a_limit_that_nobody_can_see_coming(suffix: str, tmp_path: Path) -> None
     path = tmp_path / f"out{suffix}"
     path.write_text("earlier")
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
-    assert "did not take all of it" in done.stdout
+    assert "did not store all of it" in done.stdout
     assert done.stderr == ""
     assert path.read_text() == "earlier"
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
@@ -268,7 +268,7 @@ class TestAnimation:
 
     def test_too_long(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(animation, "MOST_BYTES", 3 * SIZE[0] * SIZE[1] * 3)
-        with pytest.raises(OutputError, match=r"more frames than an animated picture can take.*write \.mp4"):
+        with pytest.raises(OutputError, match=r"more frames than an animated picture can hold.*write \.mp4"):
             _animate(tmp_path / "out.gif", 4)
         with Image.open(tmp_path / "out.gif") as image:  # what is finished can be seen
             assert image.n_frames == 3

@@ -75,8 +75,8 @@ def test_arrays_of_grey_and_with_alpha() -> None:
         (RGB > 9, r"got bool; give array\.astype\(np\.uint8\) \* 255"),
         (np.full((2, 2, 3), "x"), "got <U1; give numbers"),
         (np.full((24, 40, 3), np.nan), "got float64"),
-        (RGB.transpose(2, 0, 1), r"channels of an array come last, got the shape \(3, 24, 40\).*transpose\(1, 2, 0\)"),
-        (RGB[None], r"One picture at a time, got an array of shape \(1, 24, 40, 3\)"),
+        (RGB.transpose(2, 0, 1), r"channels of an array must come last, got shape \(3, 24, 40\).*transpose\(1, 2, 0\)"),
+        (RGB[None], r"Expected one picture, got an array of shape \(1, 24, 40, 3\)"),
         (RGB[..., :2], r"got \(24, 40, 2\)"),
         (RGB.ravel(), r"got \(2880,\)"),
         (RGB[:0], r"got \(0, 40, 3\)"),
@@ -92,15 +92,15 @@ def test_another_array_is_refused_with_what_to_do(array: Any, words: str) -> Non
 @pytest.mark.parametrize(
     ("thing", "words"),
     [
-        (None, "got None, which cv2.imread gives"),
+        (None, "got None, which cv2.imread returns"),
         (5, "got int"),
         ([[1, 2]], "got list"),
         (object(), "got object"),
         (b"", "empty"),
-        (b"no picture at all" * 50, "no picture of a known kind"),
+        (b"no picture at all" * 50, "not a picture of a known kind"),
         (io.StringIO("text"), r'open for text; open it with open\(path, "rb"\)'),
         ("", "is a folder|no such file"),
-        ("a\0b", "no possible file name"),
+        ("a\0b", "not a valid file name"),
     ],
 )
 def test_other_things_are_refused_with_a_sentence(thing: Any, words: str) -> None:
@@ -140,7 +140,8 @@ def test_a_file_that_gives_no_bytes() -> None:
 
     closed = io.BytesIO(b"x")
     closed.close()
-    for file, words in ((Text(), "open for text"), (Other(), r"gives bytes, got list"), (closed, "cannot be read")):
+    cases = ((Text(), "open for text"), (Other(), "must return bytes, got list"), (closed, "cannot be read"))
+    for file, words in cases:
         with pytest.raises(InputError, match=words):
             read_picture(file)
 
@@ -182,7 +183,7 @@ def test_pil_images_that_cannot_be_used(tmp_path: Path) -> None:
         read_picture(closed)
     with pytest.raises(InputError, match="mode F"):
         read_picture(Image.fromarray(RGB[..., 0].astype(np.float32)))
-    with pytest.raises(InputError, match="mode I holds 0 to 65535"):
+    with pytest.raises(InputError, match="mode I must hold 0 to 65535"):
         read_picture(Image.fromarray(np.full((4, 4), 70_000, np.int32)))
 
 
@@ -196,7 +197,7 @@ def test_arrays_of_other_libraries() -> None:
             raise TypeError("on a device")
 
     assert np.array_equal(image_of(Tensor()), RGB)
-    with pytest.raises(InputError, match="Elsewhere cannot be read as an array of NumPy"):
+    with pytest.raises(InputError, match="Elsewhere cannot be read as a NumPy array"):
         read_picture(Elsewhere())
 
 

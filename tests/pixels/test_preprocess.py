@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.pixels.preprocess import InputSpec, crop_face, crop_square, fit_crop, to_batch
+from mien.schema import checked
 
 Bytes = NDArray[np.uint8]
 
@@ -52,10 +53,10 @@ def difference(first: Bytes, second: Bytes) -> float:
         ({"colour": "bgr"}, "bgr"),
         ({"layout": "nc"}, "nchw"),
         ({"kind": "sound"}, "sound"),
-        ({"mean": (0.1, 0.2)}, "one a channel"),
-        ({"mean": (0.1,), "std": (0.1, 0.2, 0.3)}, "one a channel"),
-        ({"colour": "grey", "mean": (0.1, 0.2, 0.3), "std": (0.1, 0.2, 0.3)}, "one a channel"),
-        ({"std": (0.0,)}, "std is above 0"),
+        ({"mean": (0.1, 0.2)}, "one per channel"),
+        ({"mean": (0.1,), "std": (0.1, 0.2, 0.3)}, "one per channel"),
+        ({"colour": "grey", "mean": (0.1, 0.2, 0.3), "std": (0.1, 0.2, 0.3)}, "one per channel"),
+        ({"std": (0.0,)}, "std must be above 0"),
         ({"std": (math.inf,)}, "finite"),
         ({"mean": (math.nan,)}, "finite"),
         ({"margin": -0.5}, "margin"),
@@ -69,7 +70,7 @@ def test_a_wrong_spec_is_refused(changes: dict[str, Any], says: str) -> None:
 
 def test_a_spec_reads_back_equal() -> None:
     made = spec(colour="grey", layout="nhwc", mean=(0.5,), std=(0.25,), margin=0.1, level=True)
-    assert InputSpec.from_dict(made.to_dict()) == made
+    assert checked(InputSpec, made.to_dict(), whole="input", wrong=ValueError) == made
     assert spec().channels == 3
     assert made.channels == 1
 

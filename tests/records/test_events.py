@@ -59,9 +59,9 @@ def test_wrong_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         next(read_events(tmp_path / "missing"))
     for text in ("{}\n", "[1]\n", "3\n", "nonsense\n", '{"kind": "begin", "task": "emotion"}\n'):
         (tmp_path / "bad").write_text(text)
-        with pytest.raises(DataError, match="line 1 is no event"):
+        with pytest.raises(DataError, match="line 1 is not an event"):
             list(read_events(tmp_path / "bad"))
     whole = b"".join(json.dumps(event.to_dict()).encode() + b"\n" for event in EVENTS)
     (tmp_path / "cut").write_bytes(whole[:-10])
     assert list(read_events(tmp_path / "cut")) == EVENTS[:2]
-    assert "breaks off" in caplog.text
+    assert "is incomplete" in caplog.text

@@ -115,7 +115,7 @@ def test_a_model_that_is_none(scene: MakeScene, tmp_path: Path) -> None:
     used = UsedModel(name="mine", version="2", threshold=0.5)
     path = _write(tmp_path / "a.csv", [replace(scene(0), models={"emotion": used})])
     path.write_text(path.read_text("utf-8").replace("threshold 0.5", "threshold"), "utf-8")
-    with pytest.raises(DataError, match="model_emotion is wrong: a model is written as NAME VERSION"):
+    with pytest.raises(DataError, match="model_emotion is wrong: a model must be written as NAME VERSION"):
         read_session(path)
 
 
@@ -142,7 +142,7 @@ def test_a_last_line_that_breaks_off_is_left_out(
     path = _write(tmp_path / "a.jsonl", scenes)
     path.write_bytes(path.read_bytes()[:-20])
     assert len(read_session(path).time_s) == 4
-    assert "breaks off" in caplog.text
+    assert "is incomplete" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -184,21 +184,21 @@ def test_a_missing_column_is_named(suffix: str, missing: str, scenes: list[Scene
         (
             "a.csv",
             b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,one,0,none,,,,,\n",
-            "another kind",
+            "something else",
         ),
         ("a.csv", b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,1,nan,none,,,,,\n", "finite"),
         ("a.csv", b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,1,,none,,,,,\n", "empty cells"),
         ("a.csv", b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,1,1,foot,,,,,\n", "got foot"),
-        ("a.jsonl", b"{}\n", "line 1 is no scene"),
-        ("a.jsonl", b"nonsense\n", "line 1 is no scene"),
-        ("a.jsonl", b'{"source": "a.jpg", "label": "happy", "confidence": 1}\n', "line 1 is no scene"),
+        ("a.jsonl", b"{}\n", "line 1 is not a scene"),
+        ("a.jsonl", b"nonsense\n", "line 1 is not a scene"),
+        ("a.jsonl", b'{"source": "a.jpg", "label": "happy", "confidence": 1}\n', "line 1 is not a scene"),
         ("a.jsonl", b"\n\n", "has no rows"),
         ("a.jsonl", b'{"kind": "end", "task": "emotion", "duration_s": 1}\n', "holds events"),
         ("a.csv", b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,1.5,1,none,,,,,\n", "int64"),
-        ("a.parquet", b"PAR1 and nothing of the kind PAR1", "damaged or of another kind"),
-        ("a.parquet", b"words", "damaged or of another kind"),
-        ("a.txt", b"words", r"no \.parquet, \.jsonl or \.csv"),
-        ("a.html", b"<html>", r"no \.parquet, \.jsonl or \.csv"),
+        ("a.parquet", b"PAR1 and nothing of the kind PAR1", "damaged or something else"),
+        ("a.parquet", b"words", "damaged or something else"),
+        ("a.txt", b"words", r"not a \.parquet, \.jsonl or \.csv"),
+        ("a.html", b"<html>", r"not a \.parquet, \.jsonl or \.csv"),
     ],
 )
 def test_files_of_another_kind(name: str, content: bytes, sentence: str, tmp_path: Path) -> None:

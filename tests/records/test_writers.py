@@ -337,7 +337,7 @@ def test_read_jsonl_wrong_files(scenes: list[Scene], tmp_path: Path, caplog: pyt
         next(read_jsonl(tmp_path / "missing"))
     for text in ("{}\n", "[1]\n", "3\n", "nonsense\n", '{"source": 1}\n'):
         (tmp_path / "bad").write_text(text)
-        with pytest.raises(DataError, match="line 1 is no scene"):
+        with pytest.raises(DataError, match="line 1 is not a scene"):
             list(read_jsonl(tmp_path / "bad"))
     with JsonlWriter(tmp_path / "out") as records:
         for scene in scenes:
@@ -345,7 +345,7 @@ def test_read_jsonl_wrong_files(scenes: list[Scene], tmp_path: Path, caplog: pyt
     whole = (tmp_path / "out").read_bytes()
     (tmp_path / "out").write_bytes(b"\n" + whole[:-20])
     assert len(list(read_jsonl(tmp_path / "out"))) == 2
-    assert "breaks off" in caplog.text
+    assert "is incomplete" in caplog.text
 
 
 FOLLOWED = Growth(follow=True)
@@ -450,19 +450,19 @@ class TestAppended:
         with JsonlWriter(path, APPENDED) as records:
             records.write(scenes[1])
         assert _count(path, JsonlWriter) == 2
-        assert ("breaks off and is left out" in caplog.text) == bool(end)
+        assert ("is incomplete and is left out" in caplog.text) == bool(end)
 
     def test_a_table_with_other_columns_is_refused_and_stays(self, tmp_path: Path) -> None:
         path = tmp_path / "out.csv"
         path.write_text("name,amount\nrent,900\n")
-        with pytest.raises(RefusedOutput, match="has other columns than this run writes"):
+        with pytest.raises(RefusedOutput, match="does not have the columns that this run writes"):
             CsvWriter(path, APPENDED)
         assert path.read_text() == "name,amount\nrent,900\n"
 
     def test_other_records_are_refused_and_stay(self, tmp_path: Path) -> None:
         path = tmp_path / "out.jsonl"
         path.write_text('{"kind": "start"}\n')
-        with pytest.raises(RefusedOutput, match="holds other records"):
+        with pytest.raises(RefusedOutput, match="does not hold the records"):
             JsonlWriter(path, APPENDED)
         assert path.read_text() == '{"kind": "start"}\n'
 

@@ -140,7 +140,7 @@ def test_pictures_are_rgb_until_the_cable_is_pulled(capture: type[FakeCapture]) 
             image_rgb = camera.read()
             assert image_rgb is not None
             assert (image_rgb == (10, 0, 200)).all()
-        with pytest.raises(UnreadableMedia, match="Camera 0 gives no more pictures; check its cable"):
+        with pytest.raises(UnreadableMedia, match="Camera 0 delivers no more pictures; check its cable"):
             camera.read()
     assert capture.in_use == 0
 
@@ -166,7 +166,7 @@ def test_size_and_rate_are_asked_for_only_when_given(capture: type[FakeCapture])
 
 
 def test_a_camera_that_gives_nothing_is_perhaps_in_use(capture: type[FakeCapture]) -> None:
-    with Camera(0, first_s=0.1) as camera, pytest.raises(UnreadableMedia, match="opens but gives no picture"):
+    with Camera(0, first_s=0.1) as camera, pytest.raises(UnreadableMedia, match="opens but delivers no picture"):
         camera.read()
 
 
@@ -183,9 +183,9 @@ def test_why_a_camera_does_not_open(linux: Path, capture: type[FakeCapture]) -> 
     capture.opened = False
     for index, why in {
         0: "Camera 0 is in use by another program",
-        1: "video1 gives no pictures",
+        1: "video1 delivers no pictures",
         3: "Camera 3 cannot be opened: there is no permission",
-        9: "There is no camera 9; `mien doctor` lists those here",
+        9: "There is no camera 9; `mien doctor` lists the cameras here",
     }.items():
         with pytest.raises(UnreadableMedia, match=why):
             Camera(index)
@@ -232,5 +232,5 @@ def test_errors_of_opencv_are_ours(monkeypatch: pytest.MonkeyPatch, capture: typ
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="devices of Linux")
 def test_a_number_without_a_camera() -> None:
-    with pytest.raises(UnreadableMedia, match="There is no camera 63; `mien doctor` lists those here"):
+    with pytest.raises(UnreadableMedia, match="There is no camera 63; `mien doctor` lists the cameras here"):
         Camera(63)

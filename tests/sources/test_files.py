@@ -247,7 +247,7 @@ def test_closed_while_another_thread_decodes(monkeypatch: pytest.MonkeyPatch) ->
 def test_moov_at_the_end_and_cut_cannot_be_opened(clip: Path, tmp_path: Path) -> None:
     data = clip.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
-    with pytest.raises(UnreadableMedia, match=r"cut\.mp4: the video breaks off"):
+    with pytest.raises(UnreadableMedia, match=r"cut\.mp4: the video is truncated"):
         open_source(tmp_path / "cut.mp4")
 
 
@@ -312,9 +312,9 @@ def test_unusable_videos(tmp_path: Path) -> None:
     for name, words in (
         ("missing.mp4", "no such file"),
         ("empty.mp4", "empty"),
-        ("text.mp4", "no video of a known kind"),
-        ("list.mp4", "no video of a known kind"),
-        ("noise.mp4", "no video of a known kind"),
+        ("text.mp4", "not a video of a known kind"),
+        ("list.mp4", "not a video of a known kind"),
+        ("noise.mp4", "not a video of a known kind"),
         (".", "it is a folder"),
     ):
         with pytest.raises(UnreadableMedia, match=words) as caught:

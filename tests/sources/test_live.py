@@ -223,7 +223,7 @@ def test_a_driver_that_hangs_is_left_behind_and_the_camera_opened_anew(caplog: p
         go.set()
         _until(lambda: stuck.closed)
         assert list(source) == [], "what the driver gives when it comes back is given to nobody"
-    assert caplog.messages[0] == "camera 0 does not answer any more. Trying again in 0.05 s."
+    assert caplog.messages[0] == "camera 0 no longer answers. Trying again in 0.05 s."
     assert caplog.messages[1].startswith("The camera is back after")
 
 
@@ -321,7 +321,7 @@ def test_a_missing_file_is_said_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["ftp://host/x", "file:///clip.mp4", "htp://host"])
 def test_an_unknown_kind_of_address(spec: str) -> None:
-    with pytest.raises(InputError, match=r"An address starts with http://, .*, got \w+://"):
+    with pytest.raises(InputError, match=r"An address must start with http://, .*, got \w+://"):
         open_live(spec)
 
 
@@ -490,5 +490,5 @@ def test_the_keyboard_or_nothing_as_standard_input(monkeypatch: pytest.MonkeyPat
     with Path(os.devnull).open() as nowhere:
         monkeypatch.setattr(sys, "stdin", nowhere)
         monkeypatch.setattr(os, "isatty", lambda _: True)
-        with pytest.raises(InputError, match="the keyboard here; pipe MJPEG into it"):
+        with pytest.raises(InputError, match="the keyboard here; pipe MJPEG into mien"):
             open_live("-")

@@ -145,7 +145,7 @@ def test_a_recipe_without_votes_refuses_them_for_other_pictures(
     tiny_recipe: MakeRecipe, tmp_path: Path, faces: CorpusPaths
 ) -> None:
     paths = own_pictures(tmp_path, "train", "val")
-    with pytest.raises(DataError, match=r"and mine is none: leave out --votes$"):
+    with pytest.raises(DataError, match=r"which mine is not: leave out --votes$"):
         load_corpus(tiny_recipe(), replace(paths, votes=faces.votes))
     assert len(load_corpus(tiny_recipe(), paths)) == 28
 

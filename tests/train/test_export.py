@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
     with Session(exported) as session:
         logits = session.run(prepared(validation.samples, manifest.input))[0].astype(np.float64)
     probabilities = softmax(logits / manifest.temperature)
-    expected = summary_scores(probabilities, validation.labels)
+    expected = asdict(summary_scores(probabilities, validation.labels))
     certain = probabilities.max(axis=1) >= 0.5
     expected["coverage_at_0.5"] = certain.mean()
     expected["accuracy_at_0.5"] = (probabilities.argmax(axis=1) == validation.labels)[certain].mean()
@@ -115,7 +116,7 @@ def test_the_threshold_can_be_chosen_by_precision(run: Path, tiny_faces: Dataset
     right = p.argmax(axis=1) == validation.labels
     assert threshold == pytest.approx(precise_threshold(p.max(axis=1), right, precision=0.6), abs=2e-4)
     assert threshold != 0.5
-    assert f"below {threshold:g} is uncertain: from there on at least 60.0 % of the answers" in artifact.card
+    assert f"below {threshold:g} is uncertain: above it at least 60.0 % of the answers" in artifact.card
     stated = {score.metric: score.value for score in artifact.manifest.scores}
     assert stated[f"coverage_at_{threshold:g}"] == pytest.approx((p.max(axis=1) >= threshold).mean(), abs=2e-2)
 
@@ -292,7 +293,7 @@ def test_the_card_tells_the_runs_own_data_and_other_data_is_said(
     fewer = tiny_faces.where(np.arange(len(tiny_faces)) != 3)
     artifact = export_run(run, tmp_path / "model", fewer, ExportOptions(command=COMMAND))
     assert "140 training samples" in artifact.card
-    assert "was trained on other samples than those given" in caplog.text
+    assert "was trained on samples other than those given" in caplog.text
 
 
 def test_no_run_and_no_place(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_folder_with_a_run_is_not_overwritten(tiny_recipe: MakeRecipe, tiny_fa
     recipe, run = tiny_recipe(fit={"epochs": 1}), tmp_path / "run"
     fit(recipe, tiny_faces, options(run))
     before = weights(run)
-    with pytest.raises(InputError, match="already holds a run; go on with --resume"):
+    with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
         fit(recipe, tiny_faces, options(run))
     with pytest.raises(InputError, match="was started with other settings"):
         fit(tiny_recipe(fit={"epochs": 2}), tiny_faces, options(run, resume=True))
@@ -362,7 +362,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_batch(
         return loss * broken if (self.current_epoch, index) == (1, 2) else loss
 
     monkeypatch.setattr(Learner, "training_step", breaking)
-    with pytest.raises(TrainingStopped, match="in epoch 2, batch 3; the checkpoints of the epochs before are kept"):
+    with pytest.raises(TrainingStopped, match="in epoch 2, batch 3; the checkpoints of earlier epochs are kept"):
         fit(tiny_recipe(), tiny_faces, options(tmp_path))
     assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
     assert trained_network(tmp_path)[0] == tiny_recipe()
@@ -414,7 +414,7 @@ def test_a_checkpoint_of_another_network_is_refused(
     fit(tiny_recipe(fit={"epochs": 1}), tiny_faces, options(tmp_path))
     other = tiny_recipe(fit={"epochs": 1}, network={"widths": [4, 16]})
     (tmp_path / "recipe.json").write_text(json.dumps(other.to_dict()), "utf-8")
-    with pytest.raises(InputError, match=r"best\.ckpt is damaged, or of another recipe or version"):
+    with pytest.raises(InputError, match=r"best\.ckpt is damaged, or belongs to another recipe or version"):
         trained_network(tmp_path)
     (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"best\.ckpt is damaged"):

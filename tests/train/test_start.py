@@ -85,9 +85,9 @@ def other_votes(dataset: Dataset) -> Dataset:
 
 DATA = [
     (fewer, "it was trained on 140 samples of bars, now 139 of bars"),
-    (other_pixel, r"the pictures, labels or splits of bars are others \(SHA-256 \w{12}\.\.\., now \w{12}\.\.\.\)"),
-    (other_votes, "the raters' votes are others"),
-    (lambda dataset: replace(dataset, votes=None), "the raters' votes are others"),
+    (other_pixel, r"the pictures, labels or splits of bars are different \(SHA-256 \w{12}\.\.\., now \w{12}\.\.\.\)"),
+    (other_votes, "the raters' votes are different"),
+    (lambda dataset: replace(dataset, votes=None), "the raters' votes are different"),
     (lambda dataset: replace(fewer(dataset), source="more"), "140 samples of bars, now 139 of more"),
 ]
 
@@ -149,7 +149,7 @@ def test_another_precision_that_the_machine_chose_is_said(
     start = json.loads((run / START_FILE).read_text("utf-8"))
     (run / START_FILE).write_text(json.dumps(start | {"precision": "bf16-mixed"}), "utf-8")
     fit(recipe, tiny_faces, options(run, resume=True))
-    assert "was computed in bf16-mixed so far, and goes on in 32-true" in caplog.text
+    assert "has been computed in bf16-mixed so far, and continues in 32-true" in caplog.text
 
 
 @pytest.mark.parametrize("start", [None, {}, {"devices": "two", "data_sha256": None, "train_samples": [1]}])
@@ -195,7 +195,7 @@ def test_a_run_killed_between_its_last_epoch_and_its_summary_gets_one(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[]", "recipe.json is damaged: it holds no table of settings"),
+        ("[]", "recipe.json is damaged: it does not hold a table of settings"),
         ('{"name": "x"', "recipe.json is damaged"),
         ('{"name": "x"}', "recipe.json is not a recipe of this version of mien"),
         ('{"name": "x", "task": "emotion", "label_set": "emotions", "colour": 1}', "not a recipe of this version"),

@@ -63,8 +63,8 @@ def test_a_program_gets_the_text_as_utf8(tmp_path: Path) -> None:
         ("raise SystemExit('no voice of that name')", "writer failed: no voice of that name"),
         ("raise SystemExit(3)", "writer failed: exit code 3"),
         ("import sys; print('error: no device', file=sys.stderr)", "writer failed: error: no device"),
-        ("pass", "a.wav is no WAV file"),
-        ("import sys; open(sys.argv[1], 'w').write('FORM')", "a.wav is no WAV file"),
+        ("pass", "a.wav is not a WAV file"),
+        ("import sys; open(sys.argv[1], 'w').write('FORM')", "a.wav is not a WAV file"),
         (WRITER.replace("len(", "0 * len("), "a.wav holds no sound"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_program_is_ended_with_what_it_started(tmp_path: Path) -> None:
 def test_an_engine_that_cannot_speak_says_so() -> None:
     engine = writer()
     assert not engine.speaks
-    with pytest.raises(OutputError, match="to files only"):
+    with pytest.raises(OutputError, match="can only write speech to files"):
         engine.speak("x", NEVER)
 
 

@@ -139,7 +139,7 @@ def test_labels_keep_clear_of_notices_and_caption(painter: Painter, hand: Callab
 
 
 NOTICES = Status(
-    message="There is no sound device here (no such device); sentences are shown only.", muted=True, paused=True
+    message="There is no sound device here (no such device); sentences are only shown.", muted=True, paused=True
 )
 
 

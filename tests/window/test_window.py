@@ -319,7 +319,7 @@ def test_no_display(display: str | None, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     if display:
         monkeypatch.setenv("DISPLAY", display)
-    with pytest.raises(OutputError, match=r"There is no display here .*--headless runs without a window"):
+    with pytest.raises(OutputError, match=r"There is no display here .*use --headless to run without a window"):
         Window()
     assert not pygame.display.get_init()
 

@@ -26,14 +26,14 @@ _WARM_UP = 10
 
 
 def bench(
-    picture: Annotated[Path | None, typer.Argument(help="A photo to look at; a drawn one by default.")] = None,
-    task: Annotated[str, typer.Option(help="emotion, gesture, or both with a comma.")] = "emotion,gesture",
+    picture: Annotated[Path | None, typer.Argument(help="Photo to look at; by default a drawn one.")] = None,
+    task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
     rounds: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 200,
     size: Annotated[str, typer.Option(help="Frame size, WIDTHxHEIGHT.")] = "640x480",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
 ) -> None:
-    """Time one frame through everything: median and 95th percentile in milliseconds."""
+    """Time one frame through all stages: median and 95th percentile in milliseconds."""
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
     image = _fitted(demo_frame(30) if picture is None else read_image(picture), size)
     table = Table(box=None, pad_edge=False)

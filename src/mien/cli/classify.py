@@ -1,4 +1,4 @@
-"""`mien classify`: pictures that are the face, or the hand, themselves."""
+"""`mien classify`: pictures that already are the face or the hand."""
 
 from __future__ import annotations
 
@@ -33,27 +33,28 @@ def classify(
     images: Annotated[
         list[str], typer.Argument(help="Crops of a face (emotion) or a hand (gesture).", metavar="IMAGE")
     ],
-    jsonl: Annotated[str | None, typer.Option(help="One JSON object an image, to this file; - is stdout.")] = None,
+    jsonl: Annotated[str | None, typer.Option(help="File for one JSON object per image; - is stdout.")] = None,
     chart: Annotated[
         Path | None,
-        typer.Option(help="Each image beside its bars of confidence: one picture for all, or a folder of one each."),
+        typer.Option(
+            help="Each image next to its confidence bars: one picture for all, or a folder with one for each."
+        ),
     ] = None,
     find: Annotated[
         bool, typer.Option("--find", help="Images are whole photos: find the largest face or hand first.")
     ] = False,
     model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Confidence under which an answer is uncertain.")
+        float | None, typer.Option(min=0, max=1, help="Confidence below which an answer is uncertain.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Name the expression or gesture of ready crops, in the order given.
+    """Name the expression or gesture in ready-made crops, in the order given.
 
-    Each image is taken as the face or hand itself. For photos with more than that, say --find, or use mien look, which
-    names every face and hand. A file that cannot be read is reported and skipped, the others are done, and the exit
-    code is 1.
+    Each image is taken to be the face or hand itself. For whole photos use --find, or mien look, which names every
+    face and hand. A file that cannot be read is reported and skipped; the others are done, and the exit code is 1.
     """
     (chosen,) = check_tasks([task])
     choices = {f"{chosen}_model": model, f"{chosen}_threshold": threshold}
@@ -115,7 +116,7 @@ class _Reader(Resource):
         self.model: UsedModel = self._reader.models[task] if isinstance(self._reader, Analyzer) else self._reader.model
 
     def read(self, image_rgb: NDArray[np.uint8], name: str) -> tuple[Prediction, Box | None]:
-        """The reading, and the box it is of; no box for a crop. InputError when nothing is found."""
+        """The prediction and its box; no box for a crop. InputError when nothing is found."""
         if isinstance(self._reader, CropReader):
             return self._reader.read(image_rgb), None
         self._reader.restart()
@@ -123,7 +124,7 @@ class _Reader(Resource):
         seen = max((*scene.faces, *scene.hands), key=lambda region: _area(region.box_xyxy), default=None)
         if seen is None or seen.prediction is None:
             raise InputError(
-                f"No {self._what} was found in {name}; leave out --find if all of the picture is the {self._what}"
+                f"No {self._what} was found in {name}; leave out --find if the whole picture is the {self._what}"
             )
         return seen.prediction, seen.box_xyxy
 
@@ -133,15 +134,15 @@ class _Reader(Resource):
 
 
 class _Charts(Resource):
-    """Where charts go: all into one picture, written when this is closed, or one picture each into a folder.
+    """Where charts go: all into one picture, written when this is closed, or one picture per image into a folder.
 
     Args:
         target: a file named .jpg, .jpeg, .png, .webp or .gif, or a folder.
         sources: the images.
-        plan: is asked for each picture.
+        plan: asked about each picture.
 
     Raises:
-        RefusedOutput: a picture would replace something, or one picture would get too many charts.
+        RefusedOutput: a picture would replace something, or would hold too many charts.
     """
 
     def __init__(self, target: Path, sources: list[Path], plan: WritePlan) -> None:
@@ -150,16 +151,16 @@ class _Charts(Resource):
         self._waiting: dict[Path, list[Path]] = {}
         if target.suffix and not target.is_dir():
             if target.suffix.lower() not in PICTURES:
-                raise RefusedOutput(f"--chart {target} ends in none of {', '.join(PICTURES)}; choose one of these.")
+                raise RefusedOutput(f"--chart {target} must end in one of {', '.join(PICTURES)}.")
             if len(sources) > MOST_ROWS:
                 raise RefusedOutput(
-                    f"One picture takes charts of {MOST_ROWS} images, got {len(sources)}; name a folder."
+                    f"One picture holds the charts of at most {MOST_ROWS} images, got {len(sources)}; name a folder."
                 )
             self._single = target
             plan.file(target, "--chart")
             return
         used: set[str] = set()
-        for path in sources:  # in a folder a second image of the same name gets `-2`
+        for path in sources:  # in a folder, a second image of the same name gets `-2`
             name, number = path.stem, 1
             while name.lower() in used:
                 number += 1
@@ -176,7 +177,7 @@ class _Charts(Resource):
             picture.save(self._waiting[path].pop(0))
 
     def close(self) -> None:
-        """Write the one picture, if there is to be one and anything to show: after an interruption what there is."""
+        """Write the single picture, if one was asked for and there is anything to show, even after an interruption."""
         if self._single is not None and self._pictures:
             stacked(self._pictures).save(self._single)
             self._pictures.clear()

@@ -31,20 +31,20 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Folder for a page with the table and all curves.")] = None,
     reproduction: Annotated[
         Path | None,
-        typer.Option(help="Markdown file with the author's figures beside ours, e.g. docs/reproduction.md."),
+        typer.Option(help="Markdown file with the author's figures next to ours, e.g. docs/reproduction.md."),
     ] = None,
     measured: Annotated[
         Path | None,
-        typer.Option(help="JSON file with our figure of each recipe, as mien recipes shows it; others in it stay."),
+        typer.Option(
+            help="JSON file with our figure for each recipe, as mien recipes shows it; its other entries stay."
+        ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never an input.")] = False,
 ) -> None:
     """Print a Markdown table of several runs: parameters, epochs, time, the author's figure and ours. Needs mien[data].
 
     Everything comes from recipe.json, summary.json and metrics.json. Evaluations inside a run folder are found; a run
-    and its evaluations given one by one become one row. A folder that cannot be read is reported and skipped, the
+    and its evaluations given separately become one row. A folder that cannot be read is reported and skipped; the
     others are done, and the exit code is 1.
     """
     with needs("data"):

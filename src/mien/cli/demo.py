@@ -28,11 +28,11 @@ def demo(
         Path | None,
         typer.Option(help="Folder for the pictures, the clip and the records. [default: mien-demo, mien-demo-2, ...]"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Look at drawn faces and hands: nothing is downloaded, no camera and no photo is needed.
+    """Look at drawn faces and hands: nothing is downloaded, and no camera or photo is needed.
 
-    The folder gets the drawings, annotated copies of them, an annotated clip, and demo.jsonl with all that was seen.
+    The folder gets the drawings, annotated copies of them, an annotated clip, and demo.jsonl with everything seen.
     """
     from mien.artwork import drawings as artwork
     from mien.pipeline import Analyzer
@@ -67,7 +67,7 @@ def _names() -> Iterator[Path]:
 
 
 def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArray[np.uint8]) -> None:
-    """Say and write what is in one picture."""
+    """Print and record what is in one picture."""
     from mien.outputs.text import describe
     from mien.scene import Frame
 
@@ -78,7 +78,7 @@ def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArr
 
 
 def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
-    """Say and write what happens in the clip: a line whenever it changes."""
+    """Print and record what happens in the clip: a line whenever something changes."""
     from mien.artwork.drawings import CLIP_FPS, CLIP_SIZE_HW, demo_frames
     from mien.outputs.text import describe
     from mien.outputs.video import VideoWriter
@@ -102,7 +102,7 @@ def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
 
 
 def _make_folder(out: Path) -> None:
-    """Make the folder, and fail before any work is done when nothing can be written there."""
+    """Make the folder; fail before any work is done if nothing can be written there."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,6 +115,6 @@ def _make_folder(out: Path) -> None:
 _README = """Made by `mien demo`. All pictures in this folder are drawn by mien's own code; they show nobody.
 
 people.png faces.png hands.png   the drawings
-*-annotated.jpg clip.mp4         the same, and a clip, with what mien saw
-demo.jsonl                       what mien saw, one JSON object a frame
+*-annotated.jpg clip.mp4         the same and a clip, with what mien saw
+demo.jsonl                       what mien saw, one JSON object per frame
 """

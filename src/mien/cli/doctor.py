@@ -1,4 +1,4 @@
-"""`mien doctor`: what is installed, what works here, and whether the models are whole."""
+"""`mien doctor`: what is installed, what works here, and whether the models are intact."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _BASE = ("numpy", "onnxruntime", "opencv-python-headless", "typer", "rich")
 def doctor(
     cameras: Annotated[
         bool,
-        typer.Option("--cameras", help="Take a picture with each camera; this switches its light on for a moment."),
+        typer.Option("--cameras", help="Take a picture with each camera; its light goes on for a moment."),
     ] = False,
 ) -> None:
-    """Say what works on this machine; the exit code is 1 when something of the package itself does not."""
+    """Show what works on this machine; the exit code is 1 if a part of the package itself does not."""
     devices = [*_cameras(cameras), *_sound()]
     lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *devices, _NETWORK]
     width = max(len(subject) for _, subject, _ in lines)
@@ -54,7 +54,7 @@ def _software() -> Iterator[Line]:
         try:
             yield "ok", name, metadata.version(name)
         except metadata.PackageNotFoundError:
-            # opencv-python and opencv-contrib-python do as well as the headless build.
+            # opencv-python and opencv-contrib-python work as well as the headless build.
             is_there = name.startswith("opencv") and importlib.util.find_spec("cv2") is not None
             yield ("ok", name, "another build of OpenCV") if is_there else ("BAD", name, "not installed")
 
@@ -73,7 +73,7 @@ def _runtime() -> Iterator[Line]:
     from mien.models.onnx_runtime import onnx_runtime
     from mien.models.providers import available_providers, short_name
 
-    # Before the door sets it: whoever imported it earlier without the variable has let it report.
+    # Checked before mien sets it: an earlier import without the variable has let it report.
     is_late = "onnxruntime" in sys.modules and os.environ.get(TELEMETRY) != "1"
     onnx_runtime()
     yield "ok", "providers", f"{', '.join(map(short_name, available_providers()))}; --provider chooses, cpu by default"
@@ -88,7 +88,7 @@ def _models() -> Iterator[Line]:
     from mien.models.session import Session
 
     if not zoo_names():
-        yield "BAD", "models", "there are none in the package; install it again"
+        yield "BAD", "models", "the package holds none; reinstall it"
     for name in zoo_names():
         try:
             artifact = load_artifact(name)
@@ -120,13 +120,13 @@ def _video() -> Iterator[Line]:
 
 
 def _cameras(is_tried: bool) -> Iterator[Line]:
-    """The cameras that the system lists; where it lists none they are only looked for when they may be tried."""
+    """The cameras that the system lists; on a system without a list they are looked for only if they may be opened."""
     from mien.sources.cameras import PROBED, CameraInfo, has_camera_list, list_cameras
 
     cameras = list_cameras()
     if not has_camera_list():
         if not is_tried:
-            yield "-", "camera", "not looked for, since that switches its light on; `mien doctor --cameras` does"
+            yield "-", "camera", "not looked for, because that switches its light on; use `mien doctor --cameras`"
             return
         cameras = [CameraInfo(index, f"number {index}", "") for index in range(PROBED)]
     found = 0
@@ -153,8 +153,8 @@ def _tried(index: int) -> tuple[State, str]:
     except MienError as error:
         return "-", str(error)
     if image_rgb is None:
-        return "-", "gives no picture"
-    return "ok", f"gives {image_rgb.shape[1]} x {image_rgb.shape[0]} pixels"
+        return "-", "delivers no picture"
+    return "ok", f"delivers {image_rgb.shape[1]} x {image_rgb.shape[0]} pixels"
 
 
 def _sound() -> Iterator[Line]:

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +31,7 @@ _DEVICES = ("auto", "cpu", "cuda")
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
-    """What is asked of whom."""
+    """What to evaluate, and on what."""
 
     subject: str
     data: Path
@@ -47,30 +47,30 @@ def evaluate(
     subject: Annotated[
         str,
         typer.Argument(
-            help="Run folder, model folder, name of a model inside, or CSV of predictions.", metavar="SUBJECT"
+            help="Run folder, model folder, name of a model in the package, or CSV of predictions.", metavar="SUBJECT"
         ),
     ],
-    data: Annotated[Path, typer.Option(help="FER2013 CSV, folders of classes, packed .npz, or folder of hand sets.")],
+    data: Annotated[Path, typer.Option(help="FER2013 CSV, class folders, packed .npz, or folder of hand sets.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the report. [default: evaluation-NAME-SPLIT; for a run RUN/evaluation-SPLIT]"),
+        typer.Option(help="Folder of the report. [default: evaluation-NAME-SPLIT, or for a run RUN/evaluation-SPLIT]"),
     ] = None,
     split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     ten_crop: Annotated[bool, typer.Option("--ten-crop", help="Also average ten views; ten times slower.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling and of the samples shown.")] = 0,
-    protocol: Annotated[str, typer.Option(help="author or honest: what mien compare takes the figures for.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Seed for resampling and for the samples shown.")] = 0,
+    protocol: Annotated[str, typer.Option(help="author or honest: how mien compare treats the figures.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; for runs.")] = "auto",
     limit: Annotated[
-        int, typer.Option(min=0, help="At most so many hand pictures of each class and set; 0 for all.")
+        int, typer.Option(min=0, help="Use at most this many hand pictures per class and set; 0 for all.")
     ] = 0,
-    cache: Annotated[Path | None, typer.Option(help="Folder that keeps hand landmarks found once.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report that is there.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder that caches detected hand landmarks.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing report.")] = False,
 ) -> None:
     """Write a report: OUT/report.html, its figures as PNG, metrics.json and predictions.csv. Needs mien[data].
 
-    A run of mien train also needs mien[train]. A CSV of predictions has a column for each label with its probability
-    (or only a column predicted), a column name or the order of the split, one row a sample.
+    A run of mien train also needs mien[train]. A CSV of predictions has one row per sample: a probability column for
+    each label (or only a column "predicted"), and a column "name" unless the rows are in the order of the split.
     """
     one_of("split", split, _SPLITS)
     one_of("protocol", protocol, _PROTOCOLS)
@@ -96,7 +96,8 @@ def evaluate(
             split=split, seed=seed, command=_command(question), protocol=protocol, notes=notes
         )
         evaluation = measure(about, answers, dataset, circumstances)
-        evaluation.facts["seconds"] = round(time.monotonic() - started, 1)
+        facts = replace(evaluation.facts, seconds=round(time.monotonic() - started, 1))
+        evaluation = replace(evaluation, facts=facts)
         write_report(evaluation, folder, overwrite=overwrite)
         for note in evaluation.notes:
             sys.stderr.write(f"mien: note: {note}\n")
@@ -106,7 +107,7 @@ def evaluate(
 
 
 def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predictions, Dataset, tuple[str, ...]]:
-    """Who answered, the answers, the whole data set, and what a reader must know of how it was read."""
+    """The model, its answers, the whole data set, and notes on how it was read."""
     from mien.evaluation.evaluated_model import about_file, kind_of, open_model
     from mien.evaluation.prediction_table import read_predictions
     from mien.evaluation.predictions import answers_of_predictions, answers_of_subject, views_to_ask
@@ -129,9 +130,9 @@ def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predicti
             dataset, notes = _hands(question)
         else:
             dataset, notes = _images(question, problems, asked), ()
-        part = dataset if question.split == "all" else dataset.part(question.split)
-        views = views_to_ask(asked, part, ten_crop=question.ten_crop)
-        with watched(f"asking {asked.about.name}", total=views * len(part)) as on_step:
+        samples = len(dataset) if question.split == "all" else dataset.size(question.split)
+        views = views_to_ask(asked, dataset, ten_crop=question.ten_crop)
+        with watched(f"asking {asked.about.name}", total=views * samples) as on_step:
             answers = answers_of_subject(
                 asked, dataset, question.split, ten_crop=question.ten_crop, on_step=_adding(on_step)
             )
@@ -145,7 +146,7 @@ def _run(question: _Question) -> EvaluatedModel:
 
 
 def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
-    """The data as the run's recipe takes it."""
+    """The data in the form that the run's recipe uses."""
     from mien.data.hands import find_hand_pictures
     from mien.train.corpus import CorpusPaths
     from mien.train.runs import run_recipe
@@ -160,7 +161,7 @@ def _run_data(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
 
 
 def _images(question: _Question, problems: Problems, asked: EvaluatedModel | None = None) -> Dataset:
-    """Pictures, of the network's size where they come from files."""
+    """Pictures, resized to the network's input where they come from files."""
     from mien.data.readers.ferplus import load_ferplus
     from mien.data.readers.load import load_dataset
 
@@ -179,7 +180,7 @@ def _images(question: _Question, problems: Problems, asked: EvaluatedModel | Non
 
 
 def _hands(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
-    """Landmarks of hand pictures, looked for as at run time; all of them count as training samples."""
+    """Landmarks of hand pictures, detected as at run time; all of them count as training samples."""
     from mien.data.hands import find_hand_pictures, load_hands
     from mien.stages.hands import HandDetector
 
@@ -193,11 +194,11 @@ def _missed(pictures: int, found: int) -> tuple[str, ...]:
     if pictures == found:
         return ()
     missed = f"No hand was found in {pictures - found:,} of {count(pictures, 'picture')}"
-    return (f"{missed}: such pictures are in none of the figures, although a user would see them missed.",)
+    return (f"{missed}: such pictures are in none of the figures, although a user would notice the misses.",)
 
 
 def _adding(on_step: Callable[[int], None]) -> Callable[[int], None]:
-    """Takes steps one after another where the sum of them is wanted."""
+    """Turns single steps into the running total that a progress bar wants."""
     done = 0
 
     def add(more: int) -> None:
@@ -209,7 +210,7 @@ def _adding(on_step: Callable[[int], None]) -> Callable[[int], None]:
 
 
 def _command(question: _Question) -> str:
-    """What the user typed, without the folders of this machine."""
+    """What the user typed, without folder names of this machine."""
     words = ["mien", "evaluate", Path(question.subject).name, "--data", question.data.name]
     if question.votes is not None:
         words += ["--votes", question.votes.name]

@@ -1,4 +1,4 @@
-"""`mien export`: a run folder becomes a model folder."""
+"""`mien export`: turns a run folder into a model folder."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mien.models.artifact import check_place
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder of `mien train`.")],
     folder: Annotated[Path, typer.Argument(help="Model folder to write.")],
-    data: Annotated[Path, typer.Option(help="The data of the run: the temperature is fitted on its validation split.")],
+    data: Annotated[Path, typer.Option(help="The data of the run; the temperature is fitted on its validation split.")],
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     scores: Annotated[
         list[Path] | None,
-        typer.Option(help="JSON of a benchmark or of mien evaluate; may be given again."),
+        typer.Option(help="JSON file of a benchmark or of mien evaluate; may be repeated."),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="input.margin, input.lift, input.level or export.*"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model folder that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")] = False,
 ) -> None:
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
     with needs("train"):

@@ -56,11 +56,11 @@ class _Targets:
         return any(target is not None and descriptor_of(target) == 1 for target in targets)
 
     def growth(self, audience: Audience) -> Growth:
-        """How a file of records comes about: under its own name, for others to follow."""
+        """How a file of records grows: under its own name, so that others can follow it."""
         return audience.growth(follow=True, append=self.append)
 
     def check(self, spec: str, *others: Path | None) -> None:
-        """Refuse what would replace the source, another input or a file that is there, before anything is opened."""
+        """Refuse what would replace the source, another input or an existing file, before anything is opened."""
         paths, _ = ([], []) if spec == "-" else expand_sources([spec])
         plan = WritePlan([*paths, *others], overwrite=self.overwrite)
         for option, target in (("--jsonl", self.jsonl), ("--csv", self.csv), ("--events", self.events)):
@@ -83,10 +83,10 @@ def live(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="emotion, gesture, or both with a comma; in a terminal it is asked for."),
+        typer.Option(help="emotion, gesture, or emotion,gesture for both; in a terminal you are asked."),
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window: words and records only.")] = False,
-    mute: Annotated[bool, typer.Option("--mute", help="Say nothing out loud; sentences are still written.")] = False,
+    mute: Annotated[bool, typer.Option("--mute", help="Speak nothing; sentences are still printed.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera or stream that is not there yet.")] = False,
     give_up: Annotated[
         float | None,
@@ -94,7 +94,7 @@ def live(
     ] = None,
     every_frame: Annotated[
         bool,
-        typer.Option("--every-frame", help="Look at every picture on stdin instead of the newest."),
+        typer.Option("--every-frame", help="Look at every picture on stdin instead of only the newest."),
     ] = False,
     size: Annotated[
         str | None,
@@ -109,40 +109,45 @@ def live(
         typer.Option(min=0.1, help="With --every-frame: the pictures on stdin per second of time. [default: 25]"),
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(help="Annotated video, .webm, or .mp4, which browsers may not play.")
+        Path | None, typer.Option(help="Annotated video: .webm, or .mp4, which browsers may not play.")
     ] = None,
     record_fps: Annotated[
         float, typer.Option(min=1.0, max=120.0, help="Frames per second of recorded videos.")
     ] = RATE_FPS,
-    jsonl: Annotated[str | None, typer.Option(help="One JSON object a frame; - is stdout.")] = None,
-    csv: Annotated[str | None, typer.Option(help="A row a face or hand a frame; - is stdout.")] = None,
+    jsonl: Annotated[str | None, typer.Option(help="One JSON object per frame; - is stdout.")] = None,
+    csv: Annotated[str | None, typer.Option(help="One row per face or hand in each frame; - is stdout.")] = None,
     parquet: Annotated[Path | None, typer.Option(help="The same rows as Parquet. Needs mien[table].")] = None,
-    events: Annotated[str | None, typer.Option(help="One JSON object a change; - is stdout.")] = None,
-    speech_dir: Annotated[Path | None, typer.Option(help="Folder for what was said, as WAV with times.")] = None,
+    events: Annotated[str | None, typer.Option(help="One JSON object per change; - is stdout.")] = None,
+    speech_dir: Annotated[
+        Path | None, typer.Option(help="Folder for what was said, as WAV files with their times.")
+    ] = None,
     on_event: Annotated[
         str | None,
-        typer.Option(metavar="COMMAND", help="Run it at each change; {kind} {task} {label} {track} are filled in."),
+        typer.Option(
+            metavar="COMMAND", help="Command to run at each change; {kind} {task} {label} {track} are filled in."
+        ),
     ] = None,
-    responses: Annotated[Path | None, typer.Option(help="TOML file with sentences of your own.")] = None,
-    snapshots: Annotated[Path, typer.Option(help="Folder for pictures and videos taken by a key.")] = Path(),
+    responses: Annotated[Path | None, typer.Option(help="TOML file with your own sentences.")] = None,
+    snapshots: Annotated[Path, typer.Option(help="Folder for pictures and videos taken with a key.")] = Path(),
     append: Annotated[
-        bool, typer.Option("--append", help="Go on with the files of --jsonl, --csv and --events that are there.")
+        bool, typer.Option("--append", help="Add to existing --jsonl, --csv and --events files.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there; never the source.")
-    ] = False,
-    full_screen: Annotated[bool, typer.Option("--full-screen", help="Start over the whole screen.")] = False,
-    mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Show a camera as a mirror does.")] = True,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never the source.")] = False,
+    full_screen: Annotated[bool, typer.Option("--full-screen", help="Start in full screen.")] = False,
+    mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Show the camera picture mirrored.")] = True,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no words on stdout.")] = False,
 ) -> None:
     """Watch a camera, video or stream; answer in text and out loud. The window needs mien[live].
 
-    Nothing is stored or sent unless an option asks for it. Keys in the window: q quit, m mute, p pause, s snapshot,
+    Nothing is stored or sent unless an option asks for it. An existing file is refused, with exit code 2, unless
+    --append or --overwrite is given. While it runs, other programs can follow the files of --jsonl, --csv and --events.
+
+    Keys in the window: q quit, m mute, p pause, s snapshot,
     r record, e expressions, g gestures, b both, l landmarks, f mirror, h help.
     """
     targets = _Targets(
@@ -158,7 +163,7 @@ def live(
         overwrite=overwrite,
     )
     if append and overwrite:
-        raise typer.BadParameter("--append keeps what --overwrite replaces; say one of them")
+        raise typer.BadParameter("--append keeps what --overwrite replaces; give only one of them")
     spec = source or "0"
     targets.check(spec, responses)
     quiet = quiet or targets.to_stdout()
@@ -198,7 +203,7 @@ def live(
             ended = session.run()
         except (
             KeyboardInterrupt
-        ):  # the usual end of a run without a window: all outputs are finished, and nothing failed
+        ):  # how a run without a window usually ends: all outputs are finished, and nothing failed
             interrupted = True
         else:
             interrupted = False
@@ -209,8 +214,8 @@ def live(
         raise KeyboardInterrupt
     if spec == "-" and not every_frame and ended.dropped > ended.frames:
         sys.stderr.write(
-            f"mien: {ended.dropped:,} of {count(ended.dropped + ended.frames, 'picture')} on stdin were passed over; "
-            "--every-frame looks at each.\n"
+            f"mien: {ended.dropped:,} of {count(ended.dropped + ended.frames, 'picture')} on stdin were skipped; "
+            "--every-frame looks at every one.\n"
         )
     unread = frames.problems if isinstance(frames, FolderSource) else ()
     for problem in unread:
@@ -222,7 +227,7 @@ def live(
 
 
 def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) -> str:
-    """What is done with the picture, for the window; in the user's own words where they are true."""
+    """What happens to the picture, for the window; in the user's own words where they are true."""
     state = "Camera on." if source.is_live else f"Playing {Path(spec).name}."
     files = (targets.jsonl, targets.csv, targets.parquet, targets.events, targets.speech_dir)
     if any(files):
@@ -234,12 +239,12 @@ def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) ->
 
 
 def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
-    """What to look for; a person who typed nothing but `mien live` is asked, as in the tutorial."""
+    """What to look for; somebody who typed only `mien live` is asked, as in the tutorial."""
     if text is not None:
         return check_tasks([name.strip() for name in text.split(",") if name.strip()])
     if not (asked and sys.stdin.isatty() and sys.stderr.isatty()):
         return TASKS
-    sys.stderr.write("What shall mien look for?\n  1  expressions of faces\n  2  gestures of hands\n  3  both\n")
+    sys.stderr.write("What should mien look for?\n  1  expressions of faces\n  2  gestures of hands\n  3  both\n")
     answer = typer.prompt("1, 2 or 3", default="3", err=True).strip()
     while answer not in _MENU:
         answer = typer.prompt("Please type 1, 2 or 3", default="3", err=True).strip()
@@ -259,7 +264,7 @@ def _opened(spec: str, retry: Retry, size: str | None, *, paced: bool, **asked: 
         raise typer.BadParameter(str(error), param_hint=" ".join(options)) from error
     if source.is_live or not paced or source.kind != "video":
         return source
-    # In a window a video plays no faster than it is, and still every frame is looked at.
+    # In a window a video plays no faster than real time, and still every frame is analysed.
     played = PacedSource(source)
     played.is_live = False
     return played
@@ -275,7 +280,7 @@ def _outputs(
     mute: bool,
     say: Callable[[str], object],
 ) -> Callable[[Display | None], Outputs]:
-    """Open all that is written and said; the display is added last, when nothing can fail any more."""
+    """Open everything that is written and spoken; the display is added last, when nothing can fail any more."""
     recording = None if targets.record is None else Recording(targets.record, fps=targets.record_fps)
     if recording is not None:
         stack.callback(recording.close)
@@ -332,7 +337,7 @@ def _event_outputs(targets: _Targets, stack: ExitStack, audience: Audience) -> t
 def _voices(
     targets: _Targets, wording: Responses, stack: ExitStack, *, mute: bool
 ) -> tuple[Voice | None, list[Callable[[Sentence], object]]]:
-    """Who speaks, and who keeps what is said."""
+    """What speaks, and what keeps the sentences."""
     kept: list[Callable[[Sentence], object]] = []
     if targets.speech_dir is not None:
         from mien.voice.engines import find_engines
@@ -352,12 +357,12 @@ def _window(spec: str, source: Source, stack: ExitStack, *, full_screen: bool, m
 
 
 def _nothing(text: str) -> None:
-    """Takes words that nobody wants."""
+    """Discards text that nobody wants."""
 
 
 def _summary(ended: SessionSummary, say: Callable[[str], object]) -> None:
     rate = ended.frames / ended.seconds if ended.seconds else 0.0
-    line = f"{count(ended.frames, 'frame')} in {ended.seconds:.1f} s, {rate:.1f} a second"
+    line = f"{count(ended.frames, 'frame')} in {ended.seconds:.1f} s, {rate:.1f} per second"
     if ended.dropped:
-        line += f", {ended.dropped} passed over"
+        line += f", {ended.dropped} skipped"
     say(line)

@@ -27,25 +27,25 @@ from mien.wording import count, nothing
 
 
 class Output(Protocol):
-    """Anything that takes scenes."""
+    """Anything that scenes can be written to."""
 
     def write(self, scene: Scene) -> None: ...
 
 
 def look(
     sources: Annotated[list[str], typer.Argument(help="Photos, videos, folders or quoted globs.", metavar="SOURCE")],
-    task: Annotated[str, typer.Option(help="emotion, gesture, or both with a comma.")] = "emotion,gesture",
-    jsonl: Annotated[str | None, typer.Option(help="One JSON object a frame, to this file; - is stdout.")] = None,
-    json: Annotated[str | None, typer.Option(help="One JSON array, to this file; - is stdout.")] = None,
-    csv: Annotated[str | None, typer.Option(help="A row a face or hand, to this file; - is stdout.")] = None,
+    task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
+    jsonl: Annotated[str | None, typer.Option(help="File for one JSON object per frame; - is stdout.")] = None,
+    json: Annotated[str | None, typer.Option(help="File for one JSON array; - is stdout.")] = None,
+    csv: Annotated[str | None, typer.Option(help="File for one row per face or hand; - is stdout.")] = None,
     parquet: Annotated[
         str | None, typer.Option(help="The rows of --csv as a typed table, with landmarks; needs mien[table].")
     ] = None,
     save: Annotated[
         str | None,
         typer.Option(
-            help="Folder for annotated pictures and videos (without sound), or for one source a file: .jpg .png .webp "
-            ".gif, for a video .mp4 .webm .gif .webp."
+            help="Folder for annotated pictures and videos (without sound); for a single source also a file: .jpg .png "
+            ".webp .gif, for a video .mp4 .webm .gif .webp."
         ),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
@@ -54,16 +54,15 @@ def look(
     ] = False,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each network.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there, never a source.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words on what was seen, no progress.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no descriptions and no progress.")] = False,
 ) -> None:
-    """Find faces and hands; say which expression and gesture they show.
+    """Find faces and hands; say which expressions and gestures they show.
 
-    A file that cannot be read is reported and skipped, the others are done, and the exit code is 1.
+    A file that cannot be read is reported and skipped; the others are done, and the exit code is 1.
+    An existing result is refused before anything is read, with exit code 2, unless --overwrite is given.
     """
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
@@ -114,7 +113,7 @@ def look(
 def _is_video(path: Path) -> bool:
     try:
         return source_kind(path) == "video"
-    except UnreadableMedia:  # said when its turn comes
+    except UnreadableMedia:  # reported when its turn comes
         return path.suffix.lower() in VIDEO_SUFFIXES
 
 
@@ -126,7 +125,7 @@ def _look_at(
     saver: SavedMedia | None,
     progress: Progress,
 ) -> list[str]:
-    """Do one source; give what could not be read of it. Trouble with writing ends the whole run instead."""
+    """Do one source; return what could not be read. A result that cannot be written ends the whole run instead."""
     bar: TaskID | None = None
     try:
         with captured(open_source(path, every=every)) as source, ExitStack() as stack:
@@ -151,12 +150,12 @@ def _look_at(
 
 
 class _Words:
-    """Says on stdout what was seen: a photo in a sentence, a video by how often each thing was seen.
+    """Prints what was seen: a sentence for a photo, and for a video how often each thing was seen.
 
     Args:
         stack: closes what this opens.
-        audience: of the run.
-        silent: say nothing, because stdout carries records or the user wants quiet.
+        audience: the audience of the run.
+        silent: print nothing, because stdout carries records or the user asked for quiet.
     """
 
     def __init__(self, stack: ExitStack, audience: Audience, *, silent: bool) -> None:
@@ -173,7 +172,7 @@ class _Words:
         self._read.update(looks | {f"hand shows {hand.label}" for hand in scene.hands if not hand.uncertain})
 
     def end_of(self, path: Path) -> None:
-        """Say it, and start anew for the next source."""
+        """Print it, and start afresh for the next source."""
         if self._last is not None and self._lines is not None:
             self._lines.write(f"{path}: {describe(self._last) if self._frames == 1 else self._summary(self._last)}")
         self._begin()
@@ -195,7 +194,7 @@ def _steps(source: Source, every: int) -> int | None:
 
 
 def _progress(quiet: bool) -> Progress:
-    """A bar on stderr, only where somebody watches."""
+    """A progress bar on stderr, only in a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -38,7 +38,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="mien",
-    help="Reads facial expressions and hand gestures, on this machine alone.",
+    help="Reads facial expressions and hand gestures, entirely on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -59,7 +59,7 @@ app.command("export")(export.export)
 
 data_app = typer.Typer(
     name="data",
-    help="Bring data sets in, look at them, and find what would fool a measurement. Needs mien[data].",
+    help="Import data sets, look at them, and find what would distort a measurement. Needs mien[data].",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -80,12 +80,12 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def common(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Reads facial expressions and hand gestures, on this machine alone. Nothing is sent anywhere."""
+    """Reads facial expressions and hand gestures, entirely on this machine. Nothing is sent anywhere."""
     del version
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="mien: %(message)s", stream=sys.stderr, force=True)
@@ -93,12 +93,12 @@ def common(
 
 def run() -> None:
     """Entry point of the `mien` command."""
-    hide_secrets(sys.argv[1:])  # to the end of the process: a traceback is printed after everything
+    hide_secrets(sys.argv[1:])  # until the process ends: a traceback is printed last of all
     raise SystemExit(main(sys.argv[1:]))
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command and give its exit code: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
+    """Run the command and return its exit code: 0 done, 1 something failed, 2 wrong use, 130 interrupted.
 
     Args:
         arguments: the words after `mien`.
@@ -111,14 +111,14 @@ def _ended(arguments: list[str]) -> int:
     try:
         with _ended_by_signals():
             app(args=arguments, prog_name="mien")
-    except ReaderLeft:  # whoever read our stdout (head, say) has enough: no error
+    except ReaderLeft:  # whatever read our stdout (head, say) has had enough: no error
         hush_stdout()
         return 0
     except MienError as error:
         return _say(str(error), error.exit_code)
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "mien":
-            raise  # a fault of ours, which its traceback tells
+            raise  # a bug in mien, which its traceback explains
         reason = str(error).strip().partition("\n")[0]
         return _say(f"A package that mien needs cannot be imported ({reason}); install it again.", 1)
     except SystemExit as end:
@@ -132,7 +132,7 @@ def _ended(arguments: list[str]) -> int:
 def _ended_by_signals() -> Iterator[None]:
     """A request to end (SIGTERM), or a terminal that closes (SIGHUP), ends a verb as Ctrl-C does.
 
-    A signal that is ignored, as nohup has it, or that another program handles stays as it is.
+    A signal that is ignored, as under nohup, or that another program handles is left alone.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:

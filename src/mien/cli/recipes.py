@@ -56,7 +56,7 @@ def recipes(
         ours = _percent(each["measured"]["accuracy"]) + "*" * _is_other(each) if each["measured"] else "not yet"
         table.add_row(each["name"], each["task"], *counts, author, ours, each["source"])
     _print(table)
-    typer.echo("author, mien: accuracy by the author's protocol; where there is no author, on data not trained on.")
+    typer.echo("author, mien: accuracy by the author's protocol; without an author, on data not trained on.")
     typer.echo("mien recipes show NAME says more.")
     for each in filter(_is_other, facts):
         typer.echo(f"* {each['name']}: {_other(each['measured'])}")
@@ -64,18 +64,16 @@ def recipes(
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.")],
+    name: Annotated[str, typer.Argument(help="Name of a recipe or a TOML file.")],
     diagram: Annotated[
-        Path | None, typer.Option(help="Draw the network into this .svg, .png or .pdf. Needs mien[data].")
+        Path | None, typer.Option(help="Draw the network to this .svg, .png or .pdf file. Needs mien[data].")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never an input.")] = False,
 ) -> None:
     """Show a recipe's settings with their reasons, and its network layer by layer."""
     if diagram is not None and diagram.suffix.lower() not in _PICTURES:
-        raise typer.BadParameter(f"{diagram} ends in none of {', '.join(_PICTURES)}", param_hint="--diagram")
+        raise typer.BadParameter(f"{diagram} must end in one of {', '.join(_PICTURES)}", param_hint="--diagram")
     WritePlan((name,), overwrite=overwrite).file(diagram, "--diagram")
     with needs("train"):
         from mien.recipes.recipe import load_recipe, recipe_texts
@@ -96,7 +94,7 @@ def show(
         for text in recipe_texts(name):
             typer.echo(text.rstrip() + "\n")
         _print(_layers(summary))
-        typer.echo(f"{summary.total:,} parameters, {summary.trainable:,} of them learn.{_not_learning(summary)}")
+        typer.echo(f"{summary.total:,} parameters, {summary.trainable:,} of them trainable.{_not_learning(summary)}")
         for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
             typer.echo(f"{whose}: {figure or 'no published figure'}")
 
@@ -123,7 +121,7 @@ def _figures(facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _is_other(facts: dict[str, Any]) -> bool:
-    """Whether our figure rebuilds another one of the author's than the recipe's own, or is of fewer epochs."""
+    """Whether our figure reproduces a figure of the author's other than the recipe's own, or is from fewer epochs."""
     reference, measured = facts["reference"], facts["measured"]
     if not reference or not measured:
         return False
@@ -138,7 +136,7 @@ def _other(measured: dict[str, Any]) -> str:
 
 
 def _measured() -> dict[str, Any]:
-    """Our figures by recipe, as `mien compare` wrote them; empty where it has not."""
+    """Our figures by recipe, as `mien compare` wrote them; empty if it has not."""
     file = resources.files("mien.recipes") / _MEASURED
     found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     return found

@@ -1,4 +1,4 @@
-"""`mien report`: a session as a page."""
+"""`mien report`: a page about a session."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ def report(
     session: Annotated[
         Path, typer.Argument(help="Records of mien live or mien look: .parquet, .jsonl or .csv.", metavar="SESSION")
     ],
-    out: Annotated[Path, typer.Option(help="The page; its figures go beside it as PNG too.")] = Path("session.html"),
+    out: Annotated[
+        Path, typer.Option(help="The page; its figures are also saved as PNG files in a folder next to it.")
+    ] = Path("session.html"),
     events: Annotated[Path | None, typer.Option(help="Events of the same session, from mien live --events.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
     """Show a session on one page: who looked like what and for how long, gestures, events, frames and gaps.
 
-    Needs mien[data]. Persons are numbers of tracks; nobody is recognised.
+    Needs mien[data]. People are track numbers; nobody is identified.
     """
     from mien.records.events import read_events
     from mien.records.session import read_session

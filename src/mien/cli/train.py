@@ -1,4 +1,4 @@
-"""`mien train`: a recipe becomes a run folder."""
+"""`mien train`: turns a recipe into a run folder."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (`mien recipes` lists them), or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (`mien recipes` lists them) or a TOML file.")],
     data: Annotated[
         Path, typer.Option(help="Packed file, CSV or folder of a data set; for gesture, a folder of data sets.")
     ],
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     clean_list: Annotated[
-        Path | None, typer.Option(help="Samples to use, as mien data duplicates --write lists them.")
+        Path | None, typer.Option(help="List of samples to use, from mien data duplicates --write.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE by default.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run folder's last checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Devices of this kind, each with a batch of its own.")] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="Machines, under torchrun or SLURM.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Number of devices, each with its own batch.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Number of machines, under torchrun or SLURM.")] = 1,
     weights: Annotated[
-        str | None, typer.Option(help="Start from: a run folder, an ImageNet file, package or hub.")
+        str | None, typer.Option(help="Weights to start from: a run folder, an ImageNet file, package or hub.")
     ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
     settings: Annotated[
@@ -43,7 +45,7 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, e.g. fit.epochs=3."),
     ] = None,
 ) -> None:
-    """Train a model by a recipe. Needs mien[train]."""
+    """Train a model from a recipe. Needs mien[train]."""
     with needs("train"):
         from mien.recipes.recipe import load_recipe
         from mien.train.corpus import CorpusPaths
@@ -80,15 +82,15 @@ def train(
 
 
 def _check_place(folder: Path, data: Path) -> None:
-    """Refuse a run folder that is the data, or holds something else than a run, before anything is read."""
+    """Refuse a run folder that is the data, or holds something other than a run, before anything is read."""
     if folder.exists() and data.exists() and folder.samefile(data):
         raise RefusedOutput(f"--out {folder} is the data; name another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").is_file():
-        raise RefusedOutput(f"{folder} holds files, but no run of mien train; name another folder.")
+        raise RefusedOutput(f"{folder} holds files but no run of mien train; name another folder.")
 
 
 def corpus(recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True) -> Dataset:
-    """The recipe's data, with a bar while landmarks are looked for; for a report it may lack what training needs."""
+    """The recipe's data, with a bar while landmarks are detected; for a report it may lack what training needs."""
     from mien.train.corpus import load_corpus
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:

@@ -36,14 +36,14 @@ NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
 
 _NAMED_LETTER = re.compile(r"([a-z])\d+\.", re.IGNORECASE)
 _LIKE = 0.75
-"""How alike a misspelt name and the label that was meant are, by difflib: suprise, surprice, anrgy, neutrall."""
+"""How similar (difflib) a misspelt name must be to the intended label: suprise, surprice, anrgy, neutrall."""
 
 logger = logging.getLogger(__name__)
 
 
 def plain(text: str) -> str:
-    """A name as it is compared: letters in their composed form (NFC), since macOS and some archives store them apart
-    (an u and two dots), without blanks around them and in lower case."""
+    """A name in the form used for comparison: letters composed (NFC), because macOS and some archives store them
+    decomposed (a u and two dots), without surrounding spaces, and in lower case."""
     return _composed(text).casefold()
 
 
@@ -62,7 +62,7 @@ def shown_letter(file_name: str) -> str:
 
 
 def misleads(file_name: str, *, letters: Collection[str] = LETTERS) -> bool:
-    """Whether a file of the class `other` shows a letter that is no `none`: a gesture, or a fist to all but signers."""
+    """Whether a file of the class `other` shows a letter other than `none`: a gesture, or a fist to all but signers."""
     letter = shown_letter(file_name)
     return bool(letter) and (letter in FIST_LETTERS or letter in LETTERS or letter in letters)
 
@@ -81,7 +81,7 @@ def say_misleading(folder: str, names: Collection[str], count: int) -> None:
 
 
 def some(names: Iterable[str], *, most: int = 5) -> str:
-    """The first of many names, for a line that must end."""
+    """The first few of many names, for a line that must not get too long."""
     listed = list(names)
     return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")
 
@@ -101,9 +101,9 @@ def match_classes(
 ) -> tuple[LabelSet, dict[str, str]]:
     """Find the label set that class names belong to.
 
-    It is the smallest known set that has all of them; if none has, a set called `custom` of the names as they are. A
-    name that is almost a label of the set that has most of the others is taken for misspelt, unless that label is there
-    too.
+    It is the smallest known set that has all of them or, if there is none, a set called `custom` of the names as they
+    are. A name that is almost a label of the set that has most of the others counts as misspelt, unless that label is
+    present too.
 
     Args:
         names: of folders, or from a column.
@@ -139,7 +139,7 @@ def match_classes(
 
 
 def nearest_label(name: str, label_set: LabelSet) -> str | None:
-    """The label of the set that a misspelt name is nearest to; None when it is like none of them."""
+    """The label of the set that is nearest to a misspelt name; None if it is like none of them."""
     words = {plain(label): label for label in label_set.labels}
     words |= {word: label for word, label in _SYNONYMS.items() if label in label_set and len(word) > 1}
     near = difflib.get_close_matches(plain(name), words, n=1, cutoff=_LIKE)
@@ -174,6 +174,6 @@ def _misspelt(names: Collection[str], label_set: LabelSet) -> list[str]:
 
 
 def is_folder_name(label: str) -> bool:
-    """Whether a class of this name can have a folder, on any system, that is not taken for a split or for hidden."""
+    """Whether a class of this name can be a folder on any system, without being taken for a split or hidden."""
     is_plain = label == label.strip() and label.isprintable() and not set(label) & set('/\\:*?"<>|')
     return bool(label) and is_plain and not label.startswith(".") and label.casefold() not in SPLIT_NAMES

@@ -1,4 +1,4 @@
-"""The list of samples that training may use: written, edited by hand where one knows better, and read again."""
+"""The list of samples that training may use: written, edited by hand if need be, and read again."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def apply_clean_list(dataset: Dataset, path: str | Path) -> Dataset:
     names = [dataset.name(i) for i in range(len(dataset))]
     strangers = uses.keys() - set(names)
     if strangers:
-        raise DataError(f"{path} lists {min(strangers)!r}, which is no sample of {dataset.source or 'the data set'}")
+        raise DataError(f"{path} lists {min(strangers)!r}, which is not a sample of {dataset.source or 'the data set'}")
     missing = next((name for name in names if name not in uses), None)
     if missing is not None:
         raise DataError(f"{path} does not list the sample {missing!r}; add its line or make the list again")
@@ -66,14 +66,14 @@ def apply_clean_list(dataset: Dataset, path: str | Path) -> Dataset:
         i = int(held_out[0])
         raise DataError(
             f"{path} leaves out {names[i]!r} of {dataset.split[i]}; only training samples can be left out, "
-            "so that all measure on the same ones"
+            "so that everyone measures on the same ones"
         )
     return replace(dataset.where(keep), source=f"{dataset.source} (cleaned)")
 
 
 def _read_uses(path: Path, *, mark: str) -> dict[str, bool]:
     if not path.is_file():
-        raise UnreadableMedia(f"{path} is not a file; `mien data duplicates --write` makes such a list")
+        raise UnreadableMedia(f"{path} is not a file; create the list with `mien data duplicates --write`")
     uses: dict[str, bool] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -89,17 +89,17 @@ def _read_uses(path: Path, *, mark: str) -> dict[str, bool]:
                         f"is {mark}); names, labels and splits must be the same: make the list again"
                     )
                 if row["use"] not in ("yes", "no"):
-                    raise DataError(f"{path}, line {rows.line_num}: use is yes or no, not {row['use']!r}")
+                    raise DataError(f"{path}, line {rows.line_num}: use must be yes or no, not {row['use']!r}")
                 if row["name"] in uses:
                     raise DataError(f"{path}, line {rows.line_num}: {row['name']!r} is listed twice")
                 uses[row["name"]] = row["use"] == "yes"
     except (UnicodeDecodeError, csv.Error) as exc:
-        raise DataError(f"{path} is no CSV that can be read: {exc}") from exc
+        raise DataError(f"{path} cannot be read as a CSV: {exc}") from exc
     return uses
 
 
 def _mark(dataset: Dataset) -> str:
-    """Tells data sets apart by names, labels and splits; not by pixels, which depend on the size they are read in."""
+    """Tells data sets apart by names, labels and splits, not by pixels, which depend on the size they are read at."""
     digest = hashlib.sha256()
     for i, (label, split) in enumerate(zip(dataset.labels, dataset.split, strict=True)):
         digest.update(f"{dataset.name(i)}\n{dataset.label_set.labels[label]}\n{split}\n".encode())

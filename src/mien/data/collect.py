@@ -1,4 +1,4 @@
-"""One's own pictures as a data set: faces or hands cut out, blurred and repeated ones refused, the person as group.
+"""Your own pictures as a data set: faces or hands cut out, blurred and repeated ones refused, the person as group.
 
 OUT/<label>/<person>_<number>.png, and OUT/dataset.json with the groups and who agreed when.
 """
@@ -30,8 +30,8 @@ from mien.sources import Kind, Source
 from mien.sources.cameras import Camera
 
 CONSENT = (
-    "Please photograph only people who have agreed, who know what the pictures are for, and who may change their mind: "
-    "then delete their files."
+    "Please photograph only people who have agreed and who know what the pictures are for. If they change their mind, "
+    "delete their files."
 )
 
 SHARPNESS = 0.25
@@ -45,7 +45,7 @@ brightness and strong compression change 4 at most in 281 of 282 cases; a second
 
 KEPT = "kept"
 BLURRED = "blurred or too small"
-ALIKE = "too like one that is kept"
+ALIKE = "too similar to a kept one"
 
 _MEASURE_HW = (48, 48)
 _LABEL_SETS: dict[Task, LabelSet] = {"emotion": EMOTIONS, "gesture": GESTURES}
@@ -64,10 +64,10 @@ def sharpness(grey: NDArray[np.uint8]) -> float:
 
 
 class Collection:
-    """A folder that grows by a shot at a time, and is a data set at any moment.
+    """A folder that grows by one shot at a time, and is a valid data set at any moment.
 
     Args:
-        root: made when it is missing.
+        root: created if missing.
         task: emotion or gesture.
 
     Raises:
@@ -97,13 +97,15 @@ class Collection:
             label_set.index(name)
         if label is None:
             if not is_folder_name(name):
-                raise DataError(f"{name!r} cannot be a label, for no folder can be called so; choose a plain word")
+                raise DataError(
+                    f"{name!r} cannot be a label, because it is not a valid folder name; choose a plain word"
+                )
             label, used = name, [known for known in self.labels if any(self._shots(known))]
             self._facts |= {"label_set": "custom", "labels": [*used, name]}
         return label
 
     def record_consent(self, label: str, person: str) -> None:
-        """Keep that this person agreed today; nothing is written before the first shot."""
+        """Note that this person agreed today; nothing is written before the first shot."""
         entry = {"date": date.today().isoformat(), "person": person, "label": label, "text": CONSENT}
         if entry not in self._facts["consent"]:
             self._facts["consent"].append(entry)
@@ -114,7 +116,7 @@ class Collection:
         return sorted(shots, key=_number)
 
     def add(self, label: str, person: str, crop: NDArray[np.uint8]) -> Path:
-        """Write a shot; it is a whole part of the data set or none.
+        """Write a shot; it becomes a complete part of the data set or none.
 
         Args:
             label: one of `labels`.
@@ -168,10 +170,10 @@ class Collector:
         cropper: finds and cuts.
         label: one of the collection's.
         person: the group.
-        largest: take the largest face or hand where there are several, instead of none.
+        largest: take the largest of several faces or hands instead of none.
 
     Attributes:
-        seen: how many pictures were kept, and left out for what reason.
+        seen: how many pictures were kept, and how many were left out for each reason.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Faces and hands cut out of pictures by the detectors of the run time, so that training crops equal live crops."""
+"""Faces and hands cut out of pictures by the run-time detectors, so that training crops equal live crops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ hand's box. Measured on 23 hands of a clip and two photos: found again in all cr
 
 
 class Detector(Protocol):
-    """Finds faces or hands, largest first: a FaceDetector, a HandDetector, or a fake of a test."""
+    """Finds faces or hands, largest first: a FaceDetector, a HandDetector, or a fake in a test."""
 
     def detect(self, image_rgb: NDArray[np.uint8]) -> Sequence[Detection]: ...
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from mien.errors import DataError, UnreadableMedia
 from mien.files import PartFile, output_error
 from mien.labels import LABEL_SETS, LabelSet
 
-SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 PACKED_SUFFIX = ".npz"
 
 _PACKED_VERSION = 1
@@ -85,16 +86,24 @@ class Dataset:
         return len(self.samples)
 
     def where(self, mask: NDArray[np.bool_]) -> Dataset:
-        """The samples at which the (N,) mask is true, in their order."""
-        columns = {name: column[mask] for name, column in self._columns().items()}
-        return replace(self, samples=self.samples[mask], **columns)
+        """The samples at which the (N,) mask is true, in their order; views of these arrays where they lie together."""
+        rows = np.flatnonzero(mask)
+        together = len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1
+        chosen = slice(int(rows[0]), int(rows[-1]) + 1) if together else mask
+        columns = {name: column[chosen] for name, column in self._columns().items()}
+        return replace(self, samples=self.samples[chosen], **columns)
+
+    def size(self, split: str) -> int:
+        """How many samples a split has; raises DataError when there are none."""
+        size = int(np.count_nonzero(self.split == split))
+        if not size:
+            raise DataError(f"the data set {self.source or '(unnamed)'} has no samples in its split {split!r}")
+        return size
 
     def part(self, split: str) -> Dataset:
         """The samples of one split; raises DataError when there are none."""
-        mask = self.split == split
-        if not mask.any():
-            raise DataError(f"the data set {self.source or '(unnamed)'} has no samples in its split {split!r}")
-        return self.where(mask)
+        self.size(split)
+        return self.where(self.split == split)
 
     def without(self, labels: Collection[str], *, label_set: LabelSet | None = None) -> Dataset:
         """The samples of all other labels, in a label set without these.
@@ -121,15 +130,14 @@ class Dataset:
             votes = np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
         return replace(part, labels=position[part.labels], label_set=label_set, votes=votes)
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Number of samples by split and label."""
+    def counts(self) -> dict[Split, dict[str, int]]:
+        """Number of samples by split and label; splits without samples are absent."""
+        labels = self.label_set.labels
+        counted = {split: np.bincount(self.labels[self.split == split], minlength=len(labels)) for split in SPLITS}
         return {
-            split: {
-                label: int(((self.split == split) & (self.labels == i)).sum())
-                for i, label in enumerate(self.label_set.labels)
-            }
-            for split in SPLITS
-            if (self.split == split).any()
+            split: dict(zip(labels, numbers.tolist(), strict=True))
+            for split, numbers in counted.items()
+            if numbers.any()
         }
 
     def name(self, i: int) -> str:

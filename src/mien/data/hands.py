@@ -62,7 +62,7 @@ def find_hand_pictures(root: str | Path, *, limit: int = 0) -> list[HandPicture]
 
     Args:
         root: folder of one or more data sets.
-        limit: at most so many pictures of each class and data set, evenly spaced over its sorted names; 0 for all.
+        limit: at most this many pictures per class and data set, evenly spaced over its sorted names; 0 for all.
 
     Raises:
         UnreadableMedia: there is no such folder.
@@ -241,7 +241,7 @@ def _class_pictures(folder: Path) -> Iterator[HandPicture]:
     if gesture is None:
         near = nearest_label(name, GESTURES)
         hint = f". Did you mean {near!r}?" if near else ""
-        logger.warning("%s is no class of hand pictures and is left out%s", folder, hint)
+        logger.warning("%s is not a class of hand pictures and is left out%s", folder, hint)
         return
     files = [
         path
@@ -251,7 +251,7 @@ def _class_pictures(folder: Path) -> Iterator[HandPicture]:
     pictures = [path for path in files if path.suffix.lower() in _SUFFIXES]
     if len(pictures) < len(files):
         others = [path.name for path in files if path.suffix.lower() not in _SUFFIXES]
-        logger.warning("%s: %d no pictures that are read here, left out: %s", folder, len(others), some(others))
+        logger.warning("%s: %d files that are not readable pictures, left out: %s", folder, len(others), some(others))
     misleading = [path for path in pictures if name.casefold() == "other" and misleads(path.name)]
     say_misleading(str(folder), [path.name for path in misleading], len(pictures))
     for path in pictures:

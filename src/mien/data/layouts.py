@@ -11,25 +11,25 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from mien.data.dataset import PACKED_SUFFIX, Dataset
+from mien.data.dataset import PACKED_SUFFIX, Dataset, Split
 from mien.data.readers.fer2013 import COLUMNS, SIDE, USAGES
+from mien.data.readers.folders import FACTS_NAME, FactsFile
 from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
 from mien.errors import DataError, RefusedOutput, UnreadableMedia
 from mien.files import spare_foreign, whole_folder
 from mien.labels import EMOTIONS
 from mien.pixels.images import PHOTO_SUFFIXES, encode_image
 
-INFO_FILE = "dataset.json"
 LAYOUTS = ("folders", "csv", "packed")
 
-_FILES = (INFO_FILE, "*.csv", *(f"*{suffix}" for suffix in sorted(PHOTO_SUFFIXES)))
+_FILES = (FACTS_NAME, "*.csv", *(f"*{suffix}" for suffix in sorted(PHOTO_SUFFIXES)))
 
-_INFO_VERSION = 1
 _ROW = re.compile(r"row (\d+)")
 
 
@@ -59,12 +59,12 @@ def check_target(target: str | Path, layout: str, *, overwrite: bool = False) ->
         return
     if not overwrite:
         raise RefusedOutput(f"{target} is not empty; name another folder, or replace the data set with --overwrite.")
-    if not (target / INFO_FILE).is_file():
+    if not (target / FACTS_NAME).is_file():
         raise RefusedOutput(
-            f"{target} holds files but no data set of mien ({INFO_FILE}), so --overwrite leaves it alone; "
+            f"{target} holds files but no data set of mien ({FACTS_NAME}), so --overwrite leaves it alone; "
             "name another folder."
         )
-    if '"consent"' in (target / INFO_FILE).read_text("utf-8", "replace"):
+    if '"consent"' in (target / FACTS_NAME).read_text("utf-8", "replace"):
         raise RefusedOutput(
             f"{target} was collected shot by shot, and nobody could make it again, so --overwrite leaves it alone; "
             "name another folder."
@@ -116,7 +116,7 @@ def write_folders(
     """
     if content is None and (dataset.samples.dtype != np.uint8 or dataset.samples.ndim not in (3, 4)):
         raise DataError(f"{dataset.source or 'The data set'} holds no pictures to write, but {dataset.samples.dtype}")
-    folders = {split: (splits or {}).get(split, split) for split in USAGES.values()}
+    folders: dict[str, str] = {split: (splits or {}).get(split, split) for split in USAGES.values()}
     names = _file_names(dataset, content is None)
     written = np.zeros(len(dataset), np.bool_)
     groups: dict[str, str] = {}
@@ -187,17 +187,20 @@ def write_csv(
     return dataset
 
 
-def _write_info(folder: Path, dataset: Dataset, splits: Mapping[str, str], groups: Mapping[str, str]) -> None:
-    facts = {
-        "version": _INFO_VERSION,
-        "source": dataset.source,
-        "label_set": dataset.label_set.name,
-        "labels": dataset.label_set.labels,
-        "caveats": dataset.caveats,
-        "splits": splits,
-        **({"groups": groups} if groups else {}),
-    }
-    (folder / INFO_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def _write_info(folder: Path, dataset: Dataset, splits: Mapping[str, Split], groups: Mapping[str, str]) -> None:
+    facts = asdict(
+        FactsFile(
+            source=dataset.source,
+            label_set=dataset.label_set.name,
+            labels=dataset.label_set.labels,
+            caveats=dataset.caveats,
+            splits=splits,
+            groups=groups,
+        )
+    )
+    if not groups:
+        del facts["groups"]
+    (folder / FACTS_NAME).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _png(dataset: Dataset, i: int) -> bytes:

@@ -20,7 +20,7 @@ are different people in a similar pose and light). Below `CORRELATION`, differen
 """
 
 CORRELATION = 0.8
-"""Correlation of the pixels that near copies have at least."""
+"""Lowest correlation of the pixels of near copies."""
 
 HASH_BITS = 64
 _HASH_SIDE = 8
@@ -30,7 +30,7 @@ _BLOCK_ROWS = 512
 
 
 def check_images(samples: NDArray[Any], *, source: str) -> None:
-    """Raises DataError when the samples are no pictures: (N, H, W[, 3]) uint8."""
+    """Raises DataError if the samples are not pictures: (N, H, W[, 3]) uint8."""
     is_grey, is_rgb = samples.ndim == 3, samples.ndim == 4 and samples.shape[-1] == 3
     if samples.dtype != np.uint8 or not (is_grey or is_rgb):
         raise DataError(

@@ -36,8 +36,8 @@ def split_at_random(
         raise DataError(
             f"{dataset.source or 'The data set'} has samples of {count(len(names), 'group')} "
             f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}); split at random, "
-            "pictures of the same one lie in train and in test, and figures prove nothing. "
-            "Split by group, or say --i-know and every report will say it too"
+            "pictures of the same group end up in both train and test, so figures prove nothing. "
+            "Split by group, or use --i-know, and every report will repeat this"
         )
     split = np.full(len(dataset), "train", "<U10")
     rest = np.arange(len(dataset))
@@ -74,6 +74,6 @@ def split_by_group(dataset: Dataset, *, validation: Collection[str] = (), test: 
             members = np.array([group == name or group.startswith(f"{name}/") for group in dataset.groups])
             if not members.any():
                 there = ", ".join(sorted(set(dataset.groups.tolist()))) or "none"
-                raise DataError(f"No data set or signer is called {name!r}; there is {there}")
+                raise DataError(f"There is no data set or signer {name!r}; available: {there}")
             split[members] = part
     return replace(dataset, split=split)

@@ -1,1 +1,1 @@
-"""What answers are worth: predictions, metrics, calibration, comparisons."""
+"""How good answers are: predictions, metrics, calibration, comparisons."""

@@ -1,4 +1,4 @@
-"""Probabilities that are as often right as they say: calibration of logits on a validation split."""
+"""Probabilities that are right as often as they claim: calibration of logits on a validation split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mien.recipes.tables import CalibrationKind
 _TEMPERATURES = (0.2, 5.0)
 _MOST_BIAS = 3.0
 _PENALTY = 0.003
-"""Times the squared logarithms of the scales, added to the loss: rare labels have few samples to fit a scale on."""
+"""Weight of the squared logarithms of the scales in the loss: rare labels have few samples to fit a scale on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,8 @@ class Calibration:
 
     Args:
         temperature: above 0; one for all labels.
-        scale: (L,) of each label's logit; ones where only the temperature is fitted.
-        bias: (L,) of each label.
+        scale: (L,) factors of each label's logit; ones if only the temperature is fitted.
+        bias: (L,) added to each label's logit.
     """
 
     temperature: float
@@ -51,11 +51,11 @@ def fitted_calibration(
 ) -> Calibration:
     """The calibration with the lowest negative log likelihood.
 
-    `temperature`: temperature scaling. `bias`: a number added to each label's logit too, for labels that are said too
-    often or too seldom; bias-corrected temperature scaling (Alexandari, Kundaje and Shrikumar 2020, "Maximum likelihood
-    with bias-corrected calibration is hard-to-beat at label shift adaptation"). `vector`: a scale for each label too,
-    for labels that are said too surely or too timidly; vector scaling. Both scalings are of Guo et al. 2017. The
-    logarithms of the scales are drawn towards 0 by a small penalty on their squares.
+    `temperature`: temperature scaling. `bias`: also adds a number to each label's logit, for labels answered too often
+    or too seldom; bias-corrected temperature scaling (Alexandari, Kundaje and Shrikumar 2020, "Maximum likelihood
+    with bias-corrected calibration is hard-to-beat at label shift adaptation"). `vector`: also a scale for each label,
+    for labels whose answers are too sure or too timid; vector scaling. Both scalings are from Guo et al. 2017. A small
+    penalty on the squared logarithms of the scales draws them towards 0.
 
     Args:
         logits: (N, L).
@@ -64,7 +64,7 @@ def fitted_calibration(
         temperature: one to keep; 0 fits it between 0.2 and 5.
 
     Returns:
-        Biases are between -3 and 3, scales between a fifth and five.
+        The calibration; biases lie between -3 and 3, scales between 0.2 and 5.
 
     Raises:
         MissingExtra: SciPy is not installed (`bias` and `vector`).

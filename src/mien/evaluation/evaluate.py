@@ -1,12 +1,13 @@
-"""An evaluation: every figure that can be had from answers to a split, with what is needed to judge it."""
+"""An evaluation: every figure that answers to a split allow, with what is needed to judge it."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from mien import __version__
 from mien.data.dataset import Dataset
 from mien.evaluation.evaluated_model import ModelInfo
 from mien.evaluation.measures import (
-    Figures,
     by_group,
     by_votes,
     calibration,
@@ -22,15 +22,16 @@ from mien.evaluation.measures import (
     confused_pairs,
     ranking,
     risk_curve,
-    risk_figures,
+    risk_scores,
     without_copies,
 )
 from mien.evaluation.metrics import answer_matrix, answer_scores, score_intervals, summary_scores, top_2_accuracy
 from mien.evaluation.predictions import Predictions
+from mien.evaluation.results import Confusion, DataFacts, EvaluationFacts, Measures, plain
 from mien.wording import count
 
 FORMAT = 1
-"""Form of metrics.json."""
+"""Format of metrics.json."""
 
 _VERSIONS = ("numpy", "scikit-learn", "onnxruntime", "torch")
 
@@ -41,9 +42,9 @@ class EvaluationContext:
 
     Args:
         split: train, validation, test or all.
-        seed: of the resampling and of the samples shown.
+        seed: seed for resampling and for the samples shown.
         command: what the user typed.
-        protocol: `author` or `honest`, for `mien compare`; empty when it is neither.
+        protocol: `author` or `honest`, for `mien compare`; empty if it is neither.
         notes: what else a reader must know, one sentence each.
     """
 
@@ -61,27 +62,27 @@ class Evaluation:
     Args:
         about: who answered.
         answers: to which samples, and what.
-        figures: what was measured; plain data.
-        facts: data, protocol, command, versions, machine and time; plain data.
+        measures: what was measured.
+        facts: data, protocol, command, versions, machine and time.
         notes: what a reader must know, one sentence each.
         circumstances: how it was made.
     """
 
     about: ModelInfo
     answers: Predictions
-    figures: Figures
-    facts: Figures
+    measures: Measures
+    facts: EvaluationFacts
     notes: tuple[str, ...]
     circumstances: EvaluationContext = field(default_factory=lambda: EvaluationContext(split="test"))
 
-    def to_dict(self) -> Figures:
+    def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
         return {
             "format": FORMAT,
             "subject": {name: getattr(self.about, name) for name in ("kind", "name", "sha256", "bytes", "parameters")},
-            **self.facts,
+            **plain(self.facts),
             "notes": list(self.notes),
-            "figures": self.figures,
+            "figures": plain(self.measures),
             "run": {"recipe": self.about.recipe, "summary": self.about.summary, "curves": self.about.curves},
         }
 
@@ -90,39 +91,42 @@ def evaluate(about: ModelInfo, answers: Predictions, dataset: Dataset, circumsta
     """Measure everything that these answers allow.
 
     Args:
-        about: who answered.
+        about: what answered.
         answers: to a split of the data set.
-        dataset: the whole of it: copies are looked for in its training split.
-        circumstances: how the answers were got.
+        dataset: the whole data set: copies are looked for in its training split.
+        circumstances: how the answers were obtained.
     """
     part, right, seed = answers.part, answers.right, circumstances.seed
     labels = part.label_set.labels
     matrix = answer_matrix(answers.predicted, part.labels, len(labels))
-    intervals = score_intervals(matrix, seed=seed)
     p = answers.probabilities
-    figures: Figures = {
-        "samples": len(part),
-        **answer_scores(answers.predicted, part.labels),
-        "intervals_95": {name: list(interval) for name, interval in intervals.items()},
-        "most_frequent_label": float(matrix.sum(axis=1).max() / len(part)),
-        "confusion": {"labels": list(labels), "counts": matrix.tolist()},
-        "report": classification(answers),
-        "most_confused": confused_pairs(matrix, labels),
-        "never_predicted": [label for i, label in enumerate(labels) if matrix[:, i].sum() == 0 < matrix[i].sum()],
-        "without_copies": without_copies(answers, dataset, circumstances.split, seed),
-    }
-    if answers.left_out:
-        figures["accuracy_with_left_out"] = float(right.sum() / (len(part) + answers.left_out))
+    measures = Measures(
+        samples=len(part),
+        **asdict(answer_scores(answers.predicted, part.labels)),
+        intervals_95=score_intervals(matrix, seed=seed),
+        most_frequent_label=float(matrix.sum(axis=1).max() / len(part)),
+        confusion=Confusion(labels=labels, counts=tuple(map(tuple, matrix.tolist()))),
+        report=classification(answers),
+        most_confused=confused_pairs(matrix, labels),
+        never_predicted=tuple(label for i, label in enumerate(labels) if matrix[:, i].sum() == 0 < matrix[i].sum()),
+        without_copies=without_copies(answers, dataset, circumstances.split, seed),
+        accuracy_with_left_out=float(right.sum() / (len(part) + answers.left_out)) if answers.left_out else None,
+        ferplus=by_votes(answers, seed),
+        groups=by_group(answers),
+    )
     if p is not None:
-        figures |= {"top_2_accuracy": top_2_accuracy(p, part.labels)}
-        figures |= {"calibration": calibration(answers, p), "ranking": ranking(p, part.labels, labels)}
-        figures |= {"risk_coverage": risk_figures(risk_curve(answers), answers.threshold)}
-        figures |= {"views": {name: summary_scores(view, part.labels) for name, view in answers.views.items()}}
-    figures |= by_votes(answers, seed) | by_group(answers)
+        measures = replace(
+            measures,
+            top_2_accuracy=top_2_accuracy(p, part.labels),
+            calibration=calibration(answers, p),
+            ranking=ranking(p, part.labels, labels),
+            risk_coverage=risk_scores(risk_curve(answers), answers.threshold),
+            views={name: summary_scores(view, part.labels) for name, view in answers.views.items()},
+        )
     return Evaluation(
         about=about,
         answers=answers,
-        figures=figures,
+        measures=measures,
         facts=_facts(answers, dataset, circumstances),
         notes=(*_notes(about, dataset, circumstances), *answers.notes, *circumstances.notes),
         circumstances=circumstances,
@@ -134,37 +138,37 @@ def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext)
     split, seen = circumstances.split, about.summary.get("data_sha256")
     is_other = seen is not None and seen != dataset.fingerprint()
     if split in ("train", "all") and not is_other:
-        notes.append("Training samples are among those scored: the figures say nothing about new ones.")
+        notes.append("Training samples are among those scored, so the figures say nothing about new ones.")
     if about.kind != "run":
-        notes.append("What the subject was trained on is not known here; it may have seen these samples.")
+        notes.append("It is not known what the subject was trained on; it may have seen these samples.")
     elif is_other:
-        notes.append("This is not the data of the run; whether they have samples in common is not known.")
+        notes.append("This is not the data of the run; it is not known whether they have samples in common.")
     elif split == "validation":
-        notes.append("The run was watched on this split, and its checkpoint may have been chosen on it.")
+        notes.append("The run was monitored on this split, and its checkpoint may have been chosen on it.")
     if about.kind == "run" and not about.summary:
         notes.append("The run is not finished: these are the figures of its checkpoint so far.")
     return notes
 
 
-def _facts(answers: Predictions, dataset: Dataset, circumstances: EvaluationContext) -> Figures:
+def _facts(answers: Predictions, dataset: Dataset, circumstances: EvaluationContext) -> EvaluationFacts:
     part = answers.part
     counts = np.bincount(part.labels, minlength=len(part.label_set))
-    return {
-        "data": {
-            "source": dataset.source,
-            "fingerprint": dataset.fingerprint(),
-            "split": circumstances.split,
-            "samples": len(part),
-            "left_out": answers.left_out,
-            "counts": {label: int(n) for label, n in zip(part.label_set.labels, counts, strict=True)},
-        },
-        "protocol": circumstances.protocol,
-        "command": circumstances.command,
-        "seed": circumstances.seed,
-        "versions": {"mien": __version__, "python": platform.python_version(), **_versions()},
-        "machine": f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'core')}",
-        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-    }
+    return EvaluationFacts(
+        data=DataFacts(
+            source=dataset.source,
+            fingerprint=dataset.fingerprint(),
+            split=circumstances.split,
+            samples=len(part),
+            left_out=answers.left_out,
+            counts={label: int(n) for label, n in zip(part.label_set.labels, counts, strict=True)},
+        ),
+        protocol=circumstances.protocol,
+        command=circumstances.command,
+        seed=circumstances.seed,
+        versions={"mien": __version__, "python": platform.python_version(), **_versions()},
+        machine=f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'core')}",
+        time=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What can be evaluated: a run's network, or a model folder; both take prepared samples and give logits."""
+"""What can be evaluated: the network of a run, or a model folder; both take prepared samples and return logits."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _QUANTISING = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What the reader of a report must know about who answered.
+    """What the reader of a report must know about what answered.
 
     Args:
         kind: a run of `mien train`, a model folder, or answers made elsewhere.
         name: of the recipe, the model or the file.
         sha256: of the checkpoint, the weights or the file.
         bytes: its size.
-        parameters: of the network; None when that is not known.
+        parameters: of the network; None if unknown.
         recipe: of a run, as it saved it.
         summary: of a finished run, as it saved it; empty otherwise.
-        curves: of a run, one entry an epoch.
+        curves: of a run, one entry per epoch.
     """
 
     kind: Kind
@@ -54,14 +54,14 @@ class ModelInfo:
 
 
 class EvaluatedModel(Resource):
-    """A network that can be asked.
+    """A network ready to evaluate.
 
     Args:
         about: what it is.
         labels: names of its outputs, in their order.
         spec: how samples are prepared.
-        threshold: confidence under which its answer is uncertain.
-        temperature: that its maker fitted; None leaves that to whoever asks.
+        threshold: confidence below which its answer is uncertain.
+        temperature: as fitted by its maker; None leaves that to the caller.
         forward: logits (N, L) for a prepared batch (N, ...) float32.
         close: frees the network.
     """
@@ -82,14 +82,14 @@ class EvaluatedModel(Resource):
         self._forward, self._close = forward, close
 
     def logits(self, samples: NDArray[Any], *, on_step: Callable[[int], None] | None = None) -> NDArray[np.float64]:
-        """(N, L) logits, a part at a time.
+        """(N, L) logits, computed part by part.
 
         Args:
             samples: (N, H, W[, 3]) uint8 images of any size, grey or RGB; or (N, 21, 3) float32 landmarks.
             on_step: called with the number of samples done since the last call.
 
         Raises:
-            ModelError: the samples have another form, or the network gives numbers that are not finite.
+            ModelError: the samples have another form, or the network gives non-finite numbers.
         """
         parts = []
         for start in range(0, len(samples), _BATCH):
@@ -131,11 +131,13 @@ def kind_of(name_or_path: str) -> Kind:
 
 
 def open_model(folder_or_name: str) -> EvaluatedModel:
-    """A model folder or a model of the package; raises as `load_artifact`, and ModelError when it is no classifier."""
+    """A model folder or a model in the package; raises as `load_artifact`, and ModelError if it is not a classifier."""
     artifact = load_artifact(folder_or_name)
     manifest = artifact.manifest
     if manifest.label_set is None:
-        raise ModelError(f"The model {manifest.name} is made for {manifest.task}: it names no expression or gesture")
+        raise ModelError(
+            f"The model {manifest.name} is made for {manifest.task}; it does not name expressions or gestures"
+        )
     session = Session(artifact)
     about = ModelInfo(
         kind="model",
@@ -161,10 +163,10 @@ def about_file(path: Path) -> ModelInfo:
 
 
 def read_curves(run: Path) -> Curves:
-    """What a run logged, one entry an epoch: `epoch` from 1, and the figures that were logged, as they were called.
+    """What a run logged, one entry per epoch: `epoch` from 1, and the logged figures under their names.
 
     Returns:
-        An empty list when nothing was logged yet.
+        The entries; an empty list if nothing was logged yet.
 
     Raises:
         InputError: the log is damaged.
@@ -187,7 +189,7 @@ def read_curves(run: Path) -> Curves:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """An object from a file; empty when there is none, InputError when it is damaged."""
+    """An object from a file; empty if there is no file, InputError if it is damaged."""
     if not path.is_file():
         return {}
     try:
@@ -195,42 +197,42 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as exc:
         raise InputError(f"{path} is damaged: {exc}; make it again") from exc
     if not isinstance(data, dict):
-        raise InputError(f"{path} holds no object but {type(data).__name__}; make it again")
+        raise InputError(f"{path} must hold an object, got {type(data).__name__}; make it again")
     return data
 
 
 def prepared(samples: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
-    """Samples of a data set as a network takes them, brought to its size and colour as at run time.
+    """Samples of a data set in the form a network takes, with its size and colour, as at run time.
 
     Raises:
-        ValueError: landmarks for a network that takes images, or the reverse, or another form of them.
+        ValueError: landmarks for a network that takes images, or the other way round, or another form of them.
     """
     if spec.kind == "landmarks":
         if samples.shape[1:] != spec.size_hw:
-            raise ValueError(f"landmarks are {spec.size_hw}, got samples of {samples.shape[1:]}")
+            raise ValueError(f"landmarks must be {spec.size_hw}, got samples of {samples.shape[1:]}")
         return samples.astype(np.float32)
     if samples.dtype != np.uint8:
-        raise ValueError(f"images are uint8, got samples of {samples.dtype}")
+        raise ValueError(f"images must be uint8, got samples of {samples.dtype}")
     if spec.colour == "rgb" and samples.ndim == 3:
         samples = np.repeat(samples[..., None], 3, axis=3)
     if samples.shape[1:3] != spec.size_hw or samples.ndim != (3 if spec.colour == "grey" else 4):
-        form = replace(spec, colour="rgb", mean=(0.0,), std=(1.0,)) if samples.ndim == 3 else spec  # grey already
+        form = replace(spec, colour="rgb", mean=(0.0,), std=(1.0,)) if samples.ndim == 3 else spec  # already grey
         samples = np.stack([fit_crop(sample, form) for sample in samples])
     return to_batch(samples, spec)
 
 
 def onnx_parameters(model_bytes: bytes) -> int | None:
-    """Number of the weights of an ONNX model, whatever their precision, without what quantising adds.
+    """Number of weights of an ONNX model, whatever their precision, without what quantising adds.
 
-    Batch norms that the export folded into other layers count once. None when onnx, which comes with mien[train], is
-    not installed.
+    Batch norms that the export folded into other layers count once. None if onnx, which comes with mien[train], is not
+    installed.
     """
     try:
         import onnx
     except ImportError:  # the figure is for readers only
         return None
     graph = onnx.load_from_string(model_bytes).graph
-    # Scales and zero points stand behind the first input; shapes and axes are whole numbers of 64 bits.
+    # Scales and zero points come after the first input; shapes and axes are 64-bit integers.
     added = {name for node in graph.node if node.op_type in _QUANTISING for name in node.input[1:]}
     weights = [w for w in graph.initializer if w.name not in added and w.data_type != onnx.TensorProto.INT64]
     return sum(int(np.prod(w.dims)) for w in weights)

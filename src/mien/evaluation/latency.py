@@ -1,8 +1,8 @@
-"""How long networks take, measured side by side: one after another in each round, so that what else the machine does
-meets all of them alike. Medians of one run can be compared; those of different runs or machines cannot.
+"""How long networks take, measured side by side: one after another in each round, so that other load on the machine
+affects all of them alike. Medians within one run can be compared; those of different runs or machines cannot.
 
-The time is that of the processor where the system counts it finely enough: a busy machine makes networks wait, but it
-does not make them compute more.
+Processor time is used if the system counts it finely enough: a busy machine makes networks wait, but does not make
+them compute more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mien.models.session import Session
 from mien.resource import Resource
 
 BATCHES = (1, 32)
-"""Numbers of faces a call."""
+"""Numbers of faces per call."""
 
 _WARM_UP = 3
 _FINE = 1e-4  # seconds; Windows counts a thread's processor time in steps of 16 ms
@@ -31,11 +31,11 @@ CLOCK = "processor time" if _COUNTED else "wall clock time"
 
 
 class TimedModel(Resource):
-    """A model folder on one thread, with faces made ready for it.
+    """A model folder on one thread, with faces prepared for it.
 
     Args:
-        model: folder, or name of a model of the package.
-        samples: (N, H, W[, 3]) uint8 faces; they are taken again where there are fewer than 32.
+        model: folder, or name of a model in the package.
+        samples: (N, H, W[, 3]) uint8 faces; repeated if there are fewer than 32.
     """
 
     def __init__(self, model: str, samples: NDArray[Any]) -> None:
@@ -44,7 +44,7 @@ class TimedModel(Resource):
         self._session = Session(artifact, threads=1)
 
     def __call__(self, faces: int) -> float:
-        """Milliseconds a face that the network takes for so many at once; preparing them is not counted."""
+        """Milliseconds per face that the network takes for this many at once, without preparation."""
         batch = self._batch[:faces]
         clock = time.thread_time if _COUNTED else time.perf_counter  # a session of one thread computes in this one
         started = clock()
@@ -63,12 +63,12 @@ def median_times(
     batches: Sequence[int] = BATCHES,
     on_step: Callable[[int], None] | None = None,
 ) -> dict[str, tuple[float, ...]]:
-    """Median milliseconds a face, by model, one for each size of batch.
+    """Median milliseconds per face, by model, one for each batch size.
 
     Args:
-        models: each takes a number of faces and gives the milliseconds a face.
-        rounds: in each, every model is asked once for every size of batch.
-        batches: numbers of faces a call.
+        models: each takes a number of faces and returns the milliseconds per face.
+        rounds: in each round, every model runs once for every batch size.
+        batches: numbers of faces per call.
         on_step: called with the number of rounds done.
     """
     taken: dict[str, list[list[float]]] = {name: [] for name in models}

@@ -1,7 +1,8 @@
-"""The figures of a report, each from answers alone: plain data, ready for JSON."""
+"""The measures of a report, each from answers alone."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,33 +15,39 @@ from mien.evaluation.metrics import (
     RiskCoverage,
     accuracy_interval,
     answer_scores,
-    brier_score,
-    expected_calibration_error,
-    negative_log_likelihood,
+    confidence_scores,
     risk_coverage,
 )
 from mien.evaluation.predictions import Predictions
+from mien.evaluation.results import (
+    WANTED_ACCURACY,
+    CalibrationScores,
+    ConfusedPair,
+    CopyFreeScores,
+    GroupScores,
+    LabelScores,
+    Ranking,
+    RiskScores,
+    VoteScores,
+)
 from mien.extras import needs
 
-Figures = dict[str, Any]
-
-_WANTED_ACCURACY = 0.9
 _FEWEST_CONFUSED = 3
 _MOST_PAIRS = 10
 _MOST_GROUPS = 40
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share in words, e.g. "68.1 %"."""
+    """A share as text, e.g. "68.1 %"."""
     return f"{100 * share:.{digits}f} %"
 
 
-def classification(answers: Predictions) -> Figures:
+def classification(answers: Predictions) -> dict[str, LabelScores]:
     """Precision, recall, F1 and support by label, and their macro and weighted means, by scikit-learn."""
     with needs("data"):
         from sklearn.metrics import classification_report
     names = answers.part.label_set.labels
-    report: Figures = classification_report(
+    report: dict[str, Any] = classification_report(
         answers.part.labels,
         answers.predicted,
         labels=range(len(names)),
@@ -48,22 +55,31 @@ def classification(answers: Predictions) -> Figures:
         output_dict=True,
         zero_division=0,
     )
-    return {name: row for name, row in report.items() if isinstance(row, dict) and name != "micro avg"}
+    return {
+        name: LabelScores(
+            precision=float(row["precision"]),
+            recall=float(row["recall"]),
+            f1=float(row["f1-score"]),
+            support=float(row["support"]),
+        )
+        for name, row in report.items()
+        if isinstance(row, dict) and name != "micro avg"
+    }
 
 
-def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> list[Figures]:
+def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> tuple[ConfusedPair, ...]:
     """The ten commonest errors by pair, the largest share of its true label first; at least three cases each."""
     supports = matrix.sum(axis=1)
     pairs = [
-        {"true": true, "predicted": predicted, "count": int(matrix[i, j]), "share": float(matrix[i, j] / supports[i])}
+        ConfusedPair(true=true, predicted=predicted, count=int(matrix[i, j]), share=float(matrix[i, j] / supports[i]))
         for i, true in enumerate(labels)
         for j, predicted in enumerate(labels)
         if i != j and matrix[i, j] >= _FEWEST_CONFUSED
     ]
-    return sorted(pairs, key=lambda pair: -float(str(pair["share"])))[:_MOST_PAIRS]
+    return tuple(sorted(pairs, key=lambda pair: -pair.share)[:_MOST_PAIRS])
 
 
-def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> Figures:
+def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> CopyFreeScores:
     """Scores without samples that equal a training sample or an earlier one of the split, every pixel alike."""
     part = answers.part
     keys = sample_keys(part.samples)
@@ -74,15 +90,16 @@ def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int
         known[i], repeated[i] = key in train, key in seen
         seen.add(key)
     fresh = ~(known | repeated)
-    counts = {"equal_to_training": int(known.sum()), "repeated": int((repeated & ~known).sum())}
+    to_training, repeats = int(known.sum()), int((repeated & ~known).sum())
     if not fresh.any():
-        return {"samples": 0, **counts}
-    return {
-        "samples": int(fresh.sum()),
-        **counts,
-        **answer_scores(answers.predicted[fresh], part.labels[fresh]),
-        "accuracy_95": list(accuracy_interval(answers.right[fresh], seed=seed)),
-    }
+        return CopyFreeScores(samples=0, equal_to_training=to_training, repeated=repeats)
+    return CopyFreeScores(
+        samples=int(fresh.sum()),
+        equal_to_training=to_training,
+        repeated=repeats,
+        **asdict(answer_scores(answers.predicted[fresh], part.labels[fresh])),
+        accuracy_95=accuracy_interval(answers.right[fresh], seed=seed),
+    )
 
 
 def risk_curve(answers: Predictions) -> RiskCoverage:
@@ -93,7 +110,7 @@ def risk_curve(answers: Predictions) -> RiskCoverage:
     return risk_coverage(confidence, answers.right)
 
 
-def calibration(answers: Predictions, p: NDArray[np.float64]) -> Figures:
+def calibration(answers: Predictions, p: NDArray[np.float64]) -> CalibrationScores:
     """ECE, Brier score and NLL, before and after the temperature where there is one.
 
     Args:
@@ -102,76 +119,66 @@ def calibration(answers: Predictions, p: NDArray[np.float64]) -> Figures:
     """
     labels = answers.part.labels
 
-    def scores(q: NDArray[np.float64]) -> Figures:
-        return {
-            "ece": expected_calibration_error(q, labels),
-            "brier": brier_score(q, labels),
-            "nll": negative_log_likelihood(q, labels),
-        }
-
-    after = scores(p)
+    after = confidence_scores(p, labels)
     if answers.before is None:
-        return {"as_given": after}
-    return {
-        "temperature": answers.temperature,
-        "temperature_from": answers.temperature_from,
-        "before": scores(answers.before),
-        "after": after,
-    }
+        return CalibrationScores(as_given=after)
+    return CalibrationScores(
+        temperature=answers.temperature,
+        temperature_from=answers.temperature_from,
+        before=confidence_scores(answers.before, labels),
+        after=after,
+    )
 
 
-def ranking(p: NDArray[np.float64], labels: NDArray[np.int64], names: tuple[str, ...]) -> Figures:
+def ranking(p: NDArray[np.float64], labels: NDArray[np.int64], names: tuple[str, ...]) -> Ranking:
     """Area under the ROC curve and average precision of each label against the rest; labels without samples absent."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     present = [i for i in range(len(names)) if 0 < (labels == i).sum() < len(labels)]
     auc = {names[i]: float(roc_auc_score(labels == i, p[:, i])) for i in present}
     precision = {names[i]: float(average_precision_score(labels == i, p[:, i])) for i in present}
+    if not present:
+        return Ranking()
     means = {"macro": float(np.mean(list(auc.values())))}, {"macro": float(np.mean(list(precision.values())))}
-    return {"roc_auc": auc | means[0], "average_precision": precision | means[1]} if present else {}
+    return Ranking(roc_auc=auc | means[0], average_precision=precision | means[1])
 
 
-def risk_figures(curve: RiskCoverage, threshold: float | None) -> Figures:
-    figures: Figures = {
-        "area": curve.area,
-        f"coverage_at_accuracy_{_WANTED_ACCURACY:g}": curve.coverage_at(_WANTED_ACCURACY),
-    }
-    if threshold is not None:
-        coverage, accuracy = curve.at(threshold)
-        figures |= {"threshold": threshold, "coverage": coverage, "accuracy": accuracy}
-    return figures
+def risk_scores(curve: RiskCoverage, threshold: float | None) -> RiskScores:
+    """The curve in numbers, and where the model's own threshold lies on it."""
+    reached = curve.coverage_at(WANTED_ACCURACY)
+    if threshold is None:
+        return RiskScores(area=curve.area, coverage_at_accuracy=reached)
+    coverage, accuracy = curve.at(threshold)
+    return RiskScores(
+        area=curve.area, coverage_at_accuracy=reached, threshold=threshold, coverage=coverage, accuracy=accuracy
+    )
 
 
-def by_votes(answers: Predictions, seed: int) -> Figures:
+def by_votes(answers: Predictions, seed: int) -> VoteScores | None:
     """Scores against the label most raters chose, where there are votes."""
     votes = answers.part.votes
     if votes is None or not votes.any():
-        return {}
+        return None
     voted = votes.sum(axis=1) > 0
     plurality = votes[voted].argmax(axis=1)
     right = answers.predicted[voted] == plurality
-    return {
-        "ferplus": {
-            "samples": int(voted.sum()),
-            **answer_scores(answers.predicted[voted], plurality),
-            "accuracy_95": list(accuracy_interval(right, seed=seed)),
-            "labels_agree_with_votes": float((answers.part.labels[voted] == plurality).mean()),
-        }
-    }
+    return VoteScores(
+        samples=int(voted.sum()),
+        **asdict(answer_scores(answers.predicted[voted], plurality)),
+        accuracy_95=accuracy_interval(right, seed=seed),
+        labels_agree_with_votes=float((answers.part.labels[voted] == plurality).mean()),
+    )
 
 
-def by_group(answers: Predictions) -> Figures:
+def by_group(answers: Predictions) -> dict[str, GroupScores] | None:
     """Accuracy by whom or what the samples belong to, for up to forty groups."""
     groups = answers.part.groups
     names = np.unique(groups)
     if not 2 <= len(names) <= _MOST_GROUPS:
-        return {}
+        return None
     return {
-        "groups": {
-            str(name) or "(no group)": {
-                "samples": int((groups == name).sum()),
-                "accuracy": float(answers.right[groups == name].mean()),
-            }
-            for name in names
-        }
+        str(name) or "(no group)": GroupScores(
+            samples=int((groups == name).sum()), accuracy=float(answers.right[groups == name].mean())
+        )
+        for name in names
     }

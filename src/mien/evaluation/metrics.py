@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.evaluation.results import AnswerScores, ConfidenceScores, Interval, SummaryScores
 from mien.extras import needs
 
 NO_ANSWER = -1
-"""Position of an answer that was not given, or is none of the labels; it is wrong whatever the label."""
+"""Position of a missing answer, or of one that is not among the labels; it always counts as wrong."""
 
 _ECE_BINS = 15
 
@@ -21,23 +22,30 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(exp / exp.sum(axis=1, keepdims=True))
 
 
-def summary_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
+def summary_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> SummaryScores:
     """Accuracy, macro F1, balanced accuracy, top-2 accuracy, ECE, Brier score and NLL.
 
     Args:
         probabilities: (N, L), rows sum to 1.
         labels: (N,) true positions.
     """
-    return {
-        **answer_scores(probabilities.argmax(axis=1), labels),
-        "top_2_accuracy": top_2_accuracy(probabilities, labels),
-        "ece": expected_calibration_error(probabilities, labels),
-        "brier": brier_score(probabilities, labels),
-        "nll": negative_log_likelihood(probabilities, labels),
-    }
+    return SummaryScores(
+        **asdict(answer_scores(probabilities.argmax(axis=1), labels)),
+        **asdict(confidence_scores(probabilities, labels)),
+        top_2_accuracy=top_2_accuracy(probabilities, labels),
+    )
 
 
-def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, float]:
+def confidence_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> ConfidenceScores:
+    """ECE, Brier score and NLL; arguments as of `summary_scores`."""
+    return ConfidenceScores(
+        ece=expected_calibration_error(probabilities, labels),
+        brier=brier_score(probabilities, labels),
+        nll=negative_log_likelihood(probabilities, labels),
+    )
+
+
+def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> AnswerScores:
     """Accuracy, macro F1 (over labels that are true or answered) and balanced accuracy (over true labels).
 
     Args:
@@ -47,17 +55,17 @@ def answer_scores(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> di
     with needs("data"):
         from sklearn.metrics import f1_score, recall_score
     named = np.union1d(labels, predicted[predicted != NO_ANSWER])
-    return {
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(f1_score(labels, predicted, labels=named, average="macro", zero_division=0)),
-        "balanced_accuracy": float(
+    return AnswerScores(
+        accuracy=float((predicted == labels).mean()),
+        macro_f1=float(f1_score(labels, predicted, labels=named, average="macro", zero_division=0)),
+        balanced_accuracy=float(
             recall_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)
         ),
-    }
+    )
 
 
 def top_2_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """How often the true label is one of the two most probable."""
+    """How often the true label is one of the two most probable ones."""
     top_2 = np.argsort(probabilities, axis=1)[:, -2:]
     return float((top_2 == labels[:, None]).any(axis=1).mean())
 
@@ -80,7 +88,7 @@ class Reliability:
     Args:
         confidence: (B,) mean confidence in each bin.
         accuracy: (B,) share of right answers in it.
-        share: (B,) part of all answers that fall into it.
+        share: (B,) fraction of all answers that fall into it.
     """
 
     confidence: NDArray[np.float64]
@@ -111,7 +119,7 @@ class RiskCoverage:
     """What answering only when confident enough costs and gains (Geifman & El-Yaniv 2017).
 
     Args:
-        threshold: (K,) confidences that occur, falling.
+        threshold: (K,) confidences that occur, in descending order.
         coverage: (K,) share of samples with that confidence or more.
         accuracy: (K,) share of right answers among them.
     """
@@ -121,12 +129,12 @@ class RiskCoverage:
     accuracy: NDArray[np.float64]
 
     def coverage_at(self, accuracy: float) -> float | None:
-        """The largest coverage whose answers are right that often; None when no threshold achieves it."""
+        """The largest coverage whose answers are right that often; None if no threshold achieves it."""
         reached = self.coverage[self.accuracy >= accuracy]
         return float(reached.max()) if len(reached) else None
 
     def at(self, threshold: float) -> tuple[float, float | None]:
-        """Coverage and accuracy of the answers with this confidence or more; no accuracy where there is none."""
+        """Coverage and accuracy of the answers with this confidence or more; no accuracy if there are none."""
         kept = np.flatnonzero(self.threshold >= threshold)
         return (float(self.coverage[kept[-1]]), float(self.accuracy[kept[-1]])) if len(kept) else (0.0, None)
 
@@ -153,20 +161,20 @@ def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> 
 def precise_threshold(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], *, precision: float, certainty: float = 0.95
 ) -> float | None:
-    """The lowest confidence from which on answers are right often enough, with a margin for new samples.
+    """The lowest confidence at which answers are right often enough, with a margin for new samples.
 
-    The margin: not the share of right answers itself must reach the precision but its exact lower bound (Clopper &
+    The margin: not the share of right answers itself but its exact lower bound must reach the precision (Clopper &
     Pearson 1934), as in selective classification with a guaranteed risk (Geifman & El-Yaniv 2017). All confidences that
     occur are tried, without a correction for their number.
 
     Args:
         confidence: (N,) 0 to 1.
         right: (N,) whether each answer was right.
-        precision: share of right answers that is wanted among those that are not uncertain, below 1.
+        precision: wanted share of right answers among those that are not uncertain, below 1.
         certainty: of the bound, one-sided.
 
     Returns:
-        It is rounded up to four digits; None when no threshold does.
+        The threshold, rounded up to four digits; None if no threshold is good enough.
     """
     with needs("data"):
         from scipy.stats import beta
@@ -185,15 +193,15 @@ def answer_matrix(predicted: NDArray[np.int64], labels: NDArray[np.int64], count
     return matrix
 
 
-def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int = 0) -> dict[str, tuple[float, float]]:
+def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int = 0) -> dict[str, Interval]:
     """95 % bootstrap intervals of accuracy, macro F1 and balanced accuracy.
 
-    To resample the answers is to draw as many cells of their matrix by its shares, so no sample is copied.
+    Resampling the answers means drawing as many cells of their matrix by its shares, so no sample is copied.
 
     Args:
         matrix: from `answer_matrix`.
         rounds: resamples.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     total = int(matrix.sum())
     draws = np.random.default_rng(seed).multinomial(total, matrix.ravel() / total, size=rounds)
@@ -206,24 +214,24 @@ def score_intervals(matrix: NDArray[np.int64], *, rounds: int = 2000, seed: int 
     return {name: _middle_95(values) for name, values in figures.items()}
 
 
-def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
+def accuracy_interval(right: NDArray[np.bool_], *, rounds: int = 2000, seed: int = 0) -> Interval:
     """95 % bootstrap interval of an accuracy.
 
     Args:
         right: (N,) whether each answer was right.
         rounds: resamples.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     return _middle_95(np.random.default_rng(seed).binomial(len(right), right.mean(), size=rounds) / len(right))
 
 
 def _mean_where(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(R,) mean of each row's quotients, over those whose whole is above 0."""
+    """(R,) mean of the quotients in each row, over those whose denominator is above 0."""
     there = wholes > 0
     quotients = np.divide(parts, wholes, out=np.zeros_like(parts), where=there)
     return np.asarray(quotients.sum(axis=1) / np.maximum(there.sum(axis=1), 1))
 
 
-def _middle_95(values: NDArray[np.float64]) -> tuple[float, float]:
+def _middle_95(values: NDArray[np.float64]) -> Interval:
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)

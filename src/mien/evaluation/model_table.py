@@ -1,4 +1,4 @@
-"""Models side by side on one split of one data set: a row each, ours and those of others."""
+"""Models side by side on one split of one data set: one row each, ours and other people's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
+from mien.evaluation.manifest_scores import HIGH_95, LOW_95
 from mien.evaluation.measures import percent
 from mien.evaluation.metrics import (
     answer_matrix,
@@ -32,7 +33,7 @@ HEADER = (
     "ECE",
     "parameters",
     "size",
-    "ms a face",
+    "ms per face",
     "32 at once",
     "licence",
 )
@@ -40,15 +41,15 @@ HEADER = (
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """What is known of a model besides its answers; empty or None where nothing is.
+    """What is known about a model besides its answers; empty or None if unknown.
 
     Args:
-        name: how the table calls it.
+        name: its name in the table.
         kind: model, run or predictions.
         licence: of the weights.
         parameters: of the network.
         bytes: of its file.
-        ms_1: median milliseconds a face, one at a time, on one thread.
+        ms_1: median milliseconds per face, one at a time, on one thread.
         ms_32: the same, 32 at a time.
         notes: what a reader must know, one sentence each.
     """
@@ -68,12 +69,12 @@ class ModelRow:
     """A model with its figures on the split.
 
     Args:
-        facts: what is known of it.
-        samples: that could be scored: those whose label it can say.
-        left_out: the rest.
+        facts: what is known about it.
+        samples: how many could be scored: those whose label it can answer.
+        left_out: how many could not.
         accuracy, macro_f1: shares from 0 to 1.
         accuracy_95: bootstrap interval of the accuracy.
-        ece: expected calibration error in 15 bins; None where only labels were given.
+        ece: expected calibration error in 15 bins; None if only labels were given.
     """
 
     facts: ModelFacts
@@ -95,9 +96,9 @@ def model_row(facts: ModelFacts, answers: Predictions, *, seed: int = 0) -> Mode
     """Score answers.
 
     Args:
-        facts: of whoever gave them.
+        facts: of the model that gave them.
         answers: to the split.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     labels, p = answers.part.labels, answers.probabilities
     scores = answer_scores(answers.predicted, labels)
@@ -106,15 +107,15 @@ def model_row(facts: ModelFacts, answers: Predictions, *, seed: int = 0) -> Mode
         facts=replace(facts, notes=(*facts.notes, *answers.notes, *_calibration_note(answers))),
         samples=len(labels),
         left_out=answers.left_out,
-        accuracy=scores["accuracy"],
+        accuracy=scores.accuracy,
         accuracy_95=score_intervals(matrix, seed=seed)["accuracy"],
-        macro_f1=scores["macro_f1"],
+        macro_f1=scores.macro_f1,
         ece=None if p is None else expected_calibration_error(p, labels),
     )
 
 
 def by_plurality(answers: Predictions) -> Predictions:
-    """The same answers against the label most FER+ raters chose, for the samples that have votes.
+    """The same answers against the label that most FER+ raters chose, for samples with votes.
 
     Raises:
         DataError: the data has no votes.
@@ -134,17 +135,17 @@ def by_plurality(answers: Predictions) -> Predictions:
 
 
 def votes_of(dataset: Dataset) -> NDArray[np.float32]:
-    """(N, L) shares of the raters' votes; raises DataError when the data has none."""
+    """(N, L) shares of the raters' votes; raises DataError if the data has none."""
     if dataset.votes is None or not dataset.votes.any():
         raise DataError(
-            "The data has no votes of FER+ to take as labels; give --votes fer2013new.csv with FER2013's CSV, or a "
+            "The data has no FER+ votes to use as labels; give --votes fer2013new.csv with FER2013's CSV, or a "
             "file packed with them"
         )
     return dataset.votes
 
 
 def ranked(rows: Sequence[ModelRow]) -> list[ModelRow]:
-    """The most accurate first."""
+    """Most accurate first."""
     return sorted(rows, key=lambda row: -row.accuracy)
 
 
@@ -173,10 +174,10 @@ def markdown_text(rows: Sequence[ModelRow]) -> str:
 
 
 def csv_text(rows: Sequence[ModelRow]) -> str:
-    """One line a model with every figure as it is; notes are left to the JSON."""
+    """One row per model with unrounded figures; notes are only in the JSON."""
     entries = [row.to_dict() for row in rows]
     for entry in entries:
-        entry["accuracy_low_95"], entry["accuracy_high_95"] = entry.pop("accuracy_95")
+        entry[LOW_95], entry[HIGH_95] = entry.pop("accuracy_95")
         del entry["notes"]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(entries[0]) if entries else [], lineterminator="\n")

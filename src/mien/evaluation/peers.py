@@ -11,19 +11,21 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from mien.errors import InputError, UnknownName
+from annotated_types import Ge
+
+from mien.errors import InputError
 from mien.evaluation.evaluated_model import read_json
 from mien.files import write_whole
+from mien.schema import checked
 
 _SUFFIX = ".json"
-_TEXTS = ("name", "version", "licence")
-_COUNTS = ("parameters", "bytes", "threads")
-_TIMES = ("ms_1", "ms_32")
+
+Count = Annotated[int, Ge(0)]
+Milliseconds = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,11 @@ class PeerFacts:
     name: str = ""
     version: str = ""
     licence: str = ""
-    parameters: int | None = None
-    bytes: int | None = None
-    ms_1: float | None = None
-    ms_32: float | None = None
-    threads: int | None = None
+    parameters: Count | None = None
+    bytes: Count | None = None
+    ms_1: Milliseconds | None = None
+    ms_32: Milliseconds | None = None
+    threads: Count | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -52,15 +54,13 @@ def peer_facts(predictions: Path) -> PeerFacts:
         InputError: it is damaged, or an entry has the wrong type.
     """
     path = predictions.with_suffix(_SUFFIX)
-    data = read_json(path)
-    valid = [field.name for field in fields(PeerFacts)]
-    for name, value in data.items():
-        if name not in valid:
-            raise UnknownName(f"entry in {path.name}", name, valid)
-        wanted = _wrong(name, value)
-        if wanted:
-            raise InputError(f"{path}: {name} is {wanted}, got {value!r}")
-    return PeerFacts(**{**data, "notes": tuple(data.get("notes", ()))})
+    return checked(
+        PeerFacts,
+        read_json(path),
+        whole=path.name,
+        noun="entry",
+        wrong=lambda sentence: InputError(f"{path}: {sentence}"),
+    )
 
 
 def write_peer_facts(predictions: Path, facts: PeerFacts) -> Path:
@@ -68,18 +68,3 @@ def write_peer_facts(predictions: Path, facts: PeerFacts) -> Path:
     path = predictions.with_suffix(_SUFFIX)
     write_whole(path, (json.dumps(asdict(facts), indent=2) + "\n").encode("utf-8"))
     return path
-
-
-def _wrong(name: str, value: Any) -> str:
-    """What an entry should be; empty when it is."""
-    if name in _TEXTS:
-        return "" if isinstance(value, str) else "a text"
-    if name == "notes":
-        fits = isinstance(value, list) and all(isinstance(note, str) for note in value)
-        return "" if fits else "a list of sentences"
-    if value is None:
-        return ""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    if name in _COUNTS:
-        return "" if is_number and isinstance(value, int) else "a whole number from 0"
-    return "" if is_number else "a number from 0"

@@ -1,16 +1,16 @@
 """Answers as a CSV: what `mien evaluate` writes, and what it reads to score answers made elsewhere.
 
-One row a sample. Columns, in any order:
+One row per sample. Columns, in any order:
 
 - `name`: of the sample, as in the data set. Without it the rows are in the order of the data set's split.
-- one column a label (`angry`, `happy`, ...): its probability from 0 to 1; a row sums to 1.
-- `predicted`: the label answered. Needed only where there are no probabilities; then what needs probabilities
+- one column per label (`angry`, `happy`, ...): its probability from 0 to 1; a row sums to 1.
+- `predicted`: the label answered. Needed only if there are no probabilities; then everything that needs probabilities
   (calibration, ROC, risk-coverage) is left out.
-- `true`: the true label, for readers; where it is given it must agree with the data set.
-- `confidence`: for readers; it is not read.
+- `true`: the true label, for readers; if given, it must agree with the data set.
+- `confidence`: for readers; it is ignored.
 
-A row without probabilities and without `predicted` is a sample that got no answer: it counts as wrong.
-Labels are those of the data set, or the package's, in any case; or as FER+ calls them (`happiness` is `happy`).
+A row without probabilities and without `predicted` is a sample without an answer, which counts as wrong. Labels are
+those of the data set or of the package, in upper or lower case, or as FER+ names them (`happiness` is `happy`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mien.wording import count
 
 _NAME, _TRUE, _PREDICTED, _CONFIDENCE = "name", "true", "predicted", "confidence"
 _OTHER_COLUMNS = (_NAME, _TRUE, _PREDICTED, _CONFIDENCE)
-_SUM_TOLERANCE = 0.05  # eight probabilities written with two digits still pass
+_SUM_TOLERANCE = 0.05  # eight probabilities rounded to two digits still pass
 _TIE = 0.0101  # what two digits cannot tell apart
 _DIGITS = 6
 
@@ -47,11 +47,11 @@ class PredictionTable:
     Args:
         labels: names of the L labels that are answered, in the order of the columns.
         predicted: (N,) positions in `labels`, or NO_ANSWER.
-        probabilities: (N, L) rows that sum to 1; rows of equal numbers where there is no answer. None when only
-            labels were given.
-        names: (N,) names of the samples; None when they go by order.
-        true: (N,) names of the true labels; None when they were not given.
-        source: where they are from.
+        probabilities: (N, L) rows that sum to 1; rows of equal numbers if there is no answer. None if only labels were
+            given.
+        names: (N,) names of the samples; None if they are in order.
+        true: (N,) names of the true labels; None if not given.
+        source: where they come from.
     """
 
     labels: tuple[str, ...]
@@ -66,7 +66,7 @@ class PredictionTable:
 
 
 def write_predictions(path: str | Path, predictions: PredictionTable) -> None:
-    """Write the CSV described above, whole or not at all; raises OutputError when that fails."""
+    """Write the CSV described above, completely or not at all; raises OutputError if that fails."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     p, labels = predictions.probabilities, predictions.labels
@@ -93,8 +93,8 @@ def read_predictions(path: str | Path, *, label_set: LabelSet) -> PredictionTabl
 
     Raises:
         UnreadableMedia: there is no such file, or it cannot be read.
-        UnknownName: a column or an answer is no label.
-        DataError: a row (named) is no distribution, or neither `predicted` nor a label is a column.
+        UnknownName: a column or an answer is not a label.
+        DataError: a row (named) is not a distribution, or there is no column `predicted` and none for a label.
     """
     header, rows = _rows(Path(path))
     valid = dict.fromkeys([*label_set.labels, *(label for known in LABEL_SETS.values() for label in known.labels)])
@@ -104,7 +104,7 @@ def read_predictions(path: str | Path, *, label_set: LabelSet) -> PredictionTabl
     labels = tuple(label for label in columns if label not in _OTHER_COLUMNS)
     given = _column(rows, columns, _PREDICTED)
     if not labels and given is None:
-        raise DataError(f"{path} has no answers: give a column of probabilities for each label, or a column predicted")
+        raise DataError(f"{path} has no answers: give a probability column for each label, or a column predicted")
     probabilities = None
     if labels:
         probabilities = _probabilities(rows, [columns[label] for label in labels], str(path))
@@ -152,7 +152,7 @@ def _label(word: str, valid: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=8)
 def _spelled(valid: tuple[str, ...]) -> dict[str, str]:
-    """Each name by how names are compared; of two that are the same then, the first: the data set's own."""
+    """Each name by its form for comparison; of two equal ones the first, which is the data set's own."""
     return {plain(name): name for name in reversed(valid)}
 
 
@@ -161,19 +161,19 @@ def _column(rows: list[list[str]], columns: dict[str, int], name: str) -> NDArra
 
 
 def _probabilities(rows: list[list[str]], columns: list[int], path: str) -> NDArray[np.float64]:
-    """(N, L); rows of NaN where all cells are empty."""
+    """(N, L) probabilities; rows of NaN if all cells are empty."""
     p = np.empty((len(rows), len(columns)))
     for i, row in enumerate(rows):
         cells = [row[column].strip() for column in columns]
         try:
             p[i] = [float(cell) for cell in cells] if any(cells) else np.nan
         except ValueError as exc:
-            raise DataError(f"{path}, row {i + 1}: a probability is a number, got {', '.join(cells)}") from exc
+            raise DataError(f"{path}, row {i + 1}: a probability must be a number, got {', '.join(cells)}") from exc
         total = p[i].sum()
         if any(cells) and not (p[i].min() >= 0 and abs(total - 1) <= _SUM_TOLERANCE):
             raise DataError(
-                f"{path}, row {i + 1}: probabilities lie between 0 and 1 and sum to 1, these sum to {total:g}; "
-                "divide percent by 100, and turn logits into probabilities by a softmax"
+                f"{path}, row {i + 1}: probabilities must lie between 0 and 1 and sum to 1; these sum to {total:g}; "
+                "divide percentages by 100, and turn logits into probabilities with a softmax"
             )
     return np.asarray(p / p.sum(axis=1, keepdims=True))
 
@@ -194,12 +194,12 @@ def _predicted(
             raise DataError(
                 f"{path}, row {i + 1}: predicted is {given[i]!r}, but its probability is not the highest of the row"
             )
-        best[i] = position  # a tie after rounding is the writer's to decide
+        best[i] = position  # for a tie after rounding, the file decides
     return best
 
 
 def in_order_of(predictions: PredictionTable, names: NDArray[np.str_], true: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Rows of the predictions for the samples of a split, by name where there are names, else by order.
+    """Rows of the predictions for the samples of a split, by name if there are names, otherwise by order.
 
     Args:
         predictions: as read.
@@ -215,22 +215,22 @@ def in_order_of(predictions: PredictionTable, names: NDArray[np.str_], true: NDA
     what = predictions.source or "the predictions"
     rows = np.arange(len(names))
     if predictions.names is not None:
-        # Names as composed text: where the predictions were made, accents may be stored in the other way (NFC, NFD).
+        # Names as composed text: the predictions may come from a system that stores accents the other way (NFC, NFD).
         where = {unicodedata.normalize("NFC", str(name)): i for i, name in enumerate(predictions.names)}
         if len(where) < len(predictions):
-            raise InputError(f"{what} names a sample twice; give one row a sample")
+            raise InputError(f"{what} names a sample twice; give one row per sample")
         asked = [unicodedata.normalize("NFC", str(name)) for name in names]
         missing = [name for name in asked if name not in where]
         if missing:
             raise InputError(
-                f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split, the first is "
-                f"{missing[0]!r}; name samples as the data set does, or leave out the column name and keep its order"
+                f"{what} has no row for {len(missing)} of {count(len(names), 'sample')} of the split; the first is "
+                f"{missing[0]!r}; use the names of the data set, or leave out the column name and keep its order"
             )
         rows = np.array([where[name] for name in asked])
     elif len(predictions) != len(names):
         raise InputError(
-            f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row a "
-            "sample, an empty one where there is no answer"
+            f"{what} has {count(len(predictions), 'row')}, the split has {count(len(names), 'sample')}; give one row "
+            "per sample, an empty one if there is no answer"
         )
     if predictions.true is not None:
         stated = predictions.true[rows]

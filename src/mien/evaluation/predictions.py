@@ -1,4 +1,4 @@
-"""Answers to a split of a data set, whoever gave them: a network that is asked, or a file."""
+"""Answers to a split of a data set, from a network or from a file."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from mien.evaluation.metrics import NO_ANSWER, softmax
 from mien.evaluation.prediction_table import PredictionTable, in_order_of
 
 _CROP_SHARE = 44 / 48
-"""Part of the side that a crop of the ten keeps."""
+"""Fraction of the side that each of the ten crops keeps."""
 
 OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Predictions:
-    """Answers to the samples of `part`, by the labels of its label set.
+    """Answers to the samples of `part`, in the labels of its label set.
 
     Args:
-        part: the samples that can be scored: those whose label the subject can say.
-        left_out: how many samples of the split it cannot say the label of.
+        part: the samples that can be scored: those whose label the subject can answer.
+        left_out: how many samples of the split have a label that it cannot answer.
         predicted: (N,) positions of the answers, or NO_ANSWER.
-        probabilities: (N, L) as the subject means them; after the temperature, where there is one.
-        before: (N, L) without the temperature; None where there is none.
-        temperature: that the logits were divided by.
-        temperature_from: where it is from, in words.
-        threshold: confidence under which the subject's answer is uncertain; None when that is not known.
+        probabilities: (N, L) as the subject gives them, after the temperature if there is one.
+        before: (N, L) without the temperature; None if there is none.
+        temperature: what the logits were divided by.
+        temperature_from: where it comes from, in words.
+        threshold: confidence below which the subject's answer is uncertain; None if unknown.
         views: (N, L) probabilities averaged over several views of each sample, by name.
         notes: what a reader must know, one sentence each.
     """
@@ -71,14 +71,14 @@ class _Match:
 def answers_of_subject(
     subject: EvaluatedModel, dataset: Dataset, split: str, *, ten_crop: bool = False, on_step: OnStep | None = None
 ) -> Predictions:
-    """Ask a network about every sample of a split.
+    """Run a network on every sample of a split.
 
     The temperature is the model's own, or, for a run, the one with the lowest negative log likelihood on the validation
     split (Guo et al. 2017); it is never fitted on the test split.
 
     Args:
         subject: the network.
-        dataset: of which the split is taken.
+        dataset: the data set that holds the split.
         split: train, validation, test, or all.
         ten_crop: also average over ten views (four corners and the middle, each also mirrored).
         on_step: called with the number of views done since the last call.
@@ -116,7 +116,7 @@ def answers_of_subject(
 
 
 def views_to_ask(subject: EvaluatedModel, part: Dataset, *, ten_crop: bool) -> int:
-    """How many views of each sample `answers_of_subject` asks about."""
+    """How many views of each sample `answers_of_subject` uses."""
     views, _ = _views(subject, part, ten_crop)
     return 1 + sum(view is not None for made in views.values() for view in made)
 
@@ -150,7 +150,7 @@ def answers_of_predictions(predictions: PredictionTable, dataset: Dataset, split
 
 
 def samples_of(dataset: Dataset, split: str) -> Dataset:
-    """A split, or all splits together, with a name for every sample; raises DataError when it is empty."""
+    """A split, or all splits together, with a name for every sample; raises DataError if it is empty."""
     part = dataset if split == "all" else dataset.part(split)
     if not len(part):
         raise DataError(f"the data set {part.source or '(unnamed)'} has no samples")
@@ -166,18 +166,18 @@ def _matched(labels: Sequence[str], part: Dataset) -> _Match:
     if len(common) < 2:
         raise DataError(
             f"answers are {', '.join(labels)}, labels of {part.source or 'the data set'} are "
-            f"{', '.join(part.label_set.labels)}; at least two must be common"
+            f"{', '.join(part.label_set.labels)}; they must have at least two in common"
         )
     count, notes = len(part), []
     if missing:
         part = part.without(missing)
         notes.append(
-            f"The subject cannot say {', '.join(missing)}: samples with such labels ({count - len(part)} of {count}) "
-            "are left out of every figure but one, in which they count as wrong."
+            f"The subject cannot answer {', '.join(missing)}: samples of these labels ({count - len(part)} of {count}) "
+            "are left out of every figure except one, in which they count as wrong."
         )
     if extra:
         notes.append(
-            f"The data has no label {', '.join(extra)}: such answers are passed over and the next best counts."
+            f"The data has no label {', '.join(extra)}: such answers are skipped and the next best one counts."
         )
     if not len(part):
         raise DataError(f"the split has no samples of the labels {', '.join(common)}")
@@ -207,12 +207,12 @@ View = Callable[[NDArray[Any]], NDArray[Any]]
 def _views(
     subject: EvaluatedModel, part: Dataset, ten_crop: bool
 ) -> tuple[dict[str, list[View | None]], tuple[str, ...]]:
-    """The averages to make: by name the views that each is over, None being the sample as it is."""
+    """The averages to compute: by name the views of each, where None is the unchanged sample."""
     if subject.spec.kind == "landmarks":
         return {}, ()
     mirror_safe = part.label_set.mirror_safe
     views: dict[str, list[View | None]] = {"flip": [None, _mirrored]} if mirror_safe else {}
-    notes = () if mirror_safe else ("Mirrored views are left out: a mirror changes what these labels mean.",)
+    notes = () if mirror_safe else ("Mirrored views are left out, because mirroring changes what these labels mean.",)
     if ten_crop:
         crops = list(_corner_crops(part.samples.shape[1:3]))
         mirrored = [lambda samples, crop=crop: _mirrored(crop(samples)) for crop in crops] if mirror_safe else []

@@ -1,4 +1,4 @@
-"""Runs and evaluations side by side, from the JSON files that they left: nothing here is typed in by hand."""
+"""Runs and evaluations side by side, from the JSON files that they left; nothing is entered by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from mien.errors import InputError, RecipeError, UnknownName
 from mien.evaluation.evaluated_model import Curves, read_curves, read_json
+from mien.evaluation.results import SavedEvaluation, saved_evaluation
 from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, changes_of, load_recipe, recipe_from_dict
 from mien.wording import count
 
@@ -34,7 +35,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is known of one run, or of a model or file that was evaluated.
+    """What is known about one run, or about a model or file that was evaluated.
 
     Args:
         name: of the recipe, model or file.
@@ -42,7 +43,7 @@ class Entry:
         recipe: as the run saved it; empty for others.
         summary: as the run saved it when it ended; empty otherwise.
         curves: one entry an epoch.
-        evaluations: contents of its metrics.json files.
+        evaluations: from its metrics.json files.
     """
 
     name: str
@@ -50,11 +51,11 @@ class Entry:
     recipe: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     curves: Curves = field(default_factory=list)
-    evaluations: tuple[dict[str, Any], ...] = ()
+    evaluations: tuple[SavedEvaluation, ...] = ()
 
     @property
     def reference(self) -> dict[str, Any]:
-        """The recipe's section on the published result; empty where there is none."""
+        """The recipe's section on the published result; empty if there is none."""
         found = self.recipe.get("reference")
         return found if isinstance(found, dict) and found.get("ref") else {}
 
@@ -66,13 +67,13 @@ class Entry:
     @property
     def parameters(self) -> int | None:
         """Of the network."""
-        known = [self.summary.get("parameters"), *(e["subject"]["parameters"] for e in self.evaluations)]
+        known = [self.summary.get("parameters"), *(e.subject.parameters for e in self.evaluations)]
         return next((int(count) for count in known if count is not None), None)
 
     @property
     def machine(self) -> str:
         """Where it was trained; for what was not trained here, where it was evaluated."""
-        evaluated = [str(e["machine"]) for e in self.evaluations]
+        evaluated = [e.machine for e in self.evaluations]
         return str(self.summary.get("machine") or (evaluated[0] if evaluated and not self.recipe else UNKNOWN))
 
     @property
@@ -83,7 +84,7 @@ class Entry:
         words = ["mien", "train", str(self.recipe["name"]), "--data", "DATA"]
         try:
             changes = changes_of(recipe_from_dict(self.recipe))
-        except (UnknownName, RecipeError):  # a recipe of one's own, or of another version
+        except (UnknownName, RecipeError):  # your own recipe, or one of another version
             changes = {}
         for name, value in changes.items():
             # What the author got says nothing of how to train.
@@ -93,13 +94,13 @@ class Entry:
     def author_protocol(self) -> Measured | None:
         """Our figure, measured as the author did: an evaluation marked so; else, where the author reports validation,
         the best validation accuracy of the run, or the test accuracy where the author reports that."""
-        marked = [e for e in self.evaluations if e["protocol"] == "author"]
+        marked = [e for e in self.evaluations if e.protocol == "author"]
         if marked:
             return _measured(marked[-1])
         if not self.reference:
             return None
         if "test" in str(self.reference.get("author_metric", "")):
-            return next((_measured(e) for e in self.evaluations if e["data"]["split"] == "test"), None)
+            return next((_measured(e) for e in self.evaluations if e.data.split == "test"), None)
         best = self.summary.get("best_val_accuracy")
         if best is None and self.curves:
             best = max((entry["val_accuracy"] for entry in self.curves if "val_accuracy" in entry), default=None)
@@ -110,18 +111,18 @@ class Entry:
     def honest_protocol(self) -> Measured | None:
         """Our figure on samples that are no copies of training samples: of an evaluation marked so, else of one on the
         test split, else on the validation split."""
-        marked = [e for e in self.evaluations if e["protocol"] == "honest"]
-        unmarked = [e for e in self.evaluations if not e["protocol"]]
-        by_split = [e for split in ("test", "validation") for e in unmarked if e["data"]["split"] == split]
-        usable = [e for e in (*marked, *by_split) if e["figures"]["without_copies"]["samples"]]
+        marked = [e for e in self.evaluations if e.protocol == "honest"]
+        unmarked = [e for e in self.evaluations if not e.protocol]
+        by_split = [e for split in ("test", "validation") for e in unmarked if e.data.split == split]
+        usable = [e for e in (*marked, *by_split) if e.figures.without_copies.samples]
         return _measured(usable[0], without_copies=True) if usable else None
 
 
 def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one where there is no author.
+    """Our figures by recipe, for `mien recipes`: by the author's protocol, or the honest one if there is no author.
 
-    A run with the recipe's own reference counts before one that rebuilds another figure of the same author (fewer
-    epochs, say); of several such, the last.
+    A run with the recipe's own reference takes precedence over one that reproduces another figure of the same author
+    (fewer epochs, say); of several such runs, the last one counts.
 
     Returns:
         By recipe `accuracy`, `on` and `command`, as `Measured`; for a rebuilt figure also its `ref` and `author_score`;
@@ -137,10 +138,10 @@ def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
 
 
 def _cut_short(entry: Entry) -> dict[str, int]:
-    """Epochs done and planned by the package's recipe, of a run that was to have fewer or was not finished."""
+    """Epochs done and epochs planned by the package's recipe, for a run with fewer or an unfinished run."""
     try:
         planned = load_recipe(entry.name).fit.epochs
-    except (UnknownName, RecipeError):  # a recipe of one's own
+    except (UnknownName, RecipeError):  # your own recipe
         return {}
     own = entry.recipe.get("fit", {}).get("epochs", planned)
     ended = own == planned and entry.summary  # by itself: an early stop is part of the recipe
@@ -152,7 +153,7 @@ def _cut_short(entry: Entry) -> dict[str, int]:
 def _has_recipes_reference(entry: Entry) -> bool:
     try:
         return str(entry.reference.get("ref", "")) == load_recipe(entry.name).reference.ref
-    except (UnknownName, RecipeError):  # a recipe of one's own
+    except (UnknownName, RecipeError):  # your own recipe
         return True
 
 
@@ -164,37 +165,32 @@ def read_entry(folder: Path) -> Entry:
     """
     recipe, metrics = read_json(folder / RECIPE_FILE), read_json(folder / METRICS_FILE)
     if metrics:
-        _check_metrics(metrics, folder / METRICS_FILE)
-        run = metrics["run"]
+        evaluation = saved_evaluation(metrics, folder / METRICS_FILE)
         return Entry(
-            name=metrics["subject"]["name"],
+            name=evaluation.subject.name,
             folder=folder,
-            recipe=run["recipe"],
-            summary=run["summary"],
-            curves=run["curves"],
-            evaluations=(metrics,),
+            recipe=evaluation.run.recipe,
+            summary=evaluation.run.summary,
+            curves=list(evaluation.run.curves),
+            evaluations=(evaluation,),
         )
     if not recipe:
         raise InputError(f"{folder} holds no run ({RECIPE_FILE}) and no evaluation ({METRICS_FILE})")
     summary = read_json(folder / SUMMARY_FILE)
     _check_kinds(recipe, {"fit": dict, "reference": dict}, folder / RECIPE_FILE)
     _check_kinds(summary, {"parameters": int, "seconds": (int, float)}, folder / SUMMARY_FILE)
-    evaluations = []
-    for path in sorted(folder.glob(f"*/{METRICS_FILE}")):
-        evaluations.append(read_json(path))
-        _check_metrics(evaluations[-1], path)
     return Entry(
         name=str(recipe.get("name", folder.name)),
         folder=folder,
         recipe=recipe,
         summary=summary,
         curves=read_curves(folder),
-        evaluations=tuple(evaluations),
+        evaluations=tuple(saved_evaluation(read_json(path), path) for path in sorted(folder.glob(f"*/{METRICS_FILE}"))),
     )
 
 
 def merged(entries: Sequence[Entry]) -> list[Entry]:
-    """One entry a run: the folder of a run and the folders of its evaluations, given separately, become one."""
+    """One entry per run: the folder of a run and the folders of its evaluations, given separately, become one."""
     kept: dict[str, Entry] = {}
     for entry in entries:
         digest = entry.summary.get("data_sha256"), entry.summary.get("seconds")
@@ -216,24 +212,17 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _check_kinds(facts: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]], path: Path) -> None:
-    """Raise when what a run folder says is of another kind; what earlier versions did not say is unknown."""
+    """Raise if a value in a run folder has the wrong type; what earlier versions did not record is unknown."""
     for name, kind in kinds.items():
         if name in facts and not isinstance(facts[name], kind):
             raise InputError(f"{path} is damaged: {name} is {facts[name]!r}; train again into another folder")
 
 
-def _check_metrics(metrics: dict[str, Any], path: Path) -> None:
-    wanted = ("subject", "data", "protocol", "command", "machine", "figures", "run")
-    missing = [key for key in wanted if key not in metrics]
-    if missing:
-        raise InputError(f"{path} is no evaluation of this version, it lacks {', '.join(missing)}; evaluate again")
-
-
-def _measured(evaluation: dict[str, Any], *, without_copies: bool = False) -> Measured:
-    data, figures = evaluation["data"], evaluation["figures"]
-    chosen = figures["without_copies"] if without_copies else figures
+def _measured(evaluation: SavedEvaluation, *, without_copies: bool = False) -> Measured:
+    measures = evaluation.figures
+    accuracy, samples = measures.accuracy, measures.samples
+    if without_copies and measures.without_copies.accuracy is not None:
+        accuracy, samples = measures.without_copies.accuracy, measures.without_copies.samples
     return Measured(
-        accuracy=float(chosen["accuracy"]),
-        on=f"{data['split']}, {count(chosen['samples'], 'sample')}",
-        command=str(evaluation["command"]),
+        accuracy=accuracy, on=f"{evaluation.data.split}, {count(samples, 'sample')}", command=evaluation.command
     )

@@ -1,4 +1,4 @@
-"""A live run: a source looked at, smoothed, shown, answered and recorded."""
+"""A live run: a source is analysed, smoothed, shown, answered and recorded."""
 
 from __future__ import annotations
 

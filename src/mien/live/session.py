@@ -1,4 +1,4 @@
-"""A live session: a source is looked at, smoothed, shown, answered and recorded until it ends or somebody quits."""
+"""A live session: a source is analysed, smoothed, shown, answered and recorded until it ends or the user quits."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from mien.voice.voice import Voice
 from mien.window.status import NO_FACE, NOTICE, Command, Status
 
 POLL_S = 1 / 60
-"""How often a window is drawn and its keys are read while no frame comes."""
+"""How often a window is drawn and its keys are read while no frame arrives."""
 
 _CAPTION_S = 6.0
 _CAPTION_GAP_S = 0.5
-"""A caption goes when nobody has shown its label for so long; a face that is lost for a frame or two keeps it."""
+"""A caption disappears once nobody has shown its label for this long; losing a face for a frame or two keeps it."""
 _MESSAGE_S = 6.0
 _RATE_S = 2.0
 
@@ -45,21 +45,21 @@ class SceneOutput(Protocol):
 
 
 class Display(Protocol):
-    """Shows scenes and tells what the user wants, e.g. `mien.window.window.Window`."""
+    """Shows scenes and reports what the user wants, e.g. `mien.window.window.Window`."""
 
     def show(self, scene: Scene | None, status: Status) -> Sequence[Command]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """Where a session's findings go; all of it may be empty.
+    """Where the results of a session go; everything may be empty.
 
     Args:
         scenes: take every scene.
         events: are called with every event.
         sentences: are called with every sentence that is said.
         display: shows the scenes.
-        voice: says the sentences.
+        voice: speaks the sentences.
         responder: chooses the sentences; without it nothing is said.
         recording: of the annotated picture, from the start.
     """
@@ -78,11 +78,11 @@ class SessionSummary:
     """How a session went.
 
     Args:
-        frames: looked at.
-        dropped: passed over, of a live source.
-        seconds: it took.
-        delay_ms: from capture to output, of up to the last 100,000 frames.
-        first_s: from the start to the first frame given out; None when there was none.
+        frames: number of frames analysed.
+        dropped: number of frames skipped, from a live source.
+        seconds: how long it ran.
+        delay_ms: from capture to output, for up to the last 100,000 frames.
+        first_s: from the start to the first result; None if there was none.
     """
 
     frames: int
@@ -93,17 +93,17 @@ class SessionSummary:
 
 
 class LiveSession(Resource):
-    """Runs until the source ends, the display says quit, or `seconds` are over.
+    """Runs until the source ends, the display asks to quit, or `seconds` have passed.
 
     Args:
         source: closed with the session.
         analyzer: looks at the frames; not closed.
-        outputs: where everything goes; not closed, but a recording that was begun by a key is.
-        smoother: makes labels calm and events of them; a default one when missing.
-        snapshots: folder for pictures and videos taken by a key.
-        record_fps: frames per second of videos taken by a key.
-        notice: what the display says is done with the picture.
-        no_face: what it says when there is no face.
+        outputs: where everything goes; not closed, except for a recording started with a key.
+        smoother: steadies labels and turns them into events; a default one if missing.
+        snapshots: folder for pictures and videos taken with a key.
+        record_fps: frames per second of videos taken with a key.
+        notice: what the display says about what happens to the picture.
+        no_face: what it says if there is no face.
         seconds: how long to run at most.
     """
 
@@ -155,15 +155,15 @@ class LiveSession(Resource):
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What to know about the recordings, a sentence for each that there is something to know of."""
+        """What to know about the recordings: a sentence for each that needs one."""
         return tuple(f"{one.path}: {one.advice}" for one in self._recordings if one.advice)
 
     def run(self) -> SessionSummary:
-        """Everything until the end; raises what a stage or an output raised, after closing them in order."""
+        """Run until the end; raises what a stage or an output raised, after closing them in order."""
         with self:
             try:
                 self._watch()
-            except (KeyboardInterrupt, UnreadableMedia):  # what was seen until then has its ends all the same
+            except (KeyboardInterrupt, UnreadableMedia):  # labels that still held get their `end` events all the same
                 self._finish()
                 raise
             self._finish()
@@ -194,13 +194,13 @@ class LiveSession(Resource):
             self._tell(event)
 
     def close(self) -> None:
-        """End the threads, the source and a recording begun by a key."""
+        """End the threads, the source and a recording started with a key."""
         self._runner.close()
         if self._own_recording is not None:
             self._own_recording.close()
 
     def _look(self, frame: Frame) -> Scene:
-        """On the analysis thread. In a folder each file is looked at for itself: its faces are not those before."""
+        """On the analysis thread. In a folder each file stands alone: its faces are not those of the previous file."""
         if frame.source != self._source_name:
             if self._source_name is not None:
                 self._analyzer.restart()
@@ -211,14 +211,14 @@ class LiveSession(Resource):
         return self._quit or (self._until is not None and time.monotonic() >= self._until)
 
     def _take(self, moment: AnalyzedFrame) -> None:
-        # Smoothed here and not on the analysis thread, so that a frame that nobody was given has changed nothing.
+        # Smoothed here and not on the analysis thread, so that a frame that was never given out changes nothing.
         ended: tuple[Event, ...] = ()
         if self._scene is None or self._scene.source != moment.scene.source:
             self._steadier = OneEuroSmoother()
             ended = self._smoother.finish()
         scene, changes = self._smoother.update(moment.scene)
         events = (*ended, *changes)
-        # Trembling boxes are steadied for the eye; what is recorded as data stays as it was found.
+        # Jittery boxes are steadied for display; what is recorded as data stays as detected.
         self._scene = self._steadier.update(scene)
         for output in self.outputs.scenes:
             output.write(scene)
@@ -257,7 +257,7 @@ class LiveSession(Resource):
             output(sentence)
 
     def _check_caption(self, scene: Scene) -> None:
-        """A caption goes with its label: under another face, or none, it would be wrong."""
+        """A caption disappears with its label: with another face, or none, it would be wrong."""
         answer = self._answer
         if answer is None:
             return
@@ -293,7 +293,7 @@ class LiveSession(Resource):
             paused=self._runner.paused,
             recording=recording is not None and recording.running,
             tasks=self._analyzer.tasks,
-            # A source's trouble is a state, and is shown as long as it lasts; the rest is news.
+            # A problem of the source is shown for as long as it lasts; everything else is news.
             message=self._runner.status or told,
             recording_to=recording.path.name if recording is not None and recording.running else "",
             notice=self._notice,
@@ -347,12 +347,12 @@ class LiveSession(Resource):
 
 
 def _settings(analyzer: Analyzer) -> SmoothSettings:
-    """What counts as uncertain is shown as such, also of a task that is switched on later."""
+    """The thresholds of both tasks, so that a task switched on later shows what is uncertain too."""
     thresholds: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
     return SmoothSettings(**thresholds)
 
 
 def _free_name(path: Path) -> Path:
-    """The path, or with a number behind when there is such a file already."""
+    """The path, with a number appended if such a file already exists."""
     names = (path if i == 1 else path.with_stem(f"{path.stem}-{i}") for i in range(1, 1000))
     return next((name for name in names if not name.exists()), path)

@@ -38,7 +38,7 @@ _ZOO = Path(__file__).parent / "zoo"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A model folder whose weights have the hash that its manifest states."""
+    """A model folder whose weights match the hash in its manifest."""
 
     folder: Path
     manifest: Manifest
@@ -55,22 +55,22 @@ class Artifact:
 
 
 def zoo_names() -> tuple[str, ...]:
-    """Names of the models inside the package, sorted."""
+    """Names of the models in the package, sorted."""
     return tuple(sorted(path.parent.name for path in _ZOO.glob(f"*/{MANIFEST_FILE}")))
 
 
 def zoo_artifact(name: str) -> Artifact:
-    """The model of that name inside the package; raises UnknownName when there is none."""
+    """The model of that name in the package; raises UnknownName if there is none."""
     if name not in zoo_names():
         raise UnknownName("model", name, zoo_names())
     return _load_folder(_ZOO / name)
 
 
 def load_artifact(folder_or_name: str | Path) -> Artifact:
-    """Read and check a model folder, or a model of the package by its name.
+    """Read and check a model folder, or a model in the package by its name.
 
     Raises:
-        UnknownName: there is neither such a folder nor such a model.
+        UnknownName: there is no such folder and no such model.
         ModelError: the folder is damaged or incomplete.
     """
     folder = Path(folder_or_name)
@@ -84,31 +84,31 @@ def load_artifact(folder_or_name: str | Path) -> Artifact:
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Whether a model folder may be written there; called before anything slow is begun.
+    """Check that a model folder may be written there; called before any slow work begins.
 
     Raises:
-        RefusedOutput: something is there: a model folder that may not be replaced, or something else.
+        RefusedOutput: something exists there: a model folder that may not be replaced, or anything else.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / MANIFEST_FILE).is_file():
         raise RefusedOutput(f"{folder} exists and is not a model folder; name a new folder.")
     if not overwrite:
-        raise RefusedOutput(f"{folder} is there already; name another folder or say --overwrite.")
+        raise RefusedOutput(f"{folder} already exists; name another folder or use --overwrite.")
     spare_foreign(folder, _FILES)
 
 
 def write_artifact(folder: str | Path, model_bytes: bytes, manifest: Manifest, card: str) -> Artifact:
-    """Write a model folder, whole or not at all.
+    """Write a model folder, completely or not at all.
 
     Args:
-        folder: the folder to make; an older model folder of that name is replaced.
+        folder: the folder to create; an older model folder of that name is replaced.
         model_bytes: the ONNX file.
         manifest: its SHA-256 is filled in.
         card: the model card, Markdown.
 
     Raises:
-        OutputError: the place cannot be written, or holds something that is not a model folder.
+        OutputError: the folder cannot be written, or exists and is not a model folder.
     """
     folder = Path(folder)
     manifest = replace(manifest, sha256=hashlib.sha256(model_bytes).hexdigest())
@@ -127,14 +127,14 @@ def _load_folder(folder: Path) -> Artifact:
     try:
         manifest = _read_manifest(folder / MANIFEST_FILE)
         digest = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
-    except (ValueError, TypeError, OSError) as exc:  # JSON and Unicode errors are ValueErrors
+    except (UnknownName, ValueError, TypeError, OSError) as exc:  # JSON and Unicode errors are ValueErrors
         raise ModelError(
-            f"The {MANIFEST_FILE} of the model folder {folder} is wrong: {exc}; correct it or export the model again."
+            f"The {MANIFEST_FILE} of the model folder {folder} is wrong; correct it or export the model again: {exc}"
         ) from exc
     if digest != manifest.sha256:
         raise ModelError(
             f"The {MODEL_FILE} of the model folder {folder} has SHA-256 {digest[:12]}..., its manifest says "
-            f"{manifest.sha256[:12]}...; the file is damaged or was exchanged: "
+            f"{manifest.sha256[:12]}...; the file is damaged or was replaced; "
             "export or install the model again."
         )
     return Artifact(folder, manifest)
@@ -143,8 +143,8 @@ def _load_folder(folder: Path) -> Artifact:
 def _read_manifest(path: Path) -> Manifest:
     data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, dict):
-        raise TypeError(f"it is an object, got {type(data).__name__}")
+        raise TypeError(f"it must be an object, got {type(data).__name__}")
     manifest = Manifest.from_dict(data)
     if not manifest.sha256:
-        raise ValueError("sha256 is 64 lower case hexadecimal digits, got ''")
+        raise ValueError("sha256 must be 64 lower case hexadecimal digits, got ''")
     return manifest

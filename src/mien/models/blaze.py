@@ -1,6 +1,6 @@
 """Single-shot detectors of the BlazeFace family: faces and palms.
 
-A network sees the picture once and gives, for each of a fixed set of anchors, a box, some key points and a score.
+A network sees the picture once and gives a box, some key points and a score for each of a fixed set of anchors.
 Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", arXiv:1907.05047; anchors
 and decoding as in the graphs of MediaPipe (Apache-2.0).
 """
@@ -31,7 +31,7 @@ class Detections:
     """What was found, best score first.
 
     Args:
-        boxes_xyxy: (N, 4) pixels of the picture; may reach beyond it.
+        boxes_xyxy: (N, 4) pixels of the picture; may extend beyond it.
         points_xy: (N, K, 2) key points, likewise.
         scores: (N,) in 0..1.
     """
@@ -48,7 +48,7 @@ def anchor_centres(layers: Sequence[tuple[int, int]]) -> Floats:
     """Centres of the anchors.
 
     Args:
-        layers: (cells a side, anchors a cell) for every output layer, in the network's order.
+        layers: (cells per side, anchors per cell) for every output layer, in the network's order.
 
     Returns:
         (A, 2) x and y in 0..1 of the network's input.
@@ -67,7 +67,7 @@ class BlazeDetector:
     Args:
         network: outputs (N, A, 4 + 2K) boxes and points in input pixels relative to the anchors, and (N, A, 1) logits.
         layers: the anchor layers, see `anchor_centres`.
-        threshold: least score; the manifest's when None.
+        threshold: lowest score; the manifest's if None.
     """
 
     def __init__(self, network: Network, layers: Sequence[tuple[int, int]], *, threshold: float | None = None) -> None:
@@ -75,7 +75,7 @@ class BlazeDetector:
         self.network = network
         self.threshold = manifest.threshold if threshold is None else threshold
         if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold is above 0 and at most 1, got {self.threshold}")
+            raise ValueError(f"threshold must be above 0 and at most 1, got {self.threshold}")
         self._spec = manifest.input
         self._centres = anchor_centres(layers)
 
@@ -97,14 +97,14 @@ class BlazeDetector:
     def candidates(
         self, image_rgb: NDArray[np.uint8], views_xyxy: Sequence[tuple[int, int, int, int]]
     ) -> list[Detections]:
-        """Everything above the threshold in some parts of a picture, before overlapping finds are merged.
+        """Everything above the threshold in some parts of a picture, before overlapping detections are merged.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
             views_xyxy: the parts, in whole pixels inside the picture.
 
         Returns:
-            the finds of each part, in pixels of the whole picture, in no order.
+            The detections of all parts, in pixels of the whole picture, in no particular order.
         """
         frame_hw = self._spec.size_hw
         fits = [Letterbox.fit((y2 - y1, x2 - x1), frame_hw) for x1, y1, x2, y2 in views_xyxy]
@@ -128,8 +128,8 @@ class BlazeDetector:
         if len(outputs) != 2 or outputs[0].shape[1] != anchors or outputs[1].shape[1:] != (anchors, 1):
             shapes = [output.shape for output in outputs]
             raise ModelError(
-                f"The model {self.network.artifact.manifest.name} does not answer like its detector: expected boxes "
-                f"and scores for {anchors} anchors, got {shapes}; use the model of the package."
+                f"The model {self.network.artifact.manifest.name} does not answer like a detector: expected boxes "
+                f"and scores for {anchors} anchors, got {shapes}; use the model in the package."
             )
         return outputs[0], outputs[1][..., 0]
 

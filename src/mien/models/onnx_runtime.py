@@ -1,4 +1,4 @@
-"""ONNX Runtime, which reports to its maker unless told not to before it is imported: the one door that imports it."""
+"""The only module that imports ONNX Runtime, which reports to its maker unless told not to before the import."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from mien.environment import no_telemetry
 
 
 def onnx_runtime() -> Any:
-    """The module onnxruntime, imported with its telemetry off; 0.1 s, paid only by those who run a model."""
+    """The module onnxruntime, imported with its telemetry off; 0.1 s, paid only when a model runs."""
     no_telemetry()
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # what the variable is on Linux this is on Windows
+    onnxruntime.disable_telemetry_events()  # on Windows; the variable does the same on Linux
     return onnxruntime
 
 

@@ -1,7 +1,7 @@
 """Running a model folder with ONNX Runtime.
 
-One session, one network. Threads do not spin while they wait: several sessions take turns on the same cores,
-and spinning pools would steal time from one another (19 to 24 ms instead of 11 for the hand pipeline on 2 cores).
+One session, one network. Threads do not spin while waiting: several sessions share the same cores, and spinning
+pools would steal time from one another (19 to 24 ms instead of 11 for the hand pipeline on 2 cores).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_BATCH = 32
 
 
 class Network(Protocol):
-    """What a stage needs of a model: `Session` when it runs, `FakeSession` in tests."""
+    """What a stage needs from a model: `Session` at run time, `FakeSession` in tests."""
 
     @property
     def artifact(self) -> Artifact: ...
@@ -43,9 +43,10 @@ class Session(Resource):
 
     Args:
         artifact: the checked model folder.
-        threads: how many threads compute; by default the cores this process may use, 4 at most.
-        provider: what computes, by ONNX Runtime's name or a short one (see `mien.models.providers`); what it cannot
-            compute, the CPU does.
+        weights: an ONNX file in memory, run in place of the folder's, e.g. before there is a folder.
+        threads: how many threads compute; by default the cores available to this process, 4 at most.
+        provider: what computes, by ONNX Runtime's name or a short one (see `mien.models.providers`); the CPU computes
+            what it cannot.
 
     Raises:
         ModelError: ONNX Runtime cannot load the model, or start the provider.
@@ -56,13 +57,14 @@ class Session(Resource):
         self,
         artifact: Artifact,
         *,
+        weights: bytes | None = None,
         threads: int | None = None,
         provider: str = "cpu",
     ) -> None:
         if threads is not None and threads < 1:
-            raise ValueError(f"threads is at least 1, got {threads}")
+            raise ValueError(f"threads must be at least 1, got {threads}")
         self.artifact = artifact
-        self._session: Any = _open(artifact, threads or _usable_threads(), provider_named(provider))
+        self._session: Any = _open(artifact, weights, threads or _usable_threads(), provider_named(provider))
         entry = self._session.get_inputs()[0]
         self._input_name: str = entry.name
         self._item_shape: tuple[int, ...] = tuple(entry.shape[1:])
@@ -72,7 +74,7 @@ class Session(Resource):
         if fixed and self._step != 1:
             self.close()
             raise ModelError(
-                f"The model of {artifact.folder} takes exactly {self._step} items; export it for 1 or any."
+                f"The model of {artifact.folder} takes exactly {self._step} items; export it for 1 or any number."
             )
 
     def run(self, batch: Batch) -> Outputs:
@@ -82,7 +84,7 @@ class Session(Resource):
             batch: (N, ...) float32, normalised as the manifest's input says.
 
         Returns:
-            the model's outputs in its order, each with N rows, float32.
+            The model's outputs in its order, each with N rows, float32.
         """
         if self._session is None:
             raise ModelError(f"The session of {self.artifact.manifest.name} is closed; open a new one.")
@@ -109,10 +111,10 @@ class Session(Resource):
 
 
 class FakeSession:
-    """A network for tests: answers with a function, remembers the batches.
+    """A network for tests: answers with a function and remembers the batches.
 
     Args:
-        artifact: whose manifest the stage reads.
+        artifact: the artifact whose manifest the stage reads.
         answer: gives the outputs for a batch.
     """
 
@@ -133,7 +135,7 @@ class FakeSession:
         self.closed = True
 
 
-def _open(artifact: Artifact, threads: int, provider: str) -> Any:
+def _open(artifact: Artifact, weights: bytes | None, threads: int, provider: str) -> Any:
     ort = onnx_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -143,7 +145,10 @@ def _open(artifact: Artifact, threads: int, provider: str) -> Any:
     try:
         # Without its fallback, which would print to stdout and compute elsewhere than was asked.
         session = ort.InferenceSession(
-            str(artifact.model_path), options, providers=list(dict.fromkeys((provider, _CPU))), enable_fallback=0
+            weights or str(artifact.model_path),
+            options,
+            providers=list(dict.fromkeys((provider, _CPU))),
+            enable_fallback=0,
         )
     except Exception as exc:  # ONNX Runtime's errors share no base but Exception
         raise ModelError(

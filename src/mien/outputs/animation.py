@@ -1,4 +1,4 @@
-"""Annotated videos as animated pictures: GIF, which goes anywhere, and WebP, which is smaller and keeps its colours."""
+"""Annotated videos as animated pictures: GIF, which works everywhere, and WebP, which is smaller and keeps colours."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _log = logging.getLogger(__name__)
 ANIMATIONS = (".gif", ".webp")
 
 MOST_BYTES = 512 * 2**20
-"""OpenCV takes all frames at once; so many bytes of them are kept at most."""
+"""OpenCV takes all frames at once; at most this many bytes of them are kept."""
 
 _MOST_FPS = 50
-"""Browsers play a GIF with shorter frames at 10 frames a second."""
+"""Browsers play a GIF with shorter frames at 10 frames per second."""
 
 
 class AnimationWriter(ResultWriter):
-    """An animated picture that frames are added to; it is written when it is closed, and plays over and over.
+    """An animated picture that frames are added to; it is written when closed, and plays in a loop.
 
     Args:
         path: ends in .gif or .webp.
-        fps: frames a second, above 0; of more than 50, some are left out.
+        fps: frames per second, above 0; above 50, some frames are left out.
         size_hw: height and width of the frames in pixels.
 
     Raises:
-        OutputError: a folder that cannot be written. From `write` and `close` too: too many frames, a full disk.
+        OutputError: the folder cannot be written. From `write` and `close` too: too many frames, or a full disk.
     """
 
     def __init__(self, path: str | Path, fps: float, size_hw: tuple[int, int]) -> None:
@@ -47,11 +47,11 @@ class AnimationWriter(ResultWriter):
         self._came = 0
 
     def write(self, image_rgb: NDArray[np.uint8]) -> None:
-        """Add a frame, (H, W, 3) uint8 RGB of the animation's size."""
+        """Add a frame, (H, W, 3) uint8 RGB, of the animation's size."""
         if self._came >= len(self._frames) * self._step:
             if (len(self._frames) + 1) * image_rgb.nbytes > MOST_BYTES:
                 raise OutputError(
-                    f"{self._name} would have more frames than an animated picture can take here "
+                    f"{self._name} would have more frames than an animated picture can hold here "
                     f"({len(self._frames)}); write .mp4 or .webm."
                 )
             self._frames.append(np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), np.uint8))
@@ -63,7 +63,7 @@ class AnimationWriter(ResultWriter):
 
     def fail(self) -> None:
         """Close after an error or interruption: what is finished gets its name, unless that would replace an earlier
-        file; then it is called `.part`, and a line in the log tells."""
+        file; then it is called `.part`, and the log says so."""
         self._finish(failed=True)
 
     def _finish(self, *, failed: bool) -> None:
@@ -98,5 +98,5 @@ class AnimationWriter(ResultWriter):
         except cv2.error:
             done, data = False, np.empty(0, np.uint8)
         if not done:
-            raise OutputError(f"Cannot write {self._name}: OpenCV cannot make it; write .mp4 or .webm.")
+            raise OutputError(f"Cannot write {self._name}: OpenCV cannot encode it; write .mp4 or .webm.")
         return data.tobytes()

@@ -1,4 +1,4 @@
-"""A photo beside its bars of confidence, one for every label of the set, in the set's order."""
+"""A photo next to its confidence bars, one for every label of the set, in the order of the set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.outputs.text import appearance
 from mien.scene import Box, Prediction
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITALS = 22.0  # pixels that capitals are high at scale 1
+_CAPITALS = 22.0  # height of capitals at scale 1, pixels
 _PHOTO = 400  # side of the square that the photo is fitted into, pixels
 _BARS = 560  # width of the part with the bars
 _PAD = 24
@@ -23,14 +23,14 @@ _TRACK: Colour = (232, 232, 232)
 _FAINT: Colour = (90, 92, 96)
 
 MOST_ROWS = 50
-"""Charts that one picture takes; more would be too high for viewers."""
+"""At most this many charts in one picture; more would be too tall for viewers."""
 
 
 def verdict(prediction: Prediction, task: str) -> str:
     """The answer in words: "looks happy (91 %)", "shows victory (99 %)", "hard to read, perhaps sad (41 %)".
 
     Args:
-        reading: of a face or a hand.
+        prediction: of a face or a hand.
         task: `emotion` or `gesture`.
     """
     share = f"({100 * prediction.confidence:.0f} %)"
@@ -44,16 +44,16 @@ def verdict(prediction: Prediction, task: str) -> str:
 def draw_chart(
     image_rgb: NDArray[np.uint8], prediction: Prediction, *, task: str, box_xyxy: Box | None = None, name: str = ""
 ) -> Picture:
-    """The photo at the left, of any size, and its bars at the right.
+    """The photo, of any size, on the left and its bars on the right.
 
-    The bar of the answer has a mark and heavier words, so that colour does not stand alone.
+    The bar of the answer has a mark and bolder text, so that nothing depends on colour alone.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB.
-        reading: what was read.
+        prediction: what was predicted.
         task: `emotion` or `gesture`.
-        box_xyxy: the part of the photo that was read, in its pixels; None for all of it.
-        name: written under the photo; what is not ASCII is written as a question mark.
+        box_xyxy: the part of the photo that was read, in its pixels; None for the whole photo.
+        name: written under the photo; non-ASCII characters become question marks.
     """
     sheet = np.full((_PHOTO + 2 * _PAD + _HEAD, _PHOTO + _BARS + 3 * _PAD, 3), LIGHT, np.uint8)
     bottom = _photo(sheet, image_rgb, box_xyxy, label_colour(prediction.label))
@@ -67,14 +67,14 @@ def draw_chart(
 
 
 def stacked(pictures: Sequence[Picture]) -> Picture:
-    """Charts under one another; raises ValueError when there are none or more than MOST_ROWS."""
+    """Charts stacked vertically; raises ValueError if there are none or more than MOST_ROWS."""
     if not 1 <= len(pictures) <= MOST_ROWS:
-        raise ValueError(f"one picture takes 1 to {MOST_ROWS} charts, got {len(pictures)}")
+        raise ValueError(f"one picture must hold 1 to {MOST_ROWS} charts, got {len(pictures)}")
     return Picture(np.vstack([picture.image_rgb for picture in pictures]))
 
 
 def _photo(sheet: NDArray[np.uint8], image_rgb: NDArray[np.uint8], box_xyxy: Box | None, colour: Colour) -> int:
-    """Fit the photo in at the top left, with its box; gives the row where it ends."""
+    """Fit the photo in at the top left, with its box; returns the row where it ends."""
     height, width = image_rgb.shape[:2]
     scale = _PHOTO / max(height, width)
     size_wh = max(1, round(width * scale)), max(1, round(height * scale))
@@ -128,7 +128,7 @@ def _width(text: str, scale: float, stroke: int = 1) -> int:
 
 
 def _fitting(text: str, width: int, *, scale: float) -> str:
-    """The text, its middle left out where it is too wide."""
+    """The text, shortened in the middle if it is too wide."""
     kept = text
     cut = len(text)
     while _width(kept, scale, 2) > width and cut > 2:

@@ -1,4 +1,4 @@
-"""Scenes as pictures: boxes, hands, and a plate with the label in words, so that colour never stands alone."""
+"""Scenes as pictures: boxes, hands, and a plate with the label in words, so that nothing depends on colour alone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mien.pixels.images import encode_image, write_image
 from mien.scene import Box, Face, Hand, Scene
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITALS = 22.0  # pixels that capitals are high at scale 1
+_CAPITALS = 22.0  # height of capitals at scale 1, pixels
 _SMALLEST_TEXT = 4.5  # pixels
-_SHIFT = 3  # bits behind the point
+_SHIFT = 3  # fractional bits
 _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (0, 17, 18, 19, 20), (5, 9, 13, 17))
 
 Rect = tuple[int, int, int, int]
@@ -35,18 +35,18 @@ class Picture:
     image_rgb: NDArray[np.uint8]
 
     def save(self, path: str | Path) -> None:
-        """Write it as .jpg, .jpeg, .png or .webp; OutputError when that fails."""
+        """Write it as .jpg, .jpeg, .png or .webp; raises OutputError if that fails."""
         write_image(path, self.image_rgb)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """The picture as a notebook shows it."""
         return encode_image(self.image_rgb, ".png")
 
 
 def draw_scene(scene: Scene) -> Picture:
-    """The scene's frame with its faces and hands marked; the frame itself is not changed.
+    """A copy of the scene's frame with its faces and hands marked.
 
-    Uncertain readings have thinner, dashed lines and a question mark: "happy? 41%".
+    Uncertain predictions have thinner, dashed lines and a question mark: "happy? 41%".
 
     Raises:
         ValueError: the scene has no picture, because it was read back from a record.
@@ -63,7 +63,7 @@ def draw_scene(scene: Scene) -> Picture:
 
 
 def mark_regions(image_rgb: NDArray[np.uint8], regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:
-    """Draw boxes and hands without words on a picture, for outputs that have lettering of their own.
+    """Draw boxes and hands without text on a picture, for outputs that do their own lettering.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB, contiguous; drawn on.
@@ -74,7 +74,7 @@ def mark_regions(image_rgb: NDArray[np.uint8], regions: Sequence[Face | Hand], *
 
 
 def label_text(region: Face | Hand) -> str:
-    """The words on a plate: "happy 91%", "happy? 41%" when uncertain."""
+    """The text on a plate: "happy 91%", or "happy? 41%" if uncertain."""
     doubt = "?" if region.uncertain else ""
     return f"{region.label}{doubt} {100 * (region.confidence or 0.0):.0f}%"
 
@@ -90,7 +90,7 @@ class _Lettering:
 
 
 class _Pen:
-    """Draws on one picture, in sizes that suit it; plates keep clear of each other where there is room.
+    """Draws on one picture, in sizes that suit it; plates avoid each other where there is room.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB; drawn on.
@@ -106,7 +106,7 @@ class _Pen:
         self._plates: list[Rect] = []
 
     def mark(self, regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:
-        """Boxes first, hands over them."""
+        """Boxes first, hands on top."""
         for region in regions:
             self.frame(region.box_xyxy, label_colour(region.label), sure=not region.uncertain)
         for region in regions:
@@ -114,7 +114,7 @@ class _Pen:
                 self.hand(region.landmarks_xyz, label_colour(region.label), sure=not region.uncertain)
 
     def frame(self, box_xyxy: Box, colour: Colour, *, sure: bool) -> None:
-        """A box with round corners, as far as it lies in the picture; dashed and thinner when not sure."""
+        """A box with rounded corners, clipped to the picture; dashed and thinner if uncertain."""
         rect = self._inside(box_xyxy)
         if rect is None:
             return
@@ -141,7 +141,7 @@ class _Pen:
             cv2.circle(self.image_rgb, (x, y), radius, LIGHT, cv2.FILLED, cv2.LINE_AA)
 
     def plate(self, box_xyxy: Box, text: str, colour: Colour) -> None:
-        """A label on a plate of the label's colour, at the box; left out where it could not be read."""
+        """A label on a plate in the label's colour, at the box; left out if it would be illegible."""
         box = self._inside(box_xyxy)
         lettering = self._lettering(text)
         if box is None or lettering is None:
@@ -156,7 +156,7 @@ class _Pen:
         cv2.putText(self.image_rgb, text, origin, _FONT, scale, ink_on(colour), stroke, cv2.LINE_AA)
 
     def _lettering(self, text: str) -> _Lettering | None:
-        """The largest lettering up to the picture's own that fits into it; None when that cannot be read."""
+        """The largest lettering, up to the picture's default, that fits; None if it would be illegible."""
         size = self.text_height
         while size >= _SMALLEST_TEXT:
             scale, stroke = size / _CAPITALS, max(1, round(size / 14))
@@ -176,7 +176,7 @@ class _Pen:
         cv2.polylines(self.image_rgb, points, False, colour, thickness, cv2.LINE_AA, _SHIFT)
 
     def _inside(self, box_xyxy: Box) -> Rect | None:
-        """The part of a box within the picture, far enough from its edge for the line; None when there is none."""
+        """The part of a box within the picture, far enough from its edge for the line; None if there is none."""
         edge = self.line // 2
         x1, y1 = (round(max(edge, min(v, 1e9))) for v in box_xyxy[:2])
         x2 = round(min(self.width - 1 - edge, max(box_xyxy[2], -1e9)))
@@ -184,7 +184,7 @@ class _Pen:
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
     def _place(self, box: Rect, plate_wh: tuple[int, int]) -> Rect:
-        """Above the box, below it, in it, or further off: the first place within the picture without a plate."""
+        """Above the box, below it, in it, or further away: the first free place within the picture."""
         width, height = plate_wh
         x1, y1, x2, y2 = box
         gap = self.line
@@ -207,7 +207,7 @@ def _overlap(a: Rect, b: Rect) -> bool:
 
 
 def _round_rect(rect: Rect, radius: int) -> NDArray[np.float64]:
-    """Outline of a rectangle with round corners, closed: (N, 2) pixels."""
+    """Closed outline of a rectangle with rounded corners: (N, 2) pixels."""
     x1, y1, x2, y2 = rect
     corners = (
         (x2 - radius, y1 + radius, -90),
@@ -224,13 +224,13 @@ def _round_rect(rect: Rect, radius: int) -> NDArray[np.float64]:
 
 
 def _fixed(chain: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Points as OpenCV's fixed-point numbers, so that curves are smooth."""
+    """Points in OpenCV's fixed-point format, so that curves are smooth."""
     fixed: NDArray[np.int32] = np.rint(chain * 2**_SHIFT).astype(np.int32)
     return fixed
 
 
 def _dashes(chain: NDArray[np.float64], length: float, gap: float) -> list[NDArray[np.float64]]:
-    """A line of (N, 2) points cut into dashes of two points and more."""
+    """A line of (N, 2) points cut into dashes of two or more points."""
     steps = np.hypot(*np.diff(chain, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     total = float(along[-1])

@@ -1,9 +1,9 @@
 """Pictures that a finished video holds for longer, without encoding them again.
 
-A gap of minutes is thousands of frames of one picture, and each would cost as much as any other: 2 ms in MP4 and 10 ms
-in WebM, of 640 x 480 pixels. A key frame needs no frame before it, so it may stand there any number of times. In MP4
-the tables say where the bytes of each frame lie, and may say the same place again. WebM is copied, which decodes
-nothing; there the frame comes less often where it would need too much room, and times are kept all the same.
+A gap of minutes is thousands of frames of one picture, and each would cost as much as any other: at 640 x 480 pixels,
+2 ms in MP4 and 10 ms in WebM. A key frame does not depend on earlier frames, so it may occur any number of times. In
+MP4 the tables say where the bytes of each frame are, and may name the same place again. WebM is copied without
+decoding; there the frame is repeated less often if it would need too much room, but times are kept.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from numpy.typing import NDArray
 from mien.pixels.images import quiet_opencv, quiet_stderr
 
 KEY_EVERY = 12
-"""Frames after which OpenCV's encoders make a key frame; of that many frames in a row one is surely a key frame."""
+"""OpenCV's encoders make a key frame at least this often, so that many frames in a row always contain one."""
 
 _WEBM_BYTES = 4 * 2**20
 """Room for the repeated frames of one gap."""
 
 _PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
-_UNKNOWN = frozenset({b"sdtp", b"sbgp", b"stps", b"mvex"})  # tables by frame that no encoder here writes
+_UNKNOWN = frozenset({b"sdtp", b"sbgp", b"stps", b"mvex"})  # per-frame tables that no encoder here writes
 _Table = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A picture that was written several times in a row and shall be there more often.
+    """A picture that was written several times in a row and has to be repeated more often.
 
     Args:
         first: number of the first frame of the row, from 0.
-        end: number of the frame after the row; `KEY_EVERY` behind the first, or more.
-        more: how many frames are to be added.
+        end: number of the frame after the row; at least `KEY_EVERY` after the first.
+        more: how many frames to add.
     """
 
     first: int
@@ -54,10 +54,10 @@ def hold_frames(path: Path, holds: Sequence[Hold], *, fourcc: str, fps: float, s
     """Lengthen the rows of a finished video, in place.
 
     Args:
-        path: an .mp4 or .webm file as OpenCV writes it; left as it was when this fails.
+        path: an .mp4 or .webm file as OpenCV writes it; unchanged if this fails.
         holds: rows, in order.
         fourcc: its codec.
-        fps: its frames a second.
+        fps: its frames per second.
         size_wh: its width and height in pixels.
 
     Raises:
@@ -71,7 +71,7 @@ def hold_frames(path: Path, holds: Sequence[Hold], *, fourcc: str, fps: float, s
 
 
 def _order(count: int, is_key: NDArray[np.bool_], holds: Sequence[Hold]) -> _Table:
-    """The number of the frame that stands at each place, from 0; (M,) int64."""
+    """The number of the frame at each place, from 0; (M,) int64."""
     times = np.ones(count, np.int64)
     for hold in holds:
         keys = np.flatnonzero(is_key[hold.first : hold.end])
@@ -103,7 +103,7 @@ class _Atom:
         return atom
 
     def table(self, width: int) -> _Table:
-        """The rows of numbers of 32 bits that a table holds after their count, (N, width)."""
+        """The rows of 32-bit numbers that a table holds after their count, (N, width)."""
         count = struct.unpack_from(">I", self.body, 4)[0]
         return np.frombuffer(self.body, ">u4", count * width, 8).reshape(count, width).astype(np.int64)
 
@@ -159,7 +159,7 @@ def _parsed(data: bytes) -> list[_Atom]:
 
 
 def _lengthen(track: _Atom, holds: Sequence[Hold]) -> float:
-    """Let the tables of a track name frames more often; gives the seconds that it is longer."""
+    """Make the tables of a track name frames more often; returns the seconds added."""
     header = track.find(b"mdia", b"mdhd")
     tables = track.find(b"mdia", b"minf", b"stbl")
     sizes_atom, chunks_atom, times_atom = (tables.find(kind) for kind in (b"stsz", b"stsc", b"stts"))
@@ -197,7 +197,7 @@ def _places(tables: _Atom, chunks: _Table, sizes: _Table) -> _Table:
     atom = _first(tables, b"stco") or tables.find(b"co64")
     count = struct.unpack_from(">I", atom.body, 4)[0]
     offsets = np.frombuffer(atom.body, ">u8" if atom.kind == b"co64" else ">u4", count, 8).astype(np.int64)
-    # A row of stsc holds from its first chunk to the next row's.
+    # A row of stsc is valid from its first chunk up to the next row's.
     spans = np.diff(np.append(chunks[:, 0], count + 1))
     frames_of_chunk = np.repeat(chunks[:, 1], spans)
     chunk_of_frame = np.repeat(np.arange(count), frames_of_chunk)
@@ -211,14 +211,14 @@ def _first(atom: _Atom, kind: bytes) -> _Atom | None:
 
 
 def _runs(values: _Table) -> bytes:
-    """A table of (how many, value) for values that mostly are the same."""
+    """A table of (count, value) for values that are mostly the same."""
     starts = np.flatnonzero(np.append(True, np.diff(values) != 0))
     rows = np.stack([np.diff(np.append(starts, len(values))), values[starts]], axis=1)
     return struct.pack(">II", 0, len(rows)) + rows.astype(">u4").tobytes()
 
 
 def _longer(body: bytes, offsets: tuple[int, int], more: int) -> bytes:
-    """A header whose duration has grown: 32 bits at the first offset in version 0, else 64 bits at the second."""
+    """A header with a longer duration: 32 bits at the first offset in version 0, otherwise 64 bits at the second."""
     form, at = (">Q", offsets[1]) if body[0] else (">I", offsets[0])
     (length,) = struct.unpack_from(form, body, at)
     return body[:at] + struct.pack(form, length + more) + body[at + struct.calcsize(form) :]
@@ -242,7 +242,7 @@ def _hold_in_webm(path: Path, holds: Sequence[Hold], fourcc: str, fps: float, si
             finally:
                 capture.release()
                 writer.release()
-        shutil.copyfile(longer, path)  # not renamed: whoever writes the file holds it open
+        shutil.copyfile(longer, path)  # not renamed: the writer holds the file open
     finally:
         longer.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""A command of the user's for every event: `--on-event "notify-send {label}"`."""
+"""A user command for every event: `--on-event "notify-send {label}"`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mien.wording import count
 _log = logging.getLogger(__name__)
 
 PLACEHOLDERS = ("kind", "task", "label", "track", "time_s", "duration_s")
-"""What may stand in braces in a command; each is replaced by the event's value."""
+"""Placeholders allowed in a command; each is replaced by the event's value."""
 
 MOST_WAITING = 16
-"""Events that wait for their command at most; then the oldest is given up."""
+"""At most this many events wait for their command; beyond that the oldest is dropped."""
 
 _CLOSE_S = 2.0
 _KILL_S = 0.5
@@ -34,16 +34,16 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 
 
 class EventCommand(Resource):
-    """Runs a command for each event, one after the other, on a thread of its own; call it with the event.
+    """Runs a command for each event, one after another, on its own thread; call it with the event.
 
-    The call never waits. No shell is used: the command is split into words as a shell would, and each placeholder is
-    replaced inside its word, so that no value can become a command; `sh -c "..."` brings a shell in. The event is on
-    the command's stdin as one line of JSON. What the command prints goes to stderr, because stdout carries data. A
-    command that fails, or takes too long and is stopped, is reported in the log, once for each way to fail.
+    The call never blocks. No shell is used: the command is split into words as a shell would, and each placeholder is
+    replaced inside its word, so that no value can become a command; use `sh -c "..."` if you need a shell. The command
+    gets the event on stdin as one line of JSON. What it prints goes to stderr, because stdout carries data. A command
+    that fails, or takes too long and is stopped, is reported in the log, once for each kind of failure.
 
     Args:
         command: for example `notify-send "{task}" "{label} since {time_s} s"`; `{{label}}` stands for `{label}` itself.
-        limit_s: how long one run of it may take.
+        limit_s: how long one run may take, in seconds.
 
     Raises:
         UnknownName: there is no such placeholder.
@@ -52,7 +52,7 @@ class EventCommand(Resource):
 
     def __init__(self, command: str, *, limit_s: float = 10.0) -> None:
         if not limit_s > 0:
-            raise ValueError(f"a command may take some time, got {limit_s} s")
+            raise ValueError(f"the time limit of a command must be above 0 s, got {limit_s} s")
         self._words = _split(command)
         self._limit_s = limit_s
         self._waiting: deque[Event] = deque()
@@ -65,18 +65,18 @@ class EventCommand(Resource):
         self._thread.start()
 
     def __call__(self, event: Event) -> None:
-        """Have the command run for an event, soon; the oldest one waiting is given up when there are too many."""
+        """Queue the command for an event; if too many are waiting, the oldest is dropped."""
         with self._changed:
             if self._closed:
                 return
             if len(self._waiting) == MOST_WAITING:
                 self._waiting.popleft()
-                self._say(f"is slower than the events come: the oldest of {MOST_WAITING} waiting are left out")
+                self._say(f"is slower than the events: the oldest of {MOST_WAITING} waiting events are dropped")
             self._waiting.append(event)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Give what is waiting two seconds, then stop it; may be called twice."""
+        """Give waiting commands two seconds, then stop; may be called twice."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -89,7 +89,7 @@ class EventCommand(Resource):
             self._waiting.clear()
             if self._process is not None:
                 _kill(self._process)
-        self._say(f"was still busy at the end and was stopped; {count(left, 'more event')} waiting for it")
+        self._say(f"was still running at the end and was stopped; {count(left, 'more event')} still waiting")
         self._thread.join(_KILL_S)
 
     def _work(self) -> None:
@@ -101,7 +101,7 @@ class EventCommand(Resource):
                 event = self._waiting.popleft()
             try:
                 self._run(event)
-            except Exception as error:  # the events that follow must still get their command
+            except Exception as error:  # later events must still get their command
                 self._say(f"could not be run ({type(error).__name__}: {error})")
 
     def _run(self, event: Event) -> None:
@@ -112,7 +112,7 @@ class EventCommand(Resource):
                 words,
                 stdin=subprocess.PIPE,
                 stdout=_stderr(),
-                start_new_session=True,  # Ctrl-C is ours; and its children can be stopped with it
+                start_new_session=True,  # Ctrl-C is for mien alone, and the command's children can be stopped with it
             )
         except (OSError, ValueError) as error:
             self._say(f"cannot be started: {getattr(error, 'strerror', None) or error}")
@@ -149,15 +149,17 @@ def _split(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InputError(f"The command {command!r} cannot be split into words: {error}; close what is open.") from error
+        raise InputError(
+            f"The command {command!r} cannot be split into words: {error}; close every quotation mark."
+        ) from error
     if not words or not words[0]:
-        raise InputError("The command for events is empty; give a program and its words.")
+        raise InputError("The command for events is empty; give a program and its arguments.")
     for word in words:
         for _, name in _PLACE.findall(word):
             if name and name not in PLACEHOLDERS:
                 raise UnknownName("placeholder", name, PLACEHOLDERS)
     if _PLACE.search(words[0]) is None and shutil.which(words[0]) is None:
-        raise InputError(f"There is no program {words[0]} to run for events; check its name, or give its whole path.")
+        raise InputError(f"There is no program {words[0]} to run for events; check its name or give its full path.")
     return words
 
 
@@ -166,7 +168,7 @@ def _filled(word: str, values: dict[str, str]) -> str:
 
 
 def _stderr() -> int:
-    """Where a command may print: our stderr, if it is a real file, else nowhere."""
+    """Where a command may print: our stderr if it is a real file, otherwise nowhere."""
     try:
         return sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
@@ -174,7 +176,7 @@ def _stderr() -> int:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it has started."""
+    """End a command and everything it has started."""
     if process.poll() is not None:
         return
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Colours of the labels: told apart by colour-blind people too, after Okabe and Ito, and Tol."""
+"""Colours of the labels, which colour-blind people can tell apart too; after Okabe and Ito, and Tol."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _OTHERS: tuple[Colour, ...] = (
 
 
 def label_colour(label: str | None) -> Colour:
-    """RGB of a label, the same in every run; light grey before classification."""
+    """RGB colour of a label, the same in every run; light grey before classification."""
     if label is None:
         return UNREAD
     return _LABELS.get(label) or _OTHERS[zlib.crc32(label.encode()) % len(_OTHERS)]
 
 
 def ink_on(colour: Colour) -> Colour:
-    """Dark or light text, whichever stands out more on a colour (WCAG contrast)."""
+    """Dark or light text, whichever has more contrast on a colour (WCAG)."""
     luminance = _luminance(colour)
     on_dark = (luminance + 0.05) / (_luminance(DARK) + 0.05)
     on_light = 1.05 / (luminance + 0.05)

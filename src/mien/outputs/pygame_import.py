@@ -1,4 +1,4 @@
-"""pygame-ce, imported without its greeting; the one door through which the window gets it."""
+"""pygame-ce, imported without its greeting; the only module that imports it."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ finally:
     else:
         os.environ[_GREETING] = _kept
 
-if not hasattr(pygame, "Window"):  # the older pygame has the same name, and no sharp windows
+if not hasattr(pygame, "Window"):  # the older pygame has the same name but no high-density windows
     raise MissingExtra("live", "pygame-ce")

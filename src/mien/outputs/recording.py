@@ -1,4 +1,4 @@
-"""A live run as a video file: a steady rate out of frames that come when they come."""
+"""A live run as a video file: a constant frame rate from frames that arrive at any time."""
 
 from __future__ import annotations
 
@@ -16,36 +16,38 @@ from mien.outputs.video import CODECS, VideoWriter
 from mien.scene import Scene
 
 RATE_FPS = 15.0
-"""Frames a second of a recording, unless told otherwise."""
+"""Default frames per second of a recording."""
 
 LONGEST_GAP_S = 120.0
-"""A gap is shown as long as it was, and no longer than this."""
+"""A gap is shown for as long as it lasted, but no longer than this."""
 
 _log = logging.getLogger(__name__)
 
 
 class Recording:
-    """Writes annotated frames so that the file plays at the speed of the run: it shows at each time what was the newest
-    picture then, and nothing early. A frame is held while no other comes, also over a gap of up to `LONGEST_GAP_S`, and
-    left out when another comes within the same frame of the file.
+    """Writes annotated frames so that the file plays at the speed of the run.
 
-    A disk that fills ends the recording, not the run: what was written stays readable, and `problem` says it.
+    At each time it shows the picture that was newest then, and nothing early. A frame is held until the next one
+    arrives, even over a gap of up to `LONGEST_GAP_S`, and left out if another arrives within the same frame of the
+    file.
+
+    A full disk ends the recording but not the run: what was written stays readable, and `problem` says what happened.
 
     Args:
-        path: ends in .mp4 or .webm; the file is made with the first frame.
-        fps: frames a second of the file.
+        path: ends in .mp4 or .webm; the file is created with the first frame.
+        fps: frames per second of the file.
 
     Raises:
-        OutputError: the suffix is another.
-        ValueError: the rate is not above 0 and up to 1000.
+        OutputError: the suffix is not one of these.
+        ValueError: the rate is not above 0 and at most 1000.
     """
 
     def __init__(self, path: str | Path, *, fps: float = RATE_FPS) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in CODECS:
-            raise OutputError(f"Videos are written as {' or '.join(CODECS)}, got {path}; choose one of these.")
+            raise OutputError(f"A video must be written as {' or '.join(CODECS)}, got {path}.")
         if not (math.isfinite(fps) and 0 < fps <= 1000):
-            raise ValueError(f"a video has between 0 and 1000 frames a second, got {fps}")
+            raise ValueError(f"a video must have more than 0 and at most 1000 frames per second, got {fps}")
         self.fps = fps
         self.problem = ""
         self._video: VideoWriter | None = None
@@ -57,10 +59,10 @@ class Recording:
 
     @property
     def advice(self) -> str:
-        """What to know about the file when it is given to others; empty when there is nothing."""
+        """What to know about the file before sharing it; empty if there is nothing."""
         if self._codec != "mp4v":
             return ""
-        return "Browsers may not play it (MPEG-4 part 2); desktop players do, and a .webm plays in both."
+        return "Browsers may not play it (MPEG-4 part 2); desktop players do. A .webm plays in both."
 
     @property
     def running(self) -> bool:
@@ -68,7 +70,7 @@ class Recording:
         return not self.problem
 
     def write(self, scene: Scene) -> None:
-        """Add what was seen; needs the scene's picture."""
+        """Add a scene, which must have its picture."""
         if self.problem:
             return
         try:
@@ -93,13 +95,13 @@ class Recording:
             self._video = VideoWriter(self.path, self.fps, scene.size_hw)
             self._codec = self._video.codec
         else:
-            # Clocks of files may jump; nothing is shown backwards, and a gap for a limited time.
+            # The times in files may jump; nothing is shown backwards, and gaps are limited.
             self._time_s += min(max(scene.time_s - self._newest.time_s, 0.0), LONGEST_GAP_S)
             self._hold(math.ceil(round(self._time_s * self.fps, 6)) - self._written)
         self._newest, self._picture = scene, None
 
     def _hold(self, frames: int) -> None:
-        """Write the newest picture so many times; it is drawn if it gets into the file at all."""
+        """Write the newest picture this many times; it is drawn only if it gets into the file at all."""
         if frames <= 0 or self._newest is None or self._video is None:
             return
         if self._picture is None:
@@ -114,7 +116,7 @@ class Recording:
         return np.asarray(cv2.resize(picture, size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
     def _stop(self, error: OutputError) -> None:
-        self.problem = f"{error} The recording has ended; all else goes on."
+        self.problem = f"{error} The recording has ended; everything else continues."
         _log.warning("%s", self.problem)
         video, self._video = self._video, None
         if video is not None:

@@ -26,14 +26,14 @@ class SavedMedia:
     """Where the annotated copies of several sources go, decided before anything is read.
 
     Args:
-        target: a folder, made if need be; or, for a single source, a file, if it ends as pictures or videos do. A
-            name with an ending is never made a folder, unless it ends in a separator too.
-        sources: all that will be saved and whether each is a video; of equal names the second gets `-2`.
-        plan: is asked for each copy.
+        target: a folder, created if necessary; or, for a single source, a file with the suffix of a picture or video. A
+            name with a suffix never becomes a folder, unless it ends in a separator.
+        sources: everything that will be saved, and whether each is a video; a second file of the same name gets `-2`.
+        plan: asked about each copy.
 
     Raises:
         RefusedOutput: the target cannot take these sources, or a copy would replace something.
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be created.
     """
 
     def __init__(self, target: str, sources: Sequence[tuple[Path, bool]], plan: WritePlan) -> None:
@@ -50,7 +50,9 @@ class SavedMedia:
             for parent in {copy.parent for copy in copies}:
                 parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise OutputError(f"The folder {exc.filename} cannot be made: {exc.strerror}; name another one.") from exc
+            raise OutputError(
+                f"The folder {exc.filename} cannot be created: {exc.strerror}; name another one."
+            ) from exc
 
     def open(self, path: Path, *, is_video: bool, fps: float | None) -> SavedMedium:
         """The copy of one source, to be used in a `with` statement.
@@ -58,7 +60,7 @@ class SavedMedia:
         Args:
             path: the source.
             is_video: whether its copy is a video.
-            fps: frames a second of the copy; 25 when nobody knows.
+            fps: frames per second of the copy; 25 if unknown.
         """
         return SavedMedium(self._waiting[path].pop(0), is_video=is_video, fps=fps or _FALLBACK_FPS)
 
@@ -77,7 +79,7 @@ class SavedMedia:
 
 
 class SavedMedium(ResultWriter):
-    """One annotated copy; a video that is interrupted keeps the frames so far."""
+    """One annotated copy; an interrupted video keeps the frames written so far."""
 
     def __init__(self, path: Path, *, is_video: bool, fps: float) -> None:
         self.path, self._is_video, self._fps = path, is_video, fps
@@ -104,14 +106,16 @@ class SavedMedium(ResultWriter):
 
 
 def _checked(file: Path, sources: Sequence[tuple[Path, bool]]) -> Path:
-    """The file, if it can take the sources."""
+    """The file, if it can hold the sources."""
     if len(sources) != 1:
-        raise RefusedOutput(f"--save {file} is one file for {count(len(sources), 'source')}; name a folder.")
+        raise RefusedOutput(
+            f"--save {file} is a single file, but there are {count(len(sources), 'source')}; name a folder."
+        )
     (source, is_video), valid = sources[0], VIDEOS if sources[0][1] else PICTURES
     if file.suffix.lower() not in valid:
         what = "video" if is_video else "picture"
         raise RefusedOutput(
-            f"--save {file}: the copy of {source}, a {what}, ends in one of {', '.join(valid)}; choose one of these, "
-            "or end the name of a folder in /."
+            f"--save {file}: the copy of {source}, a {what}, must end in one of {', '.join(valid)}; "
+            "end the name of a folder in /."
         )
     return file

@@ -11,7 +11,7 @@ from mien.wording import count, nothing
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _EACH_UP_TO = 3
 _LOOKS = {"disgust": "disgusted", "fear": "afraid", "surprise": "surprised", "contempt": "contemptuous"}
-"""How a face looks, for labels that are nouns."""
+"""Adjectives for labels that are nouns."""
 
 
 def appearance(label: str) -> str:
@@ -20,10 +20,10 @@ def appearance(label: str) -> str:
 
 
 def describe(scene: Scene) -> str:
-    """One line on a scene, e.g. "2 faces: one looks happy (91 %), one is hard to read; 1 right hand".
+    """One line about a scene, e.g. "2 faces: one looks happy (91 %), one is hard to read; 1 right hand".
 
-    Up to three faces or hands are told one by one, in the scene's order; more of them are counted by label. Of nothing
-    it is said that what was looked for is absent: "no hand" where nobody looked for faces.
+    Up to three faces or hands are described one by one, in the scene's order; more of them are counted by label. An
+    empty scene names only what was looked for: "no hand" if faces were not.
     """
     parts = [_faces(scene.faces)] if scene.faces else []
     parts += [_hands(scene.hands)] if scene.hands else []

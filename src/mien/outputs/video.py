@@ -1,9 +1,9 @@
 """Annotated videos out: MP4 for everything, WebM where it has to play in a browser.
 
-What the OpenCV wheels can encode decides. MP4: H.264 (`avc1`), which every browser plays, where this build of OpenCV
-has an encoder; the wheels for Linux have none, and there it is MPEG-4 part 2 (`mp4v`), which players for the desktop
-show and browsers do not. WebM: VP8, which browsers play, at about a tenth of the speed. VP9 is there as well and five
-times slower still.
+The choice depends on what the OpenCV wheels can encode. MP4: H.264 (`avc1`), which every browser plays, if this build
+of OpenCV has an encoder; the Linux wheels have none, so there it is MPEG-4 part 2 (`mp4v`), which desktop players play
+and browsers do not. WebM: VP8, which browsers play, at about a tenth of the speed. VP9 would be available too, but is
+five times slower still.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CODECS = {".mp4": ("avc1", "mp4v"), ".webm": ("VP80",)}
 """Codecs to try for each suffix, best first."""
 
 FREE_BYTES = 8 * 2**20
-"""Room that must stay on the disk: the index of a video is written last, and without it nothing can be read."""
+"""Disk space to keep free: the index of a video is written last, and without it nothing can be read."""
 
 _LOOK_EVERY = 16
 
@@ -42,24 +42,24 @@ _LOOK_EVERY = 16
 class VideoWriter(ResultWriter):
     """A video file that frames are added to; sound is not written.
 
-    It is called `<name>.part<suffix>` until it is closed, also when the run is interrupted or fails; then it holds the
-    frames so far. OpenCV says nothing when a disk is full, so the room is watched and the result is checked.
+    It is called `<name>.part<suffix>` until it is closed, even if the run is interrupted or fails; then it holds the
+    frames so far. OpenCV does not report a full disk, so the free space is watched and the result is checked.
 
     Args:
         path: ends in .mp4 or .webm.
-        fps: frames a second, above 0 and up to 1000.
-        size_hw: height and width of the frames in pixels; odd ones get one repeated row or column, as the codecs want.
+        fps: frames per second, above 0 and at most 1000.
+        size_hw: height and width of the frames in pixels; odd sizes get a repeated row or column for the codecs.
 
     Raises:
-        OutputError: wrong suffix, no codec, a folder that cannot be written, no room. From `write` and `close` too.
-        ValueError: an impossible rate or size.
+        OutputError: wrong suffix, no codec, a folder that cannot be written, no space. From `write` and `close` too.
+        ValueError: an invalid rate or size.
     """
 
     def __init__(self, path: str | Path, fps: float, size_hw: tuple[int, int]) -> None:
         if not (math.isfinite(fps) and 0 < fps <= 1000):
-            raise ValueError(f"a video has between 0 and 1000 frames a second, got {fps}")
+            raise ValueError(f"a video must have more than 0 and at most 1000 frames per second, got {fps}")
         if min(size_hw) < 1 or max(size_hw) > 16384:
-            raise ValueError(f"a video is 1 to 16384 pixels high and wide, got {size_hw}")
+            raise ValueError(f"a video must be 1 to 16384 pixels high and wide, got {size_hw}")
         self.size_hw = size_hw
         self.frames = 0
         self._fps = fps
@@ -67,7 +67,7 @@ class VideoWriter(ResultWriter):
         self._name = str(path)
         suffix = Path(path).suffix.lower()
         if suffix not in CODECS:
-            raise OutputError(f"Videos are written as {' or '.join(CODECS)}, got {path}; choose one of these.")
+            raise OutputError(f"A video must be written as {' or '.join(CODECS)}, got {path}.")
         if is_stream(path):
             raise OutputError(f"Cannot write {path}: a video needs an ordinary file.")
         self._part = PartFile(path, keep_suffix=True)
@@ -90,7 +90,7 @@ class VideoWriter(ResultWriter):
             raise OutputError(f"Cannot write {self._name}: it is closed.")
         if image_rgb.shape != (*self.size_hw, 3) or image_rgb.dtype != np.uint8:
             raise ValueError(
-                f"a frame of {self._name} is {(*self.size_hw, 3)} uint8, got {image_rgb.shape}, {image_rgb.dtype}"
+                f"a frame of {self._name} must be {(*self.size_hw, 3)} uint8, got {image_rgb.shape}, {image_rgb.dtype}"
             )
         if self.frames % _LOOK_EVERY == 0:
             self._check_room()
@@ -103,7 +103,7 @@ class VideoWriter(ResultWriter):
         self.frames += 1
 
     def hold(self, image_rgb: NDArray[np.uint8], frames: int) -> None:
-        """Add a frame any number of times; many of them cost no more than `KEY_EVERY`, and take hardly any room.
+        """Add a frame any number of times; this costs no more than `KEY_EVERY` frames, and hardly any space.
 
         Args:
             image_rgb: as for `write`.
@@ -117,7 +117,7 @@ class VideoWriter(ResultWriter):
 
     def fail(self) -> None:
         """Close after an error or interruption: what is finished gets its name, unless that would replace an earlier
-        file; then it keeps its present one, and a line in the log tells."""
+        file; then it keeps its current name, and the log says so."""
         if self._part.replaces and self._writer is not None and self.frames:
             self._finish(self._part.keep)
             _log.warning("%s stays as it was; what was finished is in %s", self._name, self._part.path)
@@ -140,14 +140,14 @@ class VideoWriter(ResultWriter):
         if not self._is_whole():
             self._part.discard()
             raise OutputError(
-                f"Cannot write {self._name}: the system did not take all of it, most likely because the disk is full "
-                "or files may not grow that large; free some space or name another folder."
+                f"Cannot write {self._name}: the system did not store all of it, most likely because the disk is full "
+                "or the file is too large; free some space or name another folder."
             )
         self._lengthen()
         settle()
 
     def _lengthen(self) -> None:
-        """Let the pictures that were held last as long as they should; what is there must not be lost over it."""
+        """Make held pictures last as long as they should, without risking what has been written."""
         if not self._holds:
             return
         size_wh = self.size_hw[1] + self.size_hw[1] % 2, self.size_hw[0] + self.size_hw[0] % 2

@@ -1,4 +1,4 @@
-"""Geometry of boxes: overlap, suppression, letterboxes, turned squares, tiles. Pure numpy.
+"""Geometry of boxes: overlap, suppression, letterboxes, rotated squares, tiles. Pure numpy.
 
 Coordinates are continuous pixels: the origin is the top left corner of the top left pixel, x to the right, y down.
 """
@@ -34,12 +34,12 @@ def iou(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
 
 
 def areas(boxes_xyxy: Floats) -> Floats:
-    """(N,) areas of (N, 4) boxes; 0 where right lies left of left."""
+    """(N,) areas of (N, 4) boxes; 0 where the right edge lies left of the left edge."""
     return np.asarray(np.prod(np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None), axis=1), np.float64)
 
 
 def group_overlapping(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> list[NDArray[np.intp]]:
-    """Gather boxes around the best one that is left, again and again.
+    """Repeatedly gather boxes around the best remaining one.
 
     Args:
         boxes_xyxy: (N, 4).
@@ -47,7 +47,7 @@ def group_overlapping(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> 
         overlap: boxes with a higher IoU with the best one join its group.
 
     Returns:
-        index arrays, best group first, the best box first in each; every index occurs once.
+        Index arrays, best group first, the best box first in each; every index occurs once.
     """
     order = np.argsort(-scores, kind="stable")
     overlaps = iou(boxes_xyxy, boxes_xyxy)
@@ -79,12 +79,12 @@ def weighted_nms(values: Floats, scores: Floats, groups: list[NDArray[np.intp]])
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How a picture lies inside a frame of another shape: scaled, centred, the rest empty.
+    """How a picture is placed in a frame of another shape: scaled and centred, the rest empty.
 
     Args:
         inner_hw: size of the scaled picture in pixels of the frame.
         pad_xy: left and top border in pixels of the frame.
-        scale_xy: frame pixels for one source pixel; x and y differ by the rounding of inner_hw.
+        scale_xy: frame pixels per source pixel; x and y differ by the rounding of inner_hw.
     """
 
     inner_hw: tuple[int, int]
@@ -111,10 +111,10 @@ class Letterbox:
 
 @dataclass(frozen=True, slots=True)
 class RotatedRoi:
-    """A turned square in a picture.
+    """A rotated square in a picture.
 
     Args:
-        centre_xy: its middle in pixels.
+        centre_xy: its centre in pixels.
         side: its length in pixels.
         angle: radians; direction of its right-hand side in the picture, clockwise on screen when positive.
     """
@@ -146,12 +146,12 @@ class RotatedRoi:
         return RotatedRoi((float(x), float(y)), self.side, self.angle)
 
     def scaled(self, factor: float) -> RotatedRoi:
-        """The square grown about its middle."""
+        """The square scaled about its centre."""
         return RotatedRoi(self.centre_xy, self.side * factor, self.angle)
 
 
 def bounding_box(points_xy: Floats, *, margin: float = 0.0) -> Floats:
-    """(4,) smallest upright box around (N, 2) points, grown on each side by a part of its longer side."""
+    """(4,) smallest upright box around (N, 2) points, extended on each side by a fraction of its longer side."""
     low, high = points_xy.min(axis=0), points_xy.max(axis=0)
     grow = margin * float((high - low).max())
     return np.concatenate([low - grow, high + grow]).astype(np.float64)
@@ -163,13 +163,13 @@ def tile_boxes(size_hw: tuple[int, int], *, tile: int, overlap: float) -> NDArra
     Args:
         size_hw: of the picture.
         tile: side of a square in pixels; a shorter picture side is covered by one shorter tile.
-        overlap: least overlap of neighbours, as a fraction of the side, below 1.
+        overlap: smallest overlap of neighbours, as a fraction of the side, below 1.
 
     Returns:
         (N, 4) left, top, right, bottom, whole pixels inside the picture, row by row.
     """
     if tile < 1 or not 0 <= overlap < 1:
-        raise ValueError(f"tile is at least 1 and overlap in 0..1, got {tile}, {overlap}")
+        raise ValueError(f"tile must be at least 1 and overlap in 0..1, got {tile}, {overlap}")
     height, width = size_hw
     tops, lefts = _starts(height, tile, overlap), _starts(width, tile, overlap)
     rows = [(x, y, min(x + tile, width), min(y + tile, height)) for y in tops for x in lefts]

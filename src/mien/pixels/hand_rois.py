@@ -1,4 +1,4 @@
-"""The square around a hand that the landmark network is shown, from its palm or from its landmarks."""
+"""The square around a hand that the landmark network sees, from the palm or from the landmarks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def roi_of_palm(box_xyxy: Floats, points_xy: Floats) -> RotatedRoi:
 
     Args:
         box_xyxy: (4,) box of the palm in pixels.
-        points_xy: (7, 2) its key points in pixels.
+        points_xy: (7, 2) key points of the palm in pixels.
     """
     x1, y1, x2, y2 = box_xyxy.tolist()
     right, down = (points_xy[_MIDDLE_BASE] - points_xy[_WRIST]).tolist()
@@ -37,9 +37,9 @@ def roi_of_landmarks(points_xy: Floats, *, roomy: bool = False) -> RotatedRoi:
 
     Args:
         points_xy: (21, 2) in pixels.
-        roomy: larger and higher, for landmarks that are not to be trusted yet: in the other square the fingertips of
-            hands seen from the side are cut off. Measured on every third webcam picture with a network that had never
-            seen that set: gestures read rightly 85 % instead of 83 %, victory signs 70 % instead of 56 %.
+        roomy: a larger, higher square for landmarks that cannot be trusted yet: the default cuts off the fingertips of
+            hands seen from the side. Measured on every third webcam picture with a network that had never
+            seen that set: gestures read correctly 85 % instead of 83 %, victory signs 70 % instead of 56 %.
     """
     knuckles = ((points_xy[5] + points_xy[13]) / 2 + points_xy[9]) / 2
     right, down = (knuckles - points_xy[0]).tolist()

@@ -1,4 +1,4 @@
-"""What a picture file says of itself before it is decoded: kind, size, orientation and wholeness."""
+"""What a picture file says about itself before it is decoded: kind, size, orientation, completeness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-_BROKEN_OFF = "it breaks off before its end"
+_BROKEN_OFF = "it is truncated"
 _NO_SIZE = "its header does not give a size"
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101
 _JPEG_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
@@ -20,13 +20,13 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 @dataclass(frozen=True, slots=True)
 class PictureHeader:
-    """A picture file's own account of itself.
+    """What a picture file states about itself.
 
     Args:
         kind: name of the format, e.g. `JPEG`.
         size_hw: height and width in pixels as stored, before the orientation is applied; None when not found.
         orientation: EXIF orientation, 1 to 8, where the decoder is not trusted to apply it; 1 otherwise.
-        damage: what is wrong with the structure, as half a sentence; None when nothing was found.
+        damage: what is wrong with the structure, as a clause; None if nothing was found.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class PictureHeader:
 
 
 def picture_kind(head: bytes) -> str | None:
-    """Name of the picture format that a file's first 32 bytes announce; None when it is no known picture."""
+    """Name of the picture format that a file's first 32 bytes announce; None if it is not a known one."""
     for kind, pattern in _MAGIC.items():
         if pattern.match(head):
             return kind
@@ -49,7 +49,7 @@ def picture_kind(head: bytes) -> str | None:
 
 
 def read_header(data: bytes, kind: str) -> PictureHeader:
-    """Read a whole file's structure, without decoding its pixels."""
+    """Read the structure of a whole file without decoding its pixels."""
     try:
         return _READERS[kind](data)
     except (struct.error, IndexError):
@@ -57,7 +57,7 @@ def read_header(data: bytes, kind: str) -> PictureHeader:
 
 
 def plain_png(data: bytes) -> bytes:
-    """The PNG with its picture only; decoders complain aloud about profiles and text they do not like."""
+    """The PNG reduced to its picture, because decoders print warnings about profiles and text they do not like."""
     wanted = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
     return data[:8] + b"".join(data[start : end + 4] for name, start, end in _png_chunks(data) if name in wanted)
 

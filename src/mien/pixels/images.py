@@ -1,4 +1,4 @@
-"""Photos in and out. Inside mien a picture is (H, W, 3) uint8, RGB, upright; other forms end here."""
+"""Photos in and out. Inside mien a picture is (H, W, 3) uint8, RGB, upright; other forms are converted here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PHOTO_SUFFIXES = frozenset(
         ".pbm",
     }
 )
-"""Suffixes, in lower case, of files that a folder gives as photos."""
+"""Suffixes, in lower case, of the files in a folder that count as photos."""
 
 _WITH_ALPHA = frozenset({"PNG", "WebP", "GIF", "TIFF"})
 _ENCODERS: dict[str, list[int]] = {
@@ -57,19 +57,19 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read a photo: (H, W, 3) uint8 RGB, upright, transparency on white, the first picture of an animation.
 
     Raises:
-        UnreadableMedia: missing, no file, empty, damaged, no picture, or larger than `MAX_PIXELS`.
+        UnreadableMedia: missing, not a file, empty, damaged, not a picture, or larger than `MAX_PIXELS`.
     """
     name = named(path)
     _check_kind(read_head(path), name)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise read_error(path, error) from None  # the system's message repeats all of the path
+        raise read_error(path, error) from None  # the system's message repeats the whole path
     return decode_image(data, name)
 
 
 def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
-    """Decode a photo from its file's bytes; as `read_image`.
+    """Decode a photo from the bytes of its file, like `read_image`.
 
     Args:
         data: the whole file.
@@ -106,7 +106,7 @@ def encode_image(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
     """
     if suffix.lower() not in _ENCODERS:
         shown = f"the suffix {suffix!r}" if suffix else "no suffix"
-        raise OutputError(f"Pictures are written as {', '.join(_ENCODERS)}, got {shown}; choose one of these.")
+        raise OutputError(f"A picture must be written as one of {', '.join(_ENCODERS)}, got {shown}.")
     try:
         with quiet_opencv():
             done, encoded = cv2.imencode(
@@ -120,7 +120,7 @@ def encode_image(image_rgb: NDArray[np.uint8], suffix: str) -> bytes:
 
 
 def write_image(path: str | Path, image_rgb: NDArray[np.uint8]) -> None:
-    """Write a picture; the suffix names the format. A missing folder is made; nothing half-written stays.
+    """Write a picture; the suffix sets the format. A missing folder is created; no partial file is left behind.
 
     Args:
         path: ends in .jpg, .jpeg, .png, .webp or .gif.
@@ -136,27 +136,27 @@ def read_head(path: str | os.PathLike[str]) -> bytes:
     """The first 32 bytes of a photo or video, enough to tell what it is.
 
     Raises:
-        UnreadableMedia: missing, no ordinary file, empty, or not permitted.
+        UnreadableMedia: missing, not an ordinary file, empty, or not permitted.
     """
     name = named(path)
     try:
         if Path(path).exists() and not Path(path).is_file():
-            what = "a folder" if Path(path).is_dir() else "no ordinary file"
+            what = "a folder" if Path(path).is_dir() else "not an ordinary file"
             raise UnreadableMedia(f"Cannot read {name}: it is {what}; name a photo or video.")
         with Path(path).open("rb") as file:
             head = file.read(32)
     except (OSError, ValueError) as error:
         raise read_error(path, error) from None
     if not head:
-        raise UnreadableMedia(f"Cannot read {name}: the file is empty; get a whole copy of it.")
+        raise UnreadableMedia(f"Cannot read {name}: the file is empty; get a complete copy of it.")
     return head
 
 
 def read_error(path: str | os.PathLike[str], error: OSError | ValueError) -> UnreadableMedia:
-    """The sentence for a failure of the system to open an input; raise it `from None` if that may be an address."""
+    """The error for a system failure to open an input; raise it `from None` if that may be an address."""
     name = named(path)
     if isinstance(error, ValueError):
-        return UnreadableMedia(f"Cannot read {name!r}: this is no possible file name; check the name.")
+        return UnreadableMedia(f"Cannot read {name!r}: it is not a valid file name; check the name.")
     reasons = {
         errno.ENOENT: "there is no such file; check the name",
         errno.ENOTDIR: "a part of its path is a file, not a folder; check the name",
@@ -176,9 +176,9 @@ _quiet_before = 0
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV and its FFmpeg from writing to stderr meanwhile; safe in any number of threads.
+    """Keep OpenCV and its FFmpeg from writing to stderr in this block; safe in any number of threads.
 
-    FFmpeg reads its variable once a process, when the first video is opened, so it is set here and stays.
+    FFmpeg reads its variable once per process, when the first video is opened, so it is set here and stays set.
     """
     global _quiet_users, _quiet_before
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -198,9 +198,9 @@ def quiet_opencv() -> Iterator[None]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send what native code writes to stderr nowhere, for the moment in which OpenCV opens an encoder.
+    """Discard what native code writes to stderr while OpenCV opens an encoder.
 
-    It prints a line on WebM's codec tags past its own log. Nothing is done where stderr is no real file.
+    It prints a line about WebM's codec tags that bypasses its own log. Nothing is done if stderr is not a real file.
     """
     try:
         kept = os.dup(2)
@@ -221,11 +221,11 @@ def quiet_stderr() -> Iterator[None]:
 
 def _check_kind(head: bytes, name: str) -> str:
     if not head:
-        raise UnreadableMedia(f"Cannot read {name}: the file is empty; get a whole copy of it.")
+        raise UnreadableMedia(f"Cannot read {name}: the file is empty; get a complete copy of it.")
     kind = picture_kind(head)
     if kind is None:
         raise UnreadableMedia(
-            f"Cannot read {name}: its contents are no picture of a known kind, whatever its name says; "
+            f"Cannot read {name}: its contents are not a picture of a known kind, whatever its name says; "
             "give a JPEG, PNG, WebP, BMP, TIFF or GIF."
         )
     if kind == "HEIC":
@@ -238,13 +238,13 @@ def check_size(size_hw: tuple[int, int], name: str) -> None:
     height, width = size_hw
     if height * width > MAX_PIXELS:
         raise UnreadableMedia(
-            f"Cannot read {name}: {width} x {height} pixels are more than the limit of {MAX_PIXELS // 10**6} "
+            f"Cannot read {name}: {width} x {height} pixels exceed the limit of {MAX_PIXELS // 10**6} "
             "million; make it smaller."
         )
 
 
 def _damaged(name: str, header: PictureHeader, what: str) -> UnreadableMedia:
-    return UnreadableMedia(f"Cannot read {name}: this {header.kind} is damaged ({what}); get a whole copy of it.")
+    return UnreadableMedia(f"Cannot read {name}: this {header.kind} is damaged ({what}); get a complete copy of it.")
 
 
 def _too_large(image_rgb: NDArray[np.uint8], suffix: str) -> OutputError:
@@ -256,7 +256,7 @@ def to_rgb8(decoded: NDArray[Any], name: str) -> NDArray[np.uint8]:
     """OpenCV's (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA, 8 or 16 bit, as (H, W, 3) uint8 RGB on white."""
     if decoded.dtype not in (np.uint8, np.uint16):
         raise UnreadableMedia(
-            f"Cannot read {name}: its pixels are {decoded.dtype}, not 8 or 16 bit; save it with 8 bit."
+            f"Cannot read {name}: its pixels are {decoded.dtype}, not 8 or 16 bits; save it with 8 bits."
         )
     check_size(decoded.shape[:2], name)
     if decoded.ndim == 2:

@@ -1,4 +1,4 @@
-"""Whatever a picture may be given as, brought to the one form that mien works with: (H, W, 3) uint8 RGB, upright."""
+"""Every form that a picture may be given in, converted to the one that mien works with: upright (H, W, 3) uint8 RGB."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _KINDS = "a path, the bytes of a file, an open file, a PIL image, or an (H, W, 3
 
 
 class BinaryFile(Protocol):
-    """A file that is open for reading bytes, or whatever reads like one."""
+    """A file opened in binary mode, or anything that reads like one."""
 
     def read(self) -> bytes: ...
 
 
 PictureLike: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | NDArray[Any] | Any"
-"""What `read_picture` takes; PIL images and others' arrays have no type that can be named without importing them."""
+"""What `read_picture` takes; naming the types of PIL images and other arrays would mean importing their libraries."""
 
 
 def read_picture(picture: PictureLike) -> tuple[NDArray[np.uint8], str]:
     """A picture in any of its forms.
 
     Args:
-        picture: a path; the bytes of a photo's file, or a file open for reading them, read from where it stands and
+        picture: a path; the bytes of a photo file, or a file opened in binary mode, read from its current position and
             left open; a PIL image, turned upright by its EXIF; or an array, uint8, 0 to 255: (H, W, 3) RGB, (H, W) or
             (H, W, 1) grey, or (H, W, 4) RGBA, whose transparency becomes white. OpenCV's arrays are BGR: give
-            `image[..., ::-1]`. An array of another library counts when NumPy can read it.
+            `image[..., ::-1]`. Arrays of other libraries count if NumPy can read them.
 
     Returns:
-        (H, W, 3) uint8 RGB, and the file's name, empty where there is none.
+        (H, W, 3) uint8 RGB, and the name of the file, empty if there is none.
 
     Raises:
         UnreadableMedia: a photo is missing, empty, damaged or too large.
-        InputError: it is nothing of all this; the message repeats no more than 200 characters of it.
+        InputError: it is none of these; the message repeats at most 200 characters of it.
     """
     if isinstance(picture, str | os.PathLike):
         return _from_path(picture)
@@ -57,32 +57,30 @@ def read_picture(picture: PictureLike) -> tuple[NDArray[np.uint8], str]:
     if hasattr(picture, "__array__"):
         try:
             array = np.asarray(picture)
-        except Exception as error:  # a tensor on a graphics card, one with a gradient: each library has its own
-            raise InputError(
-                f"This {_kind(picture)} cannot be read as an array of NumPy; give a NumPy array of it."
-            ) from error
+        except Exception as error:  # a tensor on a GPU, or one with a gradient: each library raises its own
+            raise InputError(f"This {_kind(picture)} cannot be read as a NumPy array; convert it to one.") from error
         return image_from_array(array), ""
     if picture is None:
-        raise InputError(f"A picture is {_KINDS}, got None, which cv2.imread gives for a file that it cannot read.")
-    raise InputError(f"A picture is {_KINDS}, got {_kind(picture)}.")
+        raise InputError(f"A picture must be {_KINDS}, got None, which cv2.imread returns for an unreadable file.")
+    raise InputError(f"A picture must be {_KINDS}, got {_kind(picture)}.")
 
 
 def image_from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """An array as (H, W, 3) uint8 RGB; as `read_picture`, which says what it takes."""
+    """An array as (H, W, 3) uint8 RGB; `read_picture` says which arrays are accepted."""
     if array.dtype != np.uint8:
-        raise InputError(f"An array of a picture is uint8, 0 to 255, got {array.dtype}; {_as_uint8(array)}.")
+        raise InputError(f"The array of a picture must be uint8, 0 to 255, got {array.dtype}; {_as_uint8(array)}.")
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim == 4:
-        raise InputError(f"One picture at a time, got an array of shape {array.shape}; give its parts one by one.")
+        raise InputError(f"Expected one picture, got an array of shape {array.shape}; give its pictures one by one.")
     if array.ndim == 3 and array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
         raise InputError(
-            f"The channels of an array come last, got the shape {array.shape}; give array.transpose(1, 2, 0)."
+            f"The channels of an array must come last, got shape {array.shape}; give array.transpose(1, 2, 0)."
         )
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
         shape = str(array.shape) if array.ndim <= 8 else f"{array.ndim} dimensions"
         raise InputError(
-            f"An array of a picture is (H, W, 3) for RGB, (H, W) for grey or (H, W, 4) for RGBA, got {shape}."
+            f"The array of a picture must be (H, W, 3) for RGB, (H, W) for grey or (H, W, 4) for RGBA, got {shape}."
         )
     check_size(array.shape[:2], "the array")
     if array.shape[2] == 3:
@@ -96,7 +94,7 @@ def _from_path(picture: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], str]
     path = os.fsdecode(picture)
     if isinstance(picture, str) and (path.startswith("data:") or len(path) > _LONGEST_PATH):
         raise UnreadableMedia(
-            f"A path was expected, got a text of {len(path):,} characters that begins with {path[:30]!r}; if it is a "
+            f"Expected a path, got a string of {len(path):,} characters that begins with {path[:30]!r}; if it is a "
             "picture in base64, give base64.b64decode(text) of what follows the comma."
         )
     return read_image(path), path
@@ -109,17 +107,17 @@ def _from_file(file: Any) -> tuple[NDArray[np.uint8], str]:
     name = _name(getattr(file, "name", ""))
     try:
         data = file.read()
-    except (OSError, ValueError, TypeError) as error:  # closed; not open for reading; one that needs arguments
+    except (OSError, ValueError, TypeError) as error:  # closed; not open for reading; a read() that needs arguments
         raise UnreadableMedia(f"{named(name) or 'The file'} cannot be read; open it for reading bytes.") from error
     if isinstance(data, str):
         raise wrong
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise InputError(f"An open file gives bytes, got {_kind(data)} from {_kind(file)}.read().")
+        raise InputError(f"An open file must return bytes, got {_kind(data)} from {_kind(file)}.read().")
     return decode_image(bytes(data), named(name) or "the file"), name
 
 
 def _is_pil(picture: object) -> bool:
-    """Whether it is an image of PIL, which is not imported for that: without it there is none."""
+    """Whether it is a PIL image; PIL is not imported to find out, for without it there can be none."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(picture, module.Image)
 
@@ -130,16 +128,16 @@ def _from_pil(image: Any) -> NDArray[np.uint8]:
     name = named(_name(getattr(image, "filename", ""))) or "the PIL image"
     width, height = image.size
     if not width or not height:
-        raise InputError(f"A picture has some width and height, got a PIL image of {width} x {height}.")
+        raise InputError(f"A picture must have a width and a height, got a PIL image of {width} x {height}.")
     check_size((height, width), name)
     if image.mode == "F":
-        raise InputError("A PIL image of mode F has no known range; bring it to 0 to 255 and give image.convert('L').")
+        raise InputError("A PIL image of mode F has no known range; scale it to 0 to 255 and give image.convert('L').")
     try:
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I"):  # 16 bit, which PIL keeps in 32 where it must
             values = np.asarray(image)
             if values.min() < 0 or values.max() >= 2**16:
-                raise InputError(f"A PIL image of mode {image.mode} holds 0 to 65535; bring it to that range.")
+                raise InputError(f"A PIL image of mode {image.mode} must hold 0 to 65535; scale it to that range.")
             return to_rgb8(values.astype(np.uint16), name)
         is_clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
         array = np.asarray(image.convert("RGBA" if is_clear else "RGB"))
@@ -149,7 +147,7 @@ def _from_pil(image: Any) -> NDArray[np.uint8]:
 
 
 def _as_uint8(array: NDArray[Any]) -> str:
-    """How to get there, by what the values look like."""
+    """How to convert it, judging by its values."""
     if array.dtype == np.uint16:
         return "give (array // 257).astype(np.uint8) if it holds 0 to 65535"
     if array.dtype == np.bool_:
@@ -162,7 +160,7 @@ def _as_uint8(array: NDArray[Any]) -> str:
 
 
 def _name(name: object) -> str:
-    """A file's own name; others keep a number or nothing there."""
+    """The name of a file; other objects keep a number or nothing there."""
     return os.fsdecode(name) if isinstance(name, str | os.PathLike) else ""
 
 

@@ -1,13 +1,13 @@
-"""From a picture and a face or hand to a network's input: the only implementation, for training and run time.
+"""From a picture and a face or hand to a network's input: the only implementation, for both training and run time.
 
-Two steps, in this order: a crop (uint8, stored in data sets as it is) and a batch (float, normalised). A data set of
-ready crops enters at the second step, so both ways meet the same numbers.
+Two steps, in this order: a crop (uint8, stored in data sets as is) and a batch (float, normalised). A data set of
+ready-made crops enters at the second step, so both paths give the same numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,18 +24,18 @@ Kind = Literal["image", "landmarks"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """What a model expects to be fed; it travels in the manifest.
+    """The input that a model expects; it travels in the manifest.
 
     Args:
         size_hw: height and width of the input in pixels; for landmarks their number and coordinates, (21, 3).
-        kind: `image`, or `landmarks` (canonical hand landmarks; colour, layout, mean and std then mean nothing).
+        kind: `image`, or `landmarks` (canonical hand landmarks; colour, layout, mean and std are then unused).
         colour: `rgb` (three channels in that order) or `grey` (one).
         layout: `nchw` or `nhwc`.
         mean: subtracted per channel after scaling pixels to 0..1.
-        std: divided by, per channel.
-        margin: how far a crop reaches beyond the detected box on each side, as a fraction of the box's longer side.
-        lift: how far a crop's middle lies above the box's, as a fraction of the box's longer side.
-        level: whether faces are turned until the eyes are level.
+        std: divisor per channel.
+        margin: how far a crop extends beyond the detected box on each side, as a fraction of the box's longer side.
+        lift: how far the centre of a crop lies above that of the box, as a fraction of the box's longer side.
+        level: whether faces are rotated until the eyes are level.
     """
 
     size_hw: tuple[int, int]
@@ -50,18 +50,18 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         if len(self.size_hw) != 2 or min(self.size_hw) < 1:
-            raise ValueError(f"size_hw is a height and a width of at least 1, got {self.size_hw}")
+            raise ValueError(f"size_hw must be a height and a width of at least 1, got {self.size_hw}")
         if self.colour not in ("rgb", "grey") or self.layout not in ("nchw", "nhwc"):
-            raise ValueError(f"colour is rgb or grey, layout nchw or nhwc, got {self.colour}, {self.layout}")
+            raise ValueError(f"colour must be rgb or grey and layout nchw or nhwc, got {self.colour}, {self.layout}")
         if self.kind not in ("image", "landmarks"):
-            raise ValueError(f"kind is image or landmarks, got {self.kind}")
+            raise ValueError(f"kind must be image or landmarks, got {self.kind}")
         if len(self.mean) not in (1, self.channels) or len(self.std) != len(self.mean):
-            raise ValueError(f"mean and std have one number, or one a channel, got {self.mean}, {self.std}")
+            raise ValueError(f"mean and std must have one number, or one per channel, got {self.mean}, {self.std}")
         if not all(map(math.isfinite, (*self.mean, *self.std))):
-            raise ValueError(f"mean and std are finite numbers, got {self.mean}, {self.std}")
+            raise ValueError(f"mean and std must be finite numbers, got {self.mean}, {self.std}")
         if min(self.std) <= 0 or not -0.5 < self.margin < 2 or not -1 <= self.lift <= 1:
             raise ValueError(
-                "std is above 0, margin between -0.5 and 2, lift between -1 and 1, "
+                "std must be above 0, margin between -0.5 and 2, and lift between -1 and 1, "
                 f"got {self.std}, {self.margin}, {self.lift}"
             )
 
@@ -82,18 +82,6 @@ class InputSpec:
             "lift": self.lift,
             "level": self.level,
         }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> InputSpec:
-        """Read what `to_dict` wrote; a missing or unknown key raises KeyError or TypeError, a bad value ValueError."""
-        values = dict(data)
-        height, width = values.pop("size_hw")
-        return cls(
-            size_hw=(int(height), int(width)),
-            mean=tuple(float(v) for v in values.pop("mean")),
-            std=tuple(float(v) for v in values.pop("std")),
-            **values,
-        )
 
 
 def to_batch(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
@@ -121,7 +109,7 @@ def to_batch(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
 
 
 def fit_crop(crop_rgb: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
-    """Bring a ready crop to a model's size and colour: for pictures that are the face or hand themselves.
+    """Bring a ready-made crop to a model's size and colour, for pictures that already are the face or hand.
 
     Args:
         crop_rgb: (H, W, 3) uint8 RGB.
@@ -161,7 +149,7 @@ def crop_hand(image_rgb: NDArray[np.uint8], box_xyxy: Box, spec: InputSpec) -> N
     Args:
         image_rgb: (H, W, 3) uint8 RGB.
         box_xyxy: the detector's box in pixels.
-        spec: the model's input; its margin decides how much is seen around the hand.
+        spec: the model's input; its margin decides how much around the hand is visible.
 
     Returns:
         (h, w) uint8 for grey, (h, w, 3) for rgb.
@@ -174,12 +162,12 @@ def crop_hand(image_rgb: NDArray[np.uint8], box_xyxy: Box, spec: InputSpec) -> N
 def crop_square(
     image_rgb: NDArray[np.uint8], centre_xy: Point, side: float, angle: float, spec: InputSpec
 ) -> NDArray[np.uint8]:
-    """Cut a turned square out of a picture and bring it to the spec's size and colour.
+    """Cut a rotated square out of a picture and bring it to the spec's size and colour.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB.
-        centre_xy: middle of the square in pixels.
-        side: its length in pixels.
+        centre_xy: centre of the square in pixels.
+        side: its side length in pixels.
         angle: radians; the square's right-hand direction in the picture (clockwise on screen when positive).
         spec: the model's input.
 

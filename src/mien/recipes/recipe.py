@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import os
 import sys
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
@@ -29,62 +26,15 @@ from mien.recipes.tables import (
     NetworkRecipe,
     ReferenceRecipe,
 )
+from mien.schema import checked
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-T = TypeVar("T")
-
 RECIPE_FILE, SUMMARY_FILE = "recipe.json", "summary.json"
 """What a run folder keeps: the recipe it was started with, and what came of it."""
-
-_LIMITS = {
-    "data.limit": (0, math.inf),
-    "data.copies": (0, 100),
-    "data.composed": (0, 10),
-    "data.share": (1e-6, 1),
-    "data.side": (0, math.inf),
-    "network.blocks": (1, 100),
-    "network.dropout": (0, 0.99),
-    "network.unfreeze": (0, math.inf),
-    "network.enlarge": (1, 8),
-    "augment.rotation": (0, 180),
-    "augment.shear": (0, 89),
-    "augment.zoom": (0, 0.99),
-    "augment.shift": (0, 1),
-    "augment.contrast": (0, 1),
-    "augment.brightness": (0, 1),
-    "augment.erasing": (0, 1),
-    "augment.camera": (0, 1),
-    "augment.tilt": (0, 180),
-    "augment.noise": (0, math.inf),
-    "augment.mixup": (0, math.inf),
-    "loss.label_smoothing": (0, 0.99),
-    "loss.votes_weight": (0, math.inf),
-    "loss.balance": (0, math.inf),
-    "loss.l2": (0, math.inf),
-    "loss.teacher_weight": (0, 1),
-    "fit.epochs": (1, math.inf),
-    "fit.batch": (2, math.inf),
-    "fit.rate": (1e-9, math.inf),
-    "fit.momentum": (0, 0.9999),
-    "fit.weight_decay": (0, math.inf),
-    "fit.warm_up": (0, 1),
-    "fit.plateau_factor": (0.001, 0.999),
-    "fit.plateau_patience": (0, math.inf),
-    "fit.least_rate": (0, math.inf),
-    "fit.stop_patience": (0, math.inf),
-    "fit.ema": (0, 0.99999),
-    "reference.author_score": (0, 1),
-    "export.version": (1, math.inf),
-    "export.threshold": (0, 1),
-    "export.precision": (0, 0.999),
-    "export.certainty": (0.5, 0.9999),
-    "export.temperature": (0, math.inf),
-}
-"""Lowest and highest meaningful value of the settings that are one number."""
 
 _NOT_INHERITED = ("name", "source", "reference")
 """What a recipe says of itself alone, whatever it extends."""
@@ -119,11 +69,8 @@ class Recipe:
         """The run-time preprocessing that this recipe trains for."""
         if self.data.kind == "hands":
             return InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey")
-        if len(self.input.size_hw) != 2:
-            raise ValueError(f"input.size_hw is a height and a width, got {self.input.size_hw}")
-        height, width = self.input.size_hw
         return InputSpec(
-            size_hw=(height, width),
+            size_hw=self.input.size_hw,
             colour=self.input.colour,
             mean=self.input.mean,
             std=self.input.std,
@@ -150,25 +97,12 @@ class Recipe:
         return asdict(self)
 
     def _check(self) -> None:
-        for dotted, (low, high) in _LIMITS.items():
-            section, name = dotted.split(".")
-            value = getattr(getattr(self, section), name)
-            if not low <= value <= high:
-                raise ValueError(f"{dotted} lies between {low:g} and {high:g}, got {value}")
-        if not self.network.widths or min(self.network.widths) < 1:
-            raise ValueError(f"network.widths are one or more numbers from 1, got {self.network.widths}")
-        if len(self.data.fractions) != 2 or not all(0 <= share < 1 for share in self.data.fractions):
-            raise ValueError(f"data.fractions are two shares from 0 to below 1, got {self.data.fractions}")
-        if not 1 <= len(self.data.seeds) <= 2:
-            raise ValueError(f"data.seeds are one or two numbers, got {self.data.seeds}")
         for label in self.data.drop:
             if label in label_set(self.label_set):
                 raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
         if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         sizes = self.fit.sizes
-        if any(len(pair) != 2 or pair[0] < 1 or not 0 < pair[1] <= 1 for pair in sizes):
-            raise ValueError(f"fit.sizes are pairs of a side in pixels and a share of the epochs, got {sizes}")
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
             raise ValueError(f"the shares in fit.sizes add up to 1, got {sizes}")
 
@@ -198,7 +132,7 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
         data = _extended(data, own)
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
-    return _build(Recipe, data, "recipe")
+    return _checked(data)
 
 
 def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
@@ -216,7 +150,7 @@ def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 
 def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
     """The recipe that `to_dict` described, e.g. after JSON; raises as `load_recipe`."""
-    return _build(Recipe, data, "recipe")
+    return _checked(data)
 
 
 def changes_of(recipe: Recipe) -> dict[str, str]:
@@ -301,34 +235,6 @@ def _change(data: dict[str, Any], dotted: str, text: str) -> None:
     data[key] = parsed["value"] if list(parsed) == ["value"] else text
 
 
-def _build(cls: type[T], data: Mapping[str, Any], where: str) -> T:
-    """Make a dataclass from plain data; unknown keys and wrong types fail with the place in the recipe."""
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    for key in data:
-        if key not in names:
-            raise UnknownName(f"setting in {where}", key, names)
-    values = {key: _coerce(hints[key], value, f"{where}.{key}") for key, value in data.items()}
-    try:
-        return cls(**values)
-    except TypeError as exc:
-        raise RecipeError(f"{where}: {exc}") from exc
-
-
-def _coerce(hint: Any, value: Any, where: str) -> Any:
-    if is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise RecipeError(f"{where} is a table of settings, not {value!r}")
-        return _build(typing.cast(type[Any], hint), value, where)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        if value not in arguments:
-            raise UnknownName(where, str(value), map(str, arguments))
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_coerce(arguments[0], item, where) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
-        return value
-    raise RecipeError(f"{where} is {getattr(hint, '__name__', hint)}, not {value!r}")
+def _checked(data: Mapping[str, Any]) -> Recipe:
+    name = data.get("name", "without a name")
+    return checked(Recipe, data, whole="recipe", wrong=lambda sentence: RecipeError(f"recipe {name}: {sentence}"))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+
+from mien.schema import Text
 
 CalibrationKind = Literal["temperature", "bias", "vector"]
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
 Weights = Literal["float32", "float16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
+Count = Annotated[int, Ge(0)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]
+PartialShare = Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +28,7 @@ class InputRecipe:
     how a detected face must be cropped to be framed as the training images are.
     """
 
-    size_hw: tuple[int, ...] = (48, 48)
+    size_hw: tuple[int, int] = (48, 48)
     colour: Literal["rgb", "grey"] = "grey"
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.25,)
@@ -49,13 +58,13 @@ class DataRecipe:
     clean: bool = True
     drop: tuple[str, ...] = ()
     split: Literal["usage", "merged", "random"] = "usage"
-    fractions: tuple[float, ...] = (0.1, 0.1)
-    seeds: tuple[int, ...] = (1,)
-    share: float = 1.0
-    side: int = 0
-    limit: int = 0
-    copies: int = 0
-    composed: float = 0.0
+    fractions: tuple[PartialShare, PartialShare] = (0.1, 0.1)
+    seeds: Annotated[tuple[int, ...], MinLen(1), MaxLen(2)] = (1,)
+    share: Annotated[float, Ge(1e-6), Le(1)] = 1.0
+    side: Count = 0
+    limit: Count = 0
+    copies: Annotated[int, Ge(0), Le(100)] = 0
+    composed: Annotated[float, Ge(0), Le(10)] = 0.0
     whole_frames: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
@@ -73,13 +82,13 @@ class NetworkRecipe:
     """
 
     name: str = "residual_cnn"
-    widths: tuple[int, ...] = (32, 64, 128, 256)
-    blocks: int = 1
-    dropout: float = 0.2
+    widths: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] = (32, 64, 128, 256)
+    blocks: Annotated[int, Ge(1), Le(100)] = 1
+    dropout: Annotated[float, Ge(0), Le(0.99)] = 0.2
     weights: str = ""
     averaged: tuple[str, ...] = ()
-    unfreeze: int = 0
-    enlarge: int = 1
+    unfreeze: Count = 0
+    enlarge: Annotated[int, Ge(1), Le(8)] = 1
     own_statistics: bool = False
 
 
@@ -93,20 +102,20 @@ class AugmentRecipe:
     Both: `mixup`, the alpha of Zhang et al. 2018. `validation` changes the validation images too, as one reference
     system does: its scores then depend on chance and say less about real images, so it is off."""
 
-    rotation: float = 0.0
-    shear: float = 0.0
-    zoom: float = 0.0
+    rotation: Annotated[float, Ge(0), Le(180)] = 0.0
+    shear: Annotated[float, Ge(0), Le(89)] = 0.0
+    zoom: Annotated[float, Ge(0), Le(0.99)] = 0.0
     stretch: bool = False
-    shift: float = 0.0
+    shift: Share = 0.0
     flip: bool = False
-    contrast: float = 0.0
-    brightness: float = 0.0
-    erasing: float = 0.0
-    camera: float = 0.0
-    tilt: float = 0.0
+    contrast: Share = 0.0
+    brightness: Share = 0.0
+    erasing: Share = 0.0
+    camera: Share = 0.0
+    tilt: Annotated[float, Ge(0), Le(180)] = 0.0
     bend: float = 0.0
-    noise: float = 0.0
-    mixup: float = 0.0
+    noise: NotNegative = 0.0
+    mixup: NotNegative = 0.0
     validation: bool = False
 
 
@@ -117,12 +126,12 @@ class LossRecipe:
     of the weights the network names as regularised. `teachers` are run folders or models whose averaged answers take
     the share `teacher_weight` of the target (Hinton et al. 2015)."""
 
-    label_smoothing: float = 0.0
-    votes_weight: float = 0.0
-    balance: float = 0.0
-    l2: float = 0.0
+    label_smoothing: Annotated[float, Ge(0), Le(0.99)] = 0.0
+    votes_weight: NotNegative = 0.0
+    balance: NotNegative = 0.0
+    l2: NotNegative = 0.0
     teachers: tuple[str, ...] = ()
-    teacher_weight: float = 0.5
+    teacher_weight: Share = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,22 +146,22 @@ class FitRecipe:
     of the epochs spent on it. `keep` is the checkpoint to export: the one best on the validation split, or the last.
     """
 
-    epochs: int = 30
-    batch: int = 128
+    epochs: Annotated[int, Ge(1)] = 30
+    batch: Annotated[int, Ge(2)] = 128
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    rate: float = 0.1
-    momentum: float = 0.9
+    rate: Annotated[float, Ge(1e-9)] = 0.1
+    momentum: Annotated[float, Ge(0), Le(0.9999)] = 0.9
     nesterov: bool = True
-    weight_decay: float = 5e-4
+    weight_decay: NotNegative = 5e-4
     schedule: Literal["one_cycle", "constant", "plateau"] = "one_cycle"
     plateau_on: Literal["train_accuracy", "val_accuracy"] = "val_accuracy"
-    plateau_factor: float = 0.2
-    plateau_patience: int = 10
-    least_rate: float = 0.0
-    stop_patience: int = 0
-    warm_up: float = 0.2
-    ema: float = 0.0
-    sizes: tuple[tuple[float, ...], ...] = ()
+    plateau_factor: Annotated[float, Ge(0.001), Le(0.999)] = 0.2
+    plateau_patience: Count = 10
+    least_rate: NotNegative = 0.0
+    stop_patience: Count = 0
+    warm_up: Share = 0.2
+    ema: Annotated[float, Ge(0), Le(0.99999)] = 0.0
+    sizes: tuple[tuple[Annotated[float, Ge(1)], Annotated[float, Gt(0), Le(1)]], ...] = ()
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
     keep: Literal["best", "last"] = "best"
     seed: int = 1
@@ -170,14 +179,14 @@ class ExportRecipe:
     where they cost accuracy."""
 
     name: str = ""
-    version: int = 1
-    threshold: float = 0.5
-    precision: float = 0.0
-    certainty: float = 0.95
+    version: Annotated[int, Ge(1)] = 1
+    threshold: Share = 0.5
+    precision: Annotated[float, Ge(0), Le(0.999)] = 0.0
+    certainty: Annotated[float, Ge(0.5), Le(0.9999)] = 0.95
     weights: Weights = "float32"
-    temperature: float = 0.0
+    temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
-    licence: str = "not stated by its maker"
+    licence: Text = "not stated by its maker"
     origin: str = ""
 
 
@@ -188,6 +197,6 @@ class ReferenceRecipe:
 
     ref: str = ""
     author: str = ""
-    author_score: float = 0.0
+    author_score: Share = 0.0
     author_metric: str = ""
     protocol: str = ""

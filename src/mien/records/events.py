@@ -29,10 +29,10 @@ def event_json(event: Event) -> bytes:
 def read_events(path: str | Path) -> Iterator[Event]:
     """Read back what `EventWriter` wrote, one event at a time.
 
-    A last line that breaks off, as a killed process may leave it, is passed over with a warning in the log.
+    An incomplete last line, as a killed process may leave, is skipped with a warning in the log.
 
     Raises:
         UnreadableMedia: the file cannot be opened.
-        DataError: a line is no event.
+        DataError: a line is not an event.
     """
-    yield from read_lines(path, Event.from_dict, "is no event", "give a file that `mien live --events` wrote.")
+    yield from read_lines(path, Event.from_dict, "is not an event", "give a file that `mien live --events` wrote.")

@@ -1,9 +1,9 @@
 """Results as a Parquet table: typed columns, small files, read by pandas, pyarrow, DuckDB, Spark and the like.
 
-Parquet keeps its index at the end, so that half a file cannot be read. While a run goes on, its rows are therefore kept
-in `<name>.part`, a stream of Arrow record batches (`pyarrow.ipc.open_stream` reads it, and `mien report` too), a batch
-every few seconds; closing turns them into Parquet. What an interrupted or failed run has written is whole; a
-process that is killed leaves `<name>.part` and loses the last seconds at most.
+Parquet keeps its index at the end, so half a file cannot be read. During a run its rows are therefore kept in
+`<name>.part`, a stream of Arrow record batches (readable by `pyarrow.ipc.open_stream` and `mien report`), one batch
+every few seconds; closing turns them into Parquet. The file of an interrupted or failed run is complete; a killed
+process leaves `<name>.part` and loses at most the last few seconds.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ _TYPES = {
 
 
 class ParquetWriter(RecordFile):
-    """Scenes as a Parquet table with the rows of `CsvWriter`: one a face or hand, one for a frame without any.
+    """Scenes as a Parquet table with the rows of `CsvWriter`: one per face or hand, one for a frame without any.
 
     Columns as in `CsvWriter`, typed: text, whole numbers, `uncertain` true or false, all else 64-bit floats with the
-    values of the JSON; and `landmarks`, for hands a list of 63 32-bit floats: x, y, z of the 21 points in turn. What
-    does not apply is null. Memory stays flat however long the run is. The finished file's metadata has `mien`: JSON
+    values of the JSON; and `landmarks`, for hands a list of 63 32-bit floats: x, y, z of the 21 points in order. What
+    does not apply is null. Memory stays constant however long the run is. The finished file's metadata has `mien`: JSON
     with the `version` of the package and a list of the `models` that answered, each as in the JSON of a frame, with
     its `task`.
 
     Args:
-        target: a path of an ordinary file.
+        target: path of an ordinary file.
         emotions: labels that get a column.
         gestures: likewise.
-        flush_s: seconds of rows that may be lost when the process is killed.
+        flush_s: seconds of rows that may be lost if the process is killed.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -75,7 +75,7 @@ class ParquetWriter(RecordFile):
         self.columns = (*table_columns(emotions, gestures), "landmarks")
         self._schema_names = frozenset(self.columns)
         self._schema = _schema(self.columns)
-        _batch([{}], self._schema)  # pyarrow's first one loads pandas where it is installed: now rather than midway
+        _batch([{}], self._schema)  # pyarrow's first batch loads pandas if installed: better now than mid-run
         self._head = self._schema.serialize().to_pybytes()
         self._rows: list[dict[str, Any]] = []
         self._used: Mapping[str, UsedModel] = {}
@@ -87,7 +87,7 @@ class ParquetWriter(RecordFile):
         super().__init__(target)
 
     def write(self, scene: Scene) -> None:
-        """Add the rows of one scene; they reach the disk within `flush_s` while scenes go on coming."""
+        """Add the rows of one scene; they reach the disk within `flush_s` as long as scenes keep coming."""
         if self._closed:
             raise OutputError(f"Cannot write {self._name}: it is closed.")
         rows = scene_rows(scene, landmarks=True)
@@ -96,7 +96,7 @@ class ParquetWriter(RecordFile):
             if strange:
                 names = ", ".join(sorted(strange))
                 raise OutputError(f"The Parquet table has no column for a label: {names}; write JSON instead.")
-            # Bytes of a file name that are no text cannot be stored as they are.
+            # Bytes of a file name that are not text cannot be stored as they are.
             row["source"] = row["source"].encode("utf-8", "backslashreplace").decode()
         if scene.models is not self._used:
             self._used = scene.models
@@ -107,7 +107,7 @@ class ParquetWriter(RecordFile):
             self._flush()
 
     def close(self) -> None:
-        """Make the Parquet file and give it its name; may be called twice."""
+        """Write the Parquet file and give it its name; may be called twice."""
         self._closed = True
         trouble: OutputError | None = None
         try:
@@ -132,7 +132,7 @@ class ParquetWriter(RecordFile):
         self._flush()
 
     def _flush(self) -> None:
-        """Put what is waiting on disk; when that fails it is lost, and what came before stays."""
+        """Write what is waiting to disk; if that fails it is lost, and what came before stays."""
         rows, self._rows = self._rows, []
         self._flushed_s = time.monotonic()
         if rows:
@@ -152,7 +152,7 @@ class _Journal(FileSink):
         self._metadata = metadata
 
     def add(self, data: bytes, tail: bytes) -> None:
-        """Add a batch, if there is room for it and for the Parquet file, which is the smaller one."""
+        """Add a batch, if there is space for it and for the Parquet file, which is smaller."""
         try:
             free = shutil.disk_usage(self._part.path.parent).free
         except OSError as error:
@@ -185,10 +185,10 @@ class _Journal(FileSink):
 
 
 def read_journal(path: str | Path) -> Iterator[pa.RecordBatch]:
-    """The batches of a `.part` file, as a run that was killed leaves it; a last one that breaks off is passed over.
+    """The batches of a `.part` file, as a killed run leaves it; an incomplete last batch is skipped.
 
     Raises:
-        ValueError: this is no stream of Arrow record batches.
+        ValueError: this is not a stream of Arrow record batches.
         OSError: the file cannot be opened.
     """
     import pyarrow as pa
@@ -201,7 +201,7 @@ def read_journal(path: str | Path) -> Iterator[pa.RecordBatch]:
             except StopIteration:
                 return
             except (OSError, pa.ArrowInvalid):
-                _log.warning("%s: the last rows break off and are left out", path)
+                _log.warning("%s: the last rows are incomplete and are left out", path)
                 return
             yield batch
 

@@ -1,7 +1,7 @@
 """Scenes as rows of a table, the same for CSV and Parquet: one for each face and hand of a frame.
 
-A frame without any has a row too, of kind `none`, so that the time axis is never lost. Every row says which models
-looked, so that tables can be cut, joined and appended to; an empty cell means that nothing of the kind was looked for.
+A frame without any also has a row, of kind `none`, so that no moment is missing. Every row says which models looked, so
+that tables can be cut, joined and appended to; an empty cell means that this task was not asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REGION_COLUMNS = (
     *("side", "label", "confidence", "uncertain"),
 )
 MODEL_COLUMNS = {"emotion": "model_emotion", "gesture": "model_gesture"}
-"""By task. They do not begin with the task, as the columns of scores do, which are often chosen by that."""
+"""By task. They do not start with the task, because columns of scores, which do, are often selected by that."""
 
 
 def table_columns(emotions: Sequence[str], gestures: Sequence[str]) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]
 
     Args:
         scene: numbers are rounded as in `Scene.to_dict`.
-        landmarks: whether hands get `landmarks`, 63 numbers: x, y, z of each of the 21 points in turn.
+        landmarks: whether hands get `landmarks`, 63 numbers: x, y, z of the 21 points in order.
     """
     data = scene.to_dict()
     height, width = data["size"]

@@ -1,4 +1,4 @@
-"""The records of a session read back as columns, hours of them in seconds."""
+"""The records of a session read back as columns: hours of records in seconds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Detections:
     uncertain: NDArray[np.bool_]
 
     def where(self, chosen: NDArray[Any]) -> Detections:
-        """Those of a mask or of positions, in that order; copies."""
+        """Those selected by a mask or by positions, in that order, as copies."""
         return Detections(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
@@ -63,7 +63,7 @@ class Session:
         number: each frame's number in its source, (N,) int64.
         time_s: each frame's time in its source, (N,) float64.
         seen: what the frames show.
-        models: all that answered, in order of appearance; one model with two thresholds is two.
+        models: all that answered, in order of appearance; one model with two thresholds counts as two.
         model: position among the models for each frame and each of `TASKS`, -1 where the records name none, because
             nothing of the kind was looked for or the records are of an older version, (N, 2) int64.
     """
@@ -89,7 +89,7 @@ def read_session(path: str | Path) -> Session:
 
     Raises:
         UnreadableMedia: there is no such file, or it is damaged.
-        DataError: it is of another kind, lacks a column, or holds nothing.
+        DataError: it is something else, lacks a column, or holds nothing.
         MissingExtra: pyarrow is not installed.
     """
     path = Path(path)
@@ -100,7 +100,9 @@ def read_session(path: str | Path) -> Session:
     labels, label = _coded(rows["label"])
     strange = [name for name in kinds if name not in _KINDS] + [name for name in sides if name not in _SIDES]
     if strange:
-        raise DataError(f"{path}: a row is a face, a left or right hand, or none, got {', '.join(strange)}; {ADVICE}")
+        raise DataError(
+            f"{path}: a row must be a face, a left or right hand, or none, got {', '.join(strange)}; {ADVICE}"
+        )
     number, time_s = rows["frame"].to_numpy(), rows["time_s"].to_numpy()
     is_new = np.ones(len(number), np.bool_)
     is_new[1:] = (np.diff(source) != 0) | (np.diff(number) != 0) | (np.diff(time_s) != 0)

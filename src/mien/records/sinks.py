@@ -1,4 +1,4 @@
-"""Where records go: a file that is whole when it is there, a file that others follow while it grows, or a stream."""
+"""Where records go: a file that appears when complete, a file that others follow while it grows, or a stream."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _TAIL_BYTES = 1 << 16
 
 
 class Sink(Protocol):
-    """Takes records that are followed by a tail (such as the end of a JSON array) whenever it is closed."""
+    """Takes records, and ends them with a tail (such as the end of a JSON array) whenever it is closed."""
 
     def add(self, data: bytes, tail: bytes) -> None: ...
     def close(self, tail: bytes) -> None: ...
     def fail(self, tail: bytes, *, records: int) -> None:
-        """Close after an error or interruption that came after so many records."""
+        """Close after an error or interruption, which came after this many records."""
 
 
 class StreamSink:
-    """stdout, as bytes where it has them, so that the encoding of the terminal plays no part."""
+    """stdout, as bytes if possible, so that the terminal's encoding does not matter."""
 
     def __init__(self) -> None:
         self._closed = False
 
     def add(self, data: bytes, tail: bytes) -> None:
-        del tail  # a stream cannot go back over its end: `close` writes it
+        del tail  # a stream cannot overwrite its end: `close` writes it
         self._write(data)
 
     def close(self, tail: bytes) -> None:
@@ -65,11 +65,11 @@ class StreamSink:
 
 
 class PipeSink:
-    """A named pipe, a device, or the open file of a number, as a shell's `>(command)` gives it."""
+    """A named pipe, a device, or a file descriptor, as a shell's `>(command)` gives it."""
 
     def __init__(self, target: str | Path) -> None:
         self._name = str(target)
-        wait = f"{target} is a pipe that nobody reads yet; waiting for a reader."
+        wait = f"{target} is a pipe without a reader; waiting for one."
         self._file: io.FileIO | None = io.FileIO(open_stream(target, on_wait=lambda: _log.warning("%s", wait)), "w")
 
     def add(self, data: bytes, tail: bytes) -> None:
@@ -106,10 +106,10 @@ class PipeSink:
 
 
 class FileSink:
-    """A file that at every moment ends in a whole record and the tail, and gets its name when it is closed.
+    """A file that always ends in a complete record and the tail, and gets its name when it is closed.
 
     After an error or interruption what is finished gets the name too, unless that would replace an earlier file: then
-    it keeps its name of `.part`, and a line in the log tells.
+    it keeps its `.part` name, and the log says so.
     """
 
     def __init__(self, target: str | Path) -> None:
@@ -123,7 +123,7 @@ class FileSink:
             raise output_error(target, error) from error
 
     def add(self, data: bytes, tail: bytes) -> None:
-        """Put a record over the tail, and the tail after it; when that fails, restore what was there."""
+        """Write a record over the tail, then the tail again; if that fails, restore what was there."""
         if self._file is None:
             raise OutputError(f"Cannot write {self._name}: it is closed.")
         try:
@@ -136,7 +136,7 @@ class FileSink:
         self._end += len(data)
 
     def close(self, tail: bytes) -> None:
-        del tail  # it is there already
+        del tail  # it is already there
         if self._finish():
             self._part.commit()
 
@@ -153,7 +153,7 @@ class FileSink:
             self._part.commit()
 
     def _finish(self, *, sync: bool = True) -> bool:
-        """Close the file, by default with everything on the disk; False where that was done before."""
+        """Close the file, by default with everything flushed to disk; False if it was closed before."""
         file, self._file = self._file, None
         if file is None:
             return False
@@ -173,14 +173,14 @@ class FileSink:
 
 
 class FollowedSink:
-    """A file that grows by whole records under its own name, so that others can follow it.
+    """A file that grows by complete records under its own name, so that others can follow it.
 
-    An earlier file is replaced, or added to, when the first record comes: a run that never gets so far leaves it alone.
+    An earlier file is replaced, or added to, when the first record arrives; without one it is left alone.
 
     Args:
-        target: an ordinary file, or one that is to be made.
-        join: looks at the last bytes of an earlier file that is to be added to (its last line or more), and gives how
-            many of them to cut off and what to write before the first record; None replaces the file.
+        target: an ordinary file, which need not exist.
+        join: looks at an earlier file that is to be added to, and returns where new records go and what to write before
+            the first one; None replaces the file.
 
     Attributes:
         adds: whether there are earlier records before the new ones.
@@ -219,8 +219,8 @@ class FollowedSink:
             raise
 
     def add(self, data: bytes, tail: bytes) -> None:
-        """Add a record; when that fails the file ends in the one before."""
-        del tail  # what is followed has no end
+        """Add a record; if that fails, the file ends in the previous one."""
+        del tail  # a followed file has no tail
         if self._file is None:
             raise OutputError(f"Cannot write {self._name}: it is closed.")
         try:
@@ -259,7 +259,7 @@ class FollowedSink:
 
 
 def last_line(file: io.FileIO) -> bytes:
-    """What follows the last end of a line in an open file; empty where the file ends in one."""
+    """What follows the last line end in an open file; empty if the file ends in one."""
     end = file.seek(0, os.SEEK_END)
     found = b""
     while end:
@@ -275,7 +275,7 @@ def last_line(file: io.FileIO) -> bytes:
 
 
 def write_all(file: io.FileIO, data: bytes) -> None:
-    """Write all of it; a full disk takes a part of what it is given without an error."""
+    """Write everything; a full disk accepts part of the data without an error."""
     rest = memoryview(data)
     while rest:
         written = file.write(rest)

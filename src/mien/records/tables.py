@@ -36,7 +36,7 @@ COLUMNS = {
     "confidence": pa.float64(),
     "uncertain": pa.bool_(),
 }
-"""What a session's rows must have; beside `MODEL_COLUMNS`, which may lack, other columns are passed over."""
+"""The columns that a session must have; `MODEL_COLUMNS` may be missing, and all other columns are ignored."""
 
 _MODEL_TEXTS = ("name", "version", "sha256", "detector")
 _NEVER_EMPTY = ("frame", "time_s", "kind")
@@ -45,16 +45,16 @@ _LONE_SURROGATE = re.compile(rb"(?<!\\)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The needed columns, and those of the models, all null if need be, typed; by the file's suffix, which `.part` may
-    follow.
+    """The required columns and those of the models (all null if missing), typed; the suffix decides how the file is
+    read, and `.part` may follow it.
 
     Raises:
         UnreadableMedia: there is no such file, or it is damaged.
-        DataError: it is of another kind, lacks a column, or holds nothing.
+        DataError: it is something else, lacks a column, or holds nothing.
     """
     kind = (path.with_suffix("") if path.suffix == ".part" else path).suffix.lower()
     if kind not in (".parquet", ".jsonl", ".csv"):
-        raise DataError(f"{path} is no .parquet, .jsonl or .csv file; {ADVICE}")
+        raise DataError(f"{path} is not a .parquet, .jsonl or .csv file; {ADVICE}")
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -71,7 +71,7 @@ def read_rows(path: Path) -> pa.Table:
             table = _csv(path) if kind == ".csv" else _lines(path)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise UnreadableMedia(f"{path} is damaged or of another kind ({reason}); {ADVICE}") from error
+        raise UnreadableMedia(f"{path} is damaged or something else ({reason}); {ADVICE}") from error
     if not table.num_rows:
         raise DataError(f"{path} has no rows: nothing was recorded.")
     return _checked(table, path)
@@ -90,7 +90,7 @@ def _journal(path: Path) -> pa.Table:
 def _csv(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as head:
         names = next(reader(head), [])
-    # Whole numbers beside empty cells become 1.0 when pandas writes a table again.
+    # Whole numbers next to empty cells become 1.0 when pandas rewrites a table.
     types = {name: pa.float64() if kind == pa.int64() else kind for name, kind in COLUMNS.items()}
     types |= dict.fromkeys(MODEL_COLUMNS.values(), pa.string())
     parsing = csv.ParseOptions(newlines_in_values=True)
@@ -113,10 +113,10 @@ def _lines(path: Path) -> pa.Table:
     except pa.ArrowInvalid:
         if _holds_events(path):
             raise DataError(
-                f"{path} holds events, not records: give it with --events, and the records first."
+                f"{path} holds events, not records; give it with --events, and the records as SESSION."
             ) from None
-        # Read line by line it tells which one is wrong. If none is, but for a last one that breaks off, or names of
-        # files that are no text, the rest is used.
+        # Reading line by line shows which line is wrong. If none is, except for an incomplete last line or file names
+        # that are not text, the rest is used.
         for _ in read_jsonl(path):
             pass
         data = path.read_bytes()
@@ -134,7 +134,7 @@ def _holds_events(path: Path) -> bool:
 
 
 def _scenes(file: Any) -> pa.Table:
-    """One row a frame; what is seen as lists."""
+    """One row per frame; detections as lists."""
     face = [(name, COLUMNS[name]) for name in ("track", "label", "confidence", "uncertain")]
     hand = [*face, ("side", COLUMNS["side"])]
     frame = [(name, COLUMNS[name]) for name in ("source", "frame", "time_s")]
@@ -150,7 +150,7 @@ def _scenes(file: Any) -> pa.Table:
 
 
 def _model_texts(models: pa.Array) -> pa.Array:
-    """As `UsedModel.parse` reads them; null where there is none."""
+    """In the form that `UsedModel.parse` reads; null if there is none."""
     field = {name: pc.struct_field(models, name) for name in (*_MODEL_TEXTS, "threshold")}
     detector = pc.fill_null(pc.binary_join_element_wise(" on ", field["detector"], ""), "")
     threshold = pc.cast(field["threshold"], pa.string())
@@ -160,9 +160,9 @@ def _model_texts(models: pa.Array) -> pa.Array:
 
 
 def _rows_of_scenes(scenes: pa.Table) -> pa.Table:
-    """One row a face or hand, and one for a frame without any; ArrowInvalid where something is missing."""
+    """One row per face or hand, and one for a frame without any; ArrowInvalid if something is missing."""
     if any(scenes[name].null_count for name in scenes.column_names if name not in MODEL_COLUMNS.values()):
-        raise pa.ArrowInvalid("a line is no scene")
+        raise pa.ArrowInvalid("a line is not a scene")
     scenes = scenes.combine_chunks()
     parts = []
     for kind, name in (("face", "faces"), ("hand", "hands")):
@@ -189,7 +189,7 @@ def _part(scenes: pa.Table, at: pa.Array, kind: str, fields: dict[str, pa.Array]
 
 
 def _there(names: list[str], path: Path) -> list[str]:
-    """The columns that are needed, if all of them are there, and those of the models that are."""
+    """The required columns, if all are present, and the model columns that are."""
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         what = "the column" if len(missing) == 1 else "the columns"
@@ -207,7 +207,7 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
         if name in _NEVER_EMPTY and columns[name].null_count:
             raise DataError(f"{path}: the column {name} has empty cells; {ADVICE}")
     if not pc.all(pc.is_finite(columns["time_s"])).as_py():
-        raise DataError(f"{path}: a time is no finite number; {ADVICE}")
+        raise DataError(f"{path}: a time is not a finite number; {ADVICE}")
     for name in MODEL_COLUMNS.values():
         there = name in table.column_names
         columns[name] = table[name].cast(pa.string()) if there else pa.nulls(table.num_rows, pa.string())

@@ -1,12 +1,12 @@
 """Results as text: JSON lines, one JSON array, or CSV, to a file, a pipe or stdout.
 
-A file is called `<name>.part` until its writer is closed. Every record is written at once and whole: if the
-run is interrupted, fails, or fills the disk, the file ends in its last whole record and gets its name, so
-everything that is finished can be read; where that would replace an earlier file, it keeps the name of `.part`. A
-process that is killed leaves the `.part` file, which reads the same way. A run that failed before its first record
-leaves nothing, and an earlier file stays.
+A file is called `<name>.part` until its writer is closed. Every record is written immediately and completely: if the
+run is interrupted, fails, or fills the disk, the file ends in its last complete record and gets its name, so
+everything that is finished can be read; if that would replace an earlier file, it keeps its `.part` name. A killed
+process leaves the `.part` file, which reads the same way. A run that fails before its first record leaves nothing,
+and an earlier file stays.
 
-A file that is followed has its own name from the start, so that other programs can read it while it grows.
+A followed file has its own name from the start, so that other programs can read it while it grows.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _Record = TypeVar("_Record")
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """How a record file comes about.
+    """How a record file grows.
 
     Args:
-        follow: it has its own name from the start; else it is called `.part` until it is closed.
-        append: records are added to those of an earlier file; only for files that are followed.
-        on_reader_left: called when whoever reads the pipe or stdout has closed it; nothing is written after that. By
-            default the error is raised.
+        follow: it has its own name from the start; otherwise it is called `.part` until it is closed.
+        append: records are added to those of an earlier file; only for followed files.
+        on_reader_left: called when the reader of the pipe or of stdout has closed it; nothing is written after that.
+            By default the error is raised.
     """
 
     follow: bool = False
@@ -52,15 +52,15 @@ class Growth:
 
 
 class RecordFile(ResultWriter):
-    """A text file, UTF-8, that grows by whole records; the base of the writers.
+    """A UTF-8 text file that grows by complete records; the base of the writers.
 
     Args:
         target: a path, or `-` for stdout.
-        growth: how it comes about.
+        growth: how it grows.
 
     Raises:
-        OutputError: it cannot be opened; `write` and `close` raise it when a line cannot be written.
-        RefusedOutput: another run writes it, or it cannot be added to.
+        OutputError: it cannot be opened; `write` and `close` raise it if a line cannot be written.
+        RefusedOutput: another run is writing it, or it cannot be added to.
     """
 
     _head = b""
@@ -104,7 +104,7 @@ class RecordFile(ResultWriter):
                 _log.warning("%s", second)
 
     def _settle(self) -> None:
-        """Hand over records that wait, if any do."""
+        """Hand over waiting records, if there are any."""
 
     def _add(self, data: bytes) -> None:
         self._begin()
@@ -112,7 +112,7 @@ class RecordFile(ResultWriter):
         self.records += 1
 
     def _begin(self) -> None:
-        """Write what comes before the first record: at once, or with the first record where the file is followed."""
+        """Write what comes before the first record: at once, or together with it if the file is followed."""
         if not self._begun:
             self._begun = True
             if self._head:
@@ -130,9 +130,9 @@ class RecordFile(ResultWriter):
             self._growth.on_reader_left(error)
 
     def _join(self, file: io.FileIO) -> tuple[int, bytes]:
-        """Where new records go in an earlier file, and what comes before the first: nothing, or the end of a line.
+        """Where new records go in an earlier file, and what comes before the first one: nothing, or a line end.
 
-        A last line that breaks off, as a killed run or a power cut leaves it, is cut off.
+        An incomplete last line, as left by a killed run or a power cut, is cut off.
         """
         self._check_fits(file)
         rest = last_line(file)
@@ -141,31 +141,31 @@ class RecordFile(ResultWriter):
             return end, b""
         if self._is_record(rest):
             return end, b"\n"
-        _log.warning("%s: its last line breaks off and is left out", self._target)
+        _log.warning("%s: its last line is incomplete and is left out", self._target)
         return end - len(rest), b""
 
     def _check_fits(self, file: io.FileIO) -> None:
-        """RefusedOutput where an earlier file holds something else."""
+        """Raise RefusedOutput if an earlier file holds something else."""
         line = _first_line(file)
         if line.strip() and not self._is_record(line):
-            raise RefusedOutput(f"{self._target} holds other records than this run writes; name another file.")
+            raise RefusedOutput(f"{self._target} does not hold the records that this run writes; name another file.")
 
     def _is_record(self, line: bytes) -> bool:
-        """Whether a line is a whole record of this kind."""
+        """Whether a line is a complete record of this kind."""
         del line
         return True
 
 
 class LineFile(RecordFile):
-    """Any text, a record a line."""
+    """Any text, one record per line."""
 
     def write(self, line: str) -> None:
-        """Add one line, given without its end."""
+        """Add one line, given without its line end."""
         self._add(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
 class JsonlWriter(RecordFile):
-    """Scenes as JSON lines: one object a frame, as `Scene.to_dict` gives it."""
+    """Scenes as JSON lines: one object per frame, as from `Scene.to_dict`."""
 
     def write(self, scene: Scene) -> None:
         """Add one scene."""
@@ -176,7 +176,7 @@ class JsonlWriter(RecordFile):
 
 
 class JsonWriter(RecordFile):
-    """Scenes as one JSON array, an object a line; a file is a valid array at every moment."""
+    """Scenes as one JSON array, one object per line; a file is always a valid array."""
 
     _head = b"["
     _tail = b"\n]\n"
@@ -192,11 +192,11 @@ class CsvWriter(RecordFile):
     Columns: source, frame, time_s, height, width, kind (face, hand or none), track, x1, y1, x2, y2 (pixels),
     score, side, label, confidence, uncertain (true or false), then `emotion_<label>` and `gesture_<label>`,
     the scores, and `model_emotion` and `model_gesture`, the models that looked, with their thresholds. What does not
-    apply is empty. Landmarks and detectors are in JSON only.
+    apply is empty. Landmarks and detectors are only in JSON.
 
     Args:
         target: a path, or `-` for stdout.
-        growth: how the file comes about.
+        growth: how the file grows.
         emotions: labels that get a column.
         gestures: likewise.
     """
@@ -224,7 +224,7 @@ class CsvWriter(RecordFile):
     def _check_fits(self, file: io.FileIO) -> None:
         columns = _cells(_first_line(file).removeprefix(codecs.BOM_UTF8))
         if columns != list(self.columns):
-            raise RefusedOutput(f"{self._target} has other columns than this run writes; name another file.")
+            raise RefusedOutput(f"{self._target} does not have the columns that this run writes; name another file.")
 
     def _is_record(self, line: bytes) -> bool:
         return len(_cells(line)) == len(self.columns)
@@ -242,29 +242,29 @@ class CsvWriter(RecordFile):
 def read_jsonl(path: str | Path) -> Iterator[Scene]:
     """Read back what `JsonlWriter` wrote, one scene at a time; they have no picture.
 
-    A last line that breaks off, as a killed process may leave it, is passed over with a warning in the log.
+    An incomplete last line, as a killed process may leave, is skipped with a warning in the log.
 
     Raises:
         UnreadableMedia: the file cannot be opened.
-        DataError: a line is no scene.
+        DataError: a line is not a scene.
     """
-    yield from read_lines(path, Scene.from_dict, "is no scene", "give a file that `mien look --jsonl` wrote.")
+    yield from read_lines(path, Scene.from_dict, "is not a scene", "give a file that `mien look --jsonl` wrote.")
 
 
 def read_lines(path: str | Path, make: Callable[[Any], _Record], fault: str, advice: str) -> Iterator[_Record]:
     """What the lines of a JSON-lines file hold, one at a time.
 
-    A last line that breaks off is passed over with a warning in the log.
+    An incomplete last line is skipped with a warning in the log.
 
     Args:
         path: the file.
-        make: gets the data of a line; ValueError, KeyError, TypeError or AttributeError mean that it is no such thing.
-        fault: what is wrong with a line then, such as "is no scene".
+        make: gets the data of a line; ValueError, KeyError, TypeError or AttributeError mean that it is something else.
+        fault: what is wrong with a line then, such as "is not a scene".
         advice: what to do about it.
 
     Raises:
         UnreadableMedia: the file cannot be opened.
-        DataError: a line is of another kind.
+        DataError: a line is something else.
     """
     try:
         file = Path(path).open("rb")  # noqa: SIM115
@@ -278,7 +278,7 @@ def read_lines(path: str | Path, make: Callable[[Any], _Record], fault: str, adv
                 record = make(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if not line.endswith(b"\n"):
-                    _log.warning("%s: line %d breaks off and is left out", path, number)
+                    _log.warning("%s: line %d is incomplete and is left out", path, number)
                     return
                 reason = f"{type(error).__name__}: {error}"
                 raise DataError(f"{path}: line {number} {fault} ({reason}); {advice}") from error
@@ -305,5 +305,5 @@ def _cells(line: bytes) -> list[str]:
 
 
 def _to_json(scene: Scene) -> bytes:
-    """UTF-8; bytes of a file name that are none become escapes, which read back as the same name."""
+    """UTF-8; bytes of a file name that are not valid UTF-8 become escapes, which read back as the same name."""
     return scene.to_json().encode("utf-8", "backslashreplace")

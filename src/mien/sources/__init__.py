@@ -1,4 +1,4 @@
-"""Where frames come from: photos, videos, cameras, streams, standard input; one interface, and fakes for tests.
+"""Where frames come from: photos, videos, cameras, streams, standard input; one interface for all, and fakes for tests.
 
 with open_source("clip.mp4", every=5) as source:
     for frame in source:

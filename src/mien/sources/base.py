@@ -1,4 +1,4 @@
-"""What every source is, and the clock that live ones go by."""
+"""The interface of every source, and the clock that live sources use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Kind = Literal["photo", "video"]
 
 
 class Source(Resource, ABC):
-    """Frames in order, once, and a context manager that gives everything back.
+    """Frames in order, once; a context manager that releases everything.
 
     Attributes:
-        name: the path or address, as given; of an address without its password.
+        name: the path or address as given; an address without its password.
         kind: `photo` or `video`; a camera or stream is a video.
-        is_live: whether the frames are of now, so that a late one is worth less than the next.
-        frame_count: how many frames the file says it has, whatever `every` is; None when unknown.
-        fps: frames a second of the file, whatever `every` is; None for photos and when unknown.
+        is_live: whether the frames show the present, so that a late one is worth less than the next.
+        frame_count: how many frames the file says it has, regardless of `every`; None if unknown.
+        fps: frames per second of the file, regardless of `every`; None for photos and if unknown.
     """
 
     name: str
@@ -32,14 +32,14 @@ class Source(Resource, ABC):
 
     @property
     def status(self) -> str:
-        """What somebody who watches should know, e.g. "camera lost, trying again in 4 s"; mostly empty."""
+        """What a viewer should know, e.g. "camera lost, trying again in 4 s"; mostly empty."""
         return ""
 
     def ready(self) -> None:
         """Wait for the first frame without taking it; returns at once for a file.
 
         Raises:
-            InputError: it will not come; the message says why.
+            InputError: it will not arrive; the message says why.
         """
 
     def __iter__(self) -> Source:
@@ -50,16 +50,16 @@ class Source(Resource, ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End the source; later frames are not given. May be called twice, and from another thread."""
+        """End the source; no more frames follow. May be called twice, and from another thread."""
 
 
 class Clock:
-    """Seconds that only go forward, whatever happens to the time of day, and waits that a stop ends at once."""
+    """Seconds that only go forward, whatever happens to the system time, and waits that a stop ends at once."""
 
     def now(self) -> float:
         """Seconds since some moment in the past."""
         return time.monotonic()
 
     def wait(self, seconds: float, stop: threading.Event) -> bool:
-        """Let time pass; True at once when `stop` is or gets set."""
+        """Let time pass; returns True as soon as `stop` is set."""
         return stop.wait(max(seconds, 0.0))

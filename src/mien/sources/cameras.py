@@ -1,4 +1,4 @@
-"""Cameras of this machine: which there are, and pictures from one of them through OpenCV."""
+"""Cameras of this machine: which ones there are, and pictures from one of them through OpenCV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mien.pixels.images import quiet_opencv
 from mien.resource import Resource
 
 PROBED = 5
-"""Camera numbers that are tried where the system gives no list."""
+"""Camera numbers to try if the system gives no list."""
 
 _DEV = Path("/dev")
 _SYS = Path("/sys/class/video4linux")
@@ -42,9 +42,9 @@ class CameraInfo:
 
     Args:
         index: its number.
-        name: what its maker calls it.
+        name: its name, as given by its maker.
         path: its device.
-        problem: why it cannot be used, as half a sentence; None when nothing is known against it.
+        problem: why it cannot be used, as a clause; None if no problem is known.
     """
 
     index: int
@@ -59,9 +59,9 @@ def has_camera_list() -> bool:
 
 
 def list_cameras() -> list[CameraInfo]:
-    """Cameras that this system lists, none of them switched on; empty where it has no list.
+    """Cameras that this system lists, without switching them on; empty if it has no list.
 
-    Devices that give no pictures, like the second one of most webcams, are left out.
+    Devices that deliver no pictures, like the second device of most webcams, are left out.
     """
     if not has_camera_list():
         return []
@@ -79,11 +79,11 @@ def find_camera(spec: str) -> int:
     """Number of the camera that is meant.
 
     Args:
-        spec: its number, its device, a link to its device, or a part of its name in any case.
+        spec: its number, its device, a link to its device, or part of its name in any case.
 
     Raises:
-        UnreadableMedia: no camera fits; one with a number may still be there where the system has no list.
-        InputError: several fit.
+        UnreadableMedia: no camera matches; a number may still work if the system has no list.
+        InputError: several match.
     """
     if spec.isdecimal():
         return int(spec)
@@ -91,14 +91,14 @@ def find_camera(spec: str) -> int:
         found = _DEVICE.fullmatch(Path(spec).resolve().name)
         if found:
             return int(found[1])
-        raise UnreadableMedia(f"There is no camera {named(spec)}; `mien doctor` lists those here.")
+        raise UnreadableMedia(f"There is no camera {named(spec)}; `mien doctor` lists the cameras here.")
     fitting = [camera for camera in list_cameras() if spec.casefold() in camera.name.casefold()]
     exact = [camera for camera in fitting if spec.casefold() == camera.name.casefold()]
     if len(exact or fitting) > 1:
         several = ", ".join(f"{camera.index} ({camera.name})" for camera in exact or fitting)
-        raise InputError(f"{named(spec)!r} fits the cameras {several}; give a number.")
+        raise InputError(f"{named(spec)!r} matches the cameras {several}; give a number.")
     if not fitting:
-        more = "" if has_camera_list() else " On this system a camera goes by its number, 0 for the first."
+        more = "" if has_camera_list() else " On this system give a camera by its number, 0 for the first."
         raise UnreadableMedia(
             f"There is no file, folder, address or camera {named(spec)!r}; `mien doctor` lists the cameras here.{more}"
         )
@@ -168,7 +168,7 @@ class Camera(Resource):
             waited_s = time.monotonic() - begin_s
             if self._is_new and waited_s >= self._first_s:
                 raise UnreadableMedia(
-                    f"Camera {self._index} opens but gives no picture; another program may be using it: close that one."
+                    f"Camera {self._index} opens but delivers no picture; close other programs that may be using it."
                 )
             if not self._is_new and (failures >= _FAILURES or waited_s >= self._stall_s):
                 raise self._lost()
@@ -184,7 +184,7 @@ class Camera(Resource):
         self._capture.release()
 
     def _lost(self) -> UnreadableMedia:
-        return UnreadableMedia(f"Camera {self._index} gives no more pictures; check its cable.")
+        return UnreadableMedia(f"Camera {self._index} delivers no more pictures; check its cable.")
 
 
 def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -220,18 +220,18 @@ def _ask(capture: cv2.VideoCapture, size_hw: tuple[int, int] | None, fps: float 
 def _unopened(index: int) -> UnreadableMedia:
     if not has_camera_list():
         return UnreadableMedia(
-            f"There is no camera {index}, or another program uses it, or this one has no permission for cameras; "
-            "`mien doctor --cameras` tries those here."
+            f"There is no camera {index}, or another program uses it, or this program may not use cameras; "
+            "`mien doctor --cameras` tries the cameras here."
         )
     path = _DEV / f"video{index}"
     if not path.exists():
-        return UnreadableMedia(f"There is no camera {index}; `mien doctor` lists those here.")
+        return UnreadableMedia(f"There is no camera {index}; `mien doctor` lists the cameras here.")
     captures, problem = _captures(path)
     if problem:
         return UnreadableMedia(f"Camera {index} cannot be opened: {problem}.")
     if captures is False:
-        return UnreadableMedia(f"{path} gives no pictures; `mien doctor` lists the cameras that do.")
-    return UnreadableMedia(f"Camera {index} is in use by another program; close that one, or name another camera.")
+        return UnreadableMedia(f"{path} delivers no pictures; `mien doctor` lists the cameras that do.")
+    return UnreadableMedia(f"Camera {index} is in use by another program; close it, or name another camera.")
 
 
 def _captures(path: Path) -> tuple[bool | None, str | None]:
@@ -241,7 +241,7 @@ def _captures(path: Path) -> tuple[bool | None, str | None]:
     try:
         number = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     except PermissionError:
-        return None, "there is no permission; add yourself to the group video, then log in again"
+        return None, "you have no permission; add yourself to the group video, then log in again"
     except OSError as error:
         return None, (error.strerror or str(error)).lower()
     answer = bytearray(_CAPABILITY.size)

@@ -39,14 +39,14 @@ VIDEO_SUFFIXES = frozenset(
         ".ogv",
     }
 )
-"""Suffixes, in lower case, of files that a folder gives as videos."""
+"""Suffixes, in lower case, of the files in a folder that count as videos."""
 
 PHOTO_S = 1.0
 """Seconds that a photo counts for between the videos of a folder."""
 
 
 class PhotoSource(Source):
-    """A photo as one frame, read when it is asked for."""
+    """A photo as a single frame, read on demand."""
 
     kind: Kind = "photo"
 
@@ -66,17 +66,17 @@ class PhotoSource(Source):
 
 
 def open_source(spec: str | Path, *, every: int = 1) -> Source:
-    """Open a photo or video; what it is follows from its contents, then from its name.
+    """Open a photo or video; its contents, then its name, decide which it is.
 
     Args:
         spec: path of the file.
         every: of a video, give frames 0, N, 2N, ...
 
     Raises:
-        UnreadableMedia: nothing there, or nothing that can be read as a photo or video.
+        UnreadableMedia: missing, or not readable as a photo or video.
     """
     if every < 1:
-        raise ValueError(f"every is at least 1, got {every}")
+        raise ValueError(f"every must be at least 1, got {every}")
     return PhotoSource(spec) if source_kind(spec) == "photo" else VideoSource(spec, every=every)
 
 
@@ -84,7 +84,7 @@ def source_kind(spec: str | Path) -> Kind:
     """Whether a file is taken for a photo or a video, by its first bytes, then by its name.
 
     Raises:
-        UnreadableMedia: nothing there, empty, or not permitted.
+        UnreadableMedia: missing, empty, or not permitted.
     """
     head = read_head(str(spec))
     if picture_kind(head) is not None:
@@ -97,15 +97,15 @@ def source_kind(spec: str | Path) -> Kind:
 class FolderSource(Source):
     """Photos and videos one after another, as one source.
 
-    Frames are counted through, and times go on from file to file; each frame says which file it is of. A file that
-    cannot be read is passed over.
+    Frame numbers and times continue from file to file; each frame names its file. A file that cannot be read is
+    skipped.
 
     Args:
         paths: the files, in order.
         name: of the whole.
 
     Attributes:
-        problems: what was passed over so far, or broke off, and why.
+        problems: what was skipped or ended early so far, and why.
     """
 
     kind: Kind = "video"
@@ -149,10 +149,10 @@ class FolderSource(Source):
 def expand_sources(specs: Sequence[str | Path]) -> tuple[list[Path], list[UnreadableMedia]]:
     """The files that specs name, in the order given.
 
-    A file stands for itself, whatever its suffix. A folder gives the photos and videos in and below it;
-    hidden files and folders and other suffixes are passed over, links to folders are not followed. A glob
-    (`*`, `?`, `[...]`, `**` for any depth) gives the photos and videos that match, and those in the folders
-    that match. Folders and globs are in natural order: frame2 before frame10.
+    A file stands for itself, whatever its suffix. A folder gives the photos and videos in and below it; hidden files
+    and folders and other suffixes are skipped, and links to folders are not followed. A glob (`*`, `?`, `[...]`, `**`
+    for any depth) gives the photos and videos that match, and those in the folders that match. Folders and globs are in
+    natural order: frame2 before frame10.
 
     Returns:
         The files, and an error to report for each spec that names nothing and each unreadable folder.
@@ -200,7 +200,7 @@ def _matches(spec: str) -> list[Path]:
     found: dict[Path, None] = {}
     for path in _in_order(map(Path, glob.glob(spec, recursive=True))):  # noqa: PTH207
         if path.is_dir():
-            with suppress(UnreadableMedia):  # a match without media, beside others
+            with suppress(UnreadableMedia):  # a match without media, among others
                 found.update(dict.fromkeys(_folder(path, [])))
         elif _is_media(path):
             found[path] = None

@@ -27,7 +27,7 @@ BLACK_LEVEL = 8.0
 """Mean level, 0 to 255, below which a picture counts as black. Chosen, not measured: a covered lens gives noise."""
 
 _MOMENT_S = 0.001
-_AGAIN_S = 300.0  # a loss that lasts is told of again after so long
+_AGAIN_S = 300.0  # a lasting loss is reported again after this many seconds
 _LONGEST_STILL_S = 3600.0
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Retry:
 
     def __post_init__(self) -> None:
         if not self.pauses_s or min(*self.pauses_s, self.stall_s, self.first_s, self.frozen_s, self.hang_s) <= 0:
-            raise ValueError(f"the pauses and limits are above 0 s, got {self}")
+            raise ValueError(f"the pauses and limits must be above 0 s, got {self}")
 
 
 class Link:
@@ -146,7 +146,7 @@ class Link:
         if now_s - self._last_s >= QUIET_S:
             return f"no picture from the {self._what} for {int(now_s - self._last_s)} s"
         if black_s is not None and now_s - black_s >= BLACK_S:
-            return f"the {self._what} gives black pictures: is it covered?"
+            return f"the {self._what} delivers black pictures: is it covered?"
         if self._is_frozen:
             return f"the {self._what} has shown the same picture for {int(now_s - self._still_s)} s: is it frozen?"
         return ""
@@ -175,7 +175,7 @@ class Link:
         """
         limit_s = self._retry.give_up_s
         if limit_s is not None and self._clock.now() - self._last_s >= limit_s:
-            why = self._problem or f"The {self._what} gives no picture."
+            why = self._problem or f"The {self._what} delivers no picture."
             raise UnreadableMedia(f"Gave up on {self._name} after {limit_s:g} s without a picture. {why}") from (
                 self._problem
             )
@@ -240,7 +240,7 @@ class Link:
             self._black_s = now_s
         elif now_s - self._black_s >= BLACK_S and not self._is_black_told:
             self._is_black_told = True
-            _log.warning("The %s gives black pictures; is it covered? %s", self._what, self._name)
+            _log.warning("The %s delivers black pictures; is it covered? %s", self._what, self._name)
         self._compare(image_rgb, now_s)
         time_s = now_s - self._start_s if self._fps is None else self._count / self._fps
         self._count += 1

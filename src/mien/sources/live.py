@@ -60,7 +60,7 @@ class LiveSource(Capture):
             self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
             if len(self._threads) < _MOST_STUCK:
                 self._link.abandon()
-                self._start(self._link.frames(UnreadableMedia(f"{self.name} does not answer any more.")))
+                self._start(self._link.frames(UnreadableMedia(f"{self.name} no longer answers.")))
         try:
             self._link.check()
         except UnreadableMedia:
@@ -107,7 +107,7 @@ class StreamSource(LiveSource):
         address = Address(url)
         if address.scheme not in SCHEMES:
             raise InputError(
-                f"An address starts with {', '.join(f'{known}://' for known in SCHEMES)}, got {address.scheme}://; "
+                f"An address must start with {', '.join(f'{known}://' for known in SCHEMES)}, got {address.scheme}://; "
                 "give one of these, a file, a folder, a camera or - for standard input."
             )
         rule = retry or Retry()
@@ -173,8 +173,8 @@ def open_live(
         return _pipe(stdin_fps, retry, every_frame=every_frame)
     if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
         raise InputError(
-            "A camera or an address gives its newest frame and cannot be kept waiting; every frame can be had of "
-            f"files and of standard input (-), not of {named(text)}."
+            "A camera or an address delivers its newest frame and cannot wait; every frame is available from "
+            f"files and from standard input (-), not from {named(text)}."
         )
     if "://" in text:
         _only_cameras(asked, text)
@@ -210,7 +210,7 @@ def _input() -> int:
         raise InputError("There is no standard input to read from; name a camera, address or file.") from error
     if os.isatty(number):
         raise InputError(
-            "- reads pictures from standard input, which is the keyboard here; pipe MJPEG into it, or name a camera, "
+            "- reads pictures from standard input, which is the keyboard here; pipe MJPEG into mien, or name a camera, "
             "address or file."
         )
     return number

@@ -1,7 +1,7 @@
-"""JPEG pictures one after another (MJPEG): cut out of a stream of bytes, and decoded.
+"""A sequence of JPEG pictures (MJPEG): cut out of a stream of bytes, and decoded.
 
-What stands between the pictures does not matter, so a plain row of them, `multipart/x-mixed-replace` over HTTP and most
-other wrappings are read alike.
+What comes between the pictures does not matter, so a plain sequence of them, `multipart/x-mixed-replace` over HTTP and
+most other wrappings are read alike.
 """
 
 from __future__ import annotations
@@ -173,11 +173,11 @@ class MjpegFeed(Resource):
         if self._searched is not None:
             raise self._no_mjpeg()
         if self.is_endless:
-            raise UnreadableMedia(f"{self._name} broke off.")
+            raise UnreadableMedia(f"{self._name} ended unexpectedly.")
 
     def _no_mjpeg(self) -> UnreadableMedia:
         return UnreadableMedia(
-            f"Cannot read {self._name}: JPEG pictures one after another (MJPEG) were expected, and there is none in it."
+            f"Cannot read {self._name}: expected a sequence of JPEG pictures (MJPEG), but found none."
         )
 
 

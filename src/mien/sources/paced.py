@@ -1,4 +1,4 @@
-"""Any source as a live one: a video file in place of a camera."""
+"""Any source as a live source: a video file in place of a camera."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PacedSource(Source):
         clock: Clock | None = None,
     ) -> None:
         if fps is not None and fps <= 0:
-            raise ValueError(f"fps is above 0, got {fps}")
+            raise ValueError(f"fps must be above 0, got {fps}")
         self._open_again = None if isinstance(source, Source) else source
         self._source = source if isinstance(source, Source) else source()
         self._clock = clock or Clock()

@@ -50,7 +50,7 @@ def open_stream(
     """
     address = Address.of(url)
     if not address.host:
-        raise InputError(f"{address} is no possible address; give one like http://192.168.0.5:8080/video.")
+        raise InputError(f"{address} is not a valid address; give one like http://192.168.0.5:8080/video.")
     if address.scheme in ("http", "https"):
         feed = _open_http(address, stall_s=stall_s, first_s=first_s)
         if feed is not None:
@@ -109,7 +109,7 @@ class VideoStream(Resource):
         if not there or image is None:
             if self._announced is not None and self._count >= _WHOLE * self._announced:
                 return None
-            raise UnreadableMedia(f"{self._name} broke off.")
+            raise UnreadableMedia(f"{self._name} ended unexpectedly.")
         self._count += 1
         if self._is_paced and self._wait():
             return None
@@ -152,9 +152,9 @@ def _open_http(address: Address, *, stall_s: float, first_s: float) -> MjpegFeed
         )
     answer.close()
     if kind.startswith("text/") and "mpegurl" not in kind:
-        raise UnreadableMedia(f"{name} is a page or text, no stream; give the address of the stream itself.")
+        raise UnreadableMedia(f"{name} is a page or text, not a stream; give the address of the stream itself.")
     if kind.startswith("image/"):
-        raise UnreadableMedia(f"{name} is one picture, no stream; give the address of the stream itself.")
+        raise UnreadableMedia(f"{name} is a single picture, not a stream; give the address of the stream itself.")
     return None
 
 
@@ -167,7 +167,7 @@ def _reader(answer: HTTPResponse, name: str, stall_s: float) -> Callable[[], byt
         except TimeoutError as error:
             raise UnreadableMedia(f"{name} sent nothing for {stall_s:g} s.") from error
         except (OSError, HTTPException, ValueError) as error:
-            raise UnreadableMedia(f"{name} broke off.") from error
+            raise UnreadableMedia(f"{name} ended unexpectedly.") from error
 
     return read_bytes
 
@@ -204,7 +204,7 @@ def _opener(address: Address) -> OpenerDirector:
 def _refused(name: str, code: int) -> UnreadableMedia:
     if code in (401, 403):
         return UnreadableMedia(
-            f"{name} asks for a name and password (HTTP {code}); write them into the address: http://name:password@..."
+            f"{name} asks for a name and password (HTTP {code}); put them into the address: http://name:password@..."
         )
     if code == 404:
         return UnreadableMedia(f"{name} does not exist on its server (HTTP 404); check the address.")
@@ -232,12 +232,12 @@ def _no_stream(address: Address, first_s: float) -> UnreadableMedia:
 
     name = address.shown
     if address.scheme == "udp":
-        return UnreadableMedia(f"Nothing that can be read came to {name} within {first_s:g} s; check the sender.")
+        return UnreadableMedia(f"Nothing readable arrived at {name} within {first_s:g} s; check the sender.")
     try:
         port = address.port or _PORTS[address.scheme]
         socket.create_connection((address.hostname, port), timeout=first_s).close()
     except (OSError, ValueError) as error:
         return _unreachable(name, error)
     return UnreadableMedia(
-        f"{name} answers, but gives no stream that can be read; check the path, name and password in the address."
+        f"{name} answers, but not with a readable stream; check the path, name and password in the address."
     )

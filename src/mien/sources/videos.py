@@ -42,7 +42,7 @@ class VideoSource(Source):
 
     def __init__(self, path: str | Path, *, every: int = 1) -> None:
         if every < 1:
-            raise ValueError(f"every is at least 1, got {every}")
+            raise ValueError(f"every must be at least 1, got {every}")
         self.name = str(path)
         self._every = every
         self._capture = _open_capture(self.name)
@@ -112,7 +112,7 @@ class VideoSource(Source):
         """
         announced = self.frame_count
         if count == 0:
-            raise UnreadableMedia(f"Cannot read {self.name}: it has no frames that can be decoded; check the file.")
+            raise UnreadableMedia(f"Cannot read {self.name}: it has no decodable frames; check the file.")
         if announced is None or count >= announced:
             return
         whole = is_whole(self.name)
@@ -121,8 +121,8 @@ class VideoSource(Source):
             whole = length_s - end_s <= max(_TOLERANCE_S, _TOLERANCE_PART * length_s)
         if not whole:
             raise UnreadableMedia(
-                f"{self.name} breaks off: {count} of {announced} announced frames could be read "
-                "and kept; get a whole copy for the rest."
+                f"{self.name} is truncated: {count} of {announced} announced frames could be read "
+                "and were kept; get a complete copy for the rest."
             )
         _log.debug("%s: %d of %d announced frames, nothing missing", self.name, count, announced)
 
@@ -141,7 +141,7 @@ def _open_capture(name: str) -> cv2.VideoCapture:
 
 def _no_video(name: str) -> UnreadableMedia:
     if is_whole(name) is False:
-        return UnreadableMedia(f"Cannot read {name}: the video breaks off before its end; get a whole copy of it.")
+        return UnreadableMedia(f"Cannot read {name}: the video is truncated; get a complete copy of it.")
     return UnreadableMedia(
-        f"Cannot read {name}: it is damaged, or no video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
+        f"Cannot read {name}: it is damaged or not a video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
     )

@@ -1,1 +1,1 @@
-"""The steps of a run: sources, detection, classification, tracking. No stage imports another."""
+"""The stages of a run: detection, tracking, classification, smoothing. No stage imports another."""

@@ -1,4 +1,4 @@
-"""From a face or a hand to a reading: crop or landmarks, network, temperature, threshold."""
+"""From a face or a hand to a prediction: crop or landmarks, network, temperature, threshold."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Classifier(Resource):
 
     Args:
         task: `emotion` or `gesture`; a model made for another one is refused.
-        model: a model of the package by name, a model folder, or a loaded network.
-        threshold: confidence under which an answer is uncertain; the manifest's by default.
-        threads: threads of the network, by default the cores at hand.
+        model: name of a model in the package, a model folder, or a loaded network.
+        threshold: confidence below which an answer is uncertain; the manifest's by default.
+        threads: threads of the network, by default the available cores.
         provider: what computes; see `Session`.
 
     Raises:
@@ -52,7 +52,7 @@ class Classifier(Resource):
         if manifest.task != task or manifest.label_set is None:
             raise ModelError(f"The model {manifest.name} is made for {manifest.task}, not for {task}.")
         if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError(f"a threshold lies between 0 and 1, got {threshold}")
+            raise ValueError(f"a threshold must lie between 0 and 1, got {threshold}")
         self._network: Network = (
             Session(model, threads=threads, provider=provider) if isinstance(model, Artifact) else model
         )
@@ -63,10 +63,10 @@ class Classifier(Resource):
         self.used = UsedModel(
             name=manifest.name, version=manifest.version, threshold=self.threshold, sha256=manifest.sha256
         )
-        """What records say of it."""
+        """How records describe the model."""
 
     def read(self, batch: NDArray[np.float32]) -> tuple[Prediction, ...]:
-        """Readings of a batch that is prepared as the spec says."""
+        """Predictions for a batch prepared as the spec says."""
         return tuple(self._reading(row) for row in self.probabilities(batch))
 
     def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -96,7 +96,7 @@ class Classifier(Resource):
 
 
 class ExpressionClassifier(Classifier):
-    """Reads the expressions of faces; arguments as `Classifier`."""
+    """Reads the expressions of faces; arguments as for `Classifier`."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class ExpressionClassifier(Classifier):
         super().__init__("emotion", model, threshold=threshold, threads=threads, provider=provider)
 
     def classify(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
-        """The faces with their readings, all in one batch.
+        """The faces with their predictions, all in one batch.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB, the picture the faces were found in.
@@ -122,7 +122,7 @@ class ExpressionClassifier(Classifier):
         return tuple(replace(face, prediction=prediction) for face, prediction in zip(faces, predictions, strict=True))
 
     def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Prediction, ...]:
-        """Readings of pictures that are the face themselves: (H, W, 3) uint8 RGB each, of any size."""
+        """Predictions for pictures that already are the face: (H, W, 3) uint8 RGB each, of any size."""
         if not crops_rgb:
             return ()
         return self.read(to_batch(np.stack([fit_crop(crop, self.spec) for crop in crops_rgb]), self.spec))
@@ -148,7 +148,7 @@ class GestureClassifier(Classifier):
         return self.spec.kind == "image"
 
     def classify(self, hands: Sequence[Hand], image_rgb: NDArray[np.uint8] | None = None) -> tuple[Hand, ...]:
-        """The hands with their readings, all in one batch.
+        """The hands with their predictions, all in one batch.
 
         Args:
             hands: boxes and landmarks in pixels of the picture.
@@ -166,8 +166,8 @@ class GestureClassifier(Classifier):
         return tuple(replace(hand, prediction=prediction) for hand, prediction in zip(hands, predictions, strict=True))
 
     def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Prediction, ...]:
-        """Readings of pictures that are the hand themselves, (H, W, 3) uint8 RGB of any size, by a model that reads
-        crops; one that reads landmarks needs them found first."""
+        """Predictions for pictures that already are the hand, (H, W, 3) uint8 RGB of any size, by a model that reads
+        crops; a model that reads landmarks needs them detected first."""
         if not self.reads_crops:
             raise ValueError("a model that reads landmarks takes hands, not crops")
         if not crops_rgb:

@@ -16,8 +16,8 @@ MODEL = "face_blazeface_back"
 
 _LAYERS = ((16, 2), (8, 6))
 
-# The second look: a find that is not certain must be found again, with a higher score, in a picture of its own.
-# Measured: 85 false finds on lettering scored up to 0.81 at first and at most 0.59 then, 117 faces at least 0.76.
+# Second look: an uncertain detection must be found again, with a higher score, in a cut-out of its own.
+# Measured: 85 false detections on lettering scored up to 0.81 at first and at most 0.59 then, 117 faces at least 0.76.
 _CERTAIN = 0.85
 _SECOND_EXTRA = 0.18
 _SECOND_MARGIN = 0.25
@@ -28,8 +28,8 @@ class FaceDetector(Resource):
     """BlazeFace on the whole picture, and on tiles for small and distant faces.
 
     Args:
-        threshold: least score of a face, 0 to 1; the manifest's when None.
-        tiles: search overlapping tiles too; several times slower, for crowds and wide rooms.
+        threshold: lowest score of a face, 0 to 1; the manifest's if None.
+        tiles: also search overlapping tiles; several times slower, for crowds and wide rooms.
         session: a network to use instead of the package's own.
         threads: how many threads compute; see `Session`.
         provider: what computes; see `Session`.
@@ -57,7 +57,7 @@ class FaceDetector(Resource):
             image_rgb: (H, W, 3) uint8 RGB.
 
         Returns:
-            faces with boxes and key points in pixels of the picture; boxes may reach beyond it.
+            Faces with boxes and key points in pixels of the picture; boxes may extend beyond it.
         """
         found = self._detector.detect(image_rgb, tiles=self._tiles)
         kept = self._confirmed(image_rgb, found)
@@ -72,7 +72,7 @@ class FaceDetector(Resource):
         )
 
     def _confirmed(self, image_rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.intp]:
-        """Indices of the finds that are certain, or that a second look at a cut-out confirms."""
+        """Indices of the detections that are certain, or that a second look at a cut-out confirms."""
         doubtful = np.flatnonzero(found.scores < _CERTAIN)
         views = {int(i): _view(found.boxes_xyxy[i], image_rgb.shape) for i in doubtful}
         views = {i: view for i, view in views.items() if view[2] > view[0] and view[3] > view[1]}

@@ -1,6 +1,6 @@
 """Finding hands: 21 landmarks, a box and the side, largest hand first.
 
-Palms first, then landmarks in a square that is turned until the hand points up: Zhang et al. 2020, "MediaPipe Hands:
+First palms, then landmarks in a square that is rotated until the hand points up: Zhang et al. 2020, "MediaPipe Hands:
 On-device Real-time Hand Tracking", arXiv:2006.10214, with the weights of MediaPipe and the geometry of its graphs.
 """
 
@@ -25,7 +25,7 @@ from mien.resource import Resource
 from mien.scene import Hand
 
 REVISION = 4
-"""Raised whenever the same picture gives other landmarks, so that landmarks kept by training are found anew."""
+"""Increased whenever the same picture gives different landmarks, so that landmarks cached by training are renewed."""
 
 PALM_MODEL = "palm_mediapipe_full"
 LANDMARK_MODEL = "hand_landmark_full"
@@ -35,18 +35,18 @@ _LAYERS = ((24, 2), (12, 6))
 # Hands closer than this, as the mean distance of their landmarks over the hand's longer side, are one hand.
 _SAME_HAND = 0.25
 
-# A reading that is neither a hand for sure nor hopeless is repeated in the square that its own landmarks suggest.
+# A reading that is neither certain nor hopeless is repeated in the square that its own landmarks suggest.
 _SURE = 0.9
 _HOPELESS = 0.05
 
 _SMALL_FRAME = 256  # pixels; a frame up to this size may be the hand itself
-_WHOLE = 0.8  # least presence when it is taken to be
+_WHOLE = 0.8  # lowest presence to treat it as one
 
 _PAD_SIDE = 512  # pixels; larger pictures are shrunk before they get a border, the palm network sees 192 anyway
 _PAD = 0.5  # border of a crop on each side, as a fraction of its longer side
 
 BOX_MARGIN = 0.1
-"""How far a hand's box reaches beyond its landmarks on each side, as a fraction of the longer side."""
+"""How far a hand's box extends beyond its landmarks on each side, as a fraction of the longer side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class HandDetector(Resource):
     """Palm detector and landmark network, one after the other.
 
     Args:
-        threshold: least presence score of a hand, 0 to 1; the landmark manifest's when None.
-        tiles: search overlapping tiles too; several times slower, for hands far away.
+        threshold: lowest presence score of a hand, 0 to 1; the landmark manifest's if None.
+        tiles: also search overlapping tiles; several times slower, for distant hands.
         palms: a palm network to use instead of the package's own.
         landmarks: a landmark network to use instead of the package's own.
         threads: how many threads compute; see `Session`.
@@ -81,7 +81,7 @@ class HandDetector(Resource):
         provider: str = "cpu",
     ) -> None:
         if threshold is not None and not 0 < threshold <= 1:
-            raise ValueError(f"threshold is above 0 and at most 1, got {threshold}")
+            raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
         palms = palms or Session(zoo_artifact(PALM_MODEL), threads=threads, provider=provider)
         self._palms = BlazeDetector(palms, _LAYERS)
         self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads, provider=provider)
@@ -95,31 +95,31 @@ class HandDetector(Resource):
     def detect(self, image_rgb: NDArray[np.uint8]) -> tuple[Hand, ...]:
         """The hands of a picture, largest first.
 
-        A hand's side is right for a picture that is not mirrored; a mirrored one (a selfie view) shows the other.
+        A hand's side is correct for an unmirrored picture; a mirrored one (a selfie view) shows the other side.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
 
         Returns:
-            hands with boxes and landmarks in pixels of the picture; both may reach beyond it.
+            Hands with boxes and landmarks in pixels of the picture; both may extend beyond it.
         """
         return self.follow(image_rgb, (), search=True)
 
     def follow(
         self, image_rgb: NDArray[np.uint8], previous: Sequence[Hand], *, search: bool = False
     ) -> tuple[Hand, ...]:
-        """The hands of the frame before, found again from where their landmarks were, largest first.
+        """The hands of the previous frame, found again from where their landmarks were, largest first.
 
-        Reading a followed hand costs no palm search, which is most of `detect`. The palms are searched all the same
-        when one of the hands is gone, and then all hands of the picture are in the answer.
+        Following a hand costs no palm search, which is most of `detect`. Palms are searched anyway if one of the hands
+        is gone, and then all hands of the picture are returned.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
             previous: hands of a picture a moment ago, in pixels of this one.
-            search: look for other hands too.
+            search: also look for other hands.
 
         Returns:
-            hands as `detect` gives them; each is read anew, its track and reading are not those of `previous`.
+            Hands as from `detect`; each is detected anew, without the track and prediction of `previous`.
         """
         rois = [roi_of_landmarks(np.array(hand.landmarks_xyz, np.float64)[:, :2]) for hand in previous]
         hands = self._hands(image_rgb, rois, roomy=False)
@@ -137,7 +137,7 @@ class HandDetector(Resource):
             image_rgb: (H, W, 3) uint8 RGB.
 
         Returns:
-            the most certain hand in pixels of the picture, None when none reaches the threshold.
+            The most certain hand in pixels of the picture; None if none reaches the threshold.
         """
         best: _FoundHand | None = None
         for rois in (self._palm_rois, self._padded_rois, _whole_rois):
@@ -148,7 +148,7 @@ class HandDetector(Resource):
         return _hand(best) if best and best.presence >= self._threshold else None
 
     def landmarks_in_roi(self, image_rgb: NDArray[np.uint8], roi: RotatedRoi) -> Hand | None:
-        """The hand that a square of a picture holds, read once and without any search; None when there is none.
+        """The hand in a square of a picture, read once and without any search; None if there is none.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
@@ -163,7 +163,7 @@ class HandDetector(Resource):
         self._network.close()
 
     def _searched(self, image_rgb: NDArray[np.uint8], known: list[_FoundHand]) -> list[_FoundHand]:
-        """The known hands and those that their palms give away."""
+        """The known hands, and those found by their palms."""
         taken = [roi_of_landmarks(found.points_xyz[:, :2]) for found in known]
         rois = self._palm_rois(image_rgb, tiles=self._tiles)
         hands = self._hands(image_rgb, [roi for roi in rois if not any(_covers(t, roi) for t in taken)])
@@ -233,7 +233,7 @@ class HandDetector(Resource):
         if [output.shape[1:] for output in outputs[:3]] != [(63,), (1,), (1,)]:
             raise ModelError(
                 f"The model {self._network.artifact.manifest.name} does not answer like a hand landmark network: got "
-                f"{[output.shape for output in outputs]}; use the model of the package."
+                f"{[output.shape for output in outputs]}; use the model in the package."
             )
         size = np.array([*self._spec.size_hw[::-1], self._spec.size_hw[1]])
         points = outputs[0].astype(np.float64).reshape(len(rois), 21, 3) / size
@@ -245,7 +245,7 @@ class HandDetector(Resource):
 
 
 def _agree(first: RotatedRoi, second: RotatedRoi) -> bool:
-    """Whether two squares show the landmark network the same picture, as good as."""
+    """Whether two squares show the landmark network practically the same picture."""
     (ax, ay), (bx, by) = first.centre_xy, second.centre_xy
     turn = (second.angle - first.angle + math.pi) % (2 * math.pi) - math.pi
     return (
@@ -268,7 +268,7 @@ def _covers(hand: RotatedRoi, palm: RotatedRoi) -> bool:
 
 
 def _distinct(found_hands: Sequence[_FoundHand]) -> list[_FoundHand]:
-    """One reading a hand, the most certain one; largest hand first."""
+    """The most certain reading of each hand, largest hand first."""
     kept: list[_FoundHand] = []
     for found in sorted(found_hands, key=lambda one: -one.presence):
         side = max(_extent(found))

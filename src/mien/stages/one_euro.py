@@ -1,4 +1,4 @@
-"""Boxes and landmarks that lie still while a face or a hand does, and do not lag behind when it moves."""
+"""Boxes and landmarks that stay still while a face or hand does, and do not lag behind when it moves."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadySettings:
-    """How steady what is drawn lies. The defaults were chosen with benchmarks/smoothing.py.
+    """How steady the drawn boxes and landmarks are. The defaults were chosen with benchmarks/smoothing.py.
 
     Args:
         still_hz: cutoff frequency of the low-pass filter for what does not move, in hertz; lower is stiller.
-        hz_per_speed: how much the cutoff rises with the speed, in hertz for a box size a second; higher lags less.
+        hz_per_speed: how much the cutoff rises with the speed, in hertz per box size per second; higher lags less.
         speed_hz: cutoff frequency of the filter of the speed itself, in hertz.
-        lost_s: after so long out of sight, in seconds, a track is placed anew.
+        lost_s: seconds out of sight after which a track starts afresh.
     """
 
     still_hz: float = 1.0
@@ -32,14 +32,14 @@ class SteadySettings:
 
     def __post_init__(self) -> None:
         if not (0 < self.still_hz < math.inf and 0 < self.speed_hz < math.inf):
-            raise ValueError(f"still_hz and speed_hz are above 0 hertz, got {self.still_hz}, {self.speed_hz}")
+            raise ValueError(f"still_hz and speed_hz must be above 0 hertz, got {self.still_hz}, {self.speed_hz}")
         if not (0 <= self.hz_per_speed < math.inf and 0 <= self.lost_s < math.inf):
-            raise ValueError(f"hz_per_speed and lost_s are 0 or more, got {self.hz_per_speed}, {self.lost_s}")
+            raise ValueError(f"hz_per_speed and lost_s must be 0 or more, got {self.hz_per_speed}, {self.lost_s}")
 
 
 @dataclass(slots=True)
 class _Filter:
-    """(P, 3) points: as they came last, as they were given, and their velocity in pixels a second."""
+    """(P, 3) points: as they arrived last, as they were returned, and their velocity in pixels per second."""
 
     time_s: float
     raw: Floats
@@ -63,11 +63,11 @@ class OneEuroSmoother:
     """Steadies boxes, key points and landmarks of one source; a step of its own, for what is drawn.
 
     The 1-euro filter of Casiez, Roussel and Vogel 2012, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy
-    Input in Interactive Systems", a filter a point, with speeds in sizes of the box, so that it does the same for
-    small and large ones. The numbers depend on times in the scenes only.
+    Input in Interactive Systems", one filter per point, with speeds in box sizes, so that it behaves the same for
+    small and large boxes. The numbers depend only on the times in the scenes.
 
     Args:
-        settings: how steady; see there.
+        settings: how steady.
     """
 
     def __init__(self, settings: SteadySettings | None = None) -> None:
@@ -75,7 +75,7 @@ class OneEuroSmoother:
         self._filters: dict[tuple[type, int], _Filter] = {}
 
     def update(self, scene: Scene) -> Scene:
-        """The scene with steadied places; what has no track stays as it is."""
+        """The scene with steadied positions; what has no track is unchanged."""
         far = [key for key, kept in self._filters.items() if abs(scene.time_s - kept.time_s) > self.settings.lost_s]
         for key in far:
             del self._filters[key]
@@ -93,7 +93,7 @@ class OneEuroSmoother:
         return replace(hand, box_xyxy=_box(points), landmarks_xyz=landmarks_xyz)
 
     def _steady(self, item: Face | Hand, more: Sequence[tuple[float, float, float]], time_s: float) -> Floats:
-        """(2 + N, 3) the middle and the width and height of the box, then the other points."""
+        """(2 + N, 3): the centre and the size of the box, then the other points."""
         x1, y1, x2, y2 = item.box_xyxy
         rows = [((x1 + x2) / 2, (y1 + y2) / 2, 0.0), (x2 - x1, y2 - y1, 0.0), *more]
         points = np.array(rows, np.float64)
@@ -106,7 +106,7 @@ class OneEuroSmoother:
 
 
 def _share(cutoff_hz: Floats, passed_s: float) -> Floats:
-    """How much the newest value counts in a low-pass filter of that cutoff; equation 3 to 5 of the paper."""
+    """How much the newest value counts in a low-pass filter of that cutoff; equations 3 to 5 of the paper."""
     turns = 2 * math.pi * cutoff_hz * passed_s
     return np.asarray(turns / (1 + turns), np.float64)
 

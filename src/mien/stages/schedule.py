@@ -1,4 +1,4 @@
-"""When to search a frame for hands, and when to follow those of the frame before."""
+"""When to search a frame for hands, and when to follow those of the previous frame."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from mien.scene import Hand
 
 
 class FollowsHands(Protocol):
-    """What `DetectionScheduler` asks of a detector; `HandDetector` does it."""
+    """What `DetectionScheduler` needs from a detector; `HandDetector` provides it."""
 
     def follow(
         self, image_rgb: NDArray[np.uint8], previous: Sequence[Hand], *, search: bool = False
     ) -> tuple[Hand, ...]:
-        """The hands of the frame before in this frame and, if `search`, all others."""
+        """The hands of the previous frame in this frame and, if `search`, all others."""
         ...
 
 
 class DetectionScheduler:
-    """Finds the hands of one source frame by frame, searching only as often as a new hand may wait.
+    """Finds the hands of one source frame by frame, searching only as often as new hands must be found.
 
     The scheme of Zhang et al. 2020, "MediaPipe Hands", section 2, by time instead of by number of hands: every hand
     is followed by its landmarks; the whole frame is searched when a hand was lost, for a while after that, and
     otherwise so often that a new hand is found within `within_s`.
 
     Args:
-        detector: finds and follows; stays open when this is done.
-        within_s: longest time from when a new hand comes into view, be it just after a frame, to the frame in which it
-            is found, in seconds; slower frames are all searched, and so are all with 0.
-        eager_s: how long after a hand was lost every frame is searched, in seconds.
+        detector: finds and follows; not closed.
+        within_s: longest time in seconds from when a new hand comes into view, even just after a frame, to the frame in
+            which it is found; slower frames are all searched, and with 0 every frame is.
+        eager_s: how long, in seconds, every frame is searched after a hand was lost.
     """
 
     def __init__(self, detector: FollowsHands, *, within_s: float = 0.25, eager_s: float = 0.5) -> None:
         if not (within_s >= 0 and eager_s >= 0):
-            raise ValueError(f"within_s and eager_s are 0 or more seconds, got {within_s}, {eager_s}")
+            raise ValueError(f"within_s and eager_s must be 0 or more seconds, got {within_s}, {eager_s}")
         self.within_s = within_s
         self.eager_s = eager_s
         self._detector = detector
         self.restart()
 
     def restart(self) -> None:
-        """Forget all hands: what comes next is another source."""
+        """Forget all hands, because another source comes next."""
         self._hands: tuple[Hand, ...] = ()
         self._size_hw = (0, 0)
         self._time_s = self._searched_s = self._lost_s = float("-inf")
@@ -61,7 +61,7 @@ class DetectionScheduler:
         if not 0 <= pace_s <= self.within_s or size_hw != self._size_hw:
             self.restart()
             pace_s = 0.0
-        # Left to the next frame the search would come too late.
+        # Waiting for the next frame would be too late.
         due = time_s - self._searched_s + pace_s > self.within_s
         eager = time_s - self._lost_s <= self.eager_s
         hands = self._detector.follow(image_rgb, self._hands, search=due or eager)

@@ -1,6 +1,6 @@
-"""Calm answers out of nervous ones: averages, thresholds with slack, a least time to hold, and events.
+"""Steady answers from jittery ones: averages, thresholds with hysteresis, a minimum hold time, and events.
 
-All times are those of the scenes, in seconds; how many frames there are in a second changes nothing.
+All times are those of the scenes, in seconds; the frame rate makes no difference.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from mien.scene import Event, Face, Hand, Prediction, Scene, UsedModel
 T = TypeVar("T", Face, Hand)
 
 _NOTHING = "none"  # the gesture label of a hand that makes no gesture
-_EPSILON_S = 1e-6  # differences of times are not exact
+_EPSILON_S = 1e-6  # time differences are not exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmoothSettings:
-    """How calm the answers are. The defaults were chosen with benchmarks/smoothing.py.
+    """How steady the answers are. The defaults were chosen with benchmarks/smoothing.py.
 
     Args:
-        average_s: time constant of the exponential average of the probabilities, in seconds: what was seen so long ago
-            still counts 37 %. 0 takes each frame as it is.
-        hold_s: how long, in seconds, the average must call for a label before the label is shown in place of another,
-            and before an event tells of it.
+        average_s: time constant of the exponential average of the probabilities, in seconds: what was seen that long
+            ago still counts 37 %. 0 takes each frame as it is.
+        hold_s: how long, in seconds, the average must call for a label before the label replaces another on screen,
+            and before an event reports it.
         lost_s: how long a track may be out of sight before its label ends, in seconds; as for the tracker.
-        slack: how far the average may fall below the threshold before a label goes, and by how much another label must
-            be ahead to take its place, 0 to 1.
-        emotion_threshold: least average probability of an expression that is shown; below it is uncertain.
+        slack: how far the average may fall below the threshold before a label disappears, and by how much another label
+            must lead to replace it, 0 to 1.
+        emotion_threshold: lowest average probability at which an expression is shown; below it, it is uncertain.
         gesture_threshold: likewise for gestures.
     """
 
@@ -45,13 +45,13 @@ class SmoothSettings:
     def __post_init__(self) -> None:
         for name in ("average_s", "hold_s", "lost_s"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is 0 or more seconds, got {getattr(self, name)}")
+                raise ValueError(f"{name} must be 0 or more seconds, got {getattr(self, name)}")
         for name in ("slack", "emotion_threshold", "gesture_threshold"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} lies between 0 and 1, got {getattr(self, name)}")
+                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
 
     def threshold(self, task: Task) -> float:
-        """Least average probability of a label of the task that is shown."""
+        """Lowest average probability at which a label of the task is shown."""
         return self.emotion_threshold if task == "emotion" else self.gesture_threshold
 
 
@@ -59,9 +59,9 @@ class SmoothSettings:
 class _Answer:
     """What one track says.
 
-    probabilities is the average. wanted is the label that it calls for, None for none, and since_s from when on; shown
-    is the label on the screen, and settled whether one has held yet. told is the label of the last event, None after an
-    end, and started_s the time of that event; model is what answers, for the record.
+    `probabilities` is the average. `wanted` is the label that it calls for, None for none, and `since_s` the time since
+    when; `shown` is the label on screen, and `settled` whether one has held yet. `told` is the label of the last event,
+    None after an end, and `started_s` the time of that event; `model` is what answers, for the record.
     """
 
     task: Task
@@ -78,19 +78,19 @@ class _Answer:
     model: UsedModel | None = None
 
     def move(self, seconds: float) -> None:
-        """Follow a clock that was set."""
+        """Follow a clock that was changed."""
         self.born_s += seconds
         self.seen_s += seconds
         self.since_s += seconds
         self.started_s += seconds
 
     def hear(self, scores: Mapping[str, float], time_s: float, average_s: float) -> None:
-        """Average the scores of a frame with those before, which fade with the time constant."""
+        """Average the scores of a frame with earlier ones, which fade with the time constant."""
         passed_s, age_s = time_s - self.seen_s, time_s - self.born_s
         self.seen_s = time_s
         share = 1.0
         if average_s > 0:
-            # The first frame counts no longer than others: the correction of Kingma and Ba 2015, Adam, section 3.
+            # The first frame weighs no more than others: the correction of Kingma and Ba 2015, Adam, section 3.
             share = math.expm1(-passed_s / average_s) / min(math.expm1(-(age_s + passed_s) / average_s), -1e-12)
         if share == 1.0:
             self.probabilities = scores
@@ -99,7 +99,7 @@ class _Answer:
         self.probabilities = {label: min(max(score, 0.0), 1.0) for label, score in mixed.items()}
 
     def choose(self, threshold: float, slack: float) -> str | None:
-        """The label that the average calls for, as long as possible the one of before."""
+        """The label that the average calls for; the previous one for as long as possible."""
         best = max(self.probabilities, key=lambda label: self.probabilities[label])
         if self.wanted is not None:
             held = self.probabilities[self.wanted]
@@ -109,7 +109,7 @@ class _Answer:
         return best if self.probabilities[best] >= threshold else None
 
     def tell(self, label: str | None, time_s: float) -> tuple[Event, ...]:
-        """The event that makes `label` the one told; none if it is."""
+        """The event that announces `label`; none if it has been announced."""
         if label == self.told:
             return ()
         kind: Literal["start", "change", "end"] = "start" if self.told is None else "end" if label is None else "change"
@@ -139,23 +139,23 @@ class _Answer:
 
 
 class Smoother:
-    """Smooths the readings of one source, and says what starts, changes and ends.
+    """Smooths the predictions of one source, and reports what starts, changes and ends.
 
-    Of every track and task the probabilities are averaged over time. The average calls for a label that reaches the
-    threshold, and keeps calling for it until it sinks below the threshold by `slack`, or another one reaches the
-    threshold and leads by `slack`. A new track shows what its average calls for; once that has held for `hold_s`,
-    another label must be called for as long to take its place. While no label is shown, the reading has the most
-    probable one and is uncertain.
+    The probabilities of every track and task are averaged over time. The average calls for a label that reaches the
+    threshold, and keeps calling for it until it falls below the threshold by `slack`, or until another label reaches
+    the threshold and leads by `slack`. A new track shows what its average calls for; once that has held for `hold_s`,
+    another label must be called for just as long to replace it. While no label is shown, the prediction has the most
+    probable label and is uncertain.
 
-    Events tell of labels held for `hold_s`; `none` and uncertain are nothing to tell. An event has the time of the
-    frame that brought it, an end by loss that of the frame in which the track was last seen, up to `lost_s` earlier.
-    The duration is the time since the event before, so that durations of a track add up.
+    Events report labels held for `hold_s`, but not `none` or uncertain ones. An event has the time of the frame that
+    caused it; an end by loss has that of the frame in which the track was last seen, up to `lost_s` earlier. The
+    duration is the time since the previous event, so that durations of a track add up.
 
-    A step back in time by up to `lost_s` counts as no time passed; a greater one, as in a clip that starts over, ends
+    A step back in time by up to `lost_s` counts as no time; a larger one, as in a clip that starts over, ends
     everything.
 
     Args:
-        settings: how calm; see there.
+        settings: how steady.
     """
 
     def __init__(self, settings: SmoothSettings | None = None) -> None:
@@ -166,9 +166,9 @@ class Smoother:
         self._models: Mapping[str, UsedModel] = {}
 
     def update(self, scene: Scene) -> tuple[Scene, tuple[Event, ...]]:
-        """The scene with smoothed readings, and what it brought about.
+        """The scene with smoothed predictions, and the events that it caused.
 
-        Faces and hands without a track or without a reading stay as they are.
+        Faces and hands without a track or without a prediction are unchanged.
         """
         passed_s = max(0.0, scene.time_s - self._time_s)
         events = [*self._move_to(scene.time_s), *self._end_lost(scene.time_s)]
@@ -178,11 +178,11 @@ class Smoother:
         hands = tuple(self._smoothed("gesture", hand, scene.time_s, events) for hand in scene.hands)
         for answer in self._answers.values():
             if answer.seen_s < scene.time_s:
-                answer.since_s += passed_s  # nobody knows what it says while it is out of sight
+                answer.since_s += passed_s  # what it would say is unknown while it is out of sight
         return replace(scene, faces=faces, hands=hands, models=self._models), tuple(events)
 
     def finish(self) -> tuple[Event, ...]:
-        """The ends of all that still holds at the end of the source; what comes next is another source."""
+        """The ends of all labels that still hold when the source ends; another source comes next."""
         events = tuple(event for answer in self._answers.values() for event in answer.tell(None, answer.seen_s))
         self._answers.clear()
         self._time_s = -math.inf

@@ -20,7 +20,7 @@ _REACH_PER_S = 10.0
 _REACH = 0.8, 1.5
 
 # A velocity is averaged over the first time, so that the jitter of a detector is not taken for speed, and fades within
-# the second while nothing is seen, because nobody walks on for ever.
+# the second while nothing is seen, because nobody keeps walking for ever.
 _VELOCITY_S = 0.12
 _FADE_S = 1.0
 
@@ -33,7 +33,7 @@ _OTHER_SIDE = 0.25
 
 @dataclass(slots=True)
 class _Track:
-    """velocity_xy in pixels a second; right is how surely it is a right hand, 0..1, and None for a face."""
+    """`velocity_xy` is in pixels per second; `right` is how surely it is a right hand, 0..1, and None for a face."""
 
     number: int
     box_xyxy: Box
@@ -42,7 +42,7 @@ class _Track:
     velocity_xy: Point = (0.0, 0.0)
 
     def expected(self, time_s: float) -> Box:
-        """Where it should be now, going on as it went."""
+        """Where it should be now if it keeps moving as before."""
         vx, vy = self.velocity_xy
         way_s = _FADE_S * (1 - math.exp(-(time_s - self.time_s) / _FADE_S))
         x1, y1, x2, y2 = self.box_xyxy
@@ -68,23 +68,23 @@ class _Track:
 
 
 class Tracker:
-    """Gives each detection the number of the track it continues, greedily from the closest pair on.
+    """Gives each detection the number of the track it continues, greedily, closest pair first.
 
-    A track is expected where its velocity takes it; what is found near there goes first, then what is near the place
-    where a track was last seen. Closeness is the overlap of the boxes (intersection over union), or where that is
+    A track is expected where its velocity takes it; detections near there come first, then those near the place where a
+    track was last seen. Closeness is the overlap of the boxes (intersection over union), or where that is
     small, as for a box of another size in the same place, how near their centres are in box sizes; for hands the side
-    counts too. One tracker serves one kind of thing in one source.
+    counts too. One tracker handles one kind of object in one source.
 
-    Only times in the frames count. Equal times are no time passed; so is a step back by up to `lost_s`. A greater step
-    back, as in a clip that starts over, loses all tracks, just as a greater step forward does.
+    Only the times of frames count. Equal times count as no time passed, and so does a step back by up to `lost_s`. A
+    larger step back, as in a clip that starts over, loses all tracks, just as a larger step forward does.
 
     Args:
-        lost_s: how long a track is remembered while nothing matches it, in seconds.
+        lost_s: how long, in seconds, a track is remembered while nothing matches it.
     """
 
     def __init__(self, *, lost_s: float = 1.0) -> None:
         if not lost_s >= 0:
-            raise ValueError(f"lost_s is 0 or more seconds, got {lost_s}")
+            raise ValueError(f"lost_s must be 0 or more seconds, got {lost_s}")
         self.lost_s = lost_s
         self._tracks: list[_Track] = []
         self._next = 1
@@ -136,9 +136,9 @@ class Tracker:
 def _closest_first(
     tracks: Sequence[_Track], found: Sequence[T], time_s: float, *, going_on: bool
 ) -> Iterator[tuple[int, _Track]]:
-    """Positions and tracks that may belong together, if the tracks go on as they went or stay where they were.
+    """Positions and tracks that may belong together if the tracks keep moving or stay where they were.
 
-    Tracks of the last frame come first: of two things that pass each other the one in front stays in sight.
+    Tracks of the last frame come first: when two objects pass each other, the one in front stays in sight.
     """
     pairs = []
     seen_s = max((track.time_s for track in tracks), default=0.0)

@@ -2,6 +2,6 @@
 
 from mien.environment import no_plot_files, no_telemetry
 
-# What is imported in this room imports others in turn: Lightning matplotlib, torch.onnx ONNX Runtime.
+# Imports in this room import others: Lightning imports matplotlib, torch.onnx imports ONNX Runtime.
 no_plot_files()
 no_telemetry()

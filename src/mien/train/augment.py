@@ -13,10 +13,10 @@ from mien.recipes.tables import AugmentRecipe
 
 
 def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:
-    """Geometric and light changes by Kornia for (B, C, H, W) float images from 0 to 1.
+    """Geometric and lighting changes by Kornia for (B, C, H, W) float images from 0 to 1.
 
     Raises:
-        RecipeError: the recipe flips images whose label a mirror would change.
+        RecipeError: the recipe flips images whose label mirroring would change.
     """
     if recipe.flip and not labels.mirror_safe:
         raise RecipeError(f"flip = true would change the labels of {labels.name}; leave it out")
@@ -48,7 +48,7 @@ class CameraCorruptions(nn.Module):
     """What cameras do to (B, C, H, W) images from 0 to 1: distance, blur, too little or too much light, noise, JPEG.
 
     Args:
-        p: probability of each trouble for each image; they add up as in a dark room far away.
+        p: probability of each corruption for each image; they combine, as in a dark room far away.
     """
 
     def __init__(self, p: float) -> None:
@@ -64,11 +64,11 @@ class CameraCorruptions(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         troubled = self._grainy(self.lens(self._distant(images)))
         grey = images.shape[1] == 1
-        compressed: Tensor = self.jpeg(troubled.expand(-1, 3, -1, -1) if grey else troubled)  # knows RGB only
+        compressed: Tensor = self.jpeg(troubled.expand(-1, 3, -1, -1) if grey else troubled)  # only handles RGB
         return (compressed.mean(dim=1, keepdim=True) if grey else compressed).clamp(0, 1)
 
     def _distant(self, images: Tensor) -> Tensor:
-        """Some of the images with 30 to 80 % of their pixels a side, enlarged again."""
+        """Some of the images reduced to 30 to 80 % of their side length and enlarged again."""
         chosen = torch.rand(len(images), device=images.device) < self.p
         if not chosen.any():
             return images
@@ -82,14 +82,14 @@ class CameraCorruptions(nn.Module):
         return out
 
     def _grainy(self, images: Tensor) -> Tensor:
-        """Noise of a strength of its own, up to a standard deviation of 0.08, on some of the images."""
+        """Noise on some of the images, each with its own strength, up to a standard deviation of 0.08."""
         B = len(images)
         strength = 0.08 * torch.rand(B, device=images.device) * (torch.rand(B, device=images.device) < self.p)
         return images + strength[:, None, None, None] * torch.randn_like(images)
 
 
 class LandmarkAugmentation(nn.Module):
-    """Turns, tilts, stretches and shakes (B, 21, 3) landmarks around their middle.
+    """Rotates, tilts, stretches and jitters (B, 21, 3) landmarks around their centre.
 
     Args:
         recipe: `rotation` and `tilt` are limits in degrees, `zoom` of the stretch of each axis, `noise` the standard
@@ -112,7 +112,7 @@ class LandmarkAugmentation(nn.Module):
         return points + middle + self.recipe.noise * size * torch.randn_like(points)
 
     def _bent(self, landmarks: Tensor) -> Tensor:
-        """Each finger turned at its base: signers hold the fingers that make no difference in their own ways."""
+        """Each finger rotated at its base: signers hold fingers that do not matter in their own ways."""
         if not self.recipe.bend:
             return landmarks
         B = landmarks.shape[0]
@@ -129,7 +129,7 @@ def mixup(samples: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tenso
     Args:
         samples: (B, ...) float.
         targets: (B, L) float distributions.
-        alpha: parameter of the Beta distribution of the blend; 0 leaves everything as it is.
+        alpha: parameter of the Beta distribution of the blend; 0 changes nothing.
     """
     if not alpha:
         return samples, targets

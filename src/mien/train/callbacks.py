@@ -1,4 +1,4 @@
-"""What happens around the training steps: log lines, the bar, a look at a batch, a stop at nonsense."""
+"""What happens around the training steps: log lines, the progress bar, a sample batch, a stop at invalid losses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 class EpochLines(Callback):
-    """One log line an epoch, so that a run without a terminal can be followed; counts the time of earlier starts.
+    """One log line per epoch, so that a run without a terminal can be followed; includes the time of earlier starts.
 
-    `earlier_s` is what epochs took before the checkpoint that a run goes on from.
+    `earlier_s` is how long the epochs took before the checkpoint from which a run resumes.
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class EpochLines(Callback):
         self._taken_s = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """What a checkpoint stores."""
         return {"seconds": self.earlier_s + self._taken_s}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         self.earlier_s = float(state_dict["seconds"])
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -54,10 +54,10 @@ class EpochLines(Callback):
 
 
 class ImagesBar(TQDMProgressBar):
-    """Lightning's bar, counted in samples: samples a second and the time left of the epoch.
+    """Lightning's bar, counted in samples: samples per second and the remaining time of the epoch.
 
     Args:
-        batch: samples a step, over all devices.
+        batch: samples per step, over all devices.
     """
 
     def __init__(self, batch: int) -> None:
@@ -71,21 +71,21 @@ class ImagesBar(TQDMProgressBar):
         return bar
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        """What stands behind the bar."""
+        """The text after the bar."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
         return items
 
 
 class SampleBatch(Callback):
-    """The first batch of a run as the network is fed it, augmented, as a picture in TensorBoard."""
+    """The first batch of a run as the network sees it, augmented, as a picture in TensorBoard."""
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step or batch_idx or not isinstance(pl_module, Learner) or not pl_module.is_image:
             return
-        # The step draws its random numbers by its own seed, so looking does not change the run.
+        # The step draws its random numbers from its own seed, so looking does not change the run.
         fed = pl_module.as_trained(batch[0][:_SHOWN]).float() * pl_module.std + pl_module.mean
         for board in trainer.loggers:
             if isinstance(board, TensorBoardLogger):
@@ -93,7 +93,7 @@ class SampleBatch(Callback):
 
 
 class StopAtNonsense(Callback):
-    """Ends a run whose loss is no longer a number; the checkpoints of the epochs before stay.
+    """Ends a run whose loss is no longer a number; earlier checkpoints stay.
 
     Raises:
         TrainingStopped: naming the epoch and the batch.
@@ -107,5 +107,5 @@ class StopAtNonsense(Callback):
         if not bool(torch.isfinite(loss)):
             raise TrainingStopped(
                 f"The loss became {float(loss)} in epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}; the "
-                "checkpoints of the epochs before are kept. Try a lower fit.rate, or fit.precision=32-true"
+                "checkpoints of earlier epochs are kept. Try a lower fit.rate, or fit.precision=32-true"
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mien import wording
 from mien.data.provenance import Provenance
-from mien.evaluation.manifest_scores import BY_LABEL, CERTAIN, COVERAGE, TAKEN_FOR
+from mien.evaluation.manifest_scores import BY_LABEL, CERTAIN, COVERAGE, DROP, HIGH_95, LOW_95, TAKEN_FOR
 from mien.evaluation.measures import percent
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
@@ -26,7 +26,6 @@ from mien.train.card_words import (
 )
 from mien.wording import markdown_table
 
-_TROUBLE = "drop_"
 _NOTHING = ""
 _UNMEASURED = "Nothing was measured."
 
@@ -41,11 +40,11 @@ class CardFacts:
     Args:
         recipe: that trained the model.
         provenance: where the training samples are from.
-        parameters: of the network; None when that is not known.
+        parameters: of the network; None if unknown.
         bytes: of the model file.
         train_samples: how many it was trained on.
         checks: what the export checked, one sentence each.
-        threshold: how the threshold was chosen, a sentence; empty where it is the recipe's.
+        threshold: how the threshold was chosen, as a sentence; empty if it is the recipe's.
     """
 
     recipe: Recipe
@@ -91,7 +90,7 @@ Scores = dict[Place, dict[str, Score]]
 
 
 def _known(scores: Iterable[Score]) -> Scores:
-    """Scores by where they were measured and by name; the first of equals counts."""
+    """Scores by where they were measured and by name; the first of several equal ones counts."""
     known: Scores = {}
     for score in scores:
         known.setdefault((score.data, score.split), {}).setdefault(score.metric, score)
@@ -100,7 +99,7 @@ def _known(scores: Iterable[Score]) -> Scores:
 
 def _details(manifest: Manifest, facts: CardFacts) -> str:
     recipe, spec = facts.recipe, manifest.input
-    source = recipe.source.removeprefix("mien: ")  # who wrote the recipe is not who made the model
+    source = recipe.source.removeprefix("mien: ")  # the author of the recipe is not the maker of the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.label_set.labels if manifest.label_set else ())
     height, width = spec.size_hw
@@ -133,7 +132,7 @@ def _metrics(manifest: Manifest, facts: CardFacts) -> str:
 
 
 def _evaluation_data(scores: Sequence[Score]) -> str:
-    """Where and how the figures were measured: one line a command."""
+    """Where and how the figures were measured: one line per command."""
     ways: dict[tuple[str, ...], dict[str, None]] = {}
     for score in scores:
         ways.setdefault((score.data, score.split, score.command), {}).setdefault(score.protocol)
@@ -151,14 +150,14 @@ def _analyses(scores: Scores) -> str:
 
 
 def _overall(scores: Scores) -> str:
-    """Every score that is not of one label or one trouble; a column a split."""
+    """Every score that is not for a single label or corruption; one column per split."""
     found = dict.fromkeys(name for own in scores.values() for name in own)
     plain = [name for name in found if not _is_single(name)]
     order = [*(name for name in MEANINGS if name in plain), *(name for name in plain if name not in MEANINGS)]
     rows = [
         (_name(name), *(_shown(name, own) for own in scores.values()))
         for name in order
-        if name not in ("accuracy_low_95", "accuracy_high_95")
+        if name not in (LOW_95, HIGH_95)
     ]
     return markdown_table(("figure", *(", ".join(place) for place in scores)), rows) if rows else _NOTHING
 
@@ -175,16 +174,14 @@ def _by_label(place: Place, own: dict[str, Score]) -> str:
 
 def _troubles(place: Place, own: dict[str, Score]) -> str:
     rows = [
-        (name.removeprefix(_TROUBLE), f"{100 * score.value:.1f}")
-        for name, score in own.items()
-        if name.startswith(_TROUBLE)
+        (name.removeprefix(DROP), f"{100 * score.value:.1f}") for name, score in own.items() if name.startswith(DROP)
     ]
     header = ("trouble", "points of accuracy lost")
     return f"With a camera's troubles, {', '.join(place)}:\n\n{markdown_table(header, rows)}" if rows else _NOTHING
 
 
 def _confusions(scores: Scores) -> str:
-    """What the model takes for what, from the first split that says so."""
+    """The most common confusions, from the first split that has them."""
     for own in scores.values():
         pairs = [(name.split(TAKEN_FOR), score.value) for name, score in own.items() if TAKEN_FOR in name]
         if pairs:
@@ -203,7 +200,7 @@ def _name(name: str) -> str:
 
 
 def _is_single(name: str) -> bool:
-    return name.startswith((*BY_LABEL, _TROUBLE)) or TAKEN_FOR in name
+    return name.startswith((*BY_LABEL, DROP)) or TAKEN_FOR in name
 
 
 def _shown(name: str, own: dict[str, Score]) -> str:

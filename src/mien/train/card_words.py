@@ -1,6 +1,8 @@
-"""The words of model cards that no measurement can say, by kind of data. They state no figure of a model."""
+"""The text of model cards that no measurement can supply, by kind of data. It states no figures of a model."""
 
 from __future__ import annotations
+
+from mien.evaluation.manifest_scores import FERPLUS, FLIP_AVERAGED, WITHOUT_COPIES
 
 FACTORS = {
     "fer2013": """- The expression: some are read far better than others (see "By label").
@@ -89,27 +91,27 @@ answer can harm somebody."""
 
 MEANINGS = {
     "accuracy": ("accuracy", "share of right answers, with the middle 95 % of 2,000 bootstrap resamples"),
-    "accuracy_flip_averaged": (
+    f"accuracy{FLIP_AVERAGED}": (
         "accuracy, flip averaged",
         "the same for the mean of the answers to the picture and its mirror image; twice the time",
     ),
-    "accuracy_without_copies": (
+    f"accuracy{WITHOUT_COPIES}": (
         "accuracy without copies",
         "the same on samples that equal no training sample and no earlier one",
     ),
-    "accuracy_ferplus": (
+    f"accuracy{FERPLUS}": (
         "accuracy by FER+",
         "the label is the one that most of the ten FER+ raters chose, the first of equals",
     ),
-    "labels_agree_ferplus": ("labels by FER+", "how often the data's own labels are what most FER+ raters chose"),
+    f"labels_agree{FERPLUS}": ("labels by FER+", "how often the data's own labels are what most FER+ raters chose"),
     "macro_f1": ("macro F1", "F1 of each label, averaged: rare labels count as much as common ones"),
-    "macro_f1_flip_averaged": ("macro F1, flip averaged", "the same for the mean of picture and mirror image"),
-    "macro_f1_without_copies": ("macro F1 without copies", "the same without samples that occur elsewhere"),
-    "macro_f1_ferplus": ("macro F1 by FER+", "the same with the labels of most FER+ raters"),
+    f"macro_f1{FLIP_AVERAGED}": ("macro F1, flip averaged", "the same for the mean of picture and mirror image"),
+    f"macro_f1{WITHOUT_COPIES}": ("macro F1 without copies", "the same without samples that occur elsewhere"),
+    f"macro_f1{FERPLUS}": ("macro F1 by FER+", "the same with the labels of most FER+ raters"),
     "balanced_accuracy": ("balanced accuracy", "share of right answers of each label, averaged"),
     "top_2_accuracy": ("top-2 accuracy", "share of samples whose label is one of the two most probable"),
     "ece": ("ECE", "expected calibration error: mean gap of confidence and accuracy in 15 bins; 0 is best"),
-    "ece_flip_averaged": ("ECE, flip averaged", "the same for the mean of picture and mirror image"),
+    f"ece{FLIP_AVERAGED}": ("ECE, flip averaged", "the same for the mean of picture and mirror image"),
     "brier": ("Brier score", "squared distance of probabilities and truth, 0 to 2; 0 is best"),
     "nll": ("NLL", "negative log likelihood of the true label; 0 is best"),
     "four gestures recognised": (
@@ -122,11 +124,11 @@ MEANINGS = {
     ),
     "robustness_drop": ("lost to camera troubles", "mean loss of accuracy over the troubles listed below"),
 }
-"""Name for readers and meaning of each score; the order is that of the tables."""
+"""Readable name and meaning of each score, in the order of the tables."""
 
 SHARES = frozenset(
     name
     for name in MEANINGS
-    if "accuracy" in name or "recognised" in name or name in ("labels_agree_ferplus", "robustness_drop")
+    if "accuracy" in name or "recognised" in name or name in (f"labels_agree{FERPLUS}", "robustness_drop")
 )
 """Scores that are shown in percent."""

@@ -24,15 +24,15 @@ from mien.stages.hands import HandDetector
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusPaths:
-    """Where the data lies.
+    """Where the data is.
 
     Args:
         data: any data set that `mien.data.readers.load.load_dataset` reads, or the folder with the data sets of hand
             pictures.
         votes: the FER+ table, for recipes that use it.
-        clean_list: which samples training may use, as `mien data duplicates --write` lists them; in place of the
-            recipe's `data.clean`.
-        cache: folder for landmarks that were found once; none keeps nothing.
+        clean_list: which samples training may use, as listed by `mien data duplicates --write`; replaces the recipe's
+            `data.clean`.
+        cache: folder that caches detected landmarks; None keeps nothing.
     """
 
     data: Path
@@ -48,9 +48,9 @@ def load_corpus(
 
     Args:
         recipe: says which kind, how it is cleaned and split.
-        paths: where it lies.
-        to_train: whether votes and splits that training needs have to be there; a report needs less.
-        on_step: called with the number of rows or pictures read, or whose landmarks were looked for.
+        paths: where it is.
+        to_train: whether the votes and splits that training needs must be present; a report needs less.
+        on_step: called with the number of rows or pictures read, or whose landmarks were detected.
 
     Raises:
         DataError: the data is not what the recipe needs (the settings that cure it are named), or a name in `leave_out`
@@ -79,7 +79,7 @@ def load_corpus(
 
 def _images(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
     wanted = label_set(recipe.label_set)
-    # FER2013's own labels have no contempt: a recipe that does takes those of FER+.
+    # FER2013's own labels have no contempt: a recipe with contempt uses those of FER+.
     relabel = wanted is EMOTIONS_8
     votes = None
     if paths.votes is not None:
@@ -91,13 +91,13 @@ def _images(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] |
 
 
 def _check_fits(recipe: Recipe, paths: CorpusPaths, dataset: Dataset, *, has_rows: bool) -> None:
-    """Raise when the data has not all that the recipe learns from, naming every setting that cures it at once."""
+    """Raise if the data lacks anything that the recipe learns from, naming all settings that fix it at once."""
     name, lacks, cures = paths.data.name, [], []
     strangers = paths.votes is not None and not has_rows
     if strangers:
-        lacks.append(f"FER+ votes are for the rows of FER2013's CSV, and {name} is none: leave out --votes")
+        lacks.append(f"FER+ votes are for the rows of FER2013's CSV, which {name} is not: leave out --votes")
     if recipe.loss.votes_weight and dataset.votes is None:
-        lacks.append(f"the recipe {recipe.name} learns from raters' votes too, and {name} has none")
+        lacks.append(f"the recipe {recipe.name} also learns from raters' votes, and {name} has none")
         cures.append("--set loss.votes_weight=0")
     lacks_split, cure = _split_cure(recipe, dataset)
     if cure:
@@ -114,7 +114,7 @@ def _check_fits(recipe: Recipe, paths: CorpusPaths, dataset: Dataset, *, has_row
 
 
 def _split_cure(recipe: Recipe, dataset: Dataset) -> tuple[str, str]:
-    """What a data set whose own split is taken lacks of one, and the setting that makes it; empty when nothing."""
+    """What the data set's own split lacks, and the setting that provides it; empty if nothing."""
     there = set(np.unique(dataset.split).tolist())
     if recipe.data.split == "random" or {"train", "validation"} <= there:
         return "", ""
@@ -128,7 +128,7 @@ def _split_cure(recipe: Recipe, dataset: Dataset) -> tuple[str, str]:
 
 
 def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
-    """With a part of the training split only, as `data.share` says."""
+    """With only a part of the training split, as `data.share` says."""
     if recipe.data.share == 1:
         return dataset
     train = np.flatnonzero(dataset.split == "train")
@@ -153,7 +153,7 @@ def _hands(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | 
 
 
 def _hands_split(recipe: Recipe, hands: Dataset) -> Dataset:
-    """Whole data sets or signers held back as the recipe says; or by chance."""
+    """Whole data sets or signers held back as the recipe says, or a random split."""
     data = recipe.data
     if data.split == "random":
         first, second = data.fractions

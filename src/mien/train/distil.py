@@ -21,12 +21,12 @@ _ANSWERS_FILE = "teachers.npy"
 def soft_targets(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = False) -> NDArray[np.float32]:
     """The teachers' probabilities for each sample, averaged (Hinton et al. 2015, "Distilling the knowledge").
 
-    Each teacher sees every image plainly and, where a mirror keeps the labels, mirrored too; never augmented.
+    Each teacher sees every image unaugmented and, if mirroring keeps the labels, mirrored too.
 
     Args:
         train: the samples.
-        teachers: run folders, model folders or models of the package, with the labels of `train`.
-        bfloat16: whether run folders compute so, as in training.
+        teachers: run folders, model folders or models in the package, with the labels of `train`.
+        bfloat16: whether run folders compute in bfloat16, as in training.
 
     Returns:
         (N, L) float32, rows sum to 1.
@@ -42,7 +42,7 @@ def soft_targets(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = 
     for name in teachers:
         kind = kind_of(name)
         if kind == "predictions":
-            raise DataError(f"A teacher is a run folder or a model, {name} is a file of predictions")
+            raise DataError(f"A teacher must be a run folder or a model, but {name} is a file of predictions")
         with open_run(Path(name), bfloat16=bfloat16) if kind == "run" else open_model(name) as teacher:
             if teacher.labels != train.label_set.labels:
                 raise DataError(
@@ -54,14 +54,14 @@ def soft_targets(train: Dataset, teachers: tuple[str, ...], *, bfloat16: bool = 
 
 
 def keep_answers(run: Path, answers: NDArray[np.float32]) -> None:
-    """Leave the answers of `soft_targets` in a run folder: asking the teachers takes minutes; raises OutputError."""
+    """Save the answers of `soft_targets` in a run folder, because computing them takes minutes; raises OutputError."""
     file = io.BytesIO()
     np.save(file, answers)
     write_whole(run / _ANSWERS_FILE, file.getvalue())
 
 
 def kept_answers(run: Path, train: Dataset) -> NDArray[np.float32] | None:
-    """The answers that `keep_answers` left there for these samples; None when there are none that can be read."""
+    """The answers that `keep_answers` saved for these samples; None if there are none or they are unreadable."""
     try:
         answers = np.load(run / _ANSWERS_FILE, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import re
-import tempfile
 import unicodedata
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +37,11 @@ from mien.wording import count
 
 OPSET = 18
 TOLERANCE = 1e-4
-"""Most that ONNX Runtime and torch may differ by, as a share of the root mean square of the logits: computed in another
-order, numbers of 100 differ by as many more units in their last place than numbers of 1, and tiny ones by as many less.
+"""Largest allowed difference between ONNX Runtime and torch, as a share of the root mean square of the logits: computed
+in another order, rounding errors grow with the size of the numbers.
 """
 MOST_LOST = 0.003
-"""Accuracy that smaller weights may cost, as a share of the validation split."""
+"""Largest loss of accuracy that smaller weights may cause, as a share of the validation split."""
 
 _CALIBRATION = 512  # training samples that set the scales of int8
 _CHECK_BATCH = 128
@@ -53,12 +52,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """What may differ from the run's recipe, and what was found out since.
+    """What may differ from the run's recipe, and what was measured since.
 
     Args:
         command: what the user typed, for the manifest.
         changes: settings of the recipe's `input.margin`, `input.lift`, `input.level` and `export`, as text.
-        scores: figures measured elsewhere, on data the run has not seen; they take the place of the validation split's.
+        scores: figures measured elsewhere, on data the run has not seen; they replace those of the validation split.
     """
 
     command: str
@@ -75,9 +74,9 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     """Write the best weights of a run as a model folder.
 
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
-    al. 2017), with a bias or also a scale for each label where the recipe asks for it; the threshold is the recipe's or
-    the one with its precision there; the scores in the manifest are of that split too. The test split is not touched.
-    The model is called as the recipe's `export.name` says, else as the folder, in the letters that names have.
+    al. 2017), with a bias or also a scale for each label if the recipe asks for it; the threshold is the recipe's or
+    the one with its precision there; the scores in the manifest are from that split too. The test split is not used.
+    The model is named by the recipe's `export.name`, otherwise after the folder, reduced to valid characters.
 
     Args:
         run: the run folder.
@@ -115,7 +114,7 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     scores = options.scores or _scores(probabilities, validation, threshold, options.command)
     manifest = replace(manifest, scores=scores)
     if any(score.metric.startswith(COVERAGE) for score in scores) and not measured_at(scores, threshold):
-        logger.warning("the scores given were measured at another threshold than %g; measure again", threshold)
+        logger.warning("the given scores were measured at a threshold other than %g; measure again", threshold)
     provenance, train_samples = trained_on(run, dataset)
     facts = CardFacts(
         recipe=recipe,
@@ -132,14 +131,14 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
 
 
 def _name(folder: Path) -> str:
-    """The name of a folder as a model can be called: lower case, without accents and other signs; perhaps empty."""
+    """The name of a folder as a model name: lower case, without accents and other characters; may be empty."""
     letters = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9_.-]+", "_", letters.strip()).strip("_.-")
     return name if NAME.fullmatch(name) else ""
 
 
 def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
-    """The network as ONNX with any number of items a batch.
+    """The network as ONNX with any batch size.
 
     Args:
         network: in evaluation mode.
@@ -149,7 +148,7 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
     with warnings.catch_warnings():
-        # The exporter's own deprecation notes, and that torchvision is absent, are of no use to whoever trains.
+        # The exporter's deprecation notes, and that torchvision is absent, are no use to the user.
         warnings.simplefilter("ignore")
         chatter.setLevel(logging.ERROR)
         torch.onnx.export(
@@ -171,7 +170,7 @@ def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
 def _checked(
     network: nn.Module, model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float]:
-    """Logits of all samples by ONNX Runtime and the largest difference to torch's, as a share of their size."""
+    """Logits of all samples from ONNX Runtime, and the largest difference from torch's, as a share of their size."""
     logits = _answers(model_bytes, manifest, samples)
     with torch.inference_mode():
         by_torch = np.concatenate(
@@ -190,9 +189,9 @@ def _checked(
 
 
 def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """The largest difference of logits to those of a reference, as a share of the reference's root mean square.
+    """The largest difference of logits from those of a reference, as a share of the reference's root mean square.
 
-    Zero where both are zero; not a number where one of them holds what is none.
+    Zero if both are zero; NaN if either contains NaN.
     """
     largest = float(np.abs(logits - reference).max())
     return largest and largest / float(np.sqrt(np.square(reference).mean()) or np.finfo(np.float64).tiny)
@@ -200,13 +199,11 @@ def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float
 
 def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> NDArray[np.float64]:
     """Logits by ONNX Runtime, as at run time."""
-    with tempfile.TemporaryDirectory() as scratch:
-        artifact = write_artifact(Path(scratch) / "model", model_bytes, manifest, "# not the card\n")
-        with Session(artifact) as session:
-            parts = [
-                session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
-                for start in range(0, len(samples), _CHECK_BATCH)
-            ]
+    with Session(Artifact(Path(manifest.name), manifest), weights=model_bytes) as session:
+        parts = [
+            session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
+            for start in range(0, len(samples), _CHECK_BATCH)
+        ]
     return np.concatenate(parts).astype(np.float64)
 
 
@@ -214,10 +211,10 @@ def _smaller(
     recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset
 ) -> tuple[bytes, NDArray[np.float64], str]:
     """The model with the recipe's smaller weights, its logits for the validation split, and what they cost in words."""
-    validation, train = dataset.part("validation"), dataset.part("train")
-    chosen = np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)
+    validation, train = dataset.part("validation"), np.flatnonzero(dataset.split == "train")
+    chosen = train[np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)]
     weights, manifest = recipe.export.weights, recipe.manifest()
-    small = quantize(model_bytes, weights, calibration=prepared(train.samples[chosen], manifest.input))
+    small = quantize(model_bytes, weights, calibration=prepared(dataset.samples[chosen], manifest.input))
     answers = _answers(small, manifest, validation.samples)
     before, after = (float((each.argmax(axis=1) == validation.labels).mean()) for each in (logits, answers))
     if before - after > MOST_LOST:
@@ -253,7 +250,7 @@ def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:
 def _threshold(
     export: ExportRecipe, probabilities: NDArray[np.float64], labels: NDArray[np.int64]
 ) -> tuple[float, str]:
-    """The threshold, and where the validation split chose it how, in words."""
+    """The threshold, and if the validation split chose it, how, in words."""
     if not export.precision:
         return export.threshold, ""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
@@ -261,11 +258,11 @@ def _threshold(
     if threshold is None:
         raise ModelError(
             f"No confidence makes answers right in {percent(export.precision)} of cases on the validation split "
-            f"({count(len(labels), 'sample')}); lower export.precision, or set it to 0 to take export.threshold"
+            f"({count(len(labels), 'sample')}); lower export.precision, or set it to 0 to use export.threshold"
         )
     coverage, accuracy = risk_coverage(confidence, right).at(threshold)
     return threshold, (
-        f"An answer with a confidence below {threshold:g} is uncertain: from there on at least "
+        f"An answer with a confidence below {threshold:g} is uncertain: above it at least "
         f"{percent(export.precision)} of the answers to the {count(len(labels), 'validation sample')} are right with "
         f"{percent(export.certainty)} certainty (exact binomial bound). {percent(coverage)} of their answers are not "
         f"uncertain, and {percent(accuracy or 0.0)} of these are right."
@@ -275,10 +272,10 @@ def _threshold(
 def _scores(
     probabilities: NDArray[np.float64], validation: Dataset, threshold: float, command: str
 ) -> tuple[Score, ...]:
-    """Figures of the validation split, for as long as nothing else was measured."""
+    """Figures of the validation split, until something else is measured."""
     labels = validation.labels
     coverage, accuracy = risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels).at(threshold)
-    figures = {**summary_scores(probabilities, labels), **certain_figures(threshold, coverage, accuracy)}
+    figures = asdict(summary_scores(probabilities, labels)) | certain_figures(threshold, coverage, accuracy)
     return tuple(
         Score(
             metric=metric,

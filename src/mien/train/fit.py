@@ -97,7 +97,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         check_recipe(options.out, recipe, devices=devices)
         check_data(options.out, start)
         if (summary := ended(options.out)) is not None:
-            logger.info("%s is finished; there is nothing to go on with", options.out)
+            logger.info("%s is finished; there is nothing left to do", options.out)
             return summary
     _check_samples(recipe, dataset)
     counts = _class_counts(recipe, train, options)
@@ -197,7 +197,7 @@ def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
     if not fits:
         raise DataError(
             f"The recipe {recipe.name} takes samples of {item}, the data set has {there}; change input.size_hw or "
-            "input.colour, or bring the data in anew"
+            "input.colour, or import the data again"
         )
     if dataset.label_set.name != recipe.label_set:
         raise DataError(f"The recipe {recipe.name} learns {recipe.label_set}. {_labels_told(recipe, dataset)}")
@@ -212,7 +212,9 @@ def _labels_told(recipe: Recipe, dataset: Dataset) -> str:
     if own.name in LABEL_SETS:
         absent = [label for label in wanted.labels if label not in own]
         lacks = f" and lacks {', '.join(absent)}" if absent else ""
-        return f"{what} has labels of {own.name}{lacks}; add --set label_set={own.name}, or bring in pictures of all"
+        return (
+            f"{what} has labels of {own.name}{lacks}; add --set label_set={own.name}, or import pictures of all of them"
+        )
     return f"{strangers_told(strangers(own.labels, wanted), wanted, where=what)} Rename the classes"
 
 
@@ -228,7 +230,7 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
     if len(train) < 2 * devices or (devices > 1 and len(train) < recipe.fit.batch * devices):
         raise DataError(
             f"{count(len(train), 'training sample')} {'is' if len(train) == 1 else 'are'} too few for batches of "
-            f"{recipe.fit.batch} on {count(devices, 'device')}: batch norm needs two samples a batch"
+            f"{recipe.fit.batch} on {count(devices, 'device')}: batch norm needs two samples per batch"
         )
     return counts
 
@@ -259,7 +261,7 @@ def _check_device(options: RunOptions) -> None:
         )
     there = torch.cuda.device_count()
     if options.devices > 1 and options.device != "cpu" and there and options.devices > there:
-        raise InputError(f"{options.devices} devices were asked for, here there are {count(there, 'CUDA device')}")
+        raise InputError(f"{options.devices} devices were asked for, but there are {count(there, 'CUDA device')} here")
 
 
 def _precision(recipe: Recipe, options: RunOptions) -> Any:

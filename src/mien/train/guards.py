@@ -1,4 +1,4 @@
-"""What surrounds a run: errors become sentences, and advice that does not apply is not printed."""
+"""Guards around a run: errors become sentences, and advice that does not apply is not printed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mien.files import output_error
 
 @contextmanager
 def interruptions() -> Iterator[None]:
-    """Lightning turns Ctrl-C and a request to end into the exit of the whole program; a caller may want to go on."""
+    """Lightning turns Ctrl-C and termination requests into an exit of the whole program; a caller may want to go on."""
     try:
         yield
     except SystemExit as exc:
@@ -27,7 +27,7 @@ def interruptions() -> Iterator[None]:
 
 @contextmanager
 def of_processes() -> Iterator[None]:
-    """What stopped one of several training processes comes as a text with a traceback: the sentence in it is raised."""
+    """An error in one of several training processes arrives as text with a traceback; its sentence is raised."""
     try:
         yield
     except ProcessRaisedException as exc:
@@ -41,13 +41,13 @@ def of_processes() -> Iterator[None]:
 
 @contextmanager
 def disk_errors(out: Path) -> Iterator[None]:
-    """A checkpoint that cannot be written ends the run with a sentence; Lightning leaves the one before as it was."""
+    """A checkpoint that cannot be written ends the run with a sentence; Lightning leaves the previous one untouched."""
     try:
         yield
     except OSError as exc:
         raise output_error(out / "checkpoints", exc) from exc
     except RuntimeError as exc:
-        # torch.save maps what the system said to a RuntimeError of its own.
+        # torch.save maps system errors to its own RuntimeError.
         if "PytorchStreamWriter" in str(exc) or "iostream error" in str(exc):
             raise output_error(out / "checkpoints", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from exc
         raise
@@ -55,7 +55,7 @@ def disk_errors(out: Path) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without advice that does not apply to tensors in memory, a log line an epoch and a folder resumed on purpose."""
+    """Silence advice that does not apply to tensors in memory, one log line per epoch or a resumed folder."""
     levels = {name: logging.getLogger(name).level for name in ("lightning.pytorch", "lightning.fabric")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -54,8 +54,8 @@ class Learner(L.LightningModule):
         self._validation: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Batch, _batch_index: int) -> Tensor:
-        # A resumed run draws the same augmentation as an unbroken one. By step, not by epoch: Lightning resumes with
-        # data loaders made at another moment, and making one draws a number too.
+        # A resumed run draws the same augmentation as an uninterrupted one. Seeded by step, not by epoch: Lightning
+        # resumes with data loaders made at another moment, and making one draws a number too.
         # Each device draws its own.
         torch.manual_seed((self.recipe.fit.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)
         samples, labels, votes = batch
@@ -76,7 +76,7 @@ class Learner(L.LightningModule):
                 - self.recipe.loss.votes_weight * (votes * F.log_softmax(vote_logits.float(), dim=1)).sum(dim=1).mean()
             )
         shown = {"train_loss": loss.detach()}
-        if not self.recipe.augment.mixup:  # a blend of two images has no one right answer
+        if not self.recipe.augment.mixup:  # a blend of two images has no single right answer
             shown["train_accuracy"] = (logits.argmax(dim=1) == labels).float().mean()
         self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True)
         if self.recipe.loss.l2:
@@ -139,7 +139,7 @@ class Learner(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def normalised(self, samples: Tensor) -> Tensor:
-        """Images from 0 to 1 as the network takes them (as `mien.pixels.preprocess.to_batch`); landmarks unchanged."""
+        """Images from 0 to 1, normalised as by `mien.pixels.preprocess.to_batch`; landmarks unchanged."""
         return (samples - self.mean) / self.std if self.is_image else samples
 
     def side(self) -> int:

@@ -1,4 +1,4 @@
-"""The machine that trains: what it is, in words, and how its memory is used."""
+"""The machine that trains: its description, and how its memory is used."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _KEPT = 2**31 - 1
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, up to 2 GB, instead of giving it back at once.
 
-    A training step frees its activations and the next one needs as many again. glibc gives large pieces back to the
-    system, which then clears every page anew: up to a third of a step on a processor. Elsewhere than on Linux with
-    glibc nothing is changed.
+    A training step frees its activations and the next one needs just as much again. glibc returns large blocks to the
+    system, which then clears every page again: up to a third of a step on a CPU. Nothing is changed except on Linux
+    with glibc.
 
     Returns:
-        whether it was changed.
+        Whether it was changed.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -47,7 +47,7 @@ def what_trained(trainer: L.Trainer) -> str:
 
 
 def commit() -> str:
-    """The commit of the source this runs from, with a plus where files differ from it; empty for an installed copy."""
+    """The commit of the source this runs from, with a plus if files differ from it; empty for an installed copy."""
     here = Path(__file__).parent
     git = shutil.which("git")
     if git is None:

@@ -17,16 +17,16 @@ from mien.models.onnx_runtime import quantization
 from mien.recipes.tables import Weights
 
 _SMALLEST = 256
-"""Numbers in a tensor from which float16 is worth a node of its own; biases and scales keep float32."""
+"""Smallest tensor for which float16 is worth an extra node; biases and scales keep float32."""
 
 
 def quantize(model_bytes: bytes, weights: Weights, *, calibration: NDArray[np.float32]) -> bytes:
     """The same network with smaller weights.
 
-    `float16` only stores the weights so: ONNX Runtime turns them back into float32 once, when it loads the model, and
-    computes as before. `int8` is computed in eight bits too (static quantisation, a scale for each channel of the
-    weights; Jacob et al. 2018) and takes a quarter of the room. Its weights use seven of the bits: with eight, sums
-    overflow on x86-64 processors without VNNI, and answers would differ from machine to machine.
+    `float16` is only for storage: ONNX Runtime turns the weights back into float32 once, when it loads the model, and
+    computes as before. `int8` also computes in eight bits (static quantisation, one scale per channel of the weights;
+    Jacob et al. 2018) and takes a quarter of the space. Its weights use seven of the bits: with eight, sums overflow
+    on x86-64 processors without VNNI, and answers would differ between machines.
 
     Args:
         model_bytes: an ONNX model with float32 weights.
@@ -42,7 +42,7 @@ def quantize(model_bytes: bytes, weights: Weights, *, calibration: NDArray[np.fl
 
 
 def bare(model_bytes: bytes) -> bytes:
-    """The same ONNX model without the notes of its exporter: they name source files of the machine it was made on."""
+    """The same ONNX model without its exporter's notes, which name source files of the machine it was made on."""
     onnx = _onnx()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
@@ -57,8 +57,8 @@ def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[n
 
     Args:
         model_bytes: an ONNX model with one output (B, L).
-        scale: (L,) what to multiply each label's logit with; nothing is multiplied where all are 1.
-        bias: (L,) what to add after that; nothing is added where all are 0.
+        scale: (L,) factor of each label's logit; nothing is multiplied if all are 1.
+        bias: (L,) added after that; nothing is added if all are 0.
 
     Raises:
         MissingExtra: the package onnx is not installed.

@@ -1,4 +1,4 @@
-"""What lies in a run folder: the recipe, and the networks its checkpoints hold."""
+"""What a run folder holds: the recipe, and the networks in its checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IN_LEARNER = "network."
 
 
 def run_recipe(run: Path) -> Recipe:
-    """The recipe that a run folder was started with; raises InputError when it holds no run."""
+    """The recipe that a run folder was started with; raises InputError if it holds no run."""
     settings = run / RECIPE_FILE
     if not settings.is_file():
         raise InputError(f"{run} holds no trained run; `mien train` writes one")
@@ -33,10 +33,12 @@ def run_recipe(run: Path) -> Recipe:
     except (OSError, ValueError) as exc:
         raise InputError(f"{settings} is damaged: {exc}; train again into another folder") from exc
     if not isinstance(kept, dict):
-        raise InputError(f"{settings} is damaged: it holds no table of settings; train again into another folder")
+        raise InputError(
+            f"{settings} is damaged: it does not hold a table of settings; train again into another folder"
+        )
     try:
         return recipe_from_dict(kept)
-    except MienError as exc:  # a setting that is gone, or new and without a default
+    except MienError as exc:  # a setting that was removed, or a new one without a default
         raise InputError(
             f"{settings} is not a recipe of this version of mien: {exc} Train again into another folder, or use the "
             "version that wrote it"
@@ -61,13 +63,13 @@ def trained_network(run: Path) -> tuple[Recipe, Network]:
 def start_from_runs(network: Network, recipe: Recipe, runs: Sequence[Path]) -> None:
     """Give a network the weights that other runs of the same architecture found: fine-tuning.
 
-    Those of several are averaged (Wortsman et al. 2022, "Model soups"), which pays for runs that went on from the same
-    one. Weights of another shape, or that a run had none for, stay as they are: heads of other labels, more blocks.
+    Weights of several runs are averaged (Wortsman et al. 2022, "Model soups"), which helps for runs that started from
+    the same one. Weights of another shape, or missing in a run, stay as they are: heads of other labels, more blocks.
 
     Args:
         network: changed in place.
         recipe: of the run that starts.
-        runs: the folders whose weights are taken, those that their recipes keep; at least one.
+        runs: the folders whose weights are used, as kept by their recipes; at least one.
 
     Raises:
         InputError: a folder holds no finished epoch, or one of another architecture.
@@ -85,7 +87,7 @@ def start_from_runs(network: Network, recipe: Recipe, runs: Sequence[Path]) -> N
 
 
 def _fitting(own: Mapping[str, Tensor], recipe: Recipe, run: Path) -> dict[str, Tensor]:
-    """The weights of a run's network that have a place in another's state."""
+    """The weights of a run's network that fit another network's state."""
     before = run_recipe(run)
     if before.network.name != recipe.network.name:
         raise InputError(
@@ -104,7 +106,7 @@ def _fitting(own: Mapping[str, Tensor], recipe: Recipe, run: Path) -> dict[str, 
 
 
 def checkpoint_of(run: Path, name: str) -> Mapping[str, Any]:
-    """All that a checkpoint of a run holds.
+    """Everything that a checkpoint of a run holds.
 
     Args:
         run: the folder.
@@ -115,7 +117,7 @@ def checkpoint_of(run: Path, name: str) -> Mapping[str, Any]:
     """
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
     if not checkpoint.is_file():
-        raise InputError(f"{run} has no finished epoch yet; `mien train` goes on with --resume")
+        raise InputError(f"{run} has no finished epoch yet; `mien train --resume` continues it")
     return read_checkpoint(checkpoint)
 
 
@@ -130,7 +132,7 @@ def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
 def _damaged(run: Path, name: str) -> InputError:
     checkpoint = run / "checkpoints" / f"{name}.ckpt"
     return InputError(
-        f"{checkpoint} is damaged, or of another recipe or version than {run / RECIPE_FILE} says; train again"
+        f"{checkpoint} is damaged, or belongs to another recipe or version than {run / RECIPE_FILE}; train again"
     )
 
 
@@ -140,8 +142,8 @@ def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> E
     Args:
         folder: the run.
         device: auto, cpu or cuda.
-        bfloat16: compute convolutions and matrix products so: up to three times as fast where the hardware can, and
-            probabilities differ by up to 0.01.
+        bfloat16: compute convolutions and matrix products in bfloat16: up to three times as fast if the hardware can,
+            and probabilities differ by up to 0.01.
 
     Raises:
         InputError: it holds no finished epoch, or there is no such device.

@@ -76,13 +76,13 @@ class Reached:
 
 def start_of(recipe: Recipe, dataset: Dataset, *, devices: int, precision: str) -> Start:
     """What a run would be started with now."""
-    train = int((dataset.split == "train").sum())
+    train = dataset.size("train")
     votes = dataset.votes
     return Start(
         devices=devices,
         steps=train // (min(recipe.fit.batch, train) * devices),
         train_samples=train,
-        validation_samples=int((dataset.split == "validation").sum()),
+        validation_samples=int(np.count_nonzero(dataset.split == "validation")),
         data=dataset.source,
         data_sha256=dataset.fingerprint(),
         votes_sha256="" if votes is None else hashlib.sha256(np.ascontiguousarray(votes).tobytes()).hexdigest(),
@@ -100,11 +100,11 @@ def claim(run: Path, recipe: Recipe, start: Start) -> None:
     """
     # A run that stopped in its first epoch left nothing to go on from: its folder may be used again.
     if (run / "checkpoints").is_dir() or (run / SUMMARY_FILE).is_file():
-        raise InputError(f"{run} already holds a run; go on with --resume or name another folder")
+        raise InputError(f"{run} already holds a run; continue it with --resume or name another folder")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise OutputError(f"{run} cannot be made: {exc.strerror}; name another folder") from exc
+        raise OutputError(f"{run} cannot be created: {exc.strerror}; name another folder") from exc
     if is_first_process():
         write_whole(run / RECIPE_FILE, f"{json.dumps(recipe.to_dict(), indent=2)}\n".encode())
         write_whole(run / START_FILE, f"{json.dumps(asdict(start), indent=2)}\n".encode())
@@ -137,14 +137,16 @@ def check_data(run: Path, start: Start) -> None:
     if before.get("data_sha256", start.data_sha256) != start.data_sha256:
         changed.append(_data_told(before, start))
     elif before.get("votes_sha256", start.votes_sha256) != start.votes_sha256:
-        changed.append("the raters' votes are others")
+        changed.append("the raters' votes are different")
     reached = reached_by(run)
     if not changed and reached is not None and reached.steps != reached.epochs * start.steps:
         steps = reached.steps / max(reached.epochs, 1)
         changed.append(f"an epoch had {steps:g} steps, now {start.steps}: other samples or devices")
     _refuse(run, changed)
     if before.get("precision", start.precision) != start.precision:
-        logger.warning("%s was computed in %s so far, and goes on in %s", run, before["precision"], start.precision)
+        logger.warning(
+            "%s has been computed in %s so far, and continues in %s", run, before["precision"], start.precision
+        )
 
 
 def ended(run: Path) -> dict[str, Any] | None:
@@ -189,9 +191,8 @@ def trained_on(run: Path, dataset: Dataset) -> tuple[Provenance, int]:
     kept = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
     if kept.get("data_sha256", "") not in ("", dataset.fingerprint()):
         logger.warning("%s was trained on other samples than those given: what is measured here is not of its run", run)
-    train = dataset.part("train")
     known = next((each for each in PROVENANCES if each == kept.get("provenance")), None)
-    return known or provenance_of(train), int(kept.get("train_samples", len(train)))
+    return known or provenance_of(dataset.part("train")), int(kept.get("train_samples") or dataset.size("train"))
 
 
 def is_first_process() -> bool:
@@ -228,7 +229,7 @@ def _data_told(before: Mapping[str, Any], start: Start) -> str:
     if old is not None and (old, name) != (new, start.data):
         return f"it was trained on {_count(old, 'sample')} of {name}, now {new:,} of {start.data}"
     hashes = (before["data_sha256"][:_HASH_SHOWN], start.data_sha256[:_HASH_SHOWN])
-    return f"the pictures, labels or splits of {start.data} are others (SHA-256 {hashes[0]}..., now {hashes[1]}...)"
+    return f"the pictures, labels or splits of {start.data} are different (SHA-256 {hashes[0]}..., now {hashes[1]}...)"
 
 
 def _count(number: int, what: str) -> str:

@@ -1,7 +1,7 @@
-"""What makes speech: programs that turn text into it, each in a process of its own, and the player of WAV files.
+"""Speech: programs that turn text into it, each in its own process, and the player of WAV files.
 
-A process can be ended when it hangs, and the licence of a program (espeak-ng and Piper are GPL) stays its own. The
-calls here block; `voice_guard.TimeLimit` gives them a time limit.
+A process can be ended if it hangs, and the licence of a program (espeak-ng and Piper are GPL) does not extend to mien.
+The calls here block; `mien.voice.time_limit.TimeLimit` gives them a time limit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ text = sys.stdin.read()
 engine.save_to_file(text, path) if path else engine.say(text)
 engine.runAndWait()
 """
-"""One process a sentence: within one, pyttsx3 is known to speak once only, or to write over the last file."""
+"""One process per sentence: within one, pyttsx3 is known to speak only once, or to overwrite the last file."""
 
 _PROBE = "import pygame.mixer; pygame.mixer.init()"
 
@@ -46,15 +46,15 @@ class Engine:
     """Turns text into speech; a text is one line.
 
     Attributes:
-        name: what records and messages call it.
-        speaks: whether it can say a text aloud by itself, without a player.
+        name: its name in records and messages.
+        speaks: whether it can speak a text by itself, without a player.
     """
 
     name = "engine"
     speaks = False
 
     def render(self, text: str, path: Path, stop: threading.Event) -> None:
-        """Write a text as a WAV file, or leave when `stop` is set.
+        """Write a text as a WAV file, or return when `stop` is set.
 
         Raises:
             OutputError: it cannot.
@@ -62,7 +62,7 @@ class Engine:
         raise NotImplementedError
 
     def speak(self, text: str, stop: threading.Event) -> None:
-        """Say a text aloud and return when it is said or `stop` is set; raises as `render`."""
+        """Speak a text and return when it is finished or `stop` is set; raises the same errors as `render`."""
         raise NotImplementedError
 
 
@@ -71,8 +71,8 @@ class ProgramEngine(Engine):
 
     Args:
         name: as in `Engine`.
-        render: the command that writes the WAV file at a path.
-        speak: the command that says it aloud; None when it cannot.
+        render: the command that writes the WAV file to a path.
+        speak: the command that speaks it; None if it cannot.
     """
 
     def __init__(self, name: str, render: Callable[[Path], Sequence[str]], speak: Sequence[str] | None = None) -> None:
@@ -87,16 +87,16 @@ class ProgramEngine(Engine):
 
     def speak(self, text: str, stop: threading.Event) -> None:
         if self._speak is None:
-            raise OutputError(f"{self.name} can write speech to files only.")
+            raise OutputError(f"{self.name} can only write speech to files.")
         run_program(self.name, self._speak, text, stop)
 
 
 def find_engines(language: str = "en", piper_voice: Path | None = None) -> list[Engine]:
-    """The engines that are installed here, best first; a voice file named for Piper goes before all.
+    """The engines installed here, best first; a voice file given for Piper comes before all others.
 
     Args:
         language: language tag of the texts, such as `en` or `pt-br`.
-        piper_voice: a .onnx file with its .onnx.json beside it.
+        piper_voice: a .onnx file with its .onnx.json next to it.
     """
     no_sound_files()
     python = _python()
@@ -125,13 +125,13 @@ def espeak_engine(program: str, language: str) -> Engine:
 
 
 def piper_engine(python: str, voice: Path) -> Engine:
-    """Piper with one voice file, through its own command, which is loaded anew for every sentence."""
+    """Piper with one voice file, through its own command, which loads it again for every sentence."""
     no_telemetry()  # it computes with ONNX Runtime
     return ProgramEngine("piper", lambda path: [python, "-m", "piper", "-m", str(voice), "-f", str(path)])
 
 
 def _python() -> str:
-    """The program that runs Python code; empty inside a frozen application, which would start itself again."""
+    """The program that runs Python code; empty in a frozen application, which would start itself again."""
     return "" if getattr(sys, "frozen", False) else sys.executable
 
 
@@ -143,12 +143,12 @@ def _installed_voice(language: str) -> Path | None:
 
 
 def run_program(name: str, command: Sequence[str], text: str, stop: threading.Event) -> None:
-    """Run a command that is fed a text; end it, and what it started, when `stop` is set.
+    """Run a command with a text on its stdin; end it, and what it started, when `stop` is set.
 
     Raises:
         OutputError: it cannot be started or it fails.
     """
-    own_group = os.name == "posix"  # so that its children end with it, and Ctrl-C is left to us
+    own_group = os.name == "posix"  # so that its children end with it, and Ctrl-C is for mien alone
     try:
         process = subprocess.Popen(
             command,
@@ -177,12 +177,12 @@ def run_program(name: str, command: Sequence[str], text: str, stop: threading.Ev
 
 
 def wav_seconds(path: Path) -> float:
-    """How long a WAV file lasts; OutputError when it is none or holds no sound."""
+    """How long a WAV file lasts; OutputError if it is not one or holds no sound."""
     try:
         with wave.open(str(path)) as file:
             seconds: float = file.getnframes() / file.getframerate()
     except (OSError, EOFError, wave.Error, ZeroDivisionError) as exc:
-        raise OutputError(f"{path.name} is no WAV file: {exc}") from exc
+        raise OutputError(f"{path.name} is not a WAV file: {exc}") from exc
     if not seconds:
         raise OutputError(f"{path.name} holds no sound")
     return seconds
@@ -200,7 +200,7 @@ class Player(Resource):
         raise NotImplementedError
 
     def play(self, path: Path, stop: threading.Event) -> None:
-        """Play a file and return when it is over or `stop` is set; OutputError when it cannot be played."""
+        """Play a file and return when it is finished or `stop` is set; OutputError if it cannot be played."""
         raise NotImplementedError
 
 
@@ -220,14 +220,14 @@ class PygamePlayer(Player):
             return
         try:
             if _python():
-                # In a process first: without a device ALSA writes a page of complaints to stderr, or may hang.
+                # In a separate process first: without a device ALSA writes a page of errors to stderr, or may hang.
                 run_program("pygame", [_python(), "-c", _PROBE], "", stop)
             if stop.is_set():
                 return
             mixer.init()
         except (OutputError, error) as exc:
             reason = str(exc).rpartition("pygame.error: ")[2].rstrip(".")
-            raise OutputError(f"There is no sound device here ({reason}); sentences are shown only.") from exc
+            raise OutputError(f"There is no sound device here ({reason}); sentences are only shown.") from exc
         self._is_ours = True
 
     def play(self, path: Path, stop: threading.Event) -> None:

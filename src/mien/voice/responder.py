@@ -1,4 +1,4 @@
-"""When a sentence is said, and which: on stable changes, in turn, never too often."""
+"""When a sentence is said, and which one: on stable changes, in rotation, never too often."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mien.voice.responses import Responses, Sentence, placeholders, prompt_for
 
 
 class Responder:
-    """Chooses what to say to the changes of a scene. It has no clock of its own: it goes by `Scene.time_s`.
+    """Chooses what to say about changes in a scene. It has no clock of its own but uses `Scene.time_s`.
 
-    A label that starts or takes over is answered when the cooldowns allow; until then it waits, as long as its track
-    shows it, and the newest of its task takes its place. When both tasks wait, the priority decides.
+    A label that starts or takes over is answered once the cooldowns allow. Until then it waits for as long as its track
+    shows it, and a newer label of the same task replaces it. If both tasks are waiting, the priority decides.
 
     Args:
         responses: the sentences and cooldowns.
@@ -28,7 +28,7 @@ class Responder:
         self._waiting: dict[Task, Event] = {}
 
     def offer(self, events: Sequence[Event], scene: Scene) -> Sentence | None:
-        """What to say now, if anything; to be called for every scene, with the events that it brought.
+        """What to say now, if anything; call it for every scene, with the events of that scene.
 
         Args:
             events: changes since the last call, oldest first.
@@ -52,7 +52,7 @@ class Responder:
         return None
 
     def _set_time(self, time_s: float) -> None:
-        """Go on to a time; when it went back (a file in a loop, a clock put right) what has elapsed stays elapsed."""
+        """Advance to a time; if it went back (a looped file, a corrected clock), elapsed time stays elapsed."""
         back_s = self._now_s - time_s
         if back_s > 0:
             self._said_s = None if self._said_s is None else self._said_s - back_s
@@ -81,7 +81,7 @@ class Responder:
         return Sentence(text, event.label, event.task, scene.time_s, prompt_for(event.label, text))
 
     def _next(self, event: Event, count: int, confidence: float | None) -> str | None:
-        """The sentence whose turn it is: the one not said for longest among those that fit, and not the last again."""
+        """The next sentence in rotation: of those that fit, the one not said for longest, never the last one."""
         turns = self._turns.setdefault(
             (event.task, event.label), list(self._responses.sentences[event.task][event.label])
         )
@@ -98,7 +98,7 @@ class Responder:
 
 
 def _confidence(event: Event, seen: Sequence[Detection]) -> float | None:
-    """How sure the label is: on its own track, else on the surest of those in view; None when nothing was read."""
+    """The confidence of the label: on its own track, otherwise the highest in view; None without a prediction."""
     own = [
         one.probabilities[event.label] for one in seen if one.track == event.track and event.label in one.probabilities
     ]

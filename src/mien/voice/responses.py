@@ -1,23 +1,26 @@
-"""What mien says to an expression or a gesture: sentences from a TOML file, chosen on stable changes.
+"""What mien says about an expression or a gesture: sentences from a TOML file, chosen on stable changes.
 
-`Responses` is the file, checked: the package's own (`prompts/responses.toml`, which documents the form), with what a
-user's file replaces. The sentences of the package were spoken once and lie beside it as WAV files, named by their text.
+`Responses` is the validated file: the package's own (`prompts/responses.toml`, which documents the format), with
+whatever a user's file replaces. The package's sentences were recorded once and lie next to it as WAV files, named by
+their text.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import string
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Predicate
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
+from mien.schema import checked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,9 +33,6 @@ PROMPTS = Path(__file__).parent / "prompts"
 _DEFAULT = PROMPTS / "responses.toml"
 _MOST_CHARACTERS = 200
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_SETTINGS = ("language", "counts", "priority", "piper_voice", "cooldown", "notices", "words", "emotion", "gesture")
-_COOLDOWNS = ("any_s", "label_s")
-_NOTICES = ("camera", "no_face")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Sentence:
         label: the expression or gesture it answers.
         task: `emotion` or `gesture`.
         time_s: when, in seconds since the start of the source.
-        prompt: the package's WAV file of exactly these words; None for words of your own.
+        prompt: the package's WAV file with exactly these words; None for your own words.
     """
 
     text: str
@@ -60,14 +60,14 @@ class Responses:
 
     Args:
         sentences: by task, by label: the sentences with their placeholders.
-        words: by label: the word for `{label}`; a label without one stands for itself.
-        counts: words for `{count}`, one first, the last for all larger numbers; none writes figures.
-        notices: `camera` and `no_face`, to be shown.
+        words: by label: the word for `{label}`; a label without one is used as is.
+        counts: words for `{count}`, starting at one, the last for all larger numbers; if empty, digits are used.
+        notices: `camera` and `no_face`, shown in the window.
         language: language tag of the sentences, e.g. `en` or `pt-br`.
-        priority: both tasks, the one that is answered first at the front.
+        priority: both tasks, the one answered first at the front.
         cooldown_s: seconds from one sentence to the next.
         label_cooldown_s: seconds before the same label is answered again.
-        piper_voice: a voice file for Piper; None for what is installed.
+        piper_voice: a voice file for Piper; None for whatever is installed.
     """
 
     sentences: Mapping[Task, Mapping[str, tuple[str, ...]]]
@@ -88,7 +88,7 @@ class Responses:
         emotions: Sequence[str] = EMOTIONS_8.labels,
         gestures: Sequence[str] = GESTURES.labels,
     ) -> Responses:
-        """The package's responses, with what a file of the user's replaces.
+        """The package's responses, with whatever a user's file replaces.
 
         Args:
             path: a TOML file; None for the package's own.
@@ -103,7 +103,7 @@ class Responses:
         return own if path is None else _Reader(Path(path), emotions, gestures).over(own)
 
     def text(self, sentence: str, *, label: str, confidence: float | None, count: int) -> str:
-        """A sentence with its placeholders filled and its first letter large.
+        """A sentence with its placeholders filled in and its first letter capitalised.
 
         Args:
             sentence: one of `sentences`.
@@ -117,7 +117,7 @@ class Responses:
         return text[:1].upper() + text[1:]
 
     def texts(self) -> list[tuple[str, str]]:
-        """Every (label, text) that can come out of sentences without `{confidence}`; what prompts are made of."""
+        """Every (label, text) that sentences without `{confidence}` can give; prompts are recorded from these."""
         found = []
         for by_label in self.sentences.values():
             for label, sentences in by_label.items():
@@ -132,7 +132,7 @@ class Responses:
 
 
 def placeholders(sentence: str) -> frozenset[str]:
-    """Names of the placeholders in a sentence; ValueError when its braces do not pair."""
+    """Names of the placeholders in a sentence; ValueError if its braces do not match."""
     return frozenset(name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None)
 
 
@@ -142,9 +142,46 @@ def prompt_name(label: str, text: str) -> str:
 
 
 def prompt_for(label: str, text: str) -> Path | None:
-    """The package's WAV file of exactly this text, None when there is none."""
+    """The package's WAV file with exactly this text; None if there is none."""
     path = PROMPTS / prompt_name(label, text)
     return path if path.is_file() else None
+
+
+def _is_line(text: str) -> bool:
+    line = text.strip()
+    if len(line) > _MOST_CHARACTERS or not line.isprintable():
+        raise ValueError(f"must be one line of up to {_MOST_CHARACTERS} characters, got {len(line)} ({line[:30]!r}...)")
+    return bool(line)
+
+
+Line = Annotated[str, Predicate(_is_line)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cooldown:
+    any_s: Annotated[float, Ge(0)] | None = None
+    label_s: Annotated[float, Ge(0)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Notices:
+    camera: Line | None = None
+    no_face: Line | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A responses file as it is written; None for what it does not say."""
+
+    language: str | None = None
+    counts: tuple[Line, ...] | None = None
+    priority: tuple[Task, ...] | None = None
+    piper_voice: str | None = None
+    cooldown: _Cooldown = field(default_factory=_Cooldown)
+    notices: _Notices = field(default_factory=_Notices)
+    words: Mapping[str, Line] = field(default_factory=dict)
+    emotion: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    gesture: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
 
 class _Reader:
@@ -154,32 +191,39 @@ class _Reader:
         self._path = path
         self._labels: dict[Task, Sequence[str]] = {"gesture": gestures, "emotion": emotions}
         try:
-            self._data = tomllib.loads(path.read_text("utf-8-sig"))
+            data = tomllib.loads(path.read_text("utf-8-sig"))
         except OSError as exc:
             reason = (exc.strerror or str(exc)).lower()
             raise RecipeError(f"The responses file {path} cannot be read: {reason}; name a TOML file.") from exc
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-            raise RecipeError(f"The responses file {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
+            raise RecipeError(f"The responses file {path} is not valid TOML in UTF-8: {exc}") from exc
+        for task in TASKS:
+            if isinstance(data.get(task), dict):  # one sentence may stand without the brackets of a list
+                data[task] = {
+                    label: [value] if isinstance(value, str) else value for label, value in data[task].items()
+                }
+        self._file = checked(_File, data, whole=path.name, wrong=self._wrong)
 
     def over(self, base: Responses | None) -> Responses:
         """The responses of this file, on top of others; without others it must be complete."""
-        self._known(self._data, _SETTINGS, "setting in the responses")
-        words = self._named("words", [*self._labels["emotion"], *self._labels["gesture"]], "label in [words]")
-        notices = self._named("notices", _NOTICES, "notice")
-        cooldown = self._table("cooldown")
-        self._known(cooldown, _COOLDOWNS, "setting in [cooldown]")
-        own: dict[str, Any] = {}
-        own |= {"language": self._language()} if "language" in self._data else {}
-        own |= {"counts": self._texts("counts", self._data["counts"])} if "counts" in self._data else {}
-        own |= {"priority": self._priority(self._data["priority"])} if "priority" in self._data else {}
-        own |= {"cooldown_s": self._seconds(cooldown, "any_s")} if "any_s" in cooldown else {}
-        own |= {"label_cooldown_s": self._seconds(cooldown, "label_s")} if "label_s" in cooldown else {}
-        own |= {"piper_voice": self._voice()} if "piper_voice" in self._data else {}
+        file = self._file
+        self._known(file.words, [*self._labels["emotion"], *self._labels["gesture"]], "label in [words]")
+        words = {label: word.strip() for label, word in file.words.items()}
+        notices = {name: text.strip() for name, text in asdict(file.notices).items() if text is not None}
+        given = {
+            "language": self._language(),
+            "counts": None if file.counts is None else tuple(word.strip() for word in file.counts),
+            "priority": self._priority(),
+            "cooldown_s": file.cooldown.any_s,
+            "label_cooldown_s": file.cooldown.label_s,
+        }
+        own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        own |= {} if file.piper_voice is None else {"piper_voice": self._voice(file.piper_voice)}
         sentences = {task: self._sentences(task) for task in TASKS}
         if base is None:
             return Responses(sentences=sentences, words=words, notices=notices, **own)
         if _tongue(own.get("language", base.language)) != _tongue(base.language):
-            # English sentences would be read out by a voice of another language.
+            # Otherwise a voice of another language would read English sentences.
             base = replace(base, sentences={task: {} for task in TASKS}, words={}, counts=())
         return replace(
             base,
@@ -190,15 +234,12 @@ class _Reader:
         )
 
     def _sentences(self, task: Task) -> dict[str, tuple[str, ...]]:
-        table = self._table(task)
+        table = self._file.emotion if task == "emotion" else self._file.gesture
         self._known(table, self._labels[task], f"label in [{task}]")
-        found = {}
-        for label, value in table.items():
-            where = f"{task}.{label}"
-            found[label] = self._texts(where, [value] if isinstance(value, str) else value)
-            for sentence in found[label]:
-                self._check_placeholders(where, sentence)
-        return found
+        for label, sentences in table.items():
+            for sentence in sentences:
+                self._check_placeholders(f"{task}.{label}", sentence)
+        return {label: tuple(sentence.strip() for sentence in sentences) for label, sentences in table.items()}
 
     def _check_placeholders(self, where: str, sentence: str) -> None:
         try:
@@ -212,51 +253,19 @@ class _Reader:
                 f"{where} has a brace without a partner or a format, {sentence!r}; write {{{{ for a brace"
             ) from exc
 
-    def _texts(self, where: str, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list):
-            raise self._wrong(f"{where} is a list of texts, not {value!r}")
-        return tuple(self._text(where, item) for item in value)
+    def _language(self) -> str | None:
+        value = self._file.language
+        if value is not None and not _LANGUAGE.fullmatch(value):
+            raise self._wrong(f'language must be a tag such as "en" or "pt-br", got {value!r}')
+        return None if value is None else value.lower()
 
-    def _text(self, where: str, value: object) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise self._wrong(f"{where} needs a text with words in it, not {value!r}")
-        text = value.strip()
-        if len(text) > _MOST_CHARACTERS or not text.isprintable():
-            raise self._wrong(
-                f"{where} takes one line of up to {_MOST_CHARACTERS} characters, not {len(text)} ({text[:30]!r}...)"
-            )
-        return text
+    def _priority(self) -> tuple[Task, ...] | None:
+        tasks = self._file.priority
+        if tasks is not None and sorted(tasks) != sorted(TASKS):
+            raise self._wrong(f"priority must name gesture and emotion once each, got {list(tasks)}")
+        return tasks
 
-    def _named(self, table: str, valid: Sequence[str], kind: str) -> dict[str, str]:
-        values = self._table(table)
-        self._known(values, valid, kind)
-        return {name: self._text(f"{table}.{name}", value) for name, value in values.items()}
-
-    def _language(self) -> str:
-        value = self._data["language"]
-        if not isinstance(value, str) or not _LANGUAGE.fullmatch(value):
-            raise self._wrong(f'language is a tag such as "en" or "pt-br", not {value!r}')
-        return value.lower()
-
-    def _priority(self, value: object) -> tuple[Task, ...]:
-        names = self._texts("priority", value)
-        for name in names:
-            if name not in TASKS:
-                raise UnknownName("task in priority", name, TASKS)
-        if len(names) != len(TASKS) or set(names) != set(TASKS):
-            raise self._wrong(f"priority names gesture and emotion once each, not {list(names)}")
-        return tuple(task for name in names for task in TASKS if task == name)
-
-    def _seconds(self, table: Mapping[str, Any], name: str) -> float:
-        value = table[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise self._wrong(f"cooldown.{name} is a number of seconds from 0, not {value!r}")
-        return float(value)
-
-    def _voice(self) -> Path | None:
-        value = self._data["piper_voice"]
-        if not isinstance(value, str):
-            raise self._wrong(f"piper_voice is the path of a .onnx file, not {value!r}")
+    def _voice(self, value: str) -> Path | None:
         if not value:
             return None
         path = (self._path.parent / Path(value).expanduser()).resolve()
@@ -265,13 +274,7 @@ class _Reader:
                 raise self._wrong(f"piper_voice needs the file {needed}, which is not there")
         return path
 
-    def _table(self, name: str) -> Mapping[str, Any]:
-        value = self._data.get(name, {})
-        if not isinstance(value, Mapping):
-            raise self._wrong(f"{name} is a table of settings, written [{name}], not {value!r}")
-        return value
-
-    def _known(self, table: Mapping[str, Any], valid: Sequence[str], kind: str) -> None:
+    def _known(self, table: Iterable[str], valid: Sequence[str], kind: str) -> None:
         for key in table:
             if key not in valid:
                 raise UnknownName(f"{kind} ({self._path.name})", key, valid)

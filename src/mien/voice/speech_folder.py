@@ -1,4 +1,4 @@
-"""A folder of what was said: a WAV file a sentence, and a list of them with their times."""
+"""A folder of what was said: one WAV file per sentence, and a list of them with their times."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _OURS = re.compile(r"\d{6}_[\w-]+\.wav(\.part)?|speech\.jsonl(\.part)?")
 _UNFIT = re.compile(r"[^\w-]+")
 
 FINISH_S = 60.0
-"""How long `close` waits for what was said to be written."""
+"""How long `close` waits for sentences to be written."""
 
 _QUIET_S = 1.0
-"""A wait at the end that is longer than this is announced."""
+"""A longer wait at the end is announced."""
 
 _log = logging.getLogger(__name__)
 
 
 class SpeechFolder(QueuedVoice):
-    """Writes what it is given to say as files: `000001_happy.wav` and so on, and `speech.jsonl`.
+    """Writes what it is asked to say as files: `000001_happy.wav` and so on, and `speech.jsonl`.
 
     A line of the list is {"time_s", "text", "label", "file", "engine"}. A prompt is copied (engine `prompt`), other
-    sentences are rendered; where no engine can, `file` is null and engine is `text`. Every file is whole. Until it is
-    closed the list is called `speech.jsonl.part`. Trouble with writing, a full disk for one, ends the writing alone:
-    `status` tells, and what was written stays. Sentences that still wait at the end are finished, within a limit; what
-    is left then has a line with `file` and `engine` null.
+    sentences are rendered; if no engine can, `file` is null and engine is `text`. Every file is complete. Until it is
+    closed the list is called `speech.jsonl.part`. A write failure, such as a full disk, ends only the writing: `status`
+    says so, and what was written stays. Sentences still waiting at the end are finished, within a limit; any left then
+    have a line with `file` and `engine` null.
 
     Args:
-        folder: made if need be.
-        engines: who renders sentences without a prompt, best first, as `find_engines` gives them.
+        folder: created if necessary.
+        engines: what renders sentences without a prompt, best first, as from `find_engines`.
         overwrite: whether an earlier run's files in it may be removed. Other files never are.
-        limit_s: seconds an engine may take before it is given up.
-        finish_s: seconds that `close` waits for sentences that are not written yet.
+        limit_s: seconds an engine may take before it is abandoned.
+        finish_s: seconds that `close` waits for sentences that are not yet written.
 
     Raises:
         OutputError: the folder is not empty, or cannot be written.
@@ -72,7 +72,7 @@ class SpeechFolder(QueuedVoice):
         self._thread.start()
 
     def close(self) -> None:
-        """Write what was said, for `finish_s` at most, and end; an interruption ends the wait."""
+        """Write what was said, for at most `finish_s`, and end; an interruption ends the wait."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
@@ -83,7 +83,9 @@ class SpeechFolder(QueuedVoice):
             super().close()
             left, self._unwritten = self._unwritten, 0
             if left:
-                self._report(f"{left} of the sentences said are not in {self.folder} as speech: the end came first")
+                self._report(
+                    f"{left} of the sentences said are not in {self.folder} as speech, because the run ended first"
+                )
 
     def _finish(self) -> None:
         deadline_s = time.monotonic() + self._finish_s
@@ -99,7 +101,7 @@ class SpeechFolder(QueuedVoice):
         engine: str | None = "text"
         if found is None and self._is_cut_off:
             self._unwritten += 1
-            engine = None  # somebody may have spoken it: it only was not written
+            engine = None  # it may have been spoken; it just was not written
         if found is not None:
             path, engine = found
             name = f"{self._count:06d}_{_UNFIT.sub('-', sentence.label)}.wav"

@@ -1,4 +1,4 @@
-"""Sentences as WAV files: the package's prompts, and others as the engines render them."""
+"""Sentences as WAV files: the package's prompts, and others rendered by the engines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _KEPT = 32
 
 
 class SpokenFiles(Resource):
-    """Gives the WAV file of a sentence.
+    """Finds or renders the WAV file of a sentence.
 
-    The last 32 that were rendered are kept in a folder of the system's, so that a sentence is rendered once.
+    The last 32 rendered files are kept in a temporary folder, so that a repeated sentence is rendered once.
 
     Args:
-        engines: who may render, best first.
-        guard: what their calls go through.
+        engines: what may render, best first.
+        guard: the time limit for their calls.
     """
 
     def __init__(self, engines: Sequence[Engine], guard: TimeLimit) -> None:
@@ -35,7 +35,7 @@ class SpokenFiles(Resource):
         self._count = 0
 
     def get(self, sentence: Sentence) -> tuple[Path, str] | None:
-        """The file and who made it (`prompt`, or an engine's name); None when nobody can or it was stopped."""
+        """The file and what made it (`prompt`, or an engine's name); None if no engine can, or if it was stopped."""
         if sentence.prompt is not None:
             return sentence.prompt, "prompt"
         kept = self._kept.get(sentence.text)
@@ -74,5 +74,5 @@ class SpokenFiles(Resource):
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # an engine that was given up may still hold it
+    with suppress(OSError):  # an abandoned engine may still hold it open
         path.unlink()

@@ -1,4 +1,4 @@
-"""A time limit for calls that may hang or raise, such as those to voices and sound devices."""
+"""A time limit for calls that may hang or raise, such as calls to voices and sound devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mien.errors import MienError
 
 _POLL_S = 0.02
 _GRACE_S = 0.8
-"""How long something that was asked to stop may take."""
+"""How long a call may take to stop after it was asked to."""
 
 
 class Outcome(Enum):
@@ -23,13 +23,13 @@ class Outcome(Enum):
 
 
 class TimeLimit:
-    """Calls that may hang or raise: each has a time limit, and a part that failed once is not asked again.
+    """Limits calls that may hang or raise: each has a time limit, and a part that failed once is not called again.
 
-    A call runs on a thread of its own, which is left behind when it neither ends nor stops.
+    A call runs on its own thread, which is left behind if it neither ends nor stops.
 
     Args:
-        limit_s: seconds a call may take, beyond what it is given more.
-        report: is told once of each part that is given up.
+        limit_s: seconds a call may take, in addition to its own allowance.
+        report: called once for each part that is given up.
     """
 
     def __init__(self, limit_s: float, report: Callable[[str], None]) -> None:
@@ -39,10 +39,10 @@ class TimeLimit:
         self._closed = False
 
     def run(self, part: str, call: Callable[[threading.Event], None], *, more_s: float = 0.0) -> Outcome:
-        """Make a call, which gets the event that asks it to stop.
+        """Make a call, which receives the event that asks it to stop.
 
         Args:
-            part: what is called; the name it is given up by.
+            part: name of what is called, used in messages.
             call: what to do.
             more_s: seconds it may take beyond the limit.
         """
@@ -70,18 +70,18 @@ class TimeLimit:
         return Outcome.DONE
 
     def interrupt(self) -> None:
-        """Ask the call that runs to stop."""
+        """Ask the running call to stop."""
         self._stop.set()
 
     def close(self) -> None:
-        """Ask the call that runs to stop and make no more."""
+        """Ask the running call to stop, and make no more calls."""
         self._closed = True
         self._stop.set()
 
     def _start(
         self, part: str, call: Callable[[threading.Event], None], stop: threading.Event
     ) -> tuple[threading.Event, list[str]]:
-        """Start a call; give the event of its end, and the list that its failure will be in."""
+        """Start a call; return the event set at its end, and the list that will hold its failure."""
         over = threading.Event()
         failures: list[str] = []
 
@@ -90,7 +90,7 @@ class TimeLimit:
                 call(stop)
             except MienError as exc:
                 failures.append(str(exc))
-            except Exception as exc:  # whatever a voice does, the camera goes on
+            except Exception as exc:  # whatever a voice does, the camera keeps running
                 failures.append(f"{part} failed: {str(exc) or type(exc).__name__}")
             finally:
                 over.set()

@@ -1,7 +1,7 @@
-"""Sentences said aloud, without ever holding up whoever has them said.
+"""Sentences spoken aloud without blocking the caller.
 
-`open_voice` gives the voice for this machine. It plays the package's prompts, and has sentences of your own spoken by
-what is installed; where nothing can speak, it says so once and stays quiet. The text is shown by others.
+`open_voice` returns the voice of this machine. It plays the package's prompts, and speaks your own sentences with
+whatever is installed; if nothing can speak, it says so once and stays quiet. The text is shown elsewhere.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from mien.voice.time_limit import Outcome, TimeLimit
 _log = logging.getLogger(__name__)
 
 LIMIT_S = 20.0
-"""How long an engine may take for a sentence before it is given up; Piper on a busy machine took 12 s."""
+"""How long an engine may take for a sentence before it is abandoned; Piper took 12 s on a busy machine."""
 
 _CLOSE_S = 1.5
 _WARM_UP_S = 1.5
-"""The sound device is looked for when the run has begun and nothing has been said yet: it costs a third of a second."""
+"""The sound device is opened once the run has begun but before anything is said: it takes a third of a second."""
 _CHARACTERS_A_SECOND = 8.0
 
 
 class Voice(Resource):
-    """Says sentences; the interface, and what its kinds share.
+    """Speaks sentences; the interface and what the implementations share.
 
-    `say` returns at once. While one sentence is spoken the newest other one waits. What goes wrong is told once, by
-    `status` and as a warning in the log, and disturbs nobody.
+    `say` returns at once. While one sentence is spoken, the newest other one waits. A failure is reported once, in
+    `status` and as a warning in the log, and affects nothing else.
     """
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class Voice(Resource):
 
     @property
     def status(self) -> str:
-        """The last trouble, in a sentence; empty when there was none."""
+        """The last problem, in a sentence; empty if there was none."""
         return self._status
 
     @property
     def muted(self) -> bool:
-        """Whether sentences are passed over; setting it also breaks off the one that is being said."""
+        """Whether sentences are skipped; setting it also cuts off the current one."""
         return self._muted
 
     @muted.setter
@@ -59,7 +59,7 @@ class Voice(Resource):
             self._break_off()
 
     def say(self, sentence: Sentence) -> None:
-        """Have a sentence said."""
+        """Queue a sentence."""
         raise NotImplementedError
 
     def _break_off(self) -> None:
@@ -71,7 +71,7 @@ class Voice(Resource):
 
 
 class RecordingVoice(Voice):
-    """Keeps what it should say in `said`; for tests."""
+    """Keeps what it is asked to say in `said`; for tests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,10 +87,10 @@ class RecordingVoice(Voice):
 
 
 class QueuedVoice(Voice):
-    """A voice with a thread that takes one sentence after the other; its kinds say what it does with them.
+    """A voice with a thread that takes one sentence after another; subclasses decide what to do with them.
 
     Args:
-        room: how many sentences may wait; one more takes the place of the oldest. None for any number.
+        room: how many sentences may wait; another one replaces the oldest. None for any number.
         limit_s: seconds an engine may take.
     """
 
@@ -110,12 +110,12 @@ class QueuedVoice(Voice):
                 self._wake.notify_all()
 
     def wait_until_quiet(self, timeout_s: float) -> bool:
-        """Wait until all is said, so long at most; whether it is."""
+        """Wait until everything is said, or at most this long; returns whether it is."""
         with self._wake:
             return self._wake.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
 
     def close(self) -> None:
-        """Break off and end, within two seconds whatever the engines do."""
+        """Cut off and end, within two seconds whatever the engines do."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
@@ -127,10 +127,10 @@ class QueuedVoice(Voice):
         raise NotImplementedError
 
     def _warm_up(self) -> None:
-        """What may be done before the first sentence."""
+        """Preparation before the first sentence."""
 
     def _end(self) -> None:
-        """What is to be done at the end, on the thread."""
+        """Clean-up at the end, on the thread."""
 
     def _work(self) -> None:
         try:
@@ -142,7 +142,7 @@ class QueuedVoice(Voice):
                 self._handle(sentence)
         except OutputError as exc:
             self._report(str(exc))
-        except Exception as exc:  # the run goes on in text
+        except Exception as exc:  # the run continues in text
             self._report(f"The voice has stopped: {str(exc) or type(exc).__name__}")
         finally:
             with self._wake:
@@ -152,7 +152,7 @@ class QueuedVoice(Voice):
             self._end()
 
     def _next(self) -> Sentence | None:
-        """The next sentence, waited for; None at the end."""
+        """Wait for the next sentence; None at the end."""
         with self._wake:
             self._busy = False
             self._wake.notify_all()
@@ -164,12 +164,12 @@ class QueuedVoice(Voice):
 
 
 class SpeakingVoice(QueuedVoice):
-    """Says sentences aloud.
+    """Speaks sentences aloud.
 
     Args:
-        engines: who speaks sentences that have no prompt, best first.
-        player: what plays the files; without one the prompts are spoken by the engines too, if they can by themselves.
-        limit_s: seconds an engine may take for a sentence, or for being quiet beyond the sentence's own length.
+        engines: what speaks sentences without a prompt, best first.
+        player: what plays the files; without one, engines that can speak by themselves speak the prompts too.
+        limit_s: seconds an engine may take for a sentence, or may run beyond the sentence's own length.
     """
 
     def __init__(self, engines: Sequence[Engine], player: Player | None, *, limit_s: float = LIMIT_S) -> None:
@@ -207,7 +207,7 @@ class SpeakingVoice(QueuedVoice):
             return
         if found is None:
             cure = "" if self._engines else "; install espeak-ng to hear them"
-            self._tell_once(f"Nothing here speaks sentences of your own: they are shown only{cure}")
+            self._tell_once(f"Nothing here can speak your own sentences, so they are only shown{cure}")
             return
         path = found[0]
         self._guard.run("sound", partial(player.play, path), more_s=wav_seconds(path))
@@ -219,7 +219,9 @@ class SpeakingVoice(QueuedVoice):
                 outcome = self._guard.run(engine.name, speak, more_s=len(sentence.text) / _CHARACTERS_A_SECOND)
                 if outcome is not Outcome.FAILED:
                     return
-        self._tell_once("Nothing here can speak: sentences are shown only; for the voice run: pip install 'mien[live]'")
+        self._tell_once(
+            "Nothing here can speak, so sentences are only shown; for the voice run: pip install 'mien[live]'"
+        )
 
     def _tell_once(self, trouble: str) -> None:
         if not self._told:
@@ -236,8 +238,8 @@ def open_voice(responses: Responses, *, limit_s: float = LIMIT_S) -> Voice:
     """The voice of this machine for the sentences of these responses.
 
     Args:
-        responses: their language and voice file decide who speaks.
-        limit_s: seconds an engine may take before it is given up.
+        responses: their language and voice file decide what speaks.
+        limit_s: seconds an engine may take before it is abandoned.
     """
     player = PygamePlayer() if find_spec("pygame") else None
     return SpeakingVoice(find_engines(responses.language, responses.piper_voice), player, limit_s=limit_s)

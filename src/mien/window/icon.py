@@ -1,4 +1,4 @@
-"""The icon of the window: a drawn smile."""
+"""The window icon: a drawn smile."""
 
 from __future__ import annotations
 

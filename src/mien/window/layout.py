@@ -1,7 +1,7 @@
 """Where things are in the live window: pure geometry, in pixels, with the origin at the top left.
 
-Rectangles are (left, top, right, bottom). Sizes of lettering are given for a window of 960 x 720 pixels and grow with
-the window, so that a screen of high density shows them sharper and not smaller.
+Rectangles are (left, top, right, bottom). Lettering sizes are given for a window of 960 x 720 pixels and scale with
+the window, so that a high-density screen shows them sharper, not smaller.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from mien.outputs.draw import Rect
 from mien.outputs.text import appearance
 from mien.scene import Box, Face, Hand
 
-_SMALLEST = 0.6  # of the sizes meant for 960 x 720; smaller lettering cannot be read
+_SMALLEST = 0.6  # of the sizes for 960 x 720; smaller lettering is illegible
 _SMALLEST_PANEL = 0.5
 _LARGEST_PANEL = 1.5  # of the window's own scale, where there is room under the picture
-_KEPT = 0.65  # of its width that a picture keeps at least when there is a panel
+_KEPT = 0.65  # fraction of its width that a picture always keeps next to a panel
 _STRIP = 80.0  # height that a caption of two lines needs
 _WORDS = {"none": "no known gesture"}
 
@@ -29,9 +29,9 @@ class Layout:
     Args:
         scale: of lettering and lines over the picture.
         picture: where the frame goes, in its own aspect ratio.
-        panel: where the bars and figures go; None where they could not be read.
+        panel: where the bars and figures go; None if they would be illegible.
         panel_scale: of the lettering in the panel.
-        strip: free room under the picture for the caption; None where it has to lie over the picture.
+        strip: free space under the picture for the caption; None if it has to overlap the picture.
     """
 
     scale: float
@@ -41,12 +41,12 @@ class Layout:
     strip: Rect | None = None
 
     def px(self, length: float) -> int:
-        """A length meant for 960 x 720, in pixels of this window, at least 1."""
+        """A length given for 960 x 720 in pixels of this window, at least 1."""
         return max(1, round(length * self.scale))
 
 
 def arrange(window_hw: tuple[int, int], frame_hw: tuple[int, int], panel_hw: tuple[float, float]) -> Layout:
-    """The picture as large as it gets, with the panel beside or under it; alone in a small window.
+    """The picture as large as possible, with the panel next to it or below; in a small window, only the picture.
 
     Args:
         window_hw: height and width of the window in pixels.
@@ -98,7 +98,7 @@ def _below(
 
 
 def _stacked(room_hw: tuple[int, int], picture_hw: tuple[int, int], scale: float, left: int = 0) -> Layout:
-    """The picture in the middle of its room, or higher when that leaves a caption its place under it."""
+    """The picture centred in its space, or higher if that leaves space for a caption below."""
     (height, width), (picture_height, picture_width) = room_hw, picture_hw
     rest, strip_height = height - picture_height, math.ceil(_STRIP * scale)
     x = left + (width - picture_width) // 2
@@ -113,19 +113,19 @@ def _width(rect: Rect) -> int:
 
 
 def _fitted(frame_hw: tuple[int, int], room_hw: tuple[int, int]) -> tuple[int, int]:
-    """The largest size of the frame's aspect ratio within a room, at least one pixel."""
+    """The largest size with the frame's aspect ratio that fits, at least one pixel."""
     ratio = min(room_hw[0] / frame_hw[0], room_hw[1] / frame_hw[1])
     return max(1, round(frame_hw[0] * ratio)), max(1, round(frame_hw[1] * ratio))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How pixels of the frame become pixels of the picture shown, whose top left corner is (0, 0).
+    """Maps pixels of the frame to pixels of the picture shown, whose top left corner is (0, 0).
 
     Args:
         frame_hw: height and width of the frame.
         picture_hw: height and width of the picture shown.
-        mirror: whether left and right are swapped, as in a mirror.
+        mirror: whether left and right are swapped.
     """
 
     frame_hw: tuple[int, int]
@@ -144,7 +144,7 @@ class View:
         return xs[0], self.y(box_xyxy[1]), xs[1], self.y(box_xyxy[3])
 
     def region(self, region: Face | Hand) -> Face | Hand:
-        """The same face or hand where the picture shows it; what is read of it stays."""
+        """The same face or hand at its place in the picture, with the same prediction."""
         box = self.box(region.box_xyxy)
         if isinstance(region, Hand):
             ratio = self.picture_hw[1] / self.frame_hw[1]
@@ -154,7 +154,7 @@ class View:
 
 
 def label_words(region: Face | Hand) -> str:
-    """The words at a face or hand: "looks happy 91 %", "victory 99 %", "not sure"; empty before classification."""
+    """The text at a face or hand: "looks happy 91 %", "victory 99 %", "not sure"; empty before classification."""
     if region.prediction is None:
         return ""
     if region.uncertain:
@@ -167,15 +167,15 @@ def label_words(region: Face | Hand) -> str:
 
 
 def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Sequence[Rect]) -> Rect:
-    """A place for a plate: above its box, else as near to that as the room and the places taken allow.
+    """A place for a plate: above its box, or as near to that as the available space allows.
 
-    A box that leaves the room at the top takes its plate down with it bit by bit, so that the plate never jumps.
+    A box that leaves the space at the top pushes its plate down gradually, so that the plate never jumps.
 
     Args:
         plate_wh: width and height of the plate.
         box_xyxy: what the plate belongs to.
         room: where plates may be.
-        taken: places that stay free.
+        taken: places that must stay free.
     """
     width, height = plate_wh
     left = _clamped(box_xyxy[0], room[0], room[2] - width)
@@ -205,16 +205,16 @@ def lowered(layout: Layout, pixels: int) -> Layout:
 
 
 def free_place(size_wh: tuple[int, int], room: Rect, taken: Sequence[Rect], *, centred: bool = False) -> Rect | None:
-    """A place for a notice that hides nothing: as high as possible, and at the left or in the middle if it can be.
+    """A place for a notice that covers nothing: as high as possible, on the left or in the middle if possible.
 
     Args:
         size_wh: its width and height.
         room: where it may be.
         taken: faces and other notices.
-        centred: whether the middle is tried first rather than the left.
+        centred: whether the middle is tried before the left.
 
     Returns:
-        None where there is no such place.
+        The place, or None if there is none.
     """
     width, height = size_wh
     left, right = room[0], room[2] - width
@@ -236,15 +236,15 @@ def overlap(a: Rect, b: Rect) -> bool:
 
 
 def wrap(text: str, width: float, measure: Callable[[str], float], most: int) -> list[str]:
-    """Lines no wider than `width`, at most `most` of them; what does not fit ends in an ellipsis.
+    """Lines no wider than `width`, at most `most` of them; longer text ends in an ellipsis.
 
-    Words that are wider than a line, and scripts without spaces, are broken where the line ends.
+    Words that are wider than a line, and scripts without spaces, are broken at the end of the line.
 
     Args:
         text: one paragraph.
         width: of a line.
-        measure: gives the width of a text.
-        most: number of lines.
+        measure: returns the width of a text.
+        most: maximum number of lines.
     """
     lines: list[str] = []
     rest = text.strip()
@@ -258,7 +258,7 @@ def wrap(text: str, width: float, measure: Callable[[str], float], most: int) ->
 
 
 def shortened(text: str, width: float, measure: Callable[[str], float]) -> str:
-    """The text, its end replaced by an ellipsis where it is too wide."""
+    """The text, with an ellipsis in place of its end if it is too wide."""
     if measure(text) <= width:
         return text
     end = _fitting(text, width - measure("…"), measure)
@@ -274,7 +274,7 @@ def _end_of_line(text: str, width: float, measure: Callable[[str], float]) -> in
 
 
 def _fitting(text: str, width: float, measure: Callable[[str], float]) -> int:
-    """How many characters from the start fit into the width; found by halving."""
+    """How many characters from the start fit into the width, by bisection."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Words, plates and signs of the live window, as pygame surfaces that are made once and kept."""
+"""Text, plates and icons of the live window, as pygame surfaces that are made once and cached."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from mien.window.layout import shortened, wrap
 
 Sign = Literal["dot", "pause", "mute", "chosen"]
 
-_SMALLEST = 10  # pixels; smaller letters run together
-_KEPT_TEXTS = 400  # some 20 kB each
+_SMALLEST = 10  # pixels; smaller letters blur together
+_KEPT_TEXTS = 400  # about 20 kB each
 _KEPT_PLATES = 60  # up to 2 MB each, in a window of 1920 x 1080
-_FINE = 8  # signs are drawn this much larger first
+_FINE = 8  # icons are first drawn this much larger
 _OTHER_FONTS = (
     *("notosanscjksc", "notosanscjkjp", "notosanscjk", "microsoftyahei", "msgothic", "malgungothic", "pingfangsc"),
     *("hiraginosansgb", "applesdgothicneo", "wenquanyimicrohei", "droidsansfallback", "arialunicodems"),
     *("notosans", "notosansarabic", "notosanshebrew", "notosansdevanagari", "dejavusans", "segoeui", "nirmalaui"),
 )
-"""Fonts of operating systems, asked for only when a text has letters that pygame's own font lacks."""
+"""System fonts, used only if a text has letters that pygame's own font lacks."""
 
 
 class Lettering:
-    """Makes words, plates and signs; pygame's font module must be initialised.
+    """Makes text, plates and icons; pygame's font module must be initialised.
 
     `text(words, size, colour)`, `width(words, size)`, `plate(width, height, colour, opacity, radius)` and
-    `sign(name, size, colour)` remember what they made. Sizes are pixels, opacity is 0 to 1.
+    `sign(name, size, colour)` cache their results. Sizes are pixels, opacity is 0 to 1.
     """
 
     def __init__(self) -> None:
@@ -50,43 +50,43 @@ class Lettering:
         return math.ceil(self._font(times * size, self._other(shown)).size(shown)[0] / times)
 
     def height(self, size: int) -> int:
-        """From one line to the next in pixels."""
+        """The distance between lines in pixels."""
         return round(1.25 * max(_SMALLEST, size))
 
     def fitted(self, text: str, size: int, width: float, colour: Colour) -> pygame.Surface:
-        """The text, its end left out where it is too wide."""
+        """The text, cut off at the end if it is too wide."""
         return self.text(shortened(text, width, lambda part: self.width(part, size)), size, colour)
 
     def wrapped(self, text: str, size: int, width: float, most: int) -> list[str]:
-        """The text in at most so many lines of a width; see `wrap`."""
+        """The text in at most this many lines of a given width; see `wrap`."""
         return wrap(text, width, lambda part: self.width(part, size), most)
 
     def _text(self, text: str, size: int, colour: Colour) -> pygame.Surface:
         shown, size = _printable(text), max(_SMALLEST, size)
         times = _finer(size)
         font = self._font(times * size, self._other(shown))
-        if not font.size(shown)[0]:  # pygame's scaling does not survive a surface without width
+        if not font.size(shown)[0]:  # pygame cannot scale a surface without width
             return pygame.Surface((1, self.height(size)), pygame.SRCALPHA)
         large = font.render(shown, True, colour)
         small_wh = max(1, math.ceil(large.get_width() / times)), max(1, math.ceil(large.get_height() / times))
         return pygame.transform.smoothscale(large, small_wh)
 
     def _other_font(self, text: str) -> str | None:
-        """The path of a font of this machine when pygame's own lacks letters that the other one has."""
+        """The path of a system font, if pygame's own font lacks letters that it has."""
         if text.isascii() or not self._lacks(None, text):
             return None
         paths = (pygame.font.match_font(name) for name in _OTHER_FONTS)
         return next((path for path in paths if path and not self._lacks(path, text)), None)
 
     def _lacks(self, path: str | None, text: str) -> bool:
-        """Whether letters look like the box that stands for what a font does not have."""
+        """Whether a letter would show as the box that stands for a missing one."""
         font = self._font(20, path)
         box = font.metrics("\uffff")
         return any(font.metrics(letter) == box for letter in set(text) - {" "})
 
 
 def _finer(size: int) -> int:
-    """How much larger letters are drawn at first: at their own size they are set to whole pixels, unevenly."""
+    """How much larger letters are drawn at first: at their own size their spacing is rounded to whole pixels."""
     return 4 if size <= 20 else 2
 
 
@@ -99,7 +99,7 @@ def _font(size: int, path: str | None) -> pygame.font.Font:
 
 
 def _plate(width: int, height: int, colour: Colour, opacity: float, radius: int) -> pygame.Surface:
-    """A rectangle with round and smooth corners; opacity 0 to 1."""
+    """A rectangle with smooth rounded corners; opacity 0 to 1."""
     radius = min(radius, width // 2, height // 2)
     beyond_x, beyond_y = (
         np.maximum(np.abs(np.arange(length) + 0.5 - length / 2) - (length / 2 - radius), 0.0)
@@ -110,7 +110,7 @@ def _plate(width: int, height: int, colour: Colour, opacity: float, radius: int)
 
 
 def _sign(name: Sign, size: int, colour: Colour) -> pygame.Surface:
-    """A sign in a square of `size` pixels."""
+    """An icon in a square of `size` pixels."""
     n = size * _FINE
     mask = np.zeros((n, n), np.uint8)
 
@@ -134,7 +134,7 @@ def _sign(name: Sign, size: int, colour: Colour) -> pygame.Surface:
 
 
 def _coloured(opacity: NDArray[np.float64], colour: Colour) -> pygame.Surface:
-    """One colour, with an opacity of (W, H) 0 to 1 for each pixel."""
+    """One colour, with a (W, H) opacity of 0 to 1 for each pixel."""
     surface = pygame.Surface(opacity.shape, pygame.SRCALPHA)
     surface.fill(colour)
     pygame.surfarray.pixels_alpha(surface)[:] = np.rint(255 * opacity).astype(np.uint8)

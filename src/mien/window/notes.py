@@ -1,4 +1,4 @@
-"""Notices over the picture of the live window: what they say, and where they hide no face."""
+"""Notices over the picture in the live window: what they say, and where they cover no face."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PAPER: Colour = (246, 246, 242)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sign or words, or both, ready to be painted on a plate.
+    """An icon or text, or both, ready to be painted on a plate.
 
     Args:
-        mark: the sign, at the left; None for words in the middle.
-        lines: of words.
+        mark: the icon, on the left; None for centred text.
+        lines: lines of text.
         size_wh: width and height of the plate.
         colour: of the plate.
         opacity: of the plate, 0 to 1.
@@ -39,10 +39,10 @@ class Note:
 
 
 class Notices:
-    """Makes, places and paints notices; remembers where they were, so that they do not jump about.
+    """Makes, places and paints notices; remembers where they were, so that they do not jump around.
 
     Args:
-        lettering: makes the words.
+        lettering: makes the text.
     """
 
     def __init__(self, lettering: Lettering) -> None:
@@ -55,25 +55,25 @@ class Notices:
         Args:
             layout: of the window.
             status: what there is to say.
-            brief: leave out words that have been read; their signs stay.
-            with_message: whether news are told here.
+            brief: leave out text that has been read; its icon stays.
+            with_message: whether news is shown here.
         """
         name = status.recording_to
         notes: list[tuple[Sign, Colour, str]] = [("dot", _BLUE, "" if brief else status.notice)]
         if status.recording:
             notes = [("dot", _RED, f"Recording to {name}" if name else "Recording")]
         if status.paused:
-            notes.append(("pause", LIGHT, "Paused. Press p to go on."))
+            notes.append(("pause", LIGHT, "Paused. Press p to continue."))
         if status.muted:
             notes.append(("mute", LIGHT, "" if brief else "Muted"))
         made = [self._note(layout, *note) for note in notes]
         return [*made, self._news(layout, status.message)] if status.message and with_message else made
 
     def place(self, notes: Sequence[Note], layout: Layout, room: Rect, faces: Sequence[Rect]) -> list[Rect] | None:
-        """A place for each notice that hides no face; None when there is not room for all.
+        """A place for each notice that covers no face; None if there is not enough space for all.
 
         Args:
-            notes: the first ones at the top.
+            notes: first one at the top.
             layout: of the window.
             room: where they may be.
             faces: of the window, in its pixels.
@@ -95,7 +95,7 @@ class Notices:
         return found if len(found) == len(notes) else None
 
     def _beside(self, notes: Sequence[Note], room: Rect, faces: Sequence[Rect], gap: int) -> list[Rect]:
-        """Places beside the faces, for signs together and news alone; some are missing when there is not room."""
+        """Places next to the faces, icons together and news separately; some are missing if space is short."""
         signs = [note for note in notes if note.mark is not None]
         width = max((note.size_wh[0] for note in signs), default=0)
         height = sum(note.size_wh[1] + gap for note in signs)
@@ -110,7 +110,7 @@ class Notices:
         return found
 
     def band(self, notes: Sequence[Note], layout: Layout, width: int) -> tuple[int, list[Rect]]:
-        """Places above the picture, from the top of the window, and the height that they need together."""
+        """Places above the picture, from the top of the window, and their total height."""
         edge, gap = layout.px(12), layout.px(6)
         places = self._below_each_other(notes, (edge, gap, width - edge, 0), gap)
         return (places[-1][3] + gap if places else 0), places
@@ -139,7 +139,7 @@ class Notices:
         return places
 
     def _note(self, layout: Layout, sign: Sign, colour: Colour, words: str) -> Note:
-        """A sign and words on a dark plate."""
+        """An icon and text on a dark plate."""
         px, size = layout.px, layout.px(16)
         mark = self._lettering.sign(sign, px(15), colour)
         text = self._lettering.fitted(words, size, layout.picture[2] - layout.picture[0] - px(66), LIGHT)
@@ -147,7 +147,7 @@ class Notices:
         return Note(mark, (text,) if words else (), (width, text.get_height() + px(12)), DARK, SEE_THROUGH)
 
     def _news(self, layout: Layout, words: str) -> Note:
-        """Words, dark on a light plate."""
+        """Dark text on a light plate."""
         px, size = layout.px, layout.px(19)
         lines = self._lettering.wrapped(words, size, layout.picture[2] - layout.picture[0] - px(72), 3)
         texts = tuple(self._lettering.text(line, size, DARK) for line in lines)

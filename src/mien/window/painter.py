@@ -1,4 +1,4 @@
-"""What the live window shows, painted on a pygame surface: the view, labels, notices, caption and keys."""
+"""What the live window shows, painted on a pygame surface: the picture, labels, notices, caption and keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mien.window.status import KEYS, NO_FACE, Status
 
 _PAPER: Colour = (246, 246, 242)
 _SHEET: Colour = (38, 42, 49)
-_CAPTION_SIZES = (27, 23, 19)  # the first that holds the sentence
+_CAPTION_SIZES = (27, 23, 19)  # the first one that fits the sentence
 _CAPTION_LINES = 2
 _NO_FRAME_HW = (480, 640)
 _NO_FACE_ADVICE = "Face the camera, come closer, or add light."
@@ -41,11 +41,11 @@ class Choices:
     """What is switched on in the window.
 
     Args:
-        mirror: left and right swapped, as in a mirror; words are never swapped.
+        mirror: left and right swapped; text never is.
         landmarks: the bones of hands.
         keys: the list of keys.
-        no_face: the note that no face was found.
-        brief: notices are signs without words, as they have been read.
+        no_face: the notice that no face was found.
+        brief: notices are icons without text, because they have been read.
     """
 
     mirror: bool
@@ -56,7 +56,7 @@ class Choices:
 
 
 class Painter:
-    """Paints scenes; keeps lettering and buffers from one to the next."""
+    """Paints scenes; keeps lettering and buffers from one scene to the next."""
 
     def __init__(self) -> None:
         self._lettering = Lettering()
@@ -95,7 +95,7 @@ class Painter:
     def _arranged(
         self, scene: Scene | None, sections: Sequence[Section], status: Status, choices: Choices
     ) -> tuple[tuple[Face | Hand, ...], list[tuple[Note, Rect]]]:
-        """Lay everything out so that no notice hides a face; the picture makes room where it has none beside its faces.
+        """Lay everything out so that no notice covers a face; the picture moves if there is no space.
 
         Returns:
             Faces and hands in pixels of the picture, and the notices with their places.
@@ -149,7 +149,7 @@ class Painter:
     def _scaled(
         self, image_rgb: NDArray[np.uint8] | None, size_wh: tuple[int, int], *, mirror: bool
     ) -> NDArray[np.uint8]:
-        """A copy of the frame in the size shown; the buffer is kept, as getting new memory costs a millisecond."""
+        """A copy of the frame in the size shown; the buffer is kept, because new memory costs a millisecond."""
         if self._picture_rgb.shape[1::-1] != size_wh:
             self._picture_rgb = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
         if image_rgb is None:
@@ -172,7 +172,7 @@ class Painter:
         panel.footer(status.stage_ms)
 
     def _caption(self, words: str) -> int:
-        """The last sentence, under the picture or over its lower edge; gives the y of its upper edge."""
+        """The last sentence, below the picture or over its lower edge; returns the y of its upper edge."""
         layout = self._layout
         left, _, right, bottom = layout.picture
         if not words:
@@ -194,7 +194,7 @@ class Painter:
         return y
 
     def _middle(self, words: str, more: str, y: int) -> None:
-        """Something to know in the middle of the picture, and smaller what to do about it, down to y."""
+        """A message in the middle of the picture, and in smaller text what to do about it, down to y."""
         px, (left, _, right, _) = self._layout.px, self._layout.picture
         width, pad = right - left - px(72), px(14)
         texts = [
@@ -213,7 +213,7 @@ class Painter:
     def _lines(
         self, lines: Sequence[str], size: int, ink: Colour, centre: int, top: int, *, plate: Colour | None = None
     ) -> None:
-        """Lines around a centre, on a plate where they lie over the picture."""
+        """Lines around a centre, on a plate if they overlap the picture."""
         texts = [self._lettering.text(line, size, ink) for line in lines]
         pad, pitch = self._layout.px(10), self._lettering.height(size)
         if plate is not None:
@@ -224,7 +224,7 @@ class Painter:
             self._surface.blit(text, (centre - text.get_width() // 2, top + pad + i * pitch))
 
     def _label(self, region: Face | Hand) -> None:
-        """The words at a face or hand, on a plate in the label's colour; left out where its box is not in view."""
+        """The text at a face or hand, on a plate in the label's colour; left out if its box is not in view."""
         x1, y1, x2, y2 = self._layout.picture
         left, top, right, bottom = region.box_xyxy
         words = label_words(region)
@@ -275,7 +275,7 @@ class Painter:
 
 
 def main_reading(seen: Sequence[Face | Hand]) -> Prediction | None:
-    """What is read of the largest one; None when nothing is."""
+    """The prediction for the largest one; None if there is none."""
     read = [region for region in seen if region.prediction is not None]
     return max(read, key=_area).prediction if read else None
 

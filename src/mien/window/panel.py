@@ -1,4 +1,4 @@
-"""The panel of the live window: frames a second, delay, a bar for every class, time of every stage."""
+"""The panel of the live window: frames per second, delay, a bar per class, time per stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mien.window.lettering import Lettering
 FAINT: Colour = (182, 186, 194)
 _TRACK: Colour = (50, 54, 62)
 
-_WIDTH = 292.0  # all sizes for a window of 960 x 720
+_WIDTH = 292.0  # all sizes are for a window of 960 x 720
 _PAD = 20.0
 _HEAD = 62.0
 _TITLE = 33.0
@@ -33,7 +33,7 @@ class Section:
     Args:
         task: `emotion` or `gesture`.
         labels: all of the task's labels, in the model's order.
-        reading: of the largest face or hand; None when there is none.
+        prediction: for the largest face or hand; None if there is none.
         several: whether there are others.
     """
 
@@ -61,10 +61,10 @@ class Panel:
     """Paints the panel.
 
     Args:
-        lettering: makes the words.
+        lettering: makes the text.
         surface: painted on.
         rect: the panel's left, top, right and bottom.
-        scale: of sizes meant for 960 x 720.
+        scale: of sizes given for 960 x 720.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Panel:
         self._y = rect[1] + self._px(_PAD)
 
     def figures(self, fps: float, latency_ms: float) -> None:
-        """Frames a second and delay, large."""
+        """Frames per second and delay, in large text."""
         x = self._left
         for value, unit in ((fps, "frames/s"), (latency_ms, "ms delay")):
             number = f"{value:.0f}" if math.isfinite(value) and value > 0 else "-"
@@ -90,7 +90,7 @@ class Panel:
         self._y += self._px(_HEAD)
 
     def section(self, section: Section) -> None:
-        """A title and a bar for every label; the answer's has a mark and is brighter."""
+        """A title and a bar per label; the answer's bar has a mark and is brighter."""
         self._surface.blit(
             self._lettering.fitted(section.title, self._px(18), self._right - self._left, LIGHT), (self._left, self._y)
         )
@@ -101,7 +101,7 @@ class Panel:
         self._y += self._px(_AFTER)
 
     def footer(self, stage_ms: Mapping[str, float]) -> None:
-        """The time of every stage, and which key tells more."""
+        """The time per stage, and which key shows more."""
         size = self._px(13)
         times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in stage_ms.items() if math.isfinite(ms))
         lines = self._lettering.wrapped(f"{times} ms" if times else "", size, self._right - self._left, 2)
@@ -131,7 +131,7 @@ class Panel:
         share = prediction.probabilities.get(label, 0.0)
         length, edge = round(track.width * share), self._px(2)
         self._surface.fill(label_colour(label), (track.left, track.top, length, thick))
-        if length > edge:  # where dark colours end shows on the dark track as well
+        if length > edge:  # so that the end of dark bars shows on the dark track
             self._surface.fill(LIGHT, (track.left + length - edge, track.top, edge, thick))
         percent = self._lettering.text(f"{100 * share:.0f} %", size, ink)
         self._surface.blit(percent, (self._right - percent.get_width(), self._y))

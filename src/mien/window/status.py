@@ -1,4 +1,4 @@
-"""What goes into the live window beside the scene, and what comes back: no pygame is needed for it."""
+"""What goes into the live window besides the scene, and what comes back; needs no pygame."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ NO_FACE = "No face found"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything the window shows beside the scene.
+    """Everything the window shows besides the scene.
 
     Args:
-        fps: frames a second given out.
+        fps: frames shown per second.
         latency_ms: from the capture of a frame to its output.
-        stage_ms: time of every stage, in the order shown.
+        stage_ms: time per stage, in the order shown.
         caption: the last sentence said; empty for none.
         muted: whether sentences are not spoken.
-        paused: whether the picture stands still.
+        paused: whether the picture is paused.
         recording: whether a video is being written.
         tasks: `emotion`, `gesture` or both, in the order shown.
         message: news such as "Camera lost, trying again in 4 s"; empty for none.
         recording_to: name of the video that is being written.
-        notice: what is done with the picture, in one short sentence.
-        no_face: what is said when there is no face.
+        notice: what happens to the picture, in one short sentence.
+        no_face: what is shown if there is no face.
     """
 
     fps: float = 0.0
@@ -44,7 +44,7 @@ class Status:
 
 
 class Command(Enum):
-    """What somebody asked for with a key, or by closing the window."""
+    """What the user asked for with a key, or by closing the window."""
 
     QUIT = "quit"
     MUTE = "mute"
@@ -58,7 +58,7 @@ class Command(Enum):
 
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("q", "Esc"), "Quit"),
-    (("p", "Space"), "Pause or go on"),
+    (("p", "Space"), "Pause or continue"),
     (("m",), "Voice off or on"),
     (("s",), "Save a snapshot"),
     (("r",), "Start or stop recording"),

@@ -1,4 +1,4 @@
-"""The live window: shows scenes as they come, and says what the user asks for."""
+"""The live window: shows scenes as they arrive, and reports what the user asks for."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "NOTICE", "Command", "Status", "Window"]
 
 NO_FACE_S = 0.5
-"""How long no face has to be there before the window says so."""
+"""How long there must be no face before the window says so."""
 
 NOTICE_S = 8.0
-"""How long words over the picture stay that tell of no trouble; the sign beside them stays as long as it is true."""
+"""How long text over the picture stays if it reports no problem; its icon stays for as long as it is true."""
 
-_NUMBERS_S = 0.5  # figures that change faster cannot be read
-_UNSEEN = ("dummy", "offscreen", "evdev")  # what SDL takes when there is no screen
+_NUMBERS_S = 0.5  # figures that change faster are unreadable
+_UNSEEN = ("dummy", "offscreen", "evdev")  # what SDL falls back on without a screen
 _SMALLEST_WH = (320, 240)
 _SCREEN_SHARE = 0.75
 _LARGEST_WH = (1600, 900)
@@ -51,16 +51,16 @@ _COMMANDS: Mapping[str, Command] = {
 
 
 class Window(Resource):
-    """A window for one source; for the main thread only, and one at a time.
+    """A window for one source; only for the main thread, and only one at a time.
 
-    Lines and letters are drawn in the pixels of the screen, so that they are sharp on screens of high density. It
-    opens no sound device and no joystick.
+    Lines and letters are drawn in screen pixels, so that they are sharp on high-density screens. It opens no sound
+    device and no joystick.
 
     Args:
         title: of the window.
         size_hw: height and width, in the units of the desktop; three quarters of the screen by default.
-        fullscreen: whether it starts over the whole screen.
-        mirror: whether the view is mirrored at the start; words never are.
+        fullscreen: whether it starts in full screen.
+        mirror: whether the picture starts mirrored; text never is.
         landmarks: whether the bones of hands are drawn at the start.
 
     Raises:
@@ -104,13 +104,13 @@ class Window(Resource):
             raise
 
     def show(self, scene: Scene | None, status: Status) -> tuple[Command, ...]:
-        """Draw what is new, and tell what the user asked for since the last call, in order.
+        """Draw what is new, and return what the user has asked for since the last call, in order.
 
-        A call with nothing new takes no time to speak of, so it may be called at any rate.
+        A call with nothing new takes almost no time, so it may be called at any rate.
 
         Args:
             scene: with its picture; None before the first one.
-            status: what is shown beside it.
+            status: what is shown besides it.
 
         Raises:
             OutputError: the window is closed, or the display is gone.
@@ -120,16 +120,16 @@ class Window(Resource):
             commands = tuple(command for event in self._pygame.event.get() if (command := self._command(event)))
             self._paint(window, scene, self._steady(status))
         except self._pygame.error as exc:
-            raise OutputError(f"The window cannot be drawn any more ({exc}); is the display still there?") from exc
+            raise OutputError(f"The window can no longer be drawn ({exc}); is the display still there?") from exc
         return commands
 
     def picture(self) -> Picture:
-        """A copy of what the window shows; raises OutputError when it is closed."""
+        """A copy of what the window shows; raises OutputError if it is closed."""
         columns_rgb = self._pygame.surfarray.array3d(self._open_window().get_surface())
         return Picture(np.ascontiguousarray(columns_rgb.transpose(1, 0, 2)))
 
     def close(self) -> None:
-        """Close the window, and what of pygame it started."""
+        """Close the window and the parts of pygame that it started."""
         window, self._window = self._window, None
         self._scene = self._shown = None
         if window is not None:
@@ -154,7 +154,7 @@ class Window(Resource):
         size_wh = size_hw[::-1] if size_hw else _default_wh(pygame.display.get_desktop_sizes()[0])
         self._window = pygame.Window(title, size_wh, resizable=True, allow_high_dpi=True)
         self._window.minimum_size = _SMALLEST_WH
-        # Without a graphics card SDL would copy through a software OpenGL: 21 ms a picture instead of 0.3 ms.
+        # Without a graphics card SDL would copy through a software OpenGL: 21 ms per picture instead of 0.3 ms.
         with _variable("SDL_FRAMEBUFFER_ACCELERATION", "0" if driver == "x11" else None):
             self._window.get_surface()
         from mien.window.icon import draw_icon
@@ -165,11 +165,11 @@ class Window(Resource):
 
     def _open_window(self) -> pygame.Window:
         if self._window is None:
-            raise OutputError("This window is closed; open another one to show more.")
+            raise OutputError("This window is closed; open a new one to show more.")
         return self._window
 
     def _command(self, event: pygame.Event) -> Command | None:
-        """What an event asks of the caller; what it asks of the window is done here."""
+        """What an event asks the caller to do; what it asks the window to do is done here."""
         pygame = self._pygame
         if event.type in (pygame.QUIT, pygame.WINDOWCLOSE):
             return Command.QUIT
@@ -189,7 +189,7 @@ class Window(Resource):
         return _COMMANDS.get(key)
 
     def _key(self, event: pygame.Event) -> str:
-        """Name of a key; on a keyboard without Latin letters, of the one that is there on an American keyboard."""
+        """Name of a key; on a keyboard without Latin letters, of the key in that place on an American keyboard."""
         code: int = event.key
         scancode: int = getattr(event, "scancode", 0)
         first, last = self._pygame.KSCAN_A, self._pygame.KSCAN_Z
@@ -213,7 +213,7 @@ class Window(Resource):
         self._shown = None
 
     def _steady(self, status: Status) -> Status:
-        """The status, with figures that stand still long enough to be read."""
+        """The status, with figures that stay long enough to be read."""
         now = monotonic()
         if now - self._numbers_s >= _NUMBERS_S:
             self._numbers_s, self._status = now, status
@@ -227,7 +227,7 @@ class Window(Resource):
         return NO_FACE_S <= now - self._face_s < NO_FACE_S + NOTICE_S
 
     def _brief(self, status: Status) -> bool:
-        """Whether the notices have been there for long enough to be read; the list of keys brings them back."""
+        """Whether the notices have been visible long enough to be read; the list of keys brings them back."""
         notices = status.notice, status.muted, self.keys
         if notices != self._noticed or self.keys:
             self._noticed, self._noticed_s = notices, monotonic()
@@ -252,29 +252,29 @@ class Window(Resource):
 
 @contextmanager
 def _display_errors() -> Iterator[None]:
-    """Maps pygame's errors while a window is opened."""
+    """Maps pygame's errors while a window is being opened."""
     from mien.outputs.pygame_import import pygame
 
     try:
         yield
     except pygame.error as exc:
-        raise OutputError(f"There is no display here ({exc}); --headless runs without a window.") from exc
+        raise OutputError(f"There is no display here ({exc}); use --headless to run without a window.") from exc
 
 
 def _no_screen_at_all() -> bool:
-    """Whether SDL need not even try, as its attempts write warnings of their own to the terminal."""
+    """Whether SDL need not even try, because its attempts print warnings to the terminal."""
     named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
     return sys.platform == "linux" and not named and not any(Path("/dev/dri").glob("card*"))
 
 
 def _nobody_manages_windows(driver: str) -> bool:
-    """Whether this looks like a bare X server, as on a kiosk, where SDL's full screen leaves the window as it was."""
+    """Whether this looks like a bare X server, as on a kiosk, where SDL's full screen leaves the window unchanged."""
     return driver == "x11" and not any(os.environ.get(name) for name in ("XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"))
 
 
 @contextmanager
 def _variable(name: str, value: str | None) -> Iterator[None]:
-    """Sets an environment variable that SDL reads, unless the user has set it, for a moment."""
+    """Temporarily sets an environment variable that SDL reads, unless the user has set it."""
     if value is None or name in os.environ:
         yield
         return

@@ -85,7 +85,7 @@ def test_no_file_is_named_by_an_address(
     url = "rtmp://admin:s3cret@127.0.0.1/app/x.mp4"
     ended = mien("live", clip, "--headless", "--mute", option, url)
     assert ended.code == 2
-    assert "is an address, and mien writes to files alone" in ended.err
+    assert "is an address, but mien writes only to files" in ended.err
     _check(ended, url)
     assert not list(Path().iterdir())
 

@@ -76,7 +76,7 @@ def test_models_inside_and_a_peer_in_one_table(mien: Run, faces: Path, peer: Pat
     assert "noise, validation, by its own labels: 7 samples." in ended.err
     assert "mien: note: Noise is no face." in ended.sentences
     assert "mien: note: fer 25.10.3: It saw these." in ended.sentences
-    assert "fer 25.10.3: Its times are from peer.json, on 1 thread: not measured in this run." in ended.err
+    assert "fer 25.10.3: Its times come from peer.json, on 1 thread; they were not measured in this run." in ended.err
     assert "one thread" in ended.err
 
 
@@ -145,7 +145,7 @@ def test_a_run(mien: Run, faces: Path, tmp_path: Path) -> None:
         ("{short}", "has 1 row, the split has 7 samples"),
         ("{typo}", "Did you mean 'licence'"),
         ("{damaged}", "is damaged"),
-        ("face_blazeface_back", "names no expression"),
+        ("face_blazeface_back", "does not name expressions"),
     ],
 )
 def test_what_cannot_be_read_is_reported_and_the_rest_done(
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_done(
         (["--data", "{faces}", "--labels", "fer"], 2, "no kind of labels 'fer'"),
         (["--data", "{tmp}/none"], 1, "is not there"),
         (["--data", "{trained}"], 1, "no samples in its split 'validation'"),
-        (["--data", "{voteless}", "--labels", "ferplus", "{peer}"], 1, "no votes of FER+"),
+        (["--data", "{voteless}", "--labels", "ferplus", "{peer}"], 1, "no FER+ votes"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -34,8 +34,8 @@ def test_a_name_a_line(tmp_path: Path) -> None:
         ("0.5\n-0.25\n", "valence and arousal"),
         ("AU1,AU2,AU4\n0,1,0\n", "action units"),
         ("0\n4\n", "no first line that names them"),
-        (f"{HEADER}\n0\n8\n", "line 3: '8' is no number of a class"),
-        (f"{HEADER}\n0\nhappy\n", "line 3: 'happy' is no number of a class"),
+        (f"{HEADER}\n0\n8\n", "line 3: '8' is not the number of a class"),
+        (f"{HEADER}\n0\nhappy\n", "line 3: 'happy' is not the number of a class"),
     ],
 )
 def test_other_annotations_are_refused(tmp_path: Path, content: str, reason: str) -> None:

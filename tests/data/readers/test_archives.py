@@ -50,7 +50,7 @@ def test_an_archive_of_none_or_several(tmp_path: Path, name: str, files: dict[st
 def test_an_archive_that_is_none(tmp_path: Path) -> None:
     for name in ("t.zip", "t.tar.gz", "t.tar", "t.xz", "t.gz", "t.bz2"):
         (tmp_path / name).write_text(TABLE)
-        with pytest.raises(UnreadableMedia, match="breaks off or is damaged after row 0"):
+        with pytest.raises(UnreadableMedia, match="is truncated or damaged after row 0"):
             read(tmp_path / name)
 
 

@@ -197,7 +197,7 @@ def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UnreadableMedia, match="is not a file"):
         read_groups(tmp_path / "none.csv")
     (tmp_path / "groups.csv").write_bytes(b"file,group\n\xff\xfe,1\n")
-    with pytest.raises(DataError, match="no CSV that can be read"):
+    with pytest.raises(DataError, match="cannot be read as a CSV"):
         read_groups(tmp_path / "groups.csv")
 
 

@@ -112,7 +112,7 @@ def test_no_rows_no_votes(table: Callable[..., Path]) -> None:
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "fer2013new.csv"
     path.write_bytes(bytes(range(128, 256)))
-    with pytest.raises(DataError, match="no CSV"):
+    with pytest.raises(DataError, match="cannot be read as a CSV"):
         load_ferplus(path)
 
 

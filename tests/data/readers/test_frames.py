@@ -177,7 +177,7 @@ def test_annotations_that_cannot_be_used_are_told(tmp_path: Path) -> None:
 def test_valence_and_arousal_alone_are_refused(tmp_path: Path) -> None:
     write_image(tmp_path / "videos/va/1.png", frame())
     note(tmp_path, "annotations/va", "valence,arousal", "0.1,0.2")
-    with pytest.raises(DataError, match="no labels of expressions"):
+    with pytest.raises(DataError, match="no usable labels of expressions"):
         find_clips(tmp_path, on_problem=[].append)
 
 

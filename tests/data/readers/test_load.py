@@ -164,7 +164,7 @@ def test_a_picture_is_no_data_set(tmp_path: Path) -> None:
 def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(UnreadableMedia, match="is not there"):
         load_dataset(tmp_path / "none")
-    with pytest.raises(DataError, match="holds no data set"):
+    with pytest.raises(DataError, match="does not hold a data set"):
         load_dataset(tmp_path)
     for name in ("a", "b"):
         dataset().save(tmp_path / f"{name}.npz")

@@ -65,7 +65,7 @@ def test_an_absolute_path_is_read_but_names_no_root(tmp_path: Path) -> None:
         ("2.jpg", "there is no label"),
         ("2.jpg,happy,maybe", "the split is 'maybe', not one of train, validation, test"),
         ("2.jpg,ha/ppy,train", "the label 'ha/ppy' cannot name a folder"),
-        ("1.jpg,happy,test", "1.jpg is in line 2 already"),
+        ("1.jpg,happy,test", "1.jpg is already in line 2"),
     ],
 )
 def test_a_bad_row_is_named_and_left_out(tmp_path: Path, row: str, reason: str) -> None:
@@ -83,7 +83,7 @@ def test_a_row_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"path,label\n1.jpg,happy\n\xff.jpg,happy\n")
     problems: list[MienError] = []
     assert len(found(path, problems)) == 1
-    assert "line 3: it is no UTF-8" in str(problems[0])
+    assert "line 3: it is not valid UTF-8" in str(problems[0])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_row_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     [
         (("name,label", "1.jpg,happy"), "no column path or file or image"),
         (("path,mood", "1.jpg,happy"), "no column label or emotion"),
-        (("path,label",), "no rows that can be used"),
+        (("path,label",), "no usable rows"),
         (("",), "no column path"),
     ],
 )
@@ -125,4 +125,4 @@ def test_names_with_accents_are_found_however_they_are_stored(tmp_path: Path) ->
     assert [picture.name for picture in listing.pictures] == [f"{composed}.png"]
     assert listing.label_set.labels == (composed,)
     assert all(picture.path.is_file() for picture in listing.pictures)
-    assert "is in line 2 already" in str(problems[0])
+    assert "is already in line 2" in str(problems[0])

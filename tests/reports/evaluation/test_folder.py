@@ -68,10 +68,10 @@ def test_the_folder_holds_page_figures_metrics_and_predictions(tiny_faces: Datas
 def test_predictions_that_were_written_score_the_same(tiny_faces: Dataset, tmp_path: Path) -> None:
     evaluation = made(tiny_faces)
     write_report(evaluation, tmp_path / "report")
-    again = read_predictions(tmp_path / "report" / "predictions.csv", label_set=EMOTIONS)
-    answers = answers_of_predictions(again, tiny_faces, "test")
-    figures = evaluate(evaluation.about, answers, tiny_faces, evaluation.circumstances).figures
-    assert rounded(figures) == rounded(evaluation.figures)
+    read = read_predictions(tmp_path / "report" / "predictions.csv", label_set=EMOTIONS)
+    answers = answers_of_predictions(read, tiny_faces, "test")
+    again = evaluate(evaluation.about, answers, tiny_faces, evaluation.circumstances)
+    assert rounded(again.to_dict()["figures"]) == rounded(evaluation.to_dict()["figures"])
 
 
 def test_the_page_loads_nothing_and_says_what_was_found(tiny_faces: Dataset) -> None:
@@ -182,7 +182,7 @@ def test_a_folder_is_replaced_only_when_told_and_only_a_report(tiny_faces: Datas
     folder.mkdir()
     write_report(evaluation, folder)
     (folder / "old.txt").write_text("x")
-    with pytest.raises(OutputError, match="say --overwrite"):
+    with pytest.raises(OutputError, match="use --overwrite"):
         write_report(evaluation, folder)
     with pytest.raises(OutputError, match=r"also holds old.txt, which would be lost"):
         write_report(evaluation, folder, overwrite=True)
@@ -190,7 +190,7 @@ def test_a_folder_is_replaced_only_when_told_and_only_a_report(tiny_faces: Datas
     write_report(evaluation, folder, overwrite=True)
     assert not (folder / "old.png").exists()
     (folder / "metrics.json").unlink()
-    with pytest.raises(OutputError, match="something else than a report"):
+    with pytest.raises(OutputError, match="something other than a report"):
         check_folder(folder, overwrite=True)
     with pytest.raises(OutputError, match="is a file"):
         check_folder(folder / "report.html", overwrite=True)

@@ -131,5 +131,5 @@ def test_a_transfer_without_weights_says_what_to_name() -> None:
 def test_weights_for_a_network_that_takes_none_are_refused() -> None:
     recipe = Recipe(name="r", task="emotion", label_set="emotions", network=NetworkRecipe(widths=(4,)))
     load_start_weights(build_network(recipe), recipe)
-    with pytest.raises(RecipeError, match=r"x\.pth is no run folder that the network residual_cnn could go on from"):
+    with pytest.raises(RecipeError, match=r"x\.pth is not a run folder that the network residual_cnn can start from"):
         load_start_weights(build_network(recipe), replace(recipe, network=NetworkRecipe(widths=(4,), weights="x.pth")))

@@ -123,7 +123,7 @@ def test_what_the_hub_cannot_give_is_one_sentence(problem: Exception, monkeypatc
         raise problem
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
-    with pytest.raises(InputError, match=r"cannot be fetched from https://example.*--weights FILE$"):
+    with pytest.raises(InputError, match=r"cannot be downloaded from https://example.*--weights FILE$"):
         Tiny().load_imagenet("hub")
 
 
@@ -152,20 +152,20 @@ def test_a_file_of_other_shapes_leaves_the_network_as_it_was(state: dict[str, Te
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3, "state": {}}, torch.ones(3)])
 def test_a_file_of_something_else(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="holds no state dict"):
+    with pytest.raises(InputError, match="does not hold a state dict"):
         read_state(tmp_path / "other.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04 cut off"])
 def test_a_damaged_file(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.pth").write_bytes(content)
-    with pytest.raises(InputError, match="damaged or no weights file"):
+    with pytest.raises(InputError, match="damaged or not a weights file"):
         read_state(tmp_path / "bad.pth")
 
 
 def test_a_truncated_file(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-200])
-    with pytest.raises(InputError, match="damaged or no weights file"):
+    with pytest.raises(InputError, match="damaged or not a weights file"):
         read_state(file)
 
 
@@ -182,7 +182,7 @@ class Episodes:
 @pytest.mark.parametrize("save", [torch.save, lambda thing, path: path.write_bytes(pickle.dumps(thing))])
 def test_code_in_a_file_is_not_run(save: Any, tmp_path: Path) -> None:
     save(Episodes(), tmp_path / "bad.pth")
-    with pytest.raises(InputError, match="damaged or no weights file"):
+    with pytest.raises(InputError, match="damaged or not a weights file"):
         read_state(tmp_path / "bad.pth")
 
 

@@ -1,4 +1,4 @@
-"""Who takes what a run gives: when the reader of a pipe leaves, the other outputs go on."""
+"""The outputs of a run: when the reader of one pipe closes it, the other outputs continue."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mien.records.writers import Growth
 
 
 class Audience:
-    """Counts the outputs of a run; the error of the last reader that leaves is raised, the others' are said."""
+    """Counts the outputs of a run. When a reader closes its pipe this is printed; for the last output it is raised."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def add(self) -> None:
-        """Count an output that nobody can leave: a file, a window, a voice."""
+        """Count an output that no reader can close: a file, a window, a voice."""
         self._count += 1
 
     def growth(self, *, follow: bool = False, append: bool = False) -> Growth:
-        """Count a record file, and give how it comes about; see `Growth`."""
+        """Count a record file, and return how it grows; see `Growth`."""
         self.add()
         return Growth(follow=follow, append=append, on_reader_left=self._left)
 
@@ -30,11 +30,11 @@ class Audience:
         self._count -= 1
         if not self._count:
             raise error
-        sys.stderr.write(f"mien: {error} The other outputs go on.\n")
+        sys.stderr.write(f"mien: {error} The other outputs continue.\n")
 
 
 def hush_stdout() -> None:
-    """Send what is still printed nowhere if nobody reads stdout any more; Python would complain about it at exit."""
+    """Discard what is still printed if nobody reads stdout any more; Python would complain about it at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -26,7 +26,7 @@ def size_hw(text: str) -> tuple[int, int]:
     """
     width, sign, height = text.lower().partition("x")
     if not sign or not (width.isdecimal() and height.isdecimal()):
-        raise InputError(f"A size is WIDTHxHEIGHT from 16 to 8192, such as 640x480, not {text!r}.")
+        raise InputError(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {text!r}.")
     if not all(16 <= side <= 8192 for side in (int(width), int(height))):
-        raise InputError(f"A size is WIDTHxHEIGHT from 16 to 8192, such as 640x480, not {text!r}.")
+        raise InputError(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {text!r}.")
     return int(height), int(width)

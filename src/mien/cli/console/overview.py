@@ -1,4 +1,4 @@
-"""What the verbs of `mien data` say: counts, caveats, and problems as they come."""
+"""What the verbs of `mien data` print: counts, caveats, and problems as they occur."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SHOWN = 20
 
 
 class Problems:
-    """Says each problem on stderr, the first twenty in full and the rest as a number at the end of a `with` block.
+    """Prints each problem on stderr: the first twenty in full, the rest as a count at the end of a `with` block.
 
-    A block that ends well although there were problems ends the verb with exit code 1.
+    If the block ends without an exception but there were problems, the verb ends with exit code 1.
 
     Args:
-        what: what a problem costs, e.g. `row`.
+        what: the thing a problem affects, e.g. `row`.
     """
 
     def __init__(self, what: str) -> None:
@@ -30,7 +30,7 @@ class Problems:
         self.count = 0
 
     def __call__(self, problem: MienError) -> None:
-        """Take the next one."""
+        """Take the next problem."""
         self.count += 1
         if self.count <= _SHOWN:
             sys.stderr.write(f"mien: {problem}\n")
@@ -49,31 +49,33 @@ class Problems:
 
 
 def one_of(kind: str, name: str, valid: Sequence[str]) -> str:
-    """The name, if it is valid; else UnknownName."""
+    """The name if it is valid; otherwise UnknownName."""
     if name not in valid:
         raise UnknownName(kind, name, valid)
     return name
 
 
 def numbers(text: str, option: str, kind: Callable[[str], float], valid: Callable[[float], bool]) -> list[float]:
-    """One or two numbers with a comma between them."""
+    """One number, or two separated by a comma."""
     try:
         values = [kind(word) for word in text.split(",")]
     except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is not one number or two with a comma", param_hint=option) from exc
+        raise typer.BadParameter(
+            f"{text!r} must be one number, or two separated by a comma", param_hint=option
+        ) from exc
     if len(values) > 2 or not all(map(valid, values)):
-        raise typer.BadParameter(f"{text!r} is not one number or two in the allowed range", param_hint=option)
+        raise typer.BadParameter(f"{text!r} must be one number in the allowed range, or two", param_hint=option)
     return values
 
 
 def fractions_of(text: str) -> tuple[float, float]:
-    """Shares for test and, of the rest, for validation; one number serves both."""
+    """The share for test and, of the rest, the share for validation; a single number is used for both."""
     values = numbers(text, "--fractions", float, lambda share: 0 <= share < 1)
     return values[0], values[-1]
 
 
 def seeds_of(text: str) -> list[int]:
-    """Seeds of the draw for test and of the draw for validation; one serves both."""
+    """Seeds for drawing the test and the validation split; a single number is used for both."""
     return [int(seed) for seed in numbers(text, "--seed", int, lambda seed: 0 <= seed < 2**32)]
 
 
@@ -90,6 +92,6 @@ def say_counts(dataset: Dataset) -> None:
 
 
 def say_caveats(dataset: Dataset) -> None:
-    """Print what a reader of figures on this data set must know."""
+    """Print what readers of figures on this data set must know."""
     for caveat in dataset.caveats:
         typer.echo(f"Caveat: {caveat}")

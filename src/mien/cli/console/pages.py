@@ -1,4 +1,4 @@
-"""A page that is to be written, and the folder of its figures."""
+"""A page about to be written, and the folder for its figures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def plan_page(out: Path, *, inputs: Iterable[Path | None], overwrite: bool, opti
     """Refuse a page that would replace something, before anything is read.
 
     Raises:
-        RefusedOutput: the page, or the folder of figures beside it, would.
+        RefusedOutput: the page, or the folder of figures next to it, would replace something.
     """
     plan = WritePlan(inputs, overwrite=overwrite)
     plan.file(out, option)
     figures = Page.figures_folder(out)
-    plan.folder(figures, f"{option}: the figures' folder")
+    plan.folder(figures, f"{option}: the folder of figures")
     if figures.is_dir() and any(figures.iterdir()):
         if not overwrite:
-            raise RefusedOutput(f"{figures} is there already; name another page or say --overwrite.")
+            raise RefusedOutput(f"{figures} already exists; name another page or use --overwrite.")
         spare_foreign(figures, ["*.png"])

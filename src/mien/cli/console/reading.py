@@ -1,4 +1,4 @@
-"""Reading a data set for a verb: with a bar for those who watch, and a sentence for each thing that is bad."""
+"""Reading a data set for a verb: with a progress bar in a terminal, and a sentence for everything that is bad."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 def read_dataset(
     path: Path, *, ferplus: Path | None, size: int, colour: str, on_problem: Callable[[MienError], None]
 ) -> Dataset:
-    """Read any data set of pictures; coloured samples that are all grey become grey ones.
+    """Read any data set of pictures; colour samples that are all grey become grey samples.
 
     Args:
-        path: as `mien.data.readers.load.load_dataset` takes it.
+        path: anything that `mien.data.readers.load.load_dataset` accepts.
         ferplus: the FER+ table, for FER2013.
-        size: height and width of samples made from files, pixels.
-        colour: grey or rgb, of samples made from files.
-        on_problem: gets each row or file that cannot be read and is left out.
+        size: height and width in pixels of samples made from files.
+        colour: grey or rgb, for samples made from files.
+        on_problem: called with each row or file that cannot be read and is left out.
     """
     from mien.data.readers.ferplus import load_ferplus
     from mien.data.readers.load import load_dataset
@@ -51,14 +51,14 @@ def read_dataset(
 
 @contextmanager
 def watched(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, only where somebody watches; gives the function that takes the number of steps done."""
+    """A bar on stderr, only in a terminal; yields a function that takes the number of steps done."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(what, total=total)
         yield lambda done: progress.update(bar, completed=done)
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """A table in plain text: the first column to the left, the others to the right, thousands with a comma."""
+    """A plain-text table: the first column left-aligned, the others right-aligned, thousands separated by commas."""
     cells = [list(header), *([_shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     return [

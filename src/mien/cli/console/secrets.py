@@ -1,7 +1,7 @@
-"""Passwords on the command line: whatever is written to stderr while a verb runs shows them nowhere.
+"""Passwords on the command line: nothing that is written to stderr while a verb runs shows them.
 
-Errors of mien name addresses without their secrets already. This is for what others write there: the parser of the
-command line, a library's warning, a traceback, a path made of an address.
+Errors of mien already name addresses without their secrets. This covers what others write there: the command-line
+parser, a warning from a library, a traceback, a path made from an address.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def hide_secrets(arguments: Sequence[str]) -> None:
 
 @contextmanager
 def secrets_hidden(arguments: Sequence[str]) -> Iterator[None]:
-    """Replace each argument that holds a password, or is of unusual length, by what may be shown of it, on stderr.
+    """On stderr, replace each argument that holds a password, or is unusually long, with what may be shown of it.
 
     Args:
-        arguments: the words of the command; an option's value may stand behind its `=`.
+        arguments: the words of the command; an option's value may follow its `=`.
     """
     before = sys.stderr
     hide_secrets(arguments)
@@ -38,7 +38,7 @@ def secrets_hidden(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _places(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What to replace by what, the longest forms first."""
+    """What to replace with what, the longest forms first."""
     for argument in sorted(arguments, key=len, reverse=True):
         option, equals, behind = argument.partition("=") if argument.startswith("-") else ("", "", argument)
         value = behind if equals or not option else argument
@@ -50,7 +50,7 @@ def _places(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 class _Hiding:
-    """A text stream that writes to another with some pieces replaced."""
+    """A text stream that writes to another with some parts replaced."""
 
     def __init__(self, stream: Any, places: dict[str, str]) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""`mien data asl`: folders of letters become folders of gestures, or one packed file."""
+"""`mien data asl`: turns folders of letters into folders of gestures, or one packed file."""
 
 from __future__ import annotations
 
@@ -26,44 +26,48 @@ _SIGNERS_SHOWN = 8
 
 
 def asl(
-    root: Annotated[Path, typer.Argument(help="Folder with a folder for each letter.", metavar="DIR")],
-    out: Annotated[Path, typer.Argument(help="Folder to make; for packed a file .npz.", metavar="OUT")],
+    root: Annotated[Path, typer.Argument(help="Folder that holds one folder per letter.", metavar="DIR")],
+    out: Annotated[Path, typer.Argument(help="Folder to create, or a .npz file with --layout packed.", metavar="OUT")],
     layout: Annotated[str, typer.Option(help="folders (copies of the files) or packed (one file).")] = "folders",
     letters: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="FOLDER=GESTURE",
-            help="Besides L=loser, A=punch, F=super, V=victory; F= leaves F out. May be repeated.",
+            help="In addition to L=loser, A=punch, F=super, V=victory; F= leaves F out. May be repeated.",
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="number (the published protocol), signer (none in two splits), or random.")
+        str, typer.Option(help="number (the published protocol), signer (no signer in two splits), or random.")
     ] = "number",
-    first: Annotated[int, typer.Option(min=1, help="Of a split by number: how many of each folder train.")] = 2400,
+    first: Annotated[
+        int, typer.Option(min=1, help="For a split by number: how many of each folder are for training.")
+    ] = 2400,
     groups: Annotated[
-        Path | None, typer.Option(help="CSV file,group[,split]: the signer of each file, and perhaps its split.")
+        Path | None,
+        typer.Option(help="CSV with columns file,group[,split]: the signer of each file, and optionally its split."),
     ] = None,
     validation: Annotated[
         list[str] | None,
-        typer.Option(metavar="SIGNER", help="Of a split by signer: one for validation; may be repeated."),
+        typer.Option(metavar="SIGNER", help="For a split by signer: a signer for validation; may be repeated."),
     ] = None,
     test: Annotated[
-        list[str] | None, typer.Option(metavar="SIGNER", help="Of a split by signer: one for test; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="SIGNER", help="For a split by signer: a signer for test; may be repeated."),
     ] = None,
     fractions: Annotated[
-        str, typer.Option(help="Of a random split: share for test, and share of the rest for validation.")
+        str, typer.Option(help="For a random split: share for test, and share of the rest for validation.")
     ] = "0.1,0.1",
-    seed: Annotated[str, typer.Option(help="Of a random split: of the draw for test, and for validation.")] = "1,1",
+    seed: Annotated[str, typer.Option(help="For a random split: seeds for drawing test and validation.")] = "1,1",
     i_know: Annotated[
-        bool, typer.Option("--i-know", help="Split at random although a signer's pictures resemble one another.")
+        bool, typer.Option("--i-know", help="Split at random even though a signer's pictures resemble one another.")
     ] = False,
-    size: Annotated[int, typer.Option(min=8, max=1024, help="Of packed pictures: height and width in pixels.")] = 100,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is in OUT.")] = False,
+    size: Annotated[int, typer.Option(min=8, max=1024, help="For packed pictures: height and width in pixels.")] = 100,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set in OUT.")] = False,
 ) -> None:
-    """Bring letters of a manual alphabet in as gestures: the ASL Alphabet, Massey's hands, or folders like these.
+    """Import letters of a manual alphabet as gestures: the ASL Alphabet, Massey's hands, or folders like these.
 
-    A picture that cannot be read is reported and left out, the others are done, and the exit code is 1.
+    A picture that cannot be read is reported and left out; the others are done, and the exit code is 1.
     """
     from mien.data.layouts import check_target
     from mien.data.readers.asl import list_letters
@@ -74,7 +78,7 @@ def asl(
         split, first, groups, validation or [], test or [], fractions_of(fractions), seeds_of(seed), i_know
     )
     if split != "signer" and (validation or test):
-        raise typer.BadParameter("belongs to --split signer", param_hint="--validation" if validation else "--test")
+        raise typer.BadParameter("is only for --split signer", param_hint="--validation" if validation else "--test")
     plan = WritePlan((root, groups), overwrite=overwrite)
     if layout == "packed":
         plan.file(out, "OUT")
@@ -87,7 +91,9 @@ def asl(
         dataset = _write(listing, out, _Target(layout, size, overwrite, names), problems)
         _say(dataset, root, out, names if layout == "folders" else None)
         if listing.folders_left_out:
-            typer.echo(f"\nfolders left out, since no gesture is named for them: {', '.join(listing.folders_left_out)}")
+            typer.echo(
+                f"\nfolders left out because no gesture is mapped to them: {', '.join(listing.folders_left_out)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def _letters(texts: Sequence[str], root: Path) -> dict[str, str]:
     usual = {
         letter: gesture
         for letter, gesture in LETTERS.items()
-        # A usual letter that is not there is no loss when its gesture comes from another folder.
+        # A missing default letter does not matter when its gesture comes from another folder.
         if letter.casefold() not in named and (gesture not in mapped.values() or (root / letter).is_dir())
     }
     letters = {**usual, **{folder: gesture for folder, gesture in mapped.items() if gesture}}
@@ -152,7 +158,7 @@ def _split(listing: Listing, choice: _Choice, on_problem: OnProblem) -> Listing:
         return with_splits(listing, dataset)
     if not any(row.split for row in table.values()):
         raise typer.BadParameter(
-            "signer needs --validation or --test with a signer, or --groups with a column split", param_hint="--split"
+            "signer needs --validation or --test with a signer, or --groups with a split column", param_hint="--split"
         )
     return listing
 
@@ -181,7 +187,7 @@ def _write(listing: Listing, out: Path, target: _Target, on_problem: OnProblem) 
 
 
 def _say(dataset: Dataset, root: Path, out: Path, folders: Mapping[str, str] | None) -> None:
-    """Print counts, signers, and where all is; without folders it is in one file."""
+    """Print counts, signers and where everything is; without folders it is in one file."""
     signers = sorted(set(dataset.groups.tolist()))
     shown = ", ".join(signers[:_SIGNERS_SHOWN]) + (", ..." if len(signers) > _SIGNERS_SHOWN else "")
     typer.echo(f"{root}: {count(len(dataset), 'picture')}, {count(len(signers), 'signer')} ({shown})")

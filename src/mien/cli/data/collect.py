@@ -1,4 +1,4 @@
-"""`mien data collect`: one's own photos, videos or camera become a data set that grows."""
+"""`mien data collect`: turns your own photos, videos or camera into a data set that grows."""
 
 from __future__ import annotations
 
@@ -29,28 +29,32 @@ def collect(
     task: Annotated[str, typer.Option(help="emotion (faces) or gesture (hands).")],
     label: Annotated[str, typer.Option(help="What the pictures show, e.g. happy or victory.")],
     origin: Annotated[
-        str, typer.Option("--from", help="Number of a camera (0 is the first), a video, a photo, a folder, a glob.")
+        str, typer.Option("--from", help="Camera number (0 is the first), video, photo, folder or glob.")
     ],
     person: Annotated[
-        str | None, typer.Option(help="Id of the person, kept as group; no real name is needed. Asked for if missing.")
+        str | None,
+        typer.Option(help="Id of the person, kept as the group; no real name is needed. Asked for if missing."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, help=f"Stop after so many kept shots; {_CAMERA_COUNT} for a camera.")
+        int | None, typer.Option(min=1, help=f"Stop after keeping this many shots; {_CAMERA_COUNT} for a camera.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video or camera.")] = 1,
     largest: Annotated[
-        bool, typer.Option("--largest", help="Of several faces or hands take the largest, instead of none.")
+        bool, typer.Option("--largest", help="Take the largest of several faces or hands instead of none.")
     ] = False,
     any_label: Annotated[bool, typer.Option("--any-label", help="Allow labels that the task does not have.")] = False,
     size: Annotated[
-        int | None, typer.Option(min=8, max=1024, help="Height and width in pixels; emotion 48, gesture 100.")
+        int | None,
+        typer.Option(min=8, max=1024, help="Height and width in pixels; by default 48 for emotion, 100 for gesture."),
     ] = None,
-    colour: Annotated[str | None, typer.Option(help="grey or rgb; emotion grey, gesture rgb.")] = None,
+    colour: Annotated[
+        str | None, typer.Option(help="grey or rgb; by default grey for emotion, rgb for gesture.")
+    ] = None,
 ) -> None:
     """Take photos of faces or hands into a data set of your own.
 
-    Refused and counted are pictures with no face (or hand) or several, blurred ones, and those that are almost the
-    same as one that is kept. What is kept is safe at once: interrupt with Ctrl-C and run again to go on.
+    Pictures with no face (or hand) or several, blurred pictures, and pictures almost the same as a kept one are refused
+    and counted. What is kept is saved at once: interrupt with Ctrl-C and run again to continue.
     """
     from mien.data.collect import CONSENT, Collection, Collector
     from mien.data.crops import Cropper, check_task, crop_spec
@@ -73,7 +77,7 @@ def collect(
                 _say(collector, collection, label, who)
     if not collection.shots_of(label, who):
         one = "face" if checked == "emotion" else "hand"
-        raise OutputError(f"Nothing was kept; give pictures that show one {one}, near and sharp.")
+        raise OutputError(f"Nothing was kept; give pictures that show one {one}, close and sharp.")
 
 
 def _collect(collector: Collector, sources: Iterator[Source], limit: int | None, problems: Problems) -> None:
@@ -94,7 +98,7 @@ def _collect(collector: Collector, sources: Iterator[Source], limit: int | None,
 
 
 def _sources(origin: str, every: int, out: Path, problems: Problems) -> Iterator[Source]:
-    """The camera, or each file; those of the data set itself are passed over."""
+    """The camera, or each file; files of the data set itself are skipped."""
     from mien.data.collect import CameraFrames
     from mien.sources import expand_sources, open_source
 
@@ -122,16 +126,16 @@ def _limit(origin: str, count: int | None) -> int | None:
 def _person(name: str | None) -> str:
     session = time.strftime("session-%Y%m%d-%H%M%S")
     if name is None and sys.stdin.isatty():
-        name = str(typer.prompt("Who is it? An id will do, no real name is needed", default=session, err=True))
+        name = str(typer.prompt("Who is it? An id is enough, no real name is needed", default=session, err=True))
     name = session if name is None else name.strip()
     if not name:
-        raise typer.BadParameter("an id has at least one letter or digit", param_hint="--person")
+        raise typer.BadParameter("an id must have at least one letter or digit", param_hint="--person")
     return name
 
 
 @contextmanager
 def _progress(limit: int | None) -> Iterator[Callable[[int, str], None]]:
-    """A bar with what became of the last picture; on stderr, only where somebody watches."""
+    """A bar that shows what became of the last picture; on stderr, only in a terminal."""
     columns = (TextColumn("kept"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:

@@ -1,4 +1,4 @@
-"""`mien data duplicates`: equal and nearly equal pictures, and the list of those to train on."""
+"""`mien data duplicates`: equal and nearly equal pictures, and a list of those to train on."""
 
 from __future__ import annotations
 
@@ -22,25 +22,29 @@ if TYPE_CHECKING:
 
 def duplicates(
     data: Annotated[Path, typer.Argument(help="FER2013 CSV, packed file, CSV of paths, or folder.", metavar="DATA")],
-    ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv: which pictures are no face.")] = None,
-    write: Annotated[Path | None, typer.Option(help="CSV with the samples that training may use.")] = None,
+    ferplus: Annotated[
+        Path | None, typer.Option(help="FER+ table fer2013new.csv: which pictures show no face.")
+    ] = None,
+    write: Annotated[Path | None, typer.Option(help="File for a CSV of the samples that training may use.")] = None,
     near: Annotated[
-        bool, typer.Option("--near", help="Let that list leave out near copies of held-out pictures too.")
+        bool, typer.Option("--near", help="Leave near copies of held-out pictures out of that list too.")
     ] = False,
     json: Annotated[
-        str | None, typer.Option(help="Figures and all sets of copies as JSON, to this file; - is stdout.")
+        str | None, typer.Option(help="File for figures and all sets of copies as JSON; - is stdout.")
     ] = None,
-    distance: Annotated[int, typer.Option(min=0, max=32, help="Bits of 64 by which near copies may differ.")] = 10,
-    likeness: Annotated[float, typer.Option(min=0, max=1, help="Least correlation of near copies.")] = 0.8,
-    size: Annotated[int, typer.Option(min=16, max=512, help="Pixels across, of pictures read from files.")] = 64,
-    colour: Annotated[str, typer.Option(help="rgb or grey, of pictures read from files.")] = "rgb",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
-    ] = False,
+    distance: Annotated[
+        int, typer.Option(min=0, max=32, help="Number of bits, of 64, in which near copies may differ.")
+    ] = 10,
+    likeness: Annotated[float, typer.Option(min=0, max=1, help="Lowest correlation of near copies.")] = 0.8,
+    size: Annotated[
+        int, typer.Option(min=16, max=512, help="Height and width in pixels of pictures read from files.")
+    ] = 64,
+    colour: Annotated[str, typer.Option(help="rgb or grey, for pictures read from files.")] = "rgb",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never an input.")] = False,
 ) -> None:
     """Find equal and nearly equal pictures within and across splits, and labels that contradict each other.
 
-    A file or row that is bad is reported and left out, the rest is done, and the exit code is 1.
+    A bad file or row is reported and left out; the rest is done, and the exit code is 1.
     """
     from mien.data.clean import write_clean_list
     from mien.data.duplicates import find_duplicates, training_faults
@@ -61,11 +65,11 @@ def duplicates(
                 typer.echo(line)
         if write is not None:
             write_clean_list(write, dataset, faults)
-            sys.stderr.write(f"mien: {write} lists what training may use; it may be edited by hand.\n")
+            sys.stderr.write(f"mien: {write} lists what training may use; you may edit it by hand.\n")
 
 
 def _facts(copies: Duplicates, faults: list[str]) -> dict[str, Any]:
-    """Everything the report says, as plain values."""
+    """Everything in the report, as plain values."""
     from mien.data.duplicates import FAULTS
 
     dataset = copies.dataset

@@ -15,17 +15,21 @@ from mien.errors import MienError
 
 def explore(
     data: Annotated[Path, typer.Argument(help="FER2013 CSV, packed file, CSV of paths, or folder.", metavar="DATA")],
-    out: Annotated[Path, typer.Option(help="The page; its figures go beside it as PNG too.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option(help="The page; its figures are also saved as PNG files in a folder next to it.")
+    ] = Path("report.html"),
     ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv, to compare the labels with.")] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the pictures that are shown.")] = 1,
-    size: Annotated[int, typer.Option(min=16, max=512, help="Pixels across, of pictures read from files.")] = 64,
-    colour: Annotated[str, typer.Option(help="rgb or grey, of pictures read from files.")] = "rgb",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a page that is there.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for choosing the pictures shown.")] = 1,
+    size: Annotated[
+        int, typer.Option(min=16, max=512, help="Height and width in pixels of pictures read from files.")
+    ] = 64,
+    colour: Annotated[str, typer.Option(help="rgb or grey, for pictures read from files.")] = "rgb",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
-    """Show what is in a data set on one page: counts, pictures, sizes, light, copies, votes, groups.
+    """Show what is in a data set on one page: counts, pictures, sizes, brightness, copies, votes, groups.
 
-    A file or row that is bad is reported and left out, the rest is done, and the exit code is 1.
+    A bad file or row is reported and left out; the rest is done, and the exit code is 1.
     """
     from mien.reports.dataset.findings import file_sizes_hw
     from mien.reports.dataset.page import explore as look_at

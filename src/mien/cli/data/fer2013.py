@@ -1,4 +1,4 @@
-"""`mien data fer2013`: the Kaggle CSV becomes folders of pictures, CSVs, or one packed file."""
+"""`mien data fer2013`: turns the Kaggle CSV into folders of pictures, CSVs, or one packed file."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ _CHUNK = 1024
 
 
 def fer2013(
-    csv: Annotated[Path, typer.Argument(help="fer2013.csv, plain or .xz, .gz, .bz2, .zip, .tar.gz.", metavar="CSV")],
-    out: Annotated[Path, typer.Argument(help="Folder to make; for packed a file .npz.", metavar="OUT")],
+    csv: Annotated[
+        Path, typer.Argument(help="fer2013.csv, plain or as .xz, .gz, .bz2, .zip or .tar.gz.", metavar="CSV")
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder to create, or a .npz file with --layout packed.", metavar="OUT")],
     layout: Annotated[
-        str, typer.Option(help="folders (a PNG each), csv (one a split), or packed (one file that loads fast).")
+        str,
+        typer.Option(help="folders (one PNG per image), csv (one per split), or packed (one file that loads fast)."),
     ] = "folders",
     merge_test: Annotated[
         bool, typer.Option("--merge-test", help="PublicTest and PrivateTest both become validation.")
@@ -38,21 +41,21 @@ def fer2013(
     ] = None,
     ferplus: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv; packed keeps its votes.")] = None,
     labels: Annotated[
-        str, typer.Option(help="fer2013 (its own), or ferplus: what most of ten raters chose, contempt too.")
+        str, typer.Option(help="fer2013 (its own), or ferplus: what most of ten raters chose, contempt included.")
     ] = "fer2013",
     split: Annotated[str, typer.Option(help="usage (the published split) or random.")] = "usage",
     fractions: Annotated[
         str | None,
-        typer.Option(help="Of a random split: share for test, share of the rest for validation. [default: 0.1,0.1]"),
+        typer.Option(help="For a random split: share for test, share of the rest for validation. [default: 0.1,0.1]"),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(help="Of a random split: of the draw for test, and for validation. [default: 1,1]")
+        str | None, typer.Option(help="For a random split: seeds for drawing test and validation. [default: 1,1]")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is in OUT.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set in OUT.")] = False,
 ) -> None:
-    """Bring FER2013 in: what is in the CSV is printed, and OUT is written, whole or not at all.
+    """Import FER2013: print what is in the CSV, and write OUT completely or not at all.
 
-    A row that cannot be read is reported and left out, the others are done, and the exit code is 1.
+    A row that cannot be read is reported and left out; the others are done, and the exit code is 1.
     """
     from mien.data.layouts import LAYOUTS, check_target
     from mien.data.readers.fer2013 import read_fer2013
@@ -66,11 +69,11 @@ def fer2013(
     for label in drop or ():
         label_set.index(label)
     if by_raters and not ferplus:
-        raise typer.BadParameter("ferplus needs the table, --ferplus fer2013new.csv", param_hint="--labels")
+        raise typer.BadParameter("ferplus needs the votes: --ferplus fer2013new.csv", param_hint="--labels")
     if ferplus and not by_raters and layout != "packed":
-        raise typer.BadParameter("votes are kept by --layout packed only", param_hint="--ferplus")
+        raise typer.BadParameter("only --layout packed keeps votes", param_hint="--ferplus")
     if not is_random and (fractions or seed):
-        raise typer.BadParameter("belongs to --split random", param_hint="--fractions" if fractions else "--seed")
+        raise typer.BadParameter("is only for --split random", param_hint="--fractions" if fractions else "--seed")
     draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1"))
     plan = WritePlan((csv, ferplus), overwrite=overwrite)
     if layout == "packed":
@@ -91,7 +94,7 @@ def fer2013(
 
 
 def _split_at_random(dataset: Dataset, fractions: tuple[float, float], seeds: list[int]) -> Dataset:
-    """The random split, with what its figures suffer from."""
+    """The random split, with a caveat about figures on it."""
     from mien.data.duplicates import held_out_copies
     from mien.data.split import split_at_random
 
@@ -99,7 +102,7 @@ def _split_at_random(dataset: Dataset, fractions: tuple[float, float], seeds: li
     copies, held_out = held_out_copies(dataset), int((dataset.split != "train").sum())
     caveat = (
         f"The split is random: {copies:,} of {held_out:,} validation and test images equal a training image in every "
-        "pixel, so that figures on them are too good."
+        "pixel, so figures on them are too good."
     )
     return replace(dataset, caveats=(*dataset.caveats, caveat)) if copies else dataset
 
@@ -155,14 +158,14 @@ def _say_table(csv: Path, table: Fer2013Table, *, by_raters: bool) -> None:
         typer.echo(f"  {line}".rstrip())
     mean, deviation = _pixel_statistics(dataset)
     typer.echo(f"\npixels: uint8, {dataset.samples.min()} to {dataset.samples.max()}, ", nl=False)
-    typer.echo(f"mean {mean:.4f}, standard deviation {deviation:.4f} over all of them")
+    typer.echo(f"mean {mean:.4f}, standard deviation {deviation:.4f} over all pixels")
 
 
 def _say_head(dataset: Dataset) -> None:
     """Print the first rows, with the first of their pixels."""
     from mien.data.readers.fer2013 import USAGES
 
-    usage_of = {split: usage for usage, split in USAGES.items()}
+    usage_of: dict[str, str] = {split: usage for usage, split in USAGES.items()}
     lines = [("", "emotion", "pixels", "Usage")]
     for i in range(min(_HEAD, len(dataset))):
         pixels = " ".join(str(pixel) for pixel in dataset.samples[i].ravel()[:_PIXELS_SHOWN])
@@ -173,7 +176,7 @@ def _say_head(dataset: Dataset) -> None:
 
 
 def _pixel_statistics(dataset: Dataset) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels; by a histogram, since a float copy of them would take 660 MB."""
+    """Mean and standard deviation over all pixels, from a histogram, because a float copy would take 660 MB."""
     histogram = np.zeros(256, np.int64)
     for start in range(0, len(dataset), _CHUNK):
         histogram += np.bincount(dataset.samples[start : start + _CHUNK].ravel(), minlength=256)

@@ -1,4 +1,4 @@
-"""`mien data import`: pictures in folders, a CSV of pictures, or frames of videos become a data set."""
+"""`mien data import`: turns folders of pictures, a CSV of pictures, or video frames into a data set."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def import_(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A folder for each class (or split and class), a CSV with the columns path and label, "
+            help="A folder with one folder per class (or split and class), a CSV with columns path and label, "
             "or a folder with videos and annotations as in Aff-Wild.",
             metavar="SOURCE",
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Folder to make; for packed a file .npz.", metavar="OUT")],
+    out: Annotated[Path, typer.Argument(help="Folder to create, or a .npz file with --layout packed.", metavar="OUT")],
     task: Annotated[
-        str | None, typer.Option(help="emotion (faces) or gesture (hands); the class names tell by default.")
+        str | None, typer.Option(help="emotion (faces) or gesture (hands); by default the class names decide.")
     ] = None,
     layout: Annotated[
-        str, typer.Option(help="folders (a file each) or packed (one file that loads fast).")
+        str, typer.Option(help="folders (one file per picture) or packed (one file that loads fast).")
     ] = "folders",
     every: Annotated[int, typer.Option(min=1, help="Take every N-th frame of a video.")] = 1,
     detect: Annotated[
         bool | None,
         typer.Option(
             "--detect/--no-detect",
-            help="Find the face or hand and crop to it, or take pictures whole. By default frames of videos "
-            "are cropped (by their boxes when they have such) and pictures are not.",
+            help="Find the face or hand and crop to it, or take pictures whole. By default video frames are "
+            "cropped (by their boxes if they have any) and pictures are not.",
         ),
     ] = None,
     size: Annotated[
@@ -61,34 +61,35 @@ def import_(
         typer.Option(
             min=8,
             max=1024,
-            help="Height and width in pixels; emotion 48, gesture 100. Files taken whole "
-            "into folders are copied as they are without it.",
+            help="Height and width in pixels; by default 48 for emotion, 100 for gesture. Without it, files taken "
+            "whole into folders are copied unchanged.",
         ),
     ] = None,
-    colour: Annotated[str | None, typer.Option(help="grey or rgb; emotion grey, gesture rgb.")] = None,
-    group: Annotated[
-        str | None, typer.Option(help="The person or video that all pictures without one belong to.")
+    colour: Annotated[
+        str | None, typer.Option(help="grey or rgb; by default grey for emotion, rgb for gesture.")
     ] = None,
-    split: Annotated[str, typer.Option(help="given (by folders or column; else all train) or random.")] = "given",
+    group: Annotated[str | None, typer.Option(help="The person or video of all pictures that have none.")] = None,
+    split: Annotated[str, typer.Option(help="given (by folders or column, otherwise all train) or random.")] = "given",
     validation: Annotated[
         list[str] | None, typer.Option(metavar="GROUP", help="A group (person, video) for validation; may be repeated.")
     ] = None,
     test: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group for test; may be repeated.")] = None,
     fractions: Annotated[
-        str | None, typer.Option(help="Of a random split: share for test, and share of the rest for validation.")
+        str | None,
+        typer.Option(help="For a random split: share for test, share of the rest for validation. [default: 0.1,0.1]"),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(help="Of a random split: of the draw for test, and for validation.")
+        str | None, typer.Option(help="For a random split: seeds for drawing test and validation. [default: 1,1]")
     ] = None,
     i_know: Annotated[
-        bool, typer.Option("--i-know", help="Split at random although pictures of a group resemble one another.")
+        bool, typer.Option("--i-know", help="Split at random even though pictures of a group resemble one another.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is in OUT.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set in OUT.")] = False,
 ) -> None:
-    """Bring any labelled pictures or videos in as a data set, with the person or video as group.
+    """Import any labelled pictures or videos as a data set, with the person or video as group.
 
-    What cannot be read is reported and left out, the rest is done, and the exit code is 1. Of videos, a frame with
-    no face (or hand) is left out and counted.
+    What cannot be read is reported and left out; the rest is done, and the exit code is 1. Video frames with no face
+    (or hand) are left out and counted.
     """
     from mien.data.crops import check_task
     from mien.data.layouts import check_target
@@ -105,7 +106,7 @@ def import_(
     check_target(out, layout, overwrite=overwrite)
     here, there = source.resolve(), out.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise RefusedOutput(f"Cannot write {out}: one of it and {source} is in the other; name another folder.")
+        raise RefusedOutput(f"Cannot write {out}: it lies inside {source}, or {source} inside it; name another folder.")
     with Problems("file") as problems:
         is_video = source.is_dir() and has_frames_layout(source)
         made = _from_frames(source, wish, problems) if is_video else _from_pictures(source, wish, layout, problems)
@@ -116,7 +117,7 @@ def import_(
 
 @dataclass(frozen=True)
 class _Wish:
-    """What the options ask of the samples."""
+    """What the options ask for."""
 
     task: str | None
     detect: bool | None
@@ -125,7 +126,7 @@ class _Wish:
     every: int
 
     def spec(self, label_set: LabelSet | None) -> InputSpec:
-        """Size, colour and frame; the task's own where nothing is said."""
+        """Size, colour and crop; the task's own by default."""
         from mien.data.crops import crop_spec
         from mien.pixels.preprocess import InputSpec
 
@@ -138,19 +139,17 @@ class _Wish:
                 verb = "is" if len(others) == 1 else "are"
                 raise typer.BadParameter(
                     f"{some(others, most=3)} {verb} neither among the emotions nor the gestures that mien knows: "
-                    "say how large the pictures shall be",
+                    "state how large the pictures should be",
                     param_hint="--size",
                 )
             return InputSpec(size_hw=size_hw, colour="grey" if self.colour == "grey" else "rgb")
         return crop_spec(self.task_for(label_set), size_hw=size_hw, colour=self.colour)  # type: ignore[arg-type]
 
     def task_for(self, label_set: LabelSet | None) -> str:
-        """The task that is said, or that the labels belong to."""
+        """The given task, or the one that the labels belong to."""
         found = self.task or (self._task(label_set) if label_set else "emotion")
         if found is None:
-            raise typer.BadParameter(
-                "say whether faces (emotion) or hands (gesture) are to be found", param_hint="--task"
-            )
+            raise typer.BadParameter("state whether to find faces (emotion) or hands (gesture)", param_hint="--task")
         return found
 
     def _task(self, label_set: LabelSet) -> str | None:
@@ -159,7 +158,7 @@ class _Wish:
 
 @dataclass(frozen=True)
 class _Made:
-    """A data set before it is written; where it is written as copies, the files to copy."""
+    """A data set before it is written; if files are copied, the files to copy."""
 
     dataset: Dataset
     files: tuple[Path, ...] = ()
@@ -189,12 +188,12 @@ def _split_of(
     is_random = one_of("split", split, ("given", "random")) == "random"
     if is_random and (validation or test):
         raise typer.BadParameter(
-            "groups are named for a split by group, not for a random one",
+            "groups can be named only without --split random",
             param_hint="--validation" if validation else "--test",
         )
     if not is_random and (fractions or seed or i_know):
         hint = "--fractions" if fractions else "--seed" if seed else "--i-know"
-        raise typer.BadParameter("belongs to --split random", param_hint=hint)
+        raise typer.BadParameter("is only for --split random", param_hint=hint)
     draw = (fractions_of(fractions or "0.1"), seeds_of(seed or "1")) if is_random else None
     return _Split(validation, test, draw, i_know)
 
@@ -244,7 +243,7 @@ class _Largest:
     def __call__(self, image_rgb: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
         seen = self._cropper.find(image_rgb)
         if not seen:
-            raise DataError(f"{path} is left out, for no {self._cropper.what} was found in it")
+            raise DataError(f"{path} is left out: no {self._cropper.what} was found in it")
         self.several += len(seen) > 1
         return self._cropper.cut(image_rgb, seen[0])
 
@@ -258,9 +257,9 @@ def _listing(source: Path, problems: Problems) -> Listing:
     if not source.is_file():
         return find_folders(source, on_problem=problems)
     if source.suffix.lower() == PACKED_SUFFIX:
-        raise DataError(f"{source} is a packed data set already; every verb reads it as it is")
+        raise DataError(f"{source} is already a packed data set; every verb reads it directly")
     if is_fer2013(source):
-        raise DataError(f"{source} is FER2013; bring it in with: mien data fer2013 {source} OUT")
+        raise DataError(f"{source} is FER2013; import it with: mien data fer2013 {source} OUT")
     return find_table(source, on_problem=problems)
 
 
@@ -271,7 +270,7 @@ def _grouped(dataset: Dataset, group: str | None) -> Dataset:
 
 
 def _said(dataset: Dataset, several: int, what: str) -> Dataset:
-    """The data set with a caveat for those with several faces or hands."""
+    """The data set with a caveat about pictures with several faces or hands."""
     if not several:
         return dataset
     return replace(dataset, caveats=(*dataset.caveats, f"{several:,} {what}: the largest was taken."))

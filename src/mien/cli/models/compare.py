@@ -1,4 +1,4 @@
-"""`mien models compare`: emotion models side by side on one split of one data set, ours and those of others."""
+"""`mien models compare`: emotion models side by side on one split of one data set, ours and other people's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LABELS = ("fer2013", "ferplus")
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
-    """What is asked of all models."""
+    """What every model is measured on."""
 
     data: Path
     votes: Path | None
@@ -44,34 +44,32 @@ class _Question:
 
 
 def compare(
-    data: Annotated[Path, typer.Option(help="FER2013 CSV, folders of classes, or packed .npz.")],
+    data: Annotated[Path, typer.Option(help="FER2013 CSV, class folders, or packed .npz.")],
     subjects: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Also these: model folders, run folders of mien train, CSVs of predictions.", metavar="MODEL"
+            help="Further models: model folders, run folders of mien train, CSVs of predictions.", metavar="MODEL"
         ),
     ] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     split: Annotated[
-        str, typer.Option(help="validation, test or all. Choose by validation; test is for what was chosen.")
+        str, typer.Option(help="validation, test or all. Choose on validation; test is for the chosen model.")
     ] = "validation",
     labels: Annotated[str, typer.Option(help="fer2013, or ferplus: what most of ten raters chose.")] = "fer2013",
-    only: Annotated[bool, typer.Option("--only", help="Leave out the models inside the package.")] = False,
-    rounds: Annotated[int, typer.Option(min=0, help="Rounds of timing; 0 measures no times.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Everything as a JSON file; - is stdout.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="One line a model; - is stdout.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="The table in Markdown; - is stdout.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there; never an input.")
-    ] = False,
+    only: Annotated[bool, typer.Option("--only", help="Leave out the models in the package.")] = False,
+    rounds: Annotated[int, typer.Option(min=0, help="Rounds of timing; 0 turns timing off.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for resampling.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="File for everything as JSON; - is stdout.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="File for one row per model; - is stdout.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File for the table in Markdown; - is stdout.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never an input.")] = False,
 ) -> None:
-    """Compare the emotion models inside, and others, on one data set. Needs mien[data]; a run also needs mien[train].
+    """Compare emotion models, those in the package and others, on one data set. Needs mien[data]; runs, mien[train].
 
-    Accuracy with its 95 % bootstrap interval, macro F1, calibration error, parameters, size, milliseconds a face on
-    one thread and licence. A CSV of predictions is as for mien evaluate; a JSON file of the same name beside it may
-    state name, version, licence, parameters, bytes, ms_1, ms_32, threads and notes of its model. What cannot be read
-    is reported and skipped, the others are done, and the exit code is 1.
+    Shows accuracy with its 95 % bootstrap interval, macro F1, calibration error, parameters, size, milliseconds per
+    face on one thread, and licence. A CSV of predictions has the form that mien evaluate takes; a JSON file of the
+    same name next to it may state name, version, licence, parameters, bytes, ms_1, ms_32, threads and notes of its
+    model. What cannot be read is reported and skipped; the others are done, and the exit code is 1.
     """
     one_of("split", split, _SPLITS)
     one_of("kind of labels", labels, _LABELS)
@@ -106,7 +104,7 @@ def compare(
 
 
 def _inside() -> list[str]:
-    """Names of the package's emotion models."""
+    """Names of the emotion models in the package."""
     return [name for name in zoo_names() if load_artifact(name).manifest.task == "emotion"]
 
 
@@ -116,7 +114,9 @@ def _measured(subjects: list[str], question: _Question, problems: Problems) -> t
     from mien.evaluation.latency import CLOCK
     from mien.evaluation.model_table import by_plurality, model_row
 
-    kinds = {subject: kind_of(subject) for subject in dict.fromkeys(subjects)}  # a wrong name ends this before the work
+    kinds = {
+        subject: kind_of(subject) for subject in dict.fromkeys(subjects)
+    }  # a wrong name ends this before any work is done
     reader = _Reader(question, problems)
     rows, dataset = {}, None
     for subject, kind in kinds.items():
@@ -156,7 +156,7 @@ def _run(folder: Path) -> EvaluatedModel:
 
 
 def _asked(subject: str, kind: str, question: _Question, reader: _Reader) -> tuple[ModelFacts, Predictions, Dataset]:
-    """What is known of a subject, its answers to the split, and the whole data set."""
+    """What is known about a subject, its answers on the split, and the whole data set."""
     from mien.evaluation.evaluated_model import open_model
     from mien.evaluation.prediction_table import read_predictions
     from mien.evaluation.predictions import answers_of_predictions, answers_of_subject
@@ -180,14 +180,14 @@ def _asked(subject: str, kind: str, question: _Question, reader: _Reader) -> tup
 
 
 def _facts(subject: str, asked: EvaluatedModel) -> ModelFacts:
-    """What a run or a model says of itself; a run's checkpoint holds more than the model, so it has no size."""
+    """What a run or a model says about itself; a run's checkpoint holds more than the model, so it has no size."""
     from mien.evaluation.model_table import ModelFacts
 
     about, name = asked.about, Path(subject).name
     shown = about.name if name == about.name else f"{about.name} ({name})"
     if about.kind == "run":
         licence = str(about.recipe.get("export", {}).get("licence", ""))
-        note = "It is a run: size and time are those of the model that mien export makes of it."
+        note = "This is a run: size and time are those of the model that mien export makes from it."
         return ModelFacts(name=shown, kind="run", licence=licence, parameters=about.parameters, notes=(note,))
     notes = () if about.parameters is not None else ("Parameters are counted where onnx is installed: mien[train].",)
     return ModelFacts(
@@ -201,7 +201,7 @@ def _facts(subject: str, asked: EvaluatedModel) -> ModelFacts:
 
 
 def _peer(path: Path) -> ModelFacts:
-    """What the file beside a CSV of predictions says."""
+    """What the file next to a CSV of predictions says."""
     from mien.evaluation.model_table import ModelFacts
     from mien.evaluation.peers import peer_facts
 
@@ -209,7 +209,9 @@ def _peer(path: Path) -> ModelFacts:
     notes = known.notes
     if known.ms_1 is not None or known.ms_32 is not None:
         threads = "" if known.threads is None else f", on {count(known.threads, 'thread')}"
-        notes += (f"Its times are from {path.with_suffix('.json').name}{threads}: not measured in this run.",)
+        notes += (
+            f"Its times come from {path.with_suffix('.json').name}{threads}; they were not measured in this run.",
+        )
     return ModelFacts(
         name=" ".join(filter(None, (known.name or path.name, known.version))),
         kind="predictions",
@@ -223,7 +225,7 @@ def _peer(path: Path) -> ModelFacts:
 
 
 def _timed(rows: dict[str, ModelRow], dataset: Dataset, question: _Question) -> dict[str, ModelRow]:
-    """The rows of model folders with their times, all measured in turn."""
+    """The rows of model folders with their times, measured in alternation."""
     from mien.evaluation.latency import TimedModel, median_times
     from mien.evaluation.predictions import samples_of
 
@@ -240,10 +242,10 @@ def _timed(rows: dict[str, ModelRow], dataset: Dataset, question: _Question) -> 
 
 
 class _Reader:
-    """Reads the data set once for each form of pictures that the models take.
+    """Reads the data set once for each picture form that the models take.
 
     Args:
-        question: which data.
+        question: which data to read.
         problems: takes samples that cannot be read.
     """
 
@@ -253,7 +255,7 @@ class _Reader:
         self.failed = False
 
     def read(self, asked: EvaluatedModel | None = None) -> Dataset:
-        """The data set in the form that a model takes; packed files and FER2013 have their own."""
+        """The data set in the form that a model takes; packed files and FER2013 have a fixed form."""
         from mien.data.dataset import PACKED_SUFFIX
         from mien.data.readers.load import is_fer2013
 
@@ -278,7 +280,7 @@ class _Reader:
         with watched(f"reading {self._question.data.name}") as on_step:
             dataset = load_dataset(self._question.data, votes=votes, on_problem=self._problems, on_step=on_step, **form)
         if self._question.split != "all":
-            dataset.part(self._question.split)  # a split that is missing ends this for every model, as do votes
+            dataset.size(self._question.split)  # a missing split ends this for every model, as do missing votes
         if self._question.labels == "ferplus":
             votes_of(dataset)
         return dataset
@@ -293,8 +295,8 @@ def _say_notes(rows: list[ModelRow], facts: dict[str, Any]) -> None:
     if any(row.facts.kind == "model" and row.facts.ms_1 is not None for row in rows):
         times = facts["times"]
         sys.stderr.write(
-            f"mien: times are {times['clock']} of the network alone, medians of {count(times['rounds'], 'round')} in "
-            f"turn, one thread, on {times['machine']}.\n"
+            f"mien: times are {times['clock']} of the network alone, medians of "
+            f"{count(times['rounds'], 'alternating round')}, one thread, on {times['machine']}.\n"
         )
     for caveat in data["caveats"]:
         sys.stderr.write(f"mien: note: {caveat}\n")

@@ -1,4 +1,4 @@
-"""`mien models`: what is inside the package, one model's card, and models side by side."""
+"""`mien models`: the models in the package, the card of one, and models side by side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH = 120
 
 
 class _NamesToo(TyperGroup):
-    """A word that is no verb is the name of a model: `mien models NAME` is `mien models show NAME`."""
+    """A word that is not a verb is the name of a model: `mien models NAME` is `mien models show NAME`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the verb before a name."""
@@ -28,7 +28,7 @@ class _NamesToo(TyperGroup):
 app = typer.Typer(
     name="models",
     cls=_NamesToo,
-    help="List the models inside, show one's card (mien models NAME), or compare models on a data set.",
+    help="List the models in the package, show the card of one (mien models NAME), or compare models on a data set.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -36,16 +36,16 @@ app = typer.Typer(
 
 @app.callback()
 def listed(context: typer.Context) -> None:
-    """List the models inside, show one's card (mien models NAME), or compare models on a data set."""
+    """List the models in the package, show the card of one (mien models NAME), or compare models on a data set."""
     if context.invoked_subcommand is None:
         models()
 
 
 @app.command("show")
 def models(
-    name: Annotated[str | None, typer.Argument(help="Show this model's card; a name or a folder.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name or folder of a model; shows its card.")] = None,
 ) -> None:
-    """List the models with their task, size, licence and scores, or show one model's card."""
+    """List the models with their task, size, licence and scores, or show the card of one."""
     if name is not None:
         typer.echo(load_artifact(name).card)
         return

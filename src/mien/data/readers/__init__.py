@@ -1,1 +1,1 @@
-"""Published data sets and folders, tables and videos of one's own, read as data sets."""
+"""Published data sets, and your own folders, tables and videos, read as data sets."""

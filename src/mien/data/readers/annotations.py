@@ -1,4 +1,4 @@
-"""What is written about the frames of a video: labels, boxes and points, a line or a file a frame."""
+"""Annotations of the frames of a video: labels, boxes and points, one line or one file per frame."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _RIGHT_EYE, _LEFT_EYE = slice(36, 42), slice(42, 48)  # of the person, in the 68
 def read_labels(path: Path) -> tuple[str, ...]:
     """The class name of each frame, an empty text where there is none.
 
-    The file has a line a frame. Either each is a name (`happy`), or the first names the classes with commas between,
-    as Aff-Wild2 does, and the others are numbers from 0; -1 or nothing stands for a frame that is not annotated.
+    The file has one line per frame. Either each is a name (`happy`), or the first line names the classes, separated by
+    commas as in Aff-Wild2, and the others are numbers from 0; -1 or nothing means that a frame is not annotated.
 
     Raises:
         UnreadableMedia: the file cannot be read.
@@ -32,7 +32,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
-        raise DataError(f"{path} is empty; it needs a label a frame")
+        raise DataError(f"{path} is empty; it needs one label per frame")
     classes = [word.strip() for word in lines[0].split(",")]
     _check_kind(path, classes, lines)
     if len(classes) == 1:
@@ -40,7 +40,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
     numbers = {str(i): name for i, name in enumerate(classes)} | dict.fromkeys(_NOT_ANNOTATED, "")
     for number, line in enumerate(lines[1:], 2):
         if line not in numbers:
-            raise DataError(f"{path}, line {number}: {line!r} is no number of a class (0 to {len(classes) - 1}, or -1)")
+            raise DataError(
+                f"{path}, line {number}: {line!r} is not the number of a class (0 to {len(classes) - 1}, or -1)"
+            )
     return tuple(numbers[line] for line in lines[1:])
 
 
@@ -48,8 +50,8 @@ class FrameNumbers:
     """Numbers of each frame of a video, such as a box.
 
     Args:
-        path: a text file with a line a frame, the numbers parted by commas or blanks; or a folder with a .pts or .txt
-            file a frame, the frame's number in its name (from 0 when there is a 0, else from 1).
+        path: a text file with one line per frame, the numbers separated by commas or spaces; or a folder with one .pts
+            or .txt file per frame, with the frame number in its name (from 0 if there is a 0, otherwise from 1).
 
     Raises:
         UnreadableMedia: the file cannot be read.
@@ -116,13 +118,13 @@ def _check_kind(path: Path, classes: Sequence[str], lines: Sequence[str]) -> Non
     words = {word.casefold() for word in classes}
     is_named = any(letter.isalpha() for letter in "".join(lines if len(classes) == 1 else classes))
     if words & {"valence", "arousal"} or path.parent.name.casefold() in ("valence", "arousal"):
-        raise DataError(f"{path} has valence and arousal, which are no expressions; mien learns from labels")
+        raise DataError(f"{path} has valence and arousal, which are not expressions; mien learns from labels")
     if all(re.fullmatch(r"au\d+", word) for word in words):
-        raise DataError(f"{path} has action units, which are no expressions; mien learns from labels")
+        raise DataError(f"{path} has action units, which are not expressions; mien learns from labels")
     if is_named:
         return
     if len(classes) > 1 or any("." in line for line in lines):
-        raise DataError(f"{path} has numbers such as valence and arousal, which are no expressions")
+        raise DataError(f"{path} has numbers such as valence and arousal, which are not expressions")
     if set(lines) - set(_NOT_ANNOTATED):
         raise DataError(f"{path} has numbers but no first line that names them (Neutral,Anger,...); add that line")
 

@@ -1,4 +1,4 @@
-"""Text tables as they are published: plain, compressed, or alone in an archive."""
+"""Text tables as they are published: plain, compressed, or as the only table in an archive."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.Tar
 def table_lines(path: Path) -> Generator[str, None, None]:
     """Lines of a text table: plain, .xz, .gz, .bz2, or the CSV in a .zip, .tar, .tar.gz, .tgz, ....
 
-    Bytes that are no UTF-8 come as lone surrogates, so that the reader can name the row they are in.
+    Bytes that are not valid UTF-8 become lone surrogates, so that the reader can name the row they are in.
 
     Raises:
         UnreadableMedia: the file cannot be opened, or it breaks off or is damaged after a row (which is named,
@@ -37,11 +37,11 @@ def table_lines(path: Path) -> Generator[str, None, None]:
                 rows += 1
                 yield line
     except _DAMAGE as exc:
-        raise UnreadableMedia(f"{path} breaks off or is damaged after row {max(rows, 0)}: {exc}") from exc
+        raise UnreadableMedia(f"{path} is truncated or damaged after row {max(rows, 0)}: {exc}") from exc
 
 
 def fields_of(line: str, separator: str = ",") -> list[str]:
-    """The fields of one line of a CSV, blanks after a separator passed over; a line that is none comes back whole.
+    """The fields of one line of a CSV, without spaces after a separator; a line that is not CSV is returned whole.
 
     Line by line, a quotation mark that is never closed costs one row and not all that follow.
     """
@@ -52,7 +52,7 @@ def fields_of(line: str, separator: str = ",") -> list[str]:
 
 
 def separator_of(header: str) -> str:
-    """What parts the columns of a table, by its first line: of comma, semicolon and tab the one that occurs most."""
+    """The separator of a table's columns, by its first line: the most frequent of comma, semicolon and tab."""
     return max(",;\t", key=header.count)
 
 
@@ -71,14 +71,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             names = {member.name: member for member in tar.getmembers() if member.isfile()}
             file = tar.extractfile(names[_only_table(path, list(names))])
             if file is None:
-                raise tarfile.ReadError("its table cannot be taken out")
+                raise tarfile.ReadError("its table cannot be extracted")
             yield stack.enter_context(file)
         elif suffix == ".zip":
             archive = stack.enter_context(zipfile.ZipFile(path))
             name = _only_table(path, archive.namelist())
             try:
                 table = archive.open(name)
-            except (RuntimeError, NotImplementedError) as exc:  # a password; a compression that Python has not
+            except (RuntimeError, NotImplementedError) as exc:  # a password; a compression that Python lacks
                 raise UnreadableMedia(f"{path} cannot be unpacked: {exc}; unpack it and give the CSV") from exc
             yield stack.enter_context(table)
         else:

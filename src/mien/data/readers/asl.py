@@ -26,7 +26,7 @@ FIRST = 2400
 """Of the 3,000 pictures of a letter of the ASL Alphabet, so many are for training in the published protocol."""
 
 NEAR_COPIES = (
-    "Pictures of one signer, near copies of one another, lie in training and in validation: "
+    "Pictures of one signer, near copies of one another, are in both training and validation: "
     "figures measured on this split prove nothing about new signers."
 )
 
@@ -78,7 +78,7 @@ def list_letters(
     """
     root = Path(root)
     if not root.is_dir():
-        raise UnreadableMedia(f"{root} is not a folder; give the one with a folder for each letter")
+        raise UnreadableMedia(f"{root} is not a folder; give the one that holds a folder per letter")
     label_set, source = letter_labels(letters), root.resolve().name
     folders: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(root.iterdir()):
@@ -92,7 +92,7 @@ def list_letters(
             continue
         in_folder = _of_class(found[0], gesture, letters)
         if not in_folder:
-            on_problem(DataError(f"{found[0]} has no pictures, so there are none of {gesture!r} from it"))
+            on_problem(DataError(f"{found[0]} has no pictures, so it gives none of {gesture!r}"))
         pictures += [
             Sample(path, f"{found[0].name}/{path.name}", label_set.index(gesture), "train", _group(path, source))
             for path in in_folder
@@ -127,7 +127,7 @@ def split_by_number(listing: Listing, *, first: int = FIRST) -> Listing:
         if count <= first:
             raise DataError(
                 f"{listing.source}/{folder} has {wording.count(count, 'picture')}, so the first {first:,} leave "
-                "none for validation; say another number with --first"
+                "none for validation; give another number with --first"
             )
     groups = {split: {picture.group for picture in pictures if picture.split == split} for split in SPLITS}
     caveats = (NEAR_COPIES,) if groups["train"] & groups["validation"] else ()
@@ -161,10 +161,10 @@ def read_groups(path: str | Path) -> dict[str, Grouped]:
                     raise DataError(f"{path}, line {reader.line_num}: expected file,group[,split], got {list(row)}")
                 split = SPLIT_NAMES.get(split.casefold(), "")
                 if split_of.setdefault(group, split) != split:
-                    raise DataError(f"{path}, line {reader.line_num}: {group!r} lies in two splits; keep it in one")
+                    raise DataError(f"{path}, line {reader.line_num}: {group!r} is in two splits; keep it in one")
                 table[Path(name).as_posix()] = Grouped(group, split)
         except (UnicodeDecodeError, csv.Error) as exc:
-            raise DataError(f"{path} is no CSV that can be read: {exc}") from exc
+            raise DataError(f"{path} cannot be read as a CSV: {exc}") from exc
     return table
 
 
@@ -236,7 +236,12 @@ def _pictures(folder: Path) -> list[Path]:
     files = [path for path in folder.iterdir() if path.is_file() and not is_clutter(path)]
     others = [path.name for path in files if path.suffix.lower() not in PICTURE_SUFFIXES]
     if others:
-        logger.warning("%s: %d no pictures by their ending, left out: %s", folder, len(others), some(sorted(others)))
+        logger.warning(
+            "%s: %d files whose suffix is not that of a picture, left out: %s",
+            folder,
+            len(others),
+            some(sorted(others)),
+        )
     pictures = (path for path in files if path.suffix.lower() in PICTURE_SUFFIXES)
     return sorted(pictures, key=lambda path: natural_key(path.name))
 

@@ -1,4 +1,4 @@
-"""What systems and programs leave beside a user's files: no part of any data set."""
+"""Files that systems and programs leave among a user's files: never part of a data set."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def is_clutter(path: Path) -> bool:
 
 
 def is_named_clutter(path: Path) -> bool:
-    """Whether it is a folder of the system's that a user sees, and may wonder about."""
+    """Whether it is a system folder that a user can see, and may wonder about."""
     return path.name.casefold() in _FOLDERS and path.is_dir()

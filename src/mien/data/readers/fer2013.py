@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import wording
-from mien.data.dataset import Dataset
+from mien.data.dataset import Dataset, Split
 from mien.data.readers.archives import column_words, fields_of, separator_of, table_lines
 from mien.data.readers.ferplus import Votes, relabelled
 from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
@@ -20,7 +20,7 @@ from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
 
 SIDE = 48
-USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+USAGES: dict[str, Split] = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 COLUMNS = ("emotion", "pixels", "Usage")
 _PIXELS = SIDE * SIDE
 _CHUNK_ROWS = 512
@@ -54,7 +54,7 @@ def load_fer2013(
 ) -> Dataset:
     """Read the CSV, plain or compressed (.xz, .gz, .bz2, .zip, .tar.gz), a chunk at a time.
 
-    Its columns may stand in any order, be spelled with blanks and capitals, quoted, and parted by commas, semicolons or
+    Its columns may be in any order, spelled with spaces and capitals, quoted, and separated by commas, semicolons or
     tabs.
 
     Args:
@@ -110,7 +110,7 @@ class _Rows:
         if not header:
             raise DataError(f"{path} is empty; {expected}")
         if not header.rstrip("\n").replace("\t", " ").isprintable():
-            raise DataError(f"{path} is no CSV that can be read; {expected}")
+            raise DataError(f"{path} cannot be read as a CSV; {expected}")
         # One published copy, icml_face_data.csv, has blanks after the commas of its first line and another order.
         self.separator = separator_of(header)
         self.columns = tuple(name.strip() for name in fields_of(header, self.separator))

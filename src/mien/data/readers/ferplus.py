@@ -17,7 +17,7 @@ from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS, FERPLUS_COLUMNS, LabelSet
 
 UNCLEAR = -1
-"""In place of a label, where raters chose none."""
+"""Stands for the label if raters chose none."""
 
 _NO_EXPRESSION = ("unknown", "NF")
 
@@ -68,9 +68,9 @@ def load_ferplus(path: str | Path, *, label_set: LabelSet = EMOTIONS, relabel: b
                 raise DataError(f"{path} has no column {', '.join(missing)}; FER+ has {', '.join(wanted)}")
             rows = [[_vote(row[name]) for name in wanted] for row in reader]
         except (UnicodeDecodeError, csv.Error) as exc:
-            raise DataError(f"{path} is no CSV that can be read: {exc}") from exc
+            raise DataError(f"{path} cannot be read as a CSV: {exc}") from exc
         except (TypeError, ValueError) as exc:
-            raise DataError(f"{path}, line {reader.line_num}: votes are numbers from 0 ({exc})") from exc
+            raise DataError(f"{path}, line {reader.line_num}: votes must be numbers of 0 or more ({exc})") from exc
     counts = np.asarray(rows, np.float32).reshape(-1, len(wanted))
     distribution = np.zeros((len(counts), len(label_set)), np.float32)
     for column, label in enumerate(FERPLUS_COLUMNS.values()):

@@ -19,7 +19,7 @@ from mien.data.classes import (
     say_misleading,
     some,
 )
-from mien.data.dataset import SPLITS, Dataset
+from mien.data.dataset import Dataset, Split
 from mien.data.readers.clutter import is_clutter, is_named_clutter
 from mien.data.readers.pictures import (
     PICTURE_SUFFIXES,
@@ -30,10 +30,11 @@ from mien.data.readers.pictures import (
     raise_problem,
     read_listing,
 )
-from mien.errors import DataError, UnreadableMedia
+from mien.errors import DataError, UnknownName, UnreadableMedia
 from mien.labels import LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_error
 from mien.pixels.preprocess import ColourMode, InputSpec
+from mien.schema import checked
 from mien.wording import natural_key
 
 FACTS_NAME = "dataset.json"
@@ -42,6 +43,29 @@ FACTS_NAME = "dataset.json"
 _BOTH_NONE = {"other", "nothing"}
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactsFile:
+    """`dataset.json` as it is written; other keys are somebody else's.
+
+    Args:
+        version: of the form of the folder.
+        source: where the samples came from.
+        label_set: name of the set of `labels`.
+        labels: in their order; none when the file does not say.
+        caveats: as in `Dataset`.
+        splits: by the name of a folder or table in the root.
+        groups: by the path of a picture below the root, with slashes.
+    """
+
+    version: int = 1
+    source: str = ""
+    label_set: str = "custom"
+    labels: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -162,8 +186,8 @@ def read_facts(root: Path) -> Facts:
         return _facts(json.loads(path.read_text("utf-8-sig")))
     except OSError as exc:
         raise read_error(str(path), exc) from exc
-    except (ValueError, TypeError, AttributeError) as exc:
-        raise DataError(f"{path} is damaged: {exc}; mend it, or remove it if the groups do not matter") from exc
+    except (UnknownName, ValueError) as exc:
+        raise DataError(f"{path} is damaged; mend it, or remove it if the groups do not matter: {exc}") from exc
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -176,17 +200,14 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def _facts(values: Any) -> Facts:
-    if not isinstance(values, dict):
-        raise TypeError("it is no JSON object")
-    labels = tuple(values.get("labels", ()))
-    caveats, groups, splits = tuple(values.get("caveats", ())), dict(values.get("groups", {})), values.get("splits", {})
-    if not all(isinstance(text, str) for text in (*labels, *caveats, *groups, *groups.values())):
-        raise TypeError("labels, caveats and groups are texts")
-    if not set(dict(splits).values()) <= set(SPLITS):
-        raise ValueError(f"splits are {', '.join(SPLITS)}")
-    label_set = _label_set(str(values.get("label_set", "custom")), labels) if labels else None
-    groups = {unicodedata.normalize("NFC", name): group for name, group in groups.items()}
-    return Facts(str(values.get("source", "")), label_set, caveats, groups, splits)
+    file = checked(FactsFile, values, whole=FACTS_NAME, wrong=ValueError, others=True)
+    return Facts(
+        source=file.source,
+        label_set=_label_set(file.label_set, file.labels) if file.labels else None,
+        caveats=file.caveats,
+        groups={unicodedata.normalize("NFC", name): group for name, group in file.groups.items()},
+        splits=file.splits,
+    )
 
 
 def _label_set(name: str, labels: tuple[str, ...]) -> LabelSet:

@@ -1,9 +1,9 @@
-"""Frames of videos with a label each, in the layout of Aff-Wild and Aff-Wild2 (Kollias et al. 2019, IJCV 127).
+"""Labelled frames of videos, in the layout of Aff-Wild and Aff-Wild2 (Kollias et al. 2019, IJCV 127).
 
 root/videos/NAME.mp4        or a folder videos/NAME/ of numbered pictures; `frames` and `cropped_aligned` serve as well
-root/annotations/NAME.txt   a label a frame; folders between, such as Train_Set, name the split
-root/bboxes/NAME.txt        optional: a box a frame, x1,y1,x2,y2 in pixels, zeros for none; or NAME/<frame>.pts
-root/landmarks/NAME.txt     optional: 68 points a frame, used to level the eyes; or NAME/<frame>.pts
+root/annotations/NAME.txt   one label per frame; folders between, such as Train_Set, name the split
+root/bboxes/NAME.txt        optional: one box per frame, x1,y1,x2,y2 in pixels, zeros for none; or NAME/<frame>.pts
+root/landmarks/NAME.txt     optional: 68 points per frame, used to level the eyes; or NAME/<frame>.pts
 """
 
 from __future__ import annotations
@@ -106,14 +106,14 @@ def find_clips(root: str | Path, *, on_problem: OnProblem = raise_problem) -> li
     for file in files:
         try:
             if file.stem in clips:
-                raise DataError(f"{file} is left out, for there are other annotations of that name")
+                raise DataError(f"{file} is left out: there are other annotations of that name")
             clips[file.stem] = _clip(root, file, videos)
         except InputError as problem:
             on_problem(problem)
     if not clips:
         raise DataError(
-            f"{root / _ANNOTATIONS} has no labels of expressions that can be used; "
-            "valence, arousal and action units are none"
+            f"{root / _ANNOTATIONS} has no usable labels of expressions; "
+            "valence, arousal and action units are not expressions"
         )
     return list(clips.values())
 
@@ -248,7 +248,7 @@ def _frames(video: Path, every: int) -> Iterator[Frame]:
 def _clip(root: Path, file: Path, videos: dict[str, Path]) -> Clip:
     base = file.stem if file.stem in videos else _without_side(file.stem)
     if base not in videos:
-        raise DataError(f"{file} is left out, for there is no video called {file.stem}")
+        raise DataError(f"{file} is left out: there is no video called {file.stem}")
     parents = [part.casefold() for part in file.relative_to(root).parts[:-1]]
     return Clip(
         name=file.stem,

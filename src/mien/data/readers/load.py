@@ -1,4 +1,4 @@
-"""One door to every form of data set that mien reads."""
+"""One entry point for every form of data set that mien reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
 from mien.pixels.preprocess import ColourMode
 
-_FORMS = "a folder for each class, a CSV (emotion,pixels,Usage or path,label), or a packed .npz"
+_FORMS = "a folder with one folder per class, a CSV (emotion,pixels,Usage or path,label), or a packed .npz"
 
 
 def load_dataset(
@@ -52,12 +52,12 @@ def load_dataset(
     path = Path(path)
     report = on_problem or raise_problem
     if not path.exists():
-        raise UnreadableMedia(f"{path} is not there; give {_FORMS}")
+        raise UnreadableMedia(f"{path} does not exist; give {_FORMS}")
     file = _only_file(path) if path.is_dir() else path
     if file is not None and is_fer2013(file):
         return load_fer2013(file, votes=votes, on_problem=report, on_step=on_step)
     if votes is not None:
-        raise DataError(f"FER+ votes are for the rows of FER2013's CSV, and {path} is none; leave them out")
+        raise DataError(f"FER+ votes are for the rows of FER2013's CSV, which {path} is not; leave them out")
     if file is None:
         if _tables(path):
             return _load_tables(path, report)
@@ -85,13 +85,13 @@ def is_fer2013(path: Path) -> bool:
     if {"path", "label"} <= places_of(columns).keys():
         return False
     shown = ", ".join(repr(column[:20]) for column in columns[:5])
-    raise DataError(f"{path} is no data set: its first line is {shown}; give {_FORMS}")
+    raise DataError(f"{path} is not a data set: its first line is {shown}; give {_FORMS}")
 
 
 def _only_file(folder: Path) -> Path | None:
     """The packed set or CSV that is all there is in a folder; None when there are folders in it."""
     if has_frames_layout(folder):
-        raise DataError(f"{folder} holds videos with annotations; make a data set of them with `mien data import`")
+        raise DataError(f"{folder} holds videos with annotations; turn them into a data set with `mien data import`")
     if subfolders(folder) or _tables(folder):
         return None
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
@@ -104,7 +104,7 @@ def _only_file(folder: Path) -> Path | None:
             "give one of them"
         )
     if not found:
-        raise DataError(f"{folder} holds no data set; give {_FORMS}")
+        raise DataError(f"{folder} does not hold a data set; give {_FORMS}")
     return found[0]
 
 

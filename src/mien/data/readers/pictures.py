@@ -67,7 +67,7 @@ class Listing:
 
 
 def raise_problem(problem: MienError) -> None:
-    """What is done with a problem when nobody asks to hear of it and to go on."""
+    """The default handling of a problem: raise it."""
     raise problem
 
 
@@ -115,7 +115,7 @@ def read_listing(
         if on_step is not None:
             on_step(i + 1)
     if not good.any():
-        raise DataError(f"{listing.source} has no picture that can be used; give one with pictures of each class")
+        raise DataError(f"{listing.source} has no usable picture; give one with pictures of each class")
     return _dataset(listing, samples, good, on_problem)
 
 
@@ -124,7 +124,7 @@ def _dataset(listing: Listing, samples: NDArray[np.uint8], good: NDArray[np.bool
     labels = np.array([picture.label for picture in pictures], np.int64)
     for label in sorted(set(labels.tolist()) - set(labels[good].tolist())):
         name = listing.label_set.labels[label]
-        on_problem(DataError(f"{listing.source} has no picture of the class {name!r} that can be used"))
+        on_problem(DataError(f"{listing.source} has no usable picture of the class {name!r}"))
     kept = [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
     return Dataset(
         samples=samples if good.all() else samples[good],

@@ -1,4 +1,4 @@
-"""Data sets as a CSV of paths and labels: one row a picture."""
+"""Data sets as a CSV of paths and labels: one row per picture."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def find_table(path: str | Path, *, on_problem: OnProblem = raise_problem) -> Li
 
     The first line names the columns, in any order and case: the picture's path (see `COLUMN_NAMES`), relative to the
     CSV's folder; its label, as in `find_folders`; and, when there are such, its group and its split, which is train
-    otherwise. Columns are parted by commas, semicolons or tabs; other columns are passed over.
+    otherwise. Columns are separated by commas, semicolons or tabs; other columns are ignored.
 
     Args:
         path: the CSV.
@@ -74,7 +74,7 @@ def find_table(path: str | Path, *, on_problem: OnProblem = raise_problem) -> Li
         raise UnreadableMedia(f"{path} is not a file; give a CSV with the columns path and label")
     rows = _distinct(_rows(path, on_problem), path, on_problem)
     if not rows:
-        raise DataError(f"{path} has no rows that can be used; give one row a picture: path,label")
+        raise DataError(f"{path} has no usable rows; give one row per picture: path,label")
     label_set, labels = match_classes((row.label for row in rows), where=str(path))
     pictures = tuple(
         Sample(
@@ -137,7 +137,7 @@ def _row(fields: Sequence[str], places: Mapping[str, int], number: int) -> _Row:
         if not values[key]:
             raise ValueError(f"there is no {key}")
     if any("\ud800" <= letter <= "\udfff" for letter in "".join(values.values())):
-        raise ValueError("it is no UTF-8")
+        raise ValueError("it is not valid UTF-8")
     if not is_folder_name(values["label"]):
         raise ValueError(f"the label {values['label']!r} cannot name a folder")
     split = values.get("split", "train").casefold()
@@ -162,6 +162,6 @@ def _distinct(rows: Sequence[_Row], path: Path, on_problem: OnProblem) -> list[_
     for row in rows:
         earlier = first.setdefault(_name(row.path), row)
         if earlier is not row:
-            before = f"{row.path} is in line {earlier.line} already"
+            before = f"{row.path} is already in line {earlier.line}"
             on_problem(DataError(f"{path}, line {row.line}: {before}; the row is left out"))
     return list(first.values())

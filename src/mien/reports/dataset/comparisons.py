@@ -26,7 +26,7 @@ def copies(look: Look, duplicates: Duplicates) -> None:
     equal, near = duplicates.counts(near=False), duplicates.counts(near=True)
     look.found.append(findings.redundancy(equal.redundant, near.redundant))
     page.paragraph(
-        "Equal means every pixel. Near copies are one photograph in another size, crop or compression, found by a "
+        "Equal means every pixel. Near copies are the same photograph in another size, crop or compression, found by a "
         "perceptual hash and the correlation of their pixels; near copies of near copies are counted as one set. "
         "The command mien data duplicates lists them and writes which to leave out of training."
     )

@@ -32,9 +32,9 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise RefusedOutput(f"{folder} is a file; name a folder for the report.")
     if any(folder.iterdir()):
         if not overwrite:
-            raise RefusedOutput(f"{folder} is not empty; name another folder or say --overwrite.")
+            raise RefusedOutput(f"{folder} is not empty; name another folder or use --overwrite.")
         if not (folder / METRICS_FILE).is_file():
-            raise RefusedOutput(f"{folder} holds something else than a report; name another folder.")
+            raise RefusedOutput(f"{folder} holds something other than a report; name another folder.")
         spare_foreign(folder, _FILES)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from mien.evaluation.evaluate import Evaluation
 from mien.evaluation.measures import percent, risk_curve
 from mien.evaluation.metrics import Reliability, reliability
+from mien.evaluation.results import WANTED_ACCURACY
 from mien.reports.evaluation.grids import random_positions, samples_figure, worst_positions
 from mien.reports.evaluation.plots import (
     best_epoch,
@@ -27,10 +30,10 @@ _SHOWN = 24
 
 def report_page(evaluation: Evaluation) -> Page:
     """The whole report."""
-    data, about = evaluation.facts["data"], evaluation.about
+    data, about = evaluation.facts.data, evaluation.about
     page = Page(
-        f"{about.name} on {data['split']} of {data['source'] or 'the data'}",
-        about=f"Evaluation of a {about.kind} on {count(data['samples'], 'sample')}, of {evaluation.facts['time']}.",
+        f"{about.name} on {data.split} of {data.source or 'the data'}",
+        about=f"Evaluation of a {about.kind} on {count(data.samples, 'sample')}, of {evaluation.facts.time}.",
     )
     for note in evaluation.notes:
         page.note(note)
@@ -54,12 +57,12 @@ def report_page(evaluation: Evaluation) -> Page:
 
 
 def _add_summary(page: Page, evaluation: Evaluation) -> None:
-    figures = evaluation.figures
+    measures = evaluation.measures
     page.heading("Summary")
     page.table(("figure", "value", "95 % interval (bootstrap)"), summary_rows(evaluation))
-    never = figures["never_predicted"]
-    answered = np.array(figures["confusion"]["counts"]).sum(axis=0)
-    labels = figures["confusion"]["labels"]
+    never = measures.never_predicted
+    answered = np.array(measures.confusion.counts).sum(axis=0)
+    labels = measures.confusion.labels
     if (answered[:-1] > 0).sum() == 1:
         page.note(f"The answer is always {labels[int(answered[:-1].argmax())]}: nothing tells the samples apart.")
     elif never:
@@ -100,66 +103,65 @@ def add_curves(page: Page, evaluation: Evaluation) -> None:
 
 
 def _add_labels(page: Page, evaluation: Evaluation) -> None:
-    figures = evaluation.figures
+    measures = evaluation.measures
     page.heading("By label")
     header = ("", "precision", "recall", "F1", "samples")
     rows = [
-        (name, *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1-score")), f"{row['support']:.0f}")
-        for name, row in figures["report"].items()
+        (name, *(f"{value:.3f}" for value in (row.precision, row.recall, row.f1)), f"{row.support:.0f}")
+        for name, row in measures.report.items()
     ]
     page.table(header, rows, caption="Classification report")
-    labels, matrix = figures["confusion"]["labels"], np.array(figures["confusion"]["counts"])
+    labels, matrix = measures.confusion.labels, np.array(measures.confusion.counts)
     page.heading("Confusion")
     caption = "Confusion matrix: rows are true labels, columns answers; counts, and percent of the true label."
     page.figure(confusion_figure(matrix, labels), name="confusion", caption=caption)
     supports = dict(zip(labels, matrix.sum(axis=1), strict=True))
-    page.paragraph(
-        "Most confused:" if figures["most_confused"] else "No label is taken for another three times or more."
-    )
+    page.paragraph("Most confused:" if measures.most_confused else "No label is taken for another three times or more.")
     page.bullets(
         [
-            f"{pair['true']} is taken for {pair['predicted']} in {pair['count']} of {supports[pair['true']]} cases "
-            f"({percent(pair['share'])})"
-            for pair in figures["most_confused"]
+            f"{pair.true} is taken for {pair.predicted} in {pair.count} of {supports[pair.true]} cases "
+            f"({percent(pair.share)})"
+            for pair in measures.most_confused
         ]
     )
 
 
 def _add_rankings(page: Page, evaluation: Evaluation) -> None:
-    answers, figures = evaluation.answers, evaluation.figures
+    answers, ranking = evaluation.answers, evaluation.measures.ranking
     p, labels = answers.probabilities, answers.part.label_set.labels
-    if p is None or not figures["ranking"]:
+    if p is None or ranking is None or ranking.roc_auc is None or ranking.average_precision is None:
         return
     page.heading("ROC and precision-recall")
-    absent = [label for label in labels if label not in figures["ranking"]["roc_auc"]]
+    absent = [label for label in labels if label not in ranking.roc_auc]
     if absent:
         page.paragraph(f"Without samples, so without curves: {', '.join(absent)}.")
-    macro = {name: values["macro"] for name, values in figures["ranking"].items()}
     page.figure(
         roc_figure(p, answers.part.labels, labels),
         name="roc",
-        caption=f"ROC curve of each label against the rest. Mean area {macro['roc_auc']:.3f}.",
+        caption=f"ROC curve of each label against the rest. Mean area {ranking.roc_auc['macro']:.3f}.",
     )
     page.figure(
         precision_recall_figure(p, answers.part.labels, labels),
         name="precision_recall",
-        caption=f"Precision against recall of each label. Mean average precision {macro['average_precision']:.3f}.",
+        caption="Precision against recall of each label. "
+        f"Mean average precision {ranking.average_precision['macro']:.3f}.",
     )
 
 
 def _add_calibration(page: Page, evaluation: Evaluation) -> None:
-    answers, figures = evaluation.answers, evaluation.figures["calibration"]
-    if answers.probabilities is None:
+    answers, found = evaluation.answers, evaluation.measures.calibration
+    if answers.probabilities is None or found is None:
         return
     page.heading("Calibration")
-    columns = {name: figures[name] for name in ("before", "after", "as_given") if name in figures}
+    columns = {"before": found.before, "after": found.after, "as given": found.as_given}
+    there = {name: asdict(scores) for name, scores in columns.items() if scores is not None}
     names = {
         "ece": "expected calibration error (15 bins)",
         "brier": "Brier score (0 to 2)",
         "nll": "negative log likelihood",
     }
-    rows = [(names[key], *(f"{column[key]:.4f}" for column in columns.values())) for key in names]
-    page.table(("figure", *(name.replace("_", " ") for name in columns)), rows)
+    rows = [(names[key], *(f"{column[key]:.4f}" for column in there.values())) for key in names]
+    page.table(("figure", *there), rows)
     curves: dict[str, Reliability] = {}
     if answers.before is not None:
         page.paragraph(f"Temperature {answers.temperature:.4g}: {answers.temperature_from}.")
@@ -173,7 +175,9 @@ def _add_calibration(page: Page, evaluation: Evaluation) -> None:
 
 
 def _add_risk(page: Page, evaluation: Evaluation) -> None:
-    answers, figures = evaluation.answers, evaluation.figures["risk_coverage"]
+    answers, risk = evaluation.answers, evaluation.measures.risk_coverage
+    if risk is None:
+        return
     page.heading("Answering only when sure")
     page.figure(
         risk_figure(risk_curve(answers), threshold=answers.threshold),
@@ -181,36 +185,36 @@ def _add_risk(page: Page, evaluation: Evaluation) -> None:
         caption="Share of right answers among those given, over the share given, when only confident answers are given "
         "(Geifman and El-Yaniv 2017).",
     )
-    reached = figures["coverage_at_accuracy_0.9"]
+    reached, wanted = risk.coverage_at_accuracy, f"{100 * WANTED_ACCURACY:g} %"
     if reached is None:
-        page.paragraph("No threshold makes 90 % of the answers right.")
+        page.paragraph(f"No threshold makes {wanted} of the answers right.")
     elif reached == 1:
-        page.paragraph("Even when every sample is answered, at least 90 % of the answers are right.")
+        page.paragraph(f"Even when every sample is answered, at least {wanted} of the answers are right.")
     else:
-        page.paragraph(f"To be right in 90 % of its answers, it may answer {percent(reached)} of the samples.")
-    if answers.threshold is not None and figures.get("accuracy") is not None:
+        page.paragraph(f"To be right in {wanted} of its answers, it may answer {percent(reached)} of the samples.")
+    if answers.threshold is not None and risk.coverage is not None and risk.accuracy is not None:
         page.paragraph(
-            f"At its own threshold {answers.threshold:g} it answers {percent(figures['coverage'])}, "
-            f"and {percent(figures['accuracy'])} of these are right."
+            f"At its own threshold {answers.threshold:g} it answers {percent(risk.coverage)}, "
+            f"and {percent(risk.accuracy)} of these are right."
         )
 
 
 def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
-    figures = evaluation.figures
-    copies = figures["without_copies"]
+    measures = evaluation.measures
+    copies = measures.without_copies
     page.heading("Counted in other ways")
     page.table(("", "samples", "accuracy", "macro F1", "balanced accuracy"), count_rows(evaluation))
     page.paragraph(
-        f"Copies: {count(copies['equal_to_training'], 'sample')} with the very pixels of a training sample of this "
-        f"data, and {copies['repeated']:,} more with those of an earlier sample of the split."
+        f"Copies: {count(copies.equal_to_training, 'sample')} with the very pixels of a training sample of this "
+        f"data, and {copies.repeated:,} more with those of an earlier sample of the split."
     )
-    if "ferplus" in figures:
-        agreement = figures["ferplus"]["labels_agree_with_votes"]
+    if measures.ferplus is not None:
+        agreement = measures.ferplus.labels_agree_with_votes
         page.paragraph(
             f"The data set's own labels agree with the FER+ plurality on {percent(agreement)} of the samples."
         )
-    if "groups" in figures:
-        groups = [(name, f"{g['samples']:,}", percent(g["accuracy"], 2)) for name, g in figures["groups"].items()]
+    if measures.groups is not None:
+        groups = [(name, f"{g.samples:,}", percent(g.accuracy, 2)) for name, g in measures.groups.items()]
         page.table(("group", "samples", "accuracy"), groups, caption="By whom or what the samples belong to")
 
 
@@ -234,17 +238,17 @@ def _add_samples(page: Page, evaluation: Evaluation) -> None:
 
 def _add_facts(page: Page, evaluation: Evaluation) -> None:
     about, facts = evaluation.about, evaluation.facts
-    data = facts["data"]
+    data = facts.data
     parameters = "not known" if about.parameters is None else f"{about.parameters:,}"
     page.heading("How this was made")
     page.bullets(
         [
             f"Subject: {about.kind} {about.name}, SHA-256 {about.sha256}, parameters: {parameters}",
-            f"Data: {data['source']}, split {data['split']}, fingerprint of the whole set {data['fingerprint']}",
-            f"Samples: {', '.join(f'{label} {count:,}' for label, count in data['counts'].items())}",
-            f"Command: {facts['command']}",
-            f"Versions: {', '.join(f'{name} {version}' for name, version in facts['versions'].items())}",
-            f"Machine and time: {facts['machine']}; {facts['time']}",
+            f"Data: {data.source}, split {data.split}, fingerprint of the whole set {data.fingerprint}",
+            f"Samples: {', '.join(f'{label} {count:,}' for label, count in data.counts.items())}",
+            f"Command: {facts.command}",
+            f"Versions: {', '.join(f'{name} {version}' for name, version in facts.versions.items())}",
+            f"Machine and time: {facts.machine}; {facts.time}",
         ]
     )
     page.paragraph(

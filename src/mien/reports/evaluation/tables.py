@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mien.evaluation.evaluate import Evaluation
 from mien.evaluation.measures import percent
+from mien.evaluation.results import AnswerScores, CopyFreeScores, Interval
 from mien.wording import count
 
 _NAMES = {
@@ -23,43 +22,42 @@ _VIEWS = {
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """The main figures: name, value, 95 % interval; percent but for F1."""
-    figures = evaluation.figures
+    measures = evaluation.measures
     rows = []
     for key, name in _NAMES.items():
-        if key in figures:
-            low, high = figures["intervals_95"].get(key, (None, None))
-            rows.append((name, _share(key, figures[key]), "" if low is None else _interval(key, low, high)))
-    if "accuracy_with_left_out" in figures:
-        rows.append(("accuracy, samples left out counted as wrong", percent(figures["accuracy_with_left_out"], 2), ""))
-    copies = figures["without_copies"]
-    if copies["samples"]:
-        low, high = copies["accuracy_95"]
-        name = f"accuracy without copies ({count(copies['samples'], 'sample')})"
-        rows.append((name, percent(copies["accuracy"], 2), _interval("accuracy", low, high)))
-    rows.append(("always answering the most frequent label", percent(figures["most_frequent_label"], 2), ""))
+        value, interval = getattr(measures, key), measures.intervals_95.get(key)
+        if value is not None:
+            rows.append((name, _share(key, value), "" if interval is None else _interval(key, interval)))
+    if measures.accuracy_with_left_out is not None:
+        rows.append(("accuracy, samples left out counted as wrong", percent(measures.accuracy_with_left_out, 2), ""))
+    copies = measures.without_copies
+    if copies.accuracy is not None and copies.accuracy_95 is not None:
+        name = f"accuracy without copies ({count(copies.samples, 'sample')})"
+        rows.append((name, percent(copies.accuracy, 2), _interval("accuracy", copies.accuracy_95)))
+    rows.append(("always answering the most frequent label", percent(measures.most_frequent_label, 2), ""))
     return rows
 
 
 def count_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str, str]]:
     """How counted, number of samples, accuracy, macro F1, balanced accuracy: a row for each way of counting."""
-    figures = evaluation.figures
-    copies = figures["without_copies"]
-    rows = [_count_row("all samples, one view", figures["samples"], figures)]
-    if copies["samples"]:
-        rows.append(_count_row("without copies", copies["samples"], copies))
-    rows += [_count_row(_VIEWS[name], figures["samples"], view) for name, view in figures.get("views", {}).items()]
-    if "ferplus" in figures:
-        rows.append(_count_row("labels by the FER+ plurality", figures["ferplus"]["samples"], figures["ferplus"]))
+    measures = evaluation.measures
+    copies, votes = measures.without_copies, measures.ferplus
+    rows = [_count_row("all samples, one view", measures.samples, measures)]
+    if copies.samples:
+        rows.append(_count_row("without copies", copies.samples, copies))
+    rows += [_count_row(_VIEWS[name], measures.samples, view) for name, view in (measures.views or {}).items()]
+    if votes is not None:
+        rows.append(_count_row("labels by the FER+ plurality", votes.samples, votes))
     return rows
 
 
-def _count_row(name: str, samples: int, scores: dict[str, Any]) -> tuple[str, str, str, str, str]:
+def _count_row(name: str, samples: int, scores: AnswerScores | CopyFreeScores) -> tuple[str, str, str, str, str]:
     return (
         name,
         f"{samples:,}",
-        percent(scores["accuracy"], 2),
-        f"{scores['macro_f1']:.3f}",
-        percent(scores["balanced_accuracy"], 2),
+        percent(scores.accuracy or 0.0, 2),
+        f"{scores.macro_f1 or 0.0:.3f}",
+        percent(scores.balanced_accuracy or 0.0, 2),
     )
 
 
@@ -67,5 +65,6 @@ def _share(key: str, value: float) -> str:
     return f"{value:.3f}" if key == "macro_f1" else percent(value, 2)
 
 
-def _interval(key: str, low: float, high: float) -> str:
+def _interval(key: str, interval: Interval) -> str:
+    low, high = interval
     return f"{_share(key, low)} to {_share(key, high)}"

@@ -132,7 +132,7 @@ def _distinct(entries: Sequence[Entry]) -> dict[str, Curves]:
 
 
 def _source(entry: Entry) -> str:
-    kinds = [str(evaluation["subject"]["kind"]) for evaluation in entry.evaluations]
+    kinds = [evaluation.subject.kind for evaluation in entry.evaluations]
     return str(entry.recipe.get("source") or (kinds[0] if kinds else UNKNOWN))
 
 

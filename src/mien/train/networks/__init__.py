@@ -1,4 +1,4 @@
-"""Networks, one file an architecture. Each maps a normalised batch to one or two heads of logits."""
+"""Networks, one file per architecture. Each maps a normalised batch to one or two heads of logits."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
 
 
 def build_network(recipe: Recipe) -> Network:
-    """The untrained network that a recipe names; raises UnknownName when there is none of that name."""
+    """The untrained network that a recipe names; raises UnknownName if there is none of that name."""
     if recipe.network.name not in NETWORKS:
         raise UnknownName("network", recipe.network.name, NETWORKS)
     return NETWORKS[recipe.network.name](recipe, len(label_set(recipe.label_set)))
 
 
 def load_start_weights(network: Network, recipe: Recipe) -> None:
-    """Give a network that was trained on ImageNet its weights, before a run starts; others start from random ones.
+    """Load the ImageNet weights of a pre-trained network before a run starts; other networks start from random ones.
 
-    Not part of `build_network`: a run that goes on, or is evaluated, has all weights in its checkpoint.
+    Not part of `build_network`: a run that is resumed or evaluated has all weights in its checkpoint.
 
     Raises:
         RecipeError: `network.weights` is missing, or names weights for a network that takes none.
@@ -70,6 +70,6 @@ def load_start_weights(network: Network, recipe: Recipe) -> None:
         network.load_imagenet(recipe.network.weights)
     elif recipe.network.weights:
         raise RecipeError(
-            f"{recipe.network.weights} is no run folder that the network {recipe.network.name} could go on from: train "
-            "that run first, name another with --weights, or leave network.weights out"
+            f"{recipe.network.weights} is not a run folder that the network {recipe.network.name} can start from: "
+            "train that run first, name another with --weights, or leave network.weights out"
         )

@@ -10,7 +10,7 @@ from mien.train.networks.network import Network
 class CNN5(Network):
     """Convolutions of 64 and 256 filters, each with ReLU and max-pooling; dense 4096, 1024 and the labels.
 
-    Nearly all of its 55.7 M parameters lie in the first dense layer. Weights start as torch's layers do.
+    Nearly all of its 55.7 M parameters are in the first dense layer. Weights are initialised as in torch.
 
     Args:
         labels: number of classes.

@@ -1,4 +1,4 @@
-"""A picture of a network: boxes from the input to the labels."""
+"""A diagram of a network: boxes from the input to the labels."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class _Block:
 def draw_network(summary: Summary, *, title: str, labels: tuple[str, ...]) -> Figure:
     """A network as a column of blocks; a block ends where the picture gets smaller or where freezing ends.
 
-    To the right of each block stand its parameters and a bar, as long as the square root of their share; to the left
-    the shape it gives. Frozen blocks are hatched and say so.
+    To the right of each block are its parameters and a bar, as long as the square root of their share; to the left is
+    its output shape. Frozen blocks are hatched and say so.
 
     Args:
         summary: of the network.
-        title: over the picture.
-        labels: what the outputs stand for.
+        title: above the diagram.
+        labels: the labels of the outputs.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -101,7 +101,7 @@ def _block(layers: list[Layer]) -> _Block:
 
 
 def _lines(layers: list[Layer]) -> tuple[str, ...]:
-    """A line a layer with those that follow it; equal lines become one."""
+    """One line per layer and those that follow it; equal lines are merged."""
     lines: list[str] = []
     for layer in layers:
         if lines and layer.kind.startswith(_AFTER):
@@ -159,10 +159,10 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def encode_figure(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file; the same figure gives the same bytes.
+    """The figure as a file; equal figures give equal bytes.
 
     Args:
-        figure: drawn.
+        figure: the drawn figure.
         suffix: `.svg`, `.png` or `.pdf`.
     """
     import matplotlib as mpl

@@ -35,13 +35,13 @@ class EfficientNetLite0(Transfer):
     """EfficientNet-B0 (Tan and Le 2019) without squeeze-and-excitation and with ReLU6 (Liu 2020); 4.65 M parameters.
 
     A stem, 16 inverted bottlenecks and a top of 1x1 convolution; global average, dropout and a linear layer. The
-    published weights were converted from TensorFlow, whose padding of a convolution of stride 2 is one pixel more at
+    published weights were converted from TensorFlow, whose padding of a convolution of stride 2 is one pixel wider at
     the right and bottom than at the left and top; they expect RGB images as (value - 127) / 128.
 
     Args:
         labels: number of classes.
         dropout: before the linear layer.
-        unfreeze: how many of the last of the 18 parts (stem, 16 bottlenecks, top) learn too.
+        unfreeze: how many of the last of the 18 parts (stem, 16 bottlenecks, top) are trained too.
         channels: 3 for RGB; 1 for grey, which the stem sees as three equal channels.
         enlarge: factor by which the network enlarges its images first: faces of 48 pixels have too few for its strides.
         own_statistics: whether the batch norms learn the statistics of the data.

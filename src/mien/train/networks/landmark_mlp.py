@@ -14,9 +14,9 @@ _PAIRS = tuple(combinations(range(_POINTS), 2))
 
 
 class LandmarkMLP(Network):
-    """Linear, batch norm, ReLU and dropout a width, then a linear head.
+    """Linear, batch norm, ReLU and dropout per width, then a linear head.
 
-    The features are the coordinates and all 210 distances between two points, which no turn of the hand changes.
+    The features are the coordinates and all 210 distances between two points, which no rotation of the hand changes.
 
     Args:
         labels: number of classes.

@@ -1,4 +1,4 @@
-"""What every network offers, and the starting weights of Keras that the published recipes were trained from."""
+"""What every network offers, and the initial weights of Keras from which the published recipes were trained."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class _Constants(TypedDict):
 
 
 BATCH_NORM: _Constants = {"eps": 1e-3, "momentum": 0.01}
-"""Keras' constants; its momentum counts the other way round."""
+"""Keras' constants; its momentum is defined the other way round."""
 
 
 class Network(nn.Module):
     """A classifier: `forward` gives logits (B, labels)."""
 
     def heads(self, samples: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits (B, labels) of the label head and, where there is one, of the votes head."""
+        """Logits (B, labels) of the label head and, if there is one, of the votes head."""
         logits: Tensor = self(samples)
         return logits, None
 
@@ -31,7 +31,7 @@ class Network(nn.Module):
 
 
 def parameter_count(network: nn.Module) -> tuple[int, int]:
-    """All numbers of a network, running statistics of batch norms included as Keras counts, and the trainable ones."""
+    """All parameters of a network, including batch norm statistics as Keras counts, and the trainable ones."""
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     frozen = sum(p.numel() for p in network.parameters() if not p.requires_grad)
     statistics = sum(b.numel() for name, b in network.named_buffers() if name.endswith(("running_mean", "running_var")))
@@ -39,7 +39,7 @@ def parameter_count(network: nn.Module) -> tuple[int, int]:
 
 
 def start_as_keras(network: nn.Module, *, hidden: Literal["glorot", "he_normal"] = "glorot") -> None:
-    """Draw weights as Keras does: Glorot and Bengio 2010 uniform, or He et al. 2015 normal but for the last layer.
+    """Draw weights as Keras does: Glorot and Bengio 2010 uniform, or He et al. 2015 normal except for the last layer.
 
     Biases start at zero.
     """
@@ -54,6 +54,6 @@ def start_as_keras(network: nn.Module, *, hidden: Literal["glorot", "he_normal"]
 
 
 def he_normal_(weight: Tensor) -> None:
-    """Draw a layer's weights, outputs first, as Keras' he_normal does: a normal cut at two standard deviations."""
-    std = (2 / weight[0].numel()) ** 0.5 / 0.87962566103423978  # the cut makes it narrower by this
+    """Draw a layer's weights, outputs first, as Keras' he_normal does: truncated at two standard deviations."""
+    std = (2 / weight[0].numel()) ** 0.5 / 0.87962566103423978  # truncation makes it narrower by this factor
     nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std)

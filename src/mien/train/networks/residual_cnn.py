@@ -11,10 +11,10 @@ from mien.train.networks.network import Network
 
 
 class ResidualCNN(Network):
-    """A stem, then basic residual blocks at each width, max-pooling between; global average; one or two linear heads.
+    """A stem, then basic residual blocks at each width with max-pooling between; global average; one or two heads.
 
     Blocks after the first of a width start as the identity (the last scale of each is zero; Goyal et al. 2017): a run
-    with more blocks can go on from one with fewer without losing what that has learned (Chen et al. 2016, Net2Net).
+    with more blocks can start from one with fewer without losing what that has learned (Chen et al. 2016, Net2Net).
 
     Args:
         channels: 1 for grey, 3 for RGB.

@@ -13,7 +13,7 @@ class StepCNN(Network):
     """Three times two convolutions of 3x3 without padding and max-pooling; dense 1024 twice, and the labels.
 
     The tuned model adds a batch norm after each convolution and a dense layer of 128 before the labels, whose weights
-    the loss may penalise. Its author names these parts and not their places; these are ours.
+    the loss may penalise. Its author names these parts but not their positions, which are ours.
 
     Args:
         labels: number of classes.

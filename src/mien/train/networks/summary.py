@@ -1,4 +1,4 @@
-"""What a network is made of, layer by layer: found by sending one image of zeros through it."""
+"""What a network consists of, layer by layer, found by passing one image of zeros through it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Layer:
     Args:
         name: its place in the network, e.g. `features.0`.
         kind: in words, e.g. `Conv 3x3, 64`.
-        output: shape of what it gives for one sample, without the batch: channels, height and width, or units.
-        total: all its numbers, statistics of batch norms included as Keras counts.
-        trainable: those that learn.
+        output: shape of its output for one sample, without the batch: channels, height and width, or units.
+        total: all its parameters, including batch norm statistics, as Keras counts.
+        trainable: the trainable ones.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Layer:
 
     @property
     def frozen(self) -> bool:
-        """Whether it has weights and none of them learns."""
+        """Whether it has weights but none of them is trainable."""
         return self.total > 0 and self.trainable == 0
 
 
@@ -43,10 +43,10 @@ class Summary:
 
     Args:
         input: shape of one sample: channels, height and width of an image, or (21, 3) landmarks.
-        layers: every layer, in the order in which they run; what a network does between them is not listed.
+        layers: every layer, in the order in which they run; operations in between are not listed.
         steps: the same with the network's own blocks (a bottleneck, a residual block) as one step each.
-        total: all numbers, statistics of batch norms included as Keras counts.
-        trainable: those that learn.
+        total: all parameters, including batch norm statistics, as Keras counts.
+        trainable: the trainable ones.
     """
 
     input: tuple[int, ...]
@@ -65,10 +65,10 @@ class _Seen:
 
 
 def summarise(network: Network, input_shape: tuple[int, ...]) -> Summary:
-    """Run a network once, in evaluation mode, and write down what each layer gives.
+    """Run a network once, in evaluation mode, and record the output of each layer.
 
     Args:
-        network: its mode is as before afterwards.
+        network: its mode is restored afterwards.
         input_shape: of one sample, without the batch.
     """
     layers, steps = _Seen(), _Seen()
@@ -94,7 +94,7 @@ def summarise(network: Network, input_shape: tuple[int, ...]) -> Summary:
 
 
 def _steps(module: nn.Module) -> Iterator[nn.Module]:
-    """The modules that are no mere chains or lists of others."""
+    """The modules that are not mere chains or lists of others."""
     for child in module.children():
         if isinstance(child, nn.Sequential | nn.ModuleList):
             yield from _steps(child)
@@ -147,6 +147,6 @@ def recipe_summary(recipe: Recipe) -> Summary:
 
 
 def recipe_counts(recipe: Recipe) -> tuple[int, int]:
-    """All parameters of the network that a recipe names, and the trainable ones, without making room for them."""
+    """All parameters of the network that a recipe names, and the trainable ones, without allocating them."""
     with torch.device("meta"):
         return parameter_count(build_network(recipe))

@@ -1,4 +1,4 @@
-"""Networks whose first part was trained on ImageNet before: where its weights come from and what stays as it was."""
+"""Networks whose first part was pre-trained on ImageNet: where its weights come from and what stays frozen."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
 
 class Transfer(Network):
-    """A classifier on `features` that were trained before; the classes below set the attributes.
+    """A classifier on pre-trained `features`; subclasses set the attributes.
 
-    The parts but the last `unfreeze` are frozen: their weights have no gradient. All of `features` stays in evaluation
-    mode unless `own_statistics`: the statistics of its batch norms remain ImageNet's even where weights learn.
-    Statistics of one small and augmented data set cost accuracy on images in another light.
+    All parts except the last `unfreeze` are frozen: their weights have no gradient. All of `features` stays in
+    evaluation mode unless `own_statistics`: the statistics of its batch norms remain ImageNet's even where weights are
+    trained. Statistics of one small, augmented data set cost accuracy on images in other light.
     """
 
     published: ClassVar[str]
     """Name of the file that holds the weights."""
     hub: ClassVar[str] = ""
-    """Where torch.hub finds that file; empty where it does not."""
+    """Where torch.hub finds that file; empty if it does not."""
     package: ClassVar[str] = ""
-    """The installed package that carries that file; empty where none does."""
+    """The installed package that contains that file; empty if none does."""
 
     features: nn.Sequential
     own_statistics: bool = False
 
     def freeze(self, parts: Sequence[nn.Module], unfreeze: int) -> None:
-        """Freeze all parts of `features` but the last `unfreeze`; raises RecipeError when there are fewer."""
+        """Freeze all parts of `features` except the last `unfreeze`; raises RecipeError if there are fewer."""
         if not 0 <= unfreeze <= len(parts):
-            raise RecipeError(f"network.unfreeze lies between 0 and {len(parts)} for this network, got {unfreeze}")
+            raise RecipeError(f"network.unfreeze must lie between 0 and {len(parts)} for this network, got {unfreeze}")
         for part in parts[: len(parts) - unfreeze]:
             part.requires_grad_(False)
         if not self.own_statistics:
-            self.features.eval()  # Lightning trains modules in the mode they come in
+            self.features.eval()  # Lightning trains modules in the mode they arrive in
 
     def train(self, mode: bool = True) -> Self:
-        """Training or evaluation mode for all, or for all but `features`."""
+        """Training or evaluation mode for everything, or for everything except `features`."""
         super().train(mode)
         if not self.own_statistics:
             self.features.eval()
@@ -65,8 +65,8 @@ class Transfer(Network):
             weights: a file, `package`, `hub`, or `none`, which leaves them random.
 
         Raises:
-            RecipeError: nothing was named, or a source that this network does not have.
-            InputError: the file is missing, damaged, of another network, or cannot be fetched.
+            RecipeError: no source was named, or one that this network does not have.
+            InputError: the file is missing, damaged, of another network, or cannot be downloaded.
             MissingExtra: the package is not installed.
         """
         if weights == "":
@@ -83,7 +83,7 @@ class Transfer(Network):
         fill(self.features, self.our_names(read_state(path)), str(path))
 
     def our_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of `features` out of a published file, by their names in `features`."""
+        """The weights of `features` from a published file, by their names in `features`."""
         raise NotImplementedError
 
     def _from_package(self) -> Path:
@@ -105,13 +105,13 @@ class Transfer(Network):
             )
         except (OSError, RuntimeError) as exc:  # no network; another hash
             raise InputError(
-                f"The weights cannot be fetched from {self.hub} ({exc}); fetch them elsewhere and name the file with "
-                "--weights FILE"
+                f"The weights cannot be downloaded from {self.hub} ({exc}); download them elsewhere and name the "
+                "file with --weights FILE"
             ) from exc
         return state
 
     def _sources(self) -> str:
-        return (", or --weights hub to fetch it" if self.hub else "") + (
+        return (", or --weights hub to download it" if self.hub else "") + (
             ", or --weights package" if self.package else ""
         )
 
@@ -128,17 +128,17 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
         raise InputError(f"The weights file {path} cannot be read: {exc.strerror or exc}") from exc
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a foreign pickle is of another protocol: it fails, or loads
+            warnings.simplefilter("ignore")  # about a pickle of another protocol: it fails or loads
             state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as exc:
-        raise InputError(f"{path} is damaged or no weights file as torch.save writes it; fetch it again") from exc
+        raise InputError(f"{path} is damaged or not a weights file written by torch.save; download it again") from exc
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path} holds no state dict (tensors by name) but something else; save model.state_dict()")
+        raise InputError(f"{path} does not hold a state dict (tensors by name); save model.state_dict()")
     return state
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load all of a module's weights; raises InputError when one is missing or has another shape."""
+    """Load all weights of a module; raises InputError if one is missing or has another shape."""
     wanted = module.state_dict()
     missing = [name for name in wanted if name not in state]
     if missing:
@@ -163,5 +163,5 @@ def _check_hash(path: Path) -> None:
     if named is not None and not digest.hexdigest().startswith(named[1]):
         raise InputError(
             f"{path} is damaged: its SHA-256 starts with {digest.hexdigest()[:8]}, not with {named[1]} as its name "
-            "says; fetch it again"
+            "says; download it again"
         )

@@ -19,7 +19,7 @@ class VGG16(Transfer):
 
     Args:
         labels: number of classes.
-        unfreeze: how many of the last of the five blocks learn too.
+        unfreeze: how many of the last of the five blocks are trained too.
     """
 
     published = "vgg16-397923af.pth"
