@@ -1,6 +1,6 @@
-"""Data read from files, checked against a dataclass by pydantic; what is wrong with it in one sentence of ours.
+"""Data read from files, checked against a dataclass by pydantic; errors become one sentence of our own.
 
-pydantic is imported when the first file is checked, not before: `import mien` goes without it.
+pydantic is imported only when the first file is checked: `import mien` does without it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _has_words(text: str) -> bool:
 
 
 Text = Annotated[str, Predicate(_has_words)]
-"""A string with more than blanks in it."""
+"""A string that is not blank."""
 
 _WANTED = {
     "string_type": "a string",
@@ -54,11 +54,11 @@ _WANTED = {
 """What was expected, by pydantic's name for the error; the words in braces are its limits."""
 
 _FIRST = ("unexpected_keyword_argument", "literal_error", "missing")
-"""Told before other errors: a misspelt key is missing under its right name too."""
+"""Reported before other errors: a misspelt key is also missing under its correct name."""
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _LONGEST = 200
-"""Characters of a value that a message repeats at most."""
+"""At most this many characters of a value are repeated in a message."""
 
 
 def checked(
@@ -72,20 +72,20 @@ def checked(
 ) -> T:
     """A dataclass made from plain data, as TOML and JSON give it.
 
-    Nothing is guessed: unknown keys, a string for a number or `true` for 1 are refused, a whole number for a float is
-    taken. Lists become tuples. Limits are those of `annotated_types` in the annotations, besides `__post_init__`.
+    Nothing is guessed: unknown keys, a string for a number or `true` for 1 are refused; a whole number for a float is
+    accepted. Lists become tuples. Limits are those of `annotated_types` in the annotations, besides `__post_init__`.
 
     Args:
         cls: the dataclass; those inside it are checked likewise.
         data: e.g. what `tomllib.loads` or `json.loads` gave.
         whole: what the data is, one word such as "recipe".
         wrong: makes the error from a sentence.
-        noun: what its keys are called.
-        others: whether unknown keys are somebody else's and passed over.
+        noun: the word for its keys.
+        others: whether unknown keys belong to somebody else and are ignored.
 
     Raises:
         UnknownName: a key, or one of several possible values, has an unknown name; the nearest valid one is named.
-        Exception: what `wrong` makes; a value is missing, of another kind or beyond its limits.
+        Exception: from `wrong`: a value is missing, of another type or beyond its limits.
     """
     from pydantic import ValidationError
 
@@ -124,14 +124,14 @@ def _sentence(error: ErrorDetails, whole: str) -> str:
 def _adapter(cls: Any, others: bool) -> TypeAdapter[tuple[Any]]:
     from pydantic import TypeAdapter
 
-    # In a tuple, because a dataclass itself takes no configuration but its own.
+    # In a tuple, because a dataclass itself takes only its own configuration.
     in_tuple: Any = types.GenericAlias(tuple, (cls,))
     extra: Literal["ignore", "forbid"] = "ignore" if others else "forbid"
     return TypeAdapter(in_tuple, config={"extra": extra, "strict": True, "allow_inf_nan": False})
 
 
 def _foreign(value: object) -> dict[str, str]:
-    """Dates and times of TOML, as something that no setting takes."""
+    """Dates and times of TOML, as something that no setting accepts."""
     return {type(value).__name__: str(value)}
 
 

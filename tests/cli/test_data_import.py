@@ -79,7 +79,7 @@ def test_a_random_split_of_groups_needs_to_be_meant(mien: Run, tmp_path: Path) -
     assert not (tmp_path / "out").exists()
     meant = mien(*words, "--i-know", "--fractions", "0.25,0.5", "--seed", "3")
     assert meant.code == 0
-    assert "The split is random although samples belong to groups" in meant.out
+    assert "The split is random even though samples belong to groups" in meant.out
     dataset = load_dataset(tmp_path / "out")
     assert {split: sum(counts.values()) for split, counts in dataset.counts().items()} == {
         "train": 15,
@@ -267,4 +267,4 @@ def test_a_folder_of_the_systems_is_said_and_costs_nothing(mien: Run, tmp_path: 
     ended = mien("data", "import", source, tmp_path / "p.npz", "--layout", "packed")
     assert ended.code == 0
     assert "labels emotions" in ended.out
-    assert f"{name} is no class but a folder of the system's" in ended.err
+    assert f"{name} is a system folder and not a class" in ended.err

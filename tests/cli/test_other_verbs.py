@@ -29,7 +29,7 @@ def test_version_and_help(mien: Run) -> None:
 
 @pytest.mark.parametrize("verb", [("look",), ("classify", "emotion"), ("live", "--headless", "--mute"), ("bench",)])
 def test_a_provider_that_is_not_here_is_refused_with_what_is(mien: Run, photo: Path, verb: tuple[str, ...]) -> None:
-    for name, words in (("coreml", "it has "), ("abacus", "There is no provider 'abacus'; there is ")):
+    for name, words in (("coreml", "it has "), ("abacus", "There is no provider 'abacus'; available: ")):
         if name == "coreml" and sys.platform == "darwin":
             continue
         ended = mien(*verb, photo, "--provider", name)

@@ -42,7 +42,7 @@ def test_events_may_be_given(mien: Run, records: Path, tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text(lines)
     ended = mien("report", records, "--out", tmp_path / "page.html", "--events", tmp_path / "events.jsonl")
     assert ended.code == 0
-    assert "Counted from the file of events" in (tmp_path / "page.html").read_text("utf-8")
+    assert "Counted from the events file" in (tmp_path / "page.html").read_text("utf-8")
 
 
 def test_a_page_that_is_there_is_not_replaced_unasked(mien: Run, records: Path, tmp_path: Path) -> None:

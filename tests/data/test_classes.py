@@ -57,7 +57,7 @@ def test_natural_order_tells_all_names_apart() -> None:
     assert len({str(natural_key(name)) for name in names}) == len(names)
 
 
-@pytest.mark.parametrize("name", ["", " happy", "a/b", "a\\b", ".hidden", "train", "Val", "a:b", "new\nline"])
+@pytest.mark.parametrize("name", ["", " happy", "a/b", "a\\b", ".hidden", "train", "Val", "a:b", "new\nline", "sad."])
 def test_names_that_no_folder_of_a_class_can_have(name: str) -> None:
     assert not is_folder_name(name)
 
@@ -70,6 +70,13 @@ def test_names_that_a_folder_can_have(name: str) -> None:
 @pytest.mark.parametrize("names", [("happy", "unhappy"), ("angry", "hangry"), ("smile", "smiles"), ("L", "A", "B")])
 def test_what_is_like_a_label_that_is_there_is_a_class_of_its_own(names: tuple[str, ...]) -> None:
     assert set(match_classes(names)[0].labels) == set(names)
+
+
+def test_a_name_is_misspelt_where_its_split_lacks_the_label() -> None:
+    train, test = ["happy", "sad", "angry"], ["hapy", "sad", "angry"]
+    with pytest.raises(DataError, match=r"has the class 'hapy', .* Did you mean 'happy'\? Rename it"):
+        match_classes([*train, *test], splits=[train, test])
+    assert "hapy" in match_classes([*train, *test], splits=[[*train, "hapy"], test])[0]
 
 
 def test_a_given_set_names_the_nearest_label_too() -> None:

@@ -288,7 +288,7 @@ def test_classes_are_read_in_any_case_and_a_misspelt_one_is_named(
 ) -> None:
     touch(tmp_path, "own/Victory/x.jpg", "own/NONE/y.jpg", "own/victroy/z.jpg", "own/__MACOSX/._x.jpg")
     assert sorted(gesture for _, gesture, *_ in found(tmp_path)) == ["none", "victory"]
-    assert "victroy is no class of hand pictures and is left out. Did you mean 'victory'?" in caplog.text
+    assert "victroy is not a class of hand pictures and is left out. Did you mean 'victory'?" in caplog.text
     assert "__MACOSX" not in caplog.text
 
 

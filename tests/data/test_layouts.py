@@ -98,7 +98,7 @@ def test_colour_and_files_called_alike(tmp_path: Path) -> None:
 
 
 def test_features_are_no_pictures(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no pictures to write, but float32"):
+    with pytest.raises(DataError, match="holds float32 instead of pictures"):
         write_folders(faces(samples=np.zeros((6, 21, 3), np.float32)), tmp_path / "out")
 
 
@@ -133,7 +133,7 @@ def test_nothing_readable_is_nothing_written(tmp_path: Path) -> None:
         raise UnreadableMedia("damaged")
 
     problems: list[MienError] = []
-    with pytest.raises(DataError, match="no picture that can be read"):
+    with pytest.raises(DataError, match="no readable picture"):
         write_folders(faces(), tmp_path / "out", content=content, on_problem=problems.append)
     assert len(problems) == 6
     assert not list(tmp_path.iterdir())
@@ -218,7 +218,7 @@ def test_targets_that_cannot_be(tmp_path: Path) -> None:
         ("file", "folders", "it is a file"),
         ("packed", "packed", "ends in .npz"),
         ("folder.npz", "packed", "it is a folder"),
-        ("old.npz", "packed", "is there already; .* --overwrite"),
+        ("old.npz", "packed", "already exists; .* --overwrite"),
     ):
         with pytest.raises(OutputError, match=says):
             check_target(tmp_path / target, layout)

@@ -110,11 +110,11 @@ def test_only_labels_give_fewer_scores(tiny_faces: Dataset) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("no json", "no list of scores"),
-        ("{}x", "no list of scores"),
-        ('[{"metric": "m"}]', "no list of scores"),
-        ("[1]", "no list of scores"),
-        ("{}", "is no evaluation of this version: data is missing; evaluate again"),
+        ("no json", "not a list of scores"),
+        ("{}x", "not a list of scores"),
+        ('[{"metric": "m"}]', "not a list of scores"),
+        ("[1]", "not a list of scores"),
+        ("{}", "is not an evaluation of this version: data is missing; evaluate again"),
     ],
 )
 def test_scores_that_are_none_are_refused(tmp_path: Path, text: str, words: str) -> None:

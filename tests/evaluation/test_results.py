@@ -65,4 +65,4 @@ def test_what_is_wrong_is_named_with_the_file(metrics: dict[str, Any], place: st
     damaged = metrics | {"figures": metrics["figures"] | {place: value}}
     with pytest.raises(InputError) as caught:
         measured_evaluation(damaged, "run/metrics.json")
-    assert str(caught.value) == f"run/metrics.json is no evaluation of this version: {words}; evaluate again"
+    assert str(caught.value) == f"run/metrics.json is not an evaluation of this version: {words}; evaluate again"

@@ -36,7 +36,7 @@ def test_a_provider_that_sends_pictures_away_is_not_offered() -> None:
 @pytest.mark.usefixtures("with_gpu")
 @pytest.mark.parametrize("name", ["tpu", "OpenVINOExecutionProvider", ""])
 def test_an_unknown_one_is_refused_and_those_here_are_listed(name: str) -> None:
-    with pytest.raises(UnknownName, match=r"There is no provider .*; there is cuda, cpu, XnnpackExecutionProvider"):
+    with pytest.raises(UnknownName, match=r"There is no provider .*; available: cuda, cpu, XnnpackExecutionProvider"):
         provider_named(name)
 
 

@@ -81,7 +81,7 @@ def test_a_recipe_may_state_only_what_differs_from_another(written: Any, tmp_pat
         ('"emotions"', UnknownName, "Did you mean 'emotion'"),
         ('"../none.toml"', RecipeError, "no recipe file .*none.toml"),
         ('"mine.toml"', RecipeError, "mine.toml extends itself"),
-        ('["emotion"]', RecipeError, "extends the name of a recipe"),
+        ('["emotion"]', RecipeError, "must extend the name of a recipe"),
     ],
 )
 def test_what_cannot_be_extended_is_named(written: Any, base: str, error: type[Exception], says: str) -> None:
@@ -141,7 +141,7 @@ def test_a_wrong_change_is_named(changes: dict[str, str], error: type[Exception]
     [
         (MINIMAL.replace('"mine"', "3"), RecipeError, r"name must be a string, got 3"),
         ('name = "mine"', RecipeError, "recipe mine: (task|label_set) is missing"),
-        ("name = ", RecipeError, "no valid TOML"),
+        ("name = ", RecipeError, "not valid TOML"),
         (MINIMAL + "[fit]\nrat = 1.0", UnknownName, "Did you mean 'rate'"),
         (MINIMAL + "[optim]\nrate = 1.0", UnknownName, r"setting in recipe 'optim'"),
         (MINIMAL.replace('"emotion"', '"pose"'), UnknownName, "'pose'"),
@@ -158,7 +158,7 @@ def test_no_such_recipe_and_no_text(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no recipe file"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")
-    with pytest.raises(RecipeError, match="no valid TOML"):
+    with pytest.raises(RecipeError, match="not valid TOML"):
         load_recipe(tmp_path / "mine.toml")
 
 
@@ -171,7 +171,7 @@ def test_a_byte_order_mark_is_read_and_utf16_explained(tmp_path: Path) -> None:
     for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
         mark = "" if encoding == "utf-16" else "\ufeff"
         (tmp_path / "mine.toml").write_bytes((mark + text).encode(encoding))
-        with pytest.raises(RecipeError, match="is saved as UTF-16, and TOML is UTF-8 text; save it as UTF-8"):
+        with pytest.raises(RecipeError, match="is saved as UTF-16, but TOML is UTF-8; save it as UTF-8"):
             load_recipe(tmp_path / "mine.toml")
 
 

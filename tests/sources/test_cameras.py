@@ -184,7 +184,7 @@ def test_why_a_camera_does_not_open(linux: Path, capture: type[FakeCapture]) -> 
     for index, why in {
         0: "Camera 0 is in use by another program",
         1: "video1 delivers no pictures",
-        3: "Camera 3 cannot be opened: there is no permission",
+        3: "Camera 3 cannot be opened: you have no permission",
         9: "There is no camera 9; `mien doctor` lists the cameras here",
     }.items():
         with pytest.raises(UnreadableMedia, match=why):

@@ -324,7 +324,7 @@ def test_unusable_videos(tmp_path: Path) -> None:
 
 def test_a_video_without_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fake(monkeypatch, _Capture([]))
-    with VideoSource("x.mp4") as source, pytest.raises(UnreadableMedia, match="no frames"):
+    with VideoSource("x.mp4") as source, pytest.raises(UnreadableMedia, match="no decodable frames"):
         list(source)
 
 

@@ -179,7 +179,7 @@ def test_data_sets_and_signers_are_left_out_whole(hands: CorpusPaths) -> None:
 
 def test_a_name_that_fits_nothing_is_refused(hands: CorpusPaths) -> None:
     changes = {"data.leave_out": '["massey/hand9"]'}
-    with pytest.raises(DataError, match="holds back massey/hand9, which is not there; there is asl, massey/hand1,"):
+    with pytest.raises(DataError, match="holds back massey/hand9, which does not exist; available: asl, massey/hand1,"):
         load_corpus(gesture_recipe(**changes), hands)
 
 

@@ -230,3 +230,16 @@ def test_how_far_a_run_has_come(begun: tuple[Path, Recipe], tmp_path: Path) -> N
     torch.save([1], run / "checkpoints" / "last.ckpt")
     with pytest.raises(InputError, match=r"last\.ckpt is damaged"):
         reached_by(run)
+
+
+def test_checkpoints_without_the_last_one_lead_out_of_the_folder_and_stay(
+    begun: tuple[Path, Recipe], tiny_faces: Dataset
+) -> None:
+    run, recipe = begun
+    (run / "checkpoints" / "last.ckpt").unlink()
+    before = contents(run)
+    with pytest.raises(InputError, match=r"not the last one, last\.ckpt, to go on from; move it away"):
+        fit(recipe, tiny_faces, options(run))
+    with pytest.raises(InputError, match=r"no checkpoint to resume from \(last\.ckpt\); move it away"):
+        fit(recipe, tiny_faces, options(run, resume=True))
+    assert contents(run) == before

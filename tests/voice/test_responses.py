@@ -188,11 +188,11 @@ def test_unknown_names_are_refused_with_the_nearest(own: Callable[[str], Respons
         ('[emotion]\nhappy = " "', "emotion.happy[0] must be a non-empty string, got ' '"),
         ('[emotion]\nhappy = "a\\nb"', "one line of up to 200 characters"),
         (f'[emotion]\nhappy = "{"a" * 201}"', "one line of up to 200 characters"),
-        ('[emotion]\nhappy = "{label"', "a brace without a partner"),
-        ('[emotion]\nhappy = "label}"', "a brace without a partner"),
-        ('[emotion]\nhappy = "{label:d}"', "a brace without a partner or a format"),
+        ('[emotion]\nhappy = "{label"', "an unmatched brace"),
+        ('[emotion]\nhappy = "label}"', "an unmatched brace"),
+        ('[emotion]\nhappy = "{label:d}"', "an unmatched brace or a format"),
         ("piper_voice = 3", "piper_voice must be a string, got 3"),
-        ('piper_voice = "none.onnx"', "none.onnx, which is not there"),
+        ('piper_voice = "none.onnx"', "none.onnx, which does not exist"),
     ],
 )
 def test_impossible_values_are_refused_in_a_sentence(own: Callable[[str], Responses], toml: str, words: str) -> None:

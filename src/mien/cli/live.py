@@ -145,7 +145,7 @@ def live(
     """Watch a camera, video or stream; answer in text and out loud. The window needs mien[live].
 
     Nothing is stored or sent unless an option asks for it. An existing file is refused, with exit code 2, unless
-    --append or --overwrite is given. While it runs, other programs can follow the files of --jsonl, --csv and --events.
+    --append or --overwrite is given. While mien runs, other programs can follow --jsonl, --csv and --events files.
 
     Keys in the window: q quit, m mute, p pause, s snapshot,
     r record, e expressions, g gestures, b both, l landmarks, f mirror, h help.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mien.errors import MissingExtra
 from mien.extras import needs
 from mien.files import WritePlan, write_whole
 from mien.labels import label_set
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="recipes",
-    help="List what `mien train` can train, or show one recipe. Needs mien[train].",
+    help="List what `mien train` can train, or show one recipe.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
 
-_MEASURED = "measured.json"
+_MEASURED, _PARAMETERS = "measured.json", "parameters.json"
 _PICTURES = (".svg", ".png", ".pdf")
 _WIDTH = 120
 
@@ -41,11 +43,10 @@ def recipes(
     """List the recipes with their parameters, their source, the author's figure and ours."""
     if context.invoked_subcommand is not None:
         return
-    with needs("train"):
-        from mien.recipes.recipe import load_recipe, recipe_names
-        from mien.train.networks.summary import recipe_counts
-    measured = _measured()
-    facts = [_facts(recipe, recipe_counts(recipe), measured) for recipe in map(load_recipe, recipe_names())]
+    from mien.recipes.recipe import load_recipe, recipe_names
+
+    measured, counted = _table_of(_MEASURED), _table_of(_PARAMETERS)
+    facts = [_facts(load_recipe(name), counted[name], measured) for name in recipe_names()]
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
@@ -71,35 +72,57 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never an input.")] = False,
 ) -> None:
-    """Show a recipe's settings with their reasons, and its network layer by layer."""
+    """Show a recipe's settings with their reasons, what it goes on from, and its network layer by layer.
+
+    The layers need mien[train]; without it all else is shown.
+    """
     if diagram is not None and diagram.suffix.lower() not in _PICTURES:
         raise typer.BadParameter(f"{diagram} must end in one of {', '.join(_PICTURES)}", param_hint="--diagram")
     WritePlan((name,), overwrite=overwrite).file(diagram, "--diagram")
-    with needs("train"):
-        from mien.recipes.recipe import load_recipe, recipe_texts
-        from mien.train.networks.diagram import draw_network, encode_figure
-        from mien.train.networks.summary import recipe_summary
+    from mien.recipes.chain import training_order
+    from mien.recipes.recipe import load_recipe, recipe_names, recipe_texts
+
     recipe = load_recipe(name)
-    summary = recipe_summary(recipe)
-    if diagram is not None:
+    chain = [each.name for each in training_order(name)]
+    summary = _summary(recipe, is_needed=diagram is not None or name not in recipe_names())
+    if diagram is not None and summary is not None:
+        from mien.train.networks.diagram import draw_network, encode_figure
+
         picture = draw_network(summary, title=recipe.name, labels=label_set(recipe.label_set).labels)
         write_whole(diagram, encode_figure(picture, diagram.suffix.lower()))
         typer.echo(f"diagram: {diagram}", err=True)
-    facts = _facts(recipe, (summary.total, summary.trainable), _measured())
+    total, trainable = _table_of(_PARAMETERS)[name] if summary is None else (summary.total, summary.trainable)
+    facts = {**_facts(recipe, (total, trainable), _table_of(_MEASURED)), "chain": chain}
     if as_json:
-        layers = [{**asdict(layer), "frozen": layer.frozen} for layer in summary.layers]
-        settings = {"settings": _changed(recipe), "input": summary.input, "layers": layers}
+        layers = summary and [{**asdict(layer), "frozen": layer.frozen} for layer in summary.layers]
+        settings = {"settings": _changed(recipe), "input": summary and summary.input, "layers": layers}
         typer.echo(json.dumps({**facts, **settings}, indent=2))
-    else:
-        for text in recipe_texts(name):
-            typer.echo(text.rstrip() + "\n")
+        return
+    for text in recipe_texts(name):
+        typer.echo(text.rstrip() + "\n")
+    if len(chain) > 1:
+        typer.echo(f"trained in this order: {', '.join(chain)}; all of it by: mien train --chain {name} --data DATA\n")
+    if summary is not None:
         _print(_layers(summary))
-        typer.echo(f"{summary.total:,} parameters, {summary.trainable:,} of them trainable.{_not_learning(summary)}")
-        for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
-            typer.echo(f"{whose}: {figure or 'no published figure'}")
+    typer.echo(f"{total:,} parameters, {trainable:,} of them trainable.{(summary and _not_learning(summary)) or ''}")
+    for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
+        typer.echo(f"{whose}: {figure or 'no published figure'}")
 
 
-def _facts(recipe: Recipe, counts: tuple[int, int], measured: dict[str, Any]) -> dict[str, Any]:
+def _summary(recipe: Recipe, *, is_needed: bool) -> Summary | None:
+    """The network of a recipe layer by layer; without mien[train] a line on stderr and None, or an error if needed."""
+    try:
+        with needs("train"):
+            from mien.train.networks.summary import recipe_summary
+    except MissingExtra as missing:
+        if is_needed:
+            raise
+        typer.echo(f"mien: The layers are left out: {missing}", err=True)
+        return None
+    return recipe_summary(recipe)
+
+
+def _facts(recipe: Recipe, counts: Sequence[int], measured: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": recipe.name,
         "task": recipe.task,
@@ -135,9 +158,10 @@ def _other(measured: dict[str, Any]) -> str:
     return f"{what}, where the author has {_percent(score)}" if score else what
 
 
-def _measured() -> dict[str, Any]:
-    """Our figures by recipe, as `mien compare` wrote them; empty if it has not."""
-    file = resources.files("mien.recipes") / _MEASURED
+def _table_of(name: str) -> dict[str, Any]:
+    """What the package keeps by recipe: our figures, as `mien compare` wrote them, or the numbers of parameters, all
+    and trainable, as `tools/count_parameters.py` did; empty if there is none."""
+    file = resources.files("mien.recipes") / name
     found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     return found
 

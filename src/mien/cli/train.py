@@ -29,7 +29,21 @@ def train(
     clean_list: Annotated[
         Path | None, typer.Option(help="List of samples to use, from mien data duplicates --write.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; runs/RECIPE by default.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder; runs/RECIPE by default. With --chain, the folder of all runs; runs by default."),
+    ] = None,
+    chain: Annotated[
+        bool,
+        typer.Option(
+            "--chain",
+            help="Train from nothing: first the recipes that this one goes on from, one after another. Finished runs "
+            "are skipped, and an interrupted one is resumed.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --chain: print what would be trained, in order, and stop.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")
     ] = False,
@@ -47,24 +61,38 @@ def train(
 ) -> None:
     """Train a model from a recipe. Needs mien[train]."""
     with needs("train"):
+        from mien.recipes.chain import training_order
         from mien.recipes.recipe import load_recipe
+        from mien.train.chain import fit_chain, plan_chain
         from mien.train.corpus import CorpusPaths
         from mien.train.fit import RunOptions, fit
         from mien.train.machine import keep_freed_memory
         from mien.train.start import check_recipe
     changes = dict(setting(text) for text in settings or ())
+    if dry_run and not chain:
+        raise typer.BadParameter("it shows the order of a chain; add --chain", param_hint="--dry-run")
+    if chain and (weights is not None or nodes > 1):
+        what = "--weights starts one run" if weights is not None else "--nodes is for one run"
+        raise typer.BadParameter(f"{what}, and a chain has several; train its recipes one by one", param_hint="--chain")
     if weights is not None:
         changes["network.weights"] = weights
-    chosen = load_recipe(recipe, changes=changes)
-    folder = out or Path("runs") / chosen.name
+    order = training_order(recipe, changes=changes) if chain else (load_recipe(recipe, changes=changes),)
+    chosen = order[-1]
+    runs = out or Path("runs")
+    folder = runs / chosen.name if chain or out is None else out
     is_watched = sys.stderr.isatty()
     if not is_watched:
         logging.getLogger("mien").setLevel(logging.INFO)
-    _check_place(folder, data)
-    if resume:
+    for each in order:
+        _check_place(runs / each.name if chain else folder, data)
+    links = plan_chain(order, runs, devices=devices) if chain else []
+    for number, link in enumerate(links, 1):
+        typer.echo(f"{number}. {link}", err=not dry_run)
+    if dry_run:
+        return
+    if resume and not chain:
         check_recipe(folder, chosen, devices=devices * nodes)  # before the data is read, which takes longer
     paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
-    dataset = corpus(chosen, paths)
     options = RunOptions(
         out=folder,
         device=device,
@@ -75,7 +103,10 @@ def train(
         progress=is_watched,
     )
     keep_freed_memory()
-    summary = fit(chosen, dataset, options)
+    if chain:
+        summary = fit_chain(links, lambda each: corpus(each, paths), options)
+    else:
+        summary = fit(chosen, corpus(chosen, paths), options)
     for name, value in summary.items():
         typer.echo(f"{name:<20}{value}")
     typer.echo(f"Next: mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else ""))

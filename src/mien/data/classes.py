@@ -6,7 +6,7 @@ import difflib
 import logging
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mien.errors import DataError
 from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
@@ -97,18 +97,23 @@ def label_of(name: str, label_set: LabelSet) -> str | None:
 
 
 def match_classes(
-    names: Iterable[str], *, label_set: LabelSet | None = None, where: str = "the data set"
+    names: Iterable[str],
+    *,
+    label_set: LabelSet | None = None,
+    where: str = "the data set",
+    splits: Iterable[Collection[str]] = (),
 ) -> tuple[LabelSet, dict[str, str]]:
     """Find the label set that class names belong to.
 
     It is the smallest known set that has all of them or, if there is none, a set called `custom` of the names as they
     are. A name that is almost a label of the set that has most of the others counts as misspelt, unless that label is
-    present too.
+    present too, in the same split.
 
     Args:
         names: of folders, or from a column.
         label_set: take this one instead.
         where: what to call the data set in an error.
+        splits: the names that each split has; all in one by default.
 
     Returns:
         The label set, and the label of each name.
@@ -125,9 +130,10 @@ def match_classes(
             return candidate, {name: label for name, label in found.items() if label is not None}
     if label_set:
         raise DataError(strangers_told(unknown, label_set, where=where))
-    most, unknown = _most_alike(names)
+    together = [set(split) for split in splits] or [set(names)]
+    most, unknown = _most_alike(names, together)
     if most is not None:
-        if _misspelt(names, most):
+        if _misspelt(names, most, together):
             what = "it, or take it" if len(unknown) == 1 else "them, or take them"
             raise DataError(f"{strangers_told(unknown, most, where=where)} Rename {what} out of the data set")
         logger.warning("%s So the classes are a label set of their own", strangers_told(unknown, most, where=where))
@@ -160,20 +166,27 @@ def strangers(names: Iterable[str], label_set: LabelSet) -> list[str]:
     return [name for name in names if label_of(name, label_set) is None]
 
 
-def _most_alike(names: Collection[str]) -> tuple[LabelSet | None, list[str]]:
+def _most_alike(names: Collection[str], together: Sequence[Collection[str]]) -> tuple[LabelSet | None, list[str]]:
     """The known label set that has most of the names, at least half of them, and the names that it has not."""
     found = {known: strangers(names, known) for known in sorted(LABEL_SETS.values(), key=len)}
-    best = min(found, key=lambda known: (len(found[known]), -len(_misspelt(names, known))))
+    best = min(found, key=lambda known: (len(found[known]), -len(_misspelt(names, known, together))))
     return (best, found[best]) if 2 * len(found[best]) <= len(names) else (None, [])
 
 
-def _misspelt(names: Collection[str], label_set: LabelSet) -> list[str]:
-    """The names that are almost a label of the set which no other name means."""
-    there = {label_of(name, label_set) for name in names}
-    return [name for name in strangers(names, label_set) if nearest_label(name, label_set) not in (None, *there)]
+def _misspelt(names: Collection[str], label_set: LabelSet, together: Sequence[Collection[str]]) -> list[str]:
+    """The names that are almost a label of the set which no other name means that stands together with them."""
+    found = []
+    for name in strangers(names, label_set):
+        there = {label_of(other, label_set) for split in together if name in split for other in split}
+        if nearest_label(name, label_set) not in (None, *there):
+            found.append(name)
+    return found
 
 
 def is_folder_name(label: str) -> bool:
-    """Whether a class of this name can be a folder on any system, without being taken for a split or hidden."""
-    is_plain = label == label.strip() and label.isprintable() and not set(label) & set('/\\:*?"<>|')
+    """Whether a class of this name can be a folder on any system, without being taken for a split or hidden.
+
+    Windows drops the dots that a name ends in.
+    """
+    is_plain = label == label.strip().rstrip(".") and label.isprintable() and not set(label) & set('/\\:*?"<>|')
     return bool(label) and is_plain and not label.startswith(".") and label.casefold() not in SPLIT_NAMES

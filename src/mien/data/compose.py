@@ -1,4 +1,4 @@
-"""Hands that nobody photographed: fingers of several hands put on the palm of one, to show what is none of the four.
+"""Hands that nobody photographed: fingers of several hands on the palm of one, to show hands that are none of the four.
 
 Sign-language pictures show few open hands, and no thumb held up or lone raised finger. Each of these is made of a thumb
 and fingers that the four gestures do show, stretched or folded.
@@ -54,7 +54,7 @@ def composed_hands(hands: Hands, labels: NDArray[np.int64], count: int, rng: np.
         hands: (N, 21, 3) canonical landmarks of hands that make the four gestures, among others.
         labels: (N,) positions in the label set of gestures; each of the four is there.
         count: how many to make.
-        rng: all chance comes from it.
+        rng: source of all randomness.
 
     Returns:
         (count, 21, 3) float32; to be made canonical again, since their size and middle have moved.
@@ -71,12 +71,12 @@ def composed_hands(hands: Hands, labels: NDArray[np.int64], count: int, rng: np.
 
 
 def with_composed(dataset: Dataset, share: float, *, seed: int) -> Dataset:
-    """The data set with composed hands in its training split, made of hands of that split alone.
+    """The data set with composed hands in its training split, made only from hands of that split.
 
     Args:
         dataset: canonical landmarks.
-        share: how many are added for each training sample.
-        seed: of all chance.
+        share: how many are added per training sample.
+        seed: seed for all randomness.
 
     Raises:
         DataError: one of the four gestures is not in the training split.

@@ -35,7 +35,7 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What a packed file that was cut, altered, or is something else raises when it is read."""
+"""What reading a packed file raises if it is truncated, altered, or something else."""
 _COLUMNS = ("labels", "split", "groups", "names", "votes", "not_a_face")
 
 
@@ -50,10 +50,10 @@ class Dataset:
         groups: (N,) names of who or what each sample belongs to (a signer, a clip); empty when unknown.
         label_set: the names.
         names: (N,) where each sample is from: a row of a table, a file's path within its set; distinct.
-        votes: (N, L) float32 distribution over the label set by several raters, rows of zeros where there is none.
+        votes: (N, L) float32 distribution over the label set by several raters, rows of zeros if there is none.
         not_a_face: (N,) bool, where raters saw no face.
         source: where the samples came from, for reports.
-        caveats: what a reader of any figure measured on this set must know, one sentence each.
+        caveats: what readers of any figure measured on this set must know, one sentence each.
     """
 
     samples: NDArray[Any]
@@ -73,14 +73,14 @@ class Dataset:
             if len(column) != count:
                 raise DataError(f"a data set of {wording.count(count, 'sample')} came with {len(column)} {name}")
         if count and not (self.labels.min() >= 0 and self.labels.max() < len(self.label_set)):
-            raise DataError(f"labels lie between 0 and {len(self.label_set) - 1} for {self.label_set.name}")
+            raise DataError(f"labels must lie between 0 and {len(self.label_set) - 1} for {self.label_set.name}")
         if self.votes is not None and self.votes.shape[1:] != (len(self.label_set),):
             raise DataError(
-                f"votes have {wording.count(len(self.label_set), 'column')}, one a label; got {self.votes.shape}"
+                f"votes have {wording.count(len(self.label_set), 'column')}, one per label; got {self.votes.shape}"
             )
         for split in np.unique(self.split):
             if split not in SPLITS:
-                raise DataError(f"a split is one of {', '.join(SPLITS)}, got {str(split)!r}")
+                raise DataError(f"a split must be one of {', '.join(SPLITS)}, got {str(split)!r}")
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -152,7 +152,7 @@ class Dataset:
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write everything to one packed file (an uncompressed .npz without pickles), whole or not at all.
+        """Write everything to one packed file (an uncompressed .npz without pickles), completely or not at all.
 
         Raises:
             OutputError: the file cannot be written.
@@ -185,7 +185,7 @@ def load_packed(path: str | Path) -> Dataset:
     """Read what `Dataset.save` wrote.
 
     Raises:
-        UnreadableMedia: the file is missing, damaged, or no packed data set.
+        UnreadableMedia: the file is missing, damaged, or not a packed data set.
     """
     path = Path(path)
     if not path.is_file():
@@ -210,4 +210,4 @@ def load_packed(path: str | Path) -> Dataset:
                 caveats=tuple(facts["caveats"]),
             )
     except _DAMAGE as exc:
-        raise UnreadableMedia(f"{path} is damaged or no packed data set: {exc}; pack it again") from exc
+        raise UnreadableMedia(f"{path} is damaged or not a packed data set: {exc}; pack it again") from exc

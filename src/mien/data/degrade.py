@@ -1,4 +1,4 @@
-"""Pictures of a hand made worse, as cameras, light and distance do, for training what then reads them."""
+"""Pictures of a hand degraded as by cameras, light and distance, for training on what is then read from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.pixels.boxes import RotatedRoi
 from mien.pixels.preprocess import InputSpec, crop_square
 
 REVISION = 1
-"""Raised whenever the same picture and seed give another one, so that what was read off them is read anew."""
+"""Increased whenever the same picture and seed give a different one, so that cached readings are renewed."""
 
 _SIDE = 160  # pixels of the largest crops; the hand takes about half
 _SMALLEST = 24
@@ -24,13 +24,13 @@ Floats = NDArray[np.float32]
 def degraded_hand(image_rgb: NDArray[np.uint8], hand: RotatedRoi, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The part of a picture around a hand, of 24 to 160 pixels a side, in worse conditions.
 
-    The square is moved, scaled and turned a little, as a detector's is; half of the crops are mirrored, some narrowed
+    The square is moved, scaled and rotated slightly, as a detector's is; half of the crops are mirrored, some narrowed
     as a hand seen from the side; hands cut out on black get a background; then size, light, colour, blur, noise, JPEG.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB.
         hand: upright square around the hand, in pixels.
-        rng: all chance comes from it.
+        rng: source of all randomness.
 
     Returns:
         (S, S, 3) uint8 RGB.

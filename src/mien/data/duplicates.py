@@ -1,4 +1,4 @@
-"""Equal and nearly equal samples: where they are, and which training samples they spoil."""
+"""Equal and nearly equal samples: where they are, and which training samples they affect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TWO_LABELS = "two labels"
 REPEATED = "repeated"
 NEAR_HELD_OUT = "near copy of a held-out image"
 FAULTS = (NOT_A_FACE, HELD_OUT, TWO_LABELS, REPEATED, NEAR_HELD_OUT)
-"""Why a training sample is left out; of several reasons the first one is given."""
+"""Why a training sample is left out; if there are several reasons, the first one is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class CopyCounts:
 
     Args:
         groups: sets of two or more samples that are copies of one another.
-        redundant: samples that could go while one of each set stays.
+        redundant: samples that could be removed while keeping one of each set.
         mixed_groups: sets whose samples have different labels.
         mixed_samples: samples in these.
     """
@@ -52,7 +52,7 @@ class GroupCopies:
         samples: of the group.
         equal_inside: those with an equal one in the group.
         equal_outside: those with an equal one in another group, or in none.
-        near_inside: those with an equal or near one in the group; in a burst of one signer that is to be expected.
+        near_inside: those with an equal or near one in the group; expected in a burst of one signer.
         near_outside: those with an equal or near one elsewhere.
     """
 
@@ -145,7 +145,7 @@ class Duplicates:
         return found
 
     def sets(self, *, near: bool) -> Iterator[NDArray[np.int64]]:
-        """Positions of the samples of every set of two or more, in order of appearance."""
+        """Positions of the samples in every set of two or more, in order of appearance."""
         of = self.members(near=near)
         order = np.argsort(of, kind="stable")
         starts = np.flatnonzero(np.diff(of[order], prepend=-1))
@@ -164,12 +164,12 @@ def find_duplicates(
 
     Args:
         dataset: of (N, H, W[, 3]) uint8 pictures.
-        distance: most bits, of 64, by which the hashes of near copies differ.
-        correlation: least correlation of the pixels of near copies.
+        distance: largest number of bits, of 64, in which the hashes of near copies differ.
+        correlation: lowest correlation of the pixels of near copies.
         on_step: called with the number of different pictures compared so far.
 
     Raises:
-        DataError: the samples are no pictures, or there are none.
+        DataError: the samples are not pictures, or there are none.
     """
     if not len(dataset):
         raise DataError(f"{dataset.source or 'The data set'} has no samples to compare")
@@ -183,15 +183,15 @@ def find_duplicates(
 def training_faults(dataset: Dataset, *, copies: Duplicates | None = None) -> NDArray[np.str_]:
     """Why each training sample should be left out: what misleads training, or measuring on the other splits.
 
-    Left out are pictures marked as no face, pictures that equal one of validation or test, pictures that come with
-    two labels within training, and all but the first that stays of equal pictures.
+    Left out are pictures marked as not a face, pictures that equal one in validation or test, pictures that have two
+    labels within training, and all but the first of equal pictures.
 
     Args:
-        dataset: whose `not_a_face` marks count when it has them.
-        copies: of this data set; near copies of pictures of validation and test are then left out too.
+        dataset: its `not_a_face` marks are used if it has them.
+        copies: of this data set; near copies of pictures in validation and test are then left out too.
 
     Returns:
-        (N,) one of `FAULTS`, or an empty string for a sample that stays; samples outside train all stay.
+        (N,) one of `FAULTS`, or an empty string for a sample that stays; all samples outside train stay.
     """
     train = dataset.split == "train"
     equal = equal_numbers(dataset) if copies is None else copies.equal
@@ -216,7 +216,7 @@ def training_faults(dataset: Dataset, *, copies: Duplicates | None = None) -> ND
 
 
 def clean_training(dataset: Dataset) -> Dataset:
-    """Without the training samples that `training_faults` names; the other splits stay whole."""
+    """Without the training samples that `training_faults` names; the other splits are unchanged."""
     faults = training_faults(dataset)
     train = dataset.split == "train"
     dropped = {fault: int((faults == fault).sum()) for fault in FAULTS if (faults == fault).any()}
@@ -231,7 +231,7 @@ def held_out_copies(dataset: Dataset) -> int:
 
 
 def equal_numbers(dataset: Dataset) -> NDArray[np.int64]:
-    """(N,) a number for each sample; equal samples, in every pixel, have the same one."""
+    """(N,) a number for each sample; samples equal in every pixel have the same one."""
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in sample_keys(dataset.samples)], np.int64)
 

@@ -124,13 +124,13 @@ def load_copies(
     cache: Path | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> Dataset:
-    """Landmarks read off worse copies of the pictures: they are wrong as they are wrong on small, dark, blurred hands.
+    """Landmarks read from degraded copies of the pictures, with the errors of small, dark, blurred hands.
 
     Args:
         pictures: from `find_hand_pictures`.
         detector: finds the hand in each picture, then reads each copy of its surroundings.
-        copies: how many of each picture (`mien.data.degrade`); those in which no hand is seen any more are left out.
-        whole_frames, cache: as for `load_hands`; what is read off the copies has a file of its own there.
+        copies: how many of each picture (`mien.data.degrade`); those in which no hand is found any more are left out.
+        whole_frames, cache: as for `load_hands`; readings of the copies have their own file there.
         on_step: called with the number of pictures done; never when the cache has them all.
 
     Returns:
@@ -218,7 +218,7 @@ def _read_copies(
 ) -> NDArray[np.float32] | None:
     try:
         image = read_image(picture.path)
-    except UnreadableMedia:  # said when its hand was looked for
+    except UnreadableMedia:  # reported when its hand was looked for
         return None
     rng = np.random.default_rng(zlib.crc32(f"{picture.collection}/{picture.path.name}".encode()))
     rows = np.full((copies, _POINTS), np.nan, np.float32)
@@ -261,7 +261,7 @@ def _class_pictures(folder: Path) -> Iterator[HandPicture]:
 
 
 def _keys(pictures: Sequence[HandPicture], whole_frames: Collection[str]) -> list[str]:
-    """They change when a picture, how it is looked at, or what looks at it changes."""
+    """Keys that change when a picture, the way it is read, or the model that reads it changes."""
     looks = f"{[zoo_artifact(name).manifest.sha256 for name in (PALM_MODEL, LANDMARK_MODEL)]} {REVISION}"
     texts = (f"{looks} {p.collection in whole_frames} {p.path} {p.path.stat().st_size}" for p in pictures)
     return [hashlib.sha256(text.encode()).hexdigest()[:24] for text in texts]

@@ -1,4 +1,4 @@
-"""A data set on disk: a folder for each split and class, or a CSV for each split; whole or not at all.
+"""A data set on disk: one folder per split and class, or one CSV per split; written completely or not at all.
 
 The folder gets a file `dataset.json` that says what is in it: {"version", "source", "label_set", "labels", "caveats",
 "splits": {folder: split}, "groups": {file: group}}. It also marks the folder as one that may be replaced.
@@ -34,12 +34,12 @@ _ROW = re.compile(r"row (\d+)")
 
 
 def check_target(target: str | Path, layout: str, *, overwrite: bool = False) -> None:
-    """Whether a data set may be written there; called before anything slow is begun.
+    """Check that a data set may be written there; called before any slow work begins.
 
     Args:
-        target: a folder; for the layout `packed` a file.
+        target: a folder, or a file for the layout `packed`.
         layout: one of `LAYOUTS`.
-        overwrite: whether a data set that is there already may be replaced. Other files never are.
+        overwrite: whether an existing data set may be replaced. Other files never are.
 
     Raises:
         RefusedOutput: it may not.
@@ -47,14 +47,16 @@ def check_target(target: str | Path, layout: str, *, overwrite: bool = False) ->
     target = Path(os.path.realpath(target))
     if layout == "packed":
         if target.suffix != PACKED_SUFFIX:
-            raise RefusedOutput(f"A packed data set is a file that ends in {PACKED_SUFFIX}, got {target}; rename it.")
+            raise RefusedOutput(
+                f"A packed data set must be a file that ends in {PACKED_SUFFIX}, got {target}; rename it."
+            )
         if target.is_dir():
             raise RefusedOutput(f"Cannot write {target}: it is a folder; name a file.")
         if target.exists() and not overwrite:
-            raise RefusedOutput(f"{target} is there already; name another file, or replace it with --overwrite.")
+            raise RefusedOutput(f"{target} already exists; name another file, or replace it with --overwrite.")
         return
     if target.exists() and not target.is_dir():
-        raise RefusedOutput(f"Cannot write {target}: it is a file; name a folder, or pack with --layout packed.")
+        raise RefusedOutput(f"Cannot write {target}: it is a file; name a folder, or use --layout packed.")
     if not target.is_dir() or not any(target.iterdir()):
         return
     if not overwrite:
@@ -66,7 +68,7 @@ def check_target(target: str | Path, layout: str, *, overwrite: bool = False) ->
         )
     if '"consent"' in (target / FACTS_NAME).read_text("utf-8", "replace"):
         raise RefusedOutput(
-            f"{target} was collected shot by shot, and nobody could make it again, so --overwrite leaves it alone; "
+            f"{target} was collected shot by shot and could not be made again, so --overwrite leaves it alone; "
             "name another folder."
         )
     spare_foreign(target, _FILES)
@@ -74,7 +76,7 @@ def check_target(target: str | Path, layout: str, *, overwrite: bool = False) ->
 
 @contextmanager
 def new_folder(target: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A place beside the target where a folder is written until it is whole; then it gets the target's name.
+    """A place next to the target where a folder is written until it is complete; then it gets the target's name.
 
     Raises:
         OutputError: the target may not be written (see `check_target`), the disk is full, or the like.
@@ -96,26 +98,28 @@ def write_folders(
 ) -> Dataset:
     """Write `target/<split>/<label>/<picture>`.
 
-    A picture is called as its sample: 00017.png for row 17, A1.jpg for a file A/A1.jpg.
+    A picture is named after its sample: 00017.png for row 17, A1.jpg for a file A/A1.jpg.
 
     Args:
         dataset: what to write.
-        target: the folder to make.
+        target: the folder to create.
         splits: other names for the folders of the splits.
-        content: gives the bytes of the file of a sample; by default the sample is written as PNG.
-        on_problem: gets each sample whose content cannot be read and is left out; without it the first one is raised.
+        content: returns the bytes of a sample's file; by default the sample is written as PNG.
+        on_problem: called with each sample that cannot be read and is left out; without it the first one is raised.
         on_step: called with the number of pictures done.
-        overwrite: replace a data set that is there.
+        overwrite: replace an existing data set.
 
     Returns:
         The samples that were written.
 
     Raises:
-        OutputError: the folder may not or cannot be written; then it is as it was before.
-        DataError: the samples are no pictures, or none of them could be read.
+        OutputError: the folder may not or cannot be written; it is then unchanged.
+        DataError: the samples are not pictures, or none of them could be read.
     """
     if content is None and (dataset.samples.dtype != np.uint8 or dataset.samples.ndim not in (3, 4)):
-        raise DataError(f"{dataset.source or 'The data set'} holds no pictures to write, but {dataset.samples.dtype}")
+        raise DataError(
+            f"{dataset.source or 'The data set'} holds {dataset.samples.dtype} instead of pictures to write"
+        )
     folders: dict[str, str] = {split: (splits or {}).get(split, split) for split in USAGES.values()}
     names = _file_names(dataset, content is None)
     written = np.zeros(len(dataset), np.bool_)
@@ -136,7 +140,7 @@ def write_folders(
             if on_step is not None:
                 on_step(i + 1)
         if not written.any():
-            raise DataError(f"{dataset.source or 'The data set'} has no picture that can be read; nothing is written")
+            raise DataError(f"{dataset.source or 'The data set'} has no readable picture; nothing is written")
         kept = dataset if written.all() else dataset.where(written)
         _write_info(folder, kept, {folders[split]: split for split in kept.counts()}, groups)
     return kept
@@ -147,19 +151,19 @@ def write_csv(
 ) -> Dataset:
     """Write `target/train.csv`, `validation.csv` and `test.csv` in the form of FER2013, which `load_fer2013` reads.
 
-    Emotions keep the numbers of FER2013 when some of them are left out; `Usage` is the split.
+    Emotions keep the numbers of FER2013 even if some of them are left out; `Usage` is the split.
 
     Args:
         dataset: (N, 48, 48) uint8 grey images of emotions.
-        target: the folder to make.
+        target: the folder to create.
         on_step: called with the number of rows done.
-        overwrite: replace a data set that is there.
+        overwrite: replace an existing data set.
 
     Returns:
-        The data set, as it is.
+        The data set, unchanged.
 
     Raises:
-        OutputError: the folder may not or cannot be written; then it is as it was before.
+        OutputError: the folder may not or cannot be written; it is then unchanged.
         DataError: the samples are not such images.
     """
     if dataset.samples.shape[1:] != (SIDE, SIDE) or any(label not in EMOTIONS for label in dataset.label_set.labels):
@@ -207,11 +211,11 @@ def _png(dataset: Dataset, i: int) -> bytes:
     image = dataset.samples[i]
     if image.ndim == 3:
         return encode_image(image, ".png")
-    return bytes(cv2.imencode(".png", image)[1])  # one channel: a third of what a grey picture in colour takes
+    return bytes(cv2.imencode(".png", image)[1])  # one channel: a third of the size of a grey picture stored in colour
 
 
 def _file_names(dataset: Dataset, as_png: bool) -> list[str]:
-    """A name for the file of each sample; distinct within its split and label."""
+    """A file name for each sample, unique within its split and label."""
     width = max(5, len(str(len(dataset))))
     names, taken = [], set()
     for i in range(len(dataset)):

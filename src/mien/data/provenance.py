@@ -1,4 +1,4 @@
-"""Where the pictures of a data set came from, by the pictures themselves: a file may be called anything."""
+"""Where the pictures of a data set came from, judged by the pictures themselves: a file may have any name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BLOCK_ROWS = 4096
 
 
 def provenance_of(dataset: Dataset) -> Provenance:
-    """Where the samples are from.
+    """Where the samples come from.
 
     A data set is FER2013, or has images of it, when 3 of 128 known images are among its own, by hashes that differ in 4
     bits of 64 at most. Measured on FER2013: all 128 are found, in JPEG of quality 50, enlarged to 96 pixels and reduced

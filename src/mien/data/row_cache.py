@@ -1,4 +1,4 @@
-"""Rows of numbers kept by key in one file, so that what was measured once is measured once."""
+"""Rows of numbers cached by key in one file, so that nothing is measured twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class RowCache:
-    """Rows by key in an .npz file; a damaged file is logged and made anew.
+    """Rows by key in an .npz file; a damaged file is logged and recreated.
 
     Args:
         path: the file; None keeps the rows in memory only.
@@ -35,14 +35,14 @@ class RowCache:
         return self._rows[key]
 
     def put(self, key: str, row: Row, *, save_every: int = 500) -> None:
-        """Keep a row of (width,) float32; the file is written again after so many."""
+        """Keep a row of (width,) float32; the file is rewritten after a number of rows."""
         self._rows[key] = np.asarray(row, np.float32)
         self._unsaved += 1
         if self._unsaved >= save_every:
             self.save()
 
     def save(self) -> None:
-        """Write what is new; the file is whole or as it was."""
+        """Write what is new; the file is complete or unchanged."""
         if self._path is None or not self._unsaved:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,6 @@ class RowCache:
                 keys, rows = stored["keys"].tolist(), np.asarray(stored["rows"], np.float32)
                 rows = rows.reshape(len(keys), self._width)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-            logger.warning("%s is damaged and is made anew", self._path)
+            logger.warning("%s is damaged and is recreated", self._path)
             return {}
         return dict(zip(keys, rows, strict=True))

@@ -16,14 +16,14 @@ from mien.wording import count
 def split_at_random(
     dataset: Dataset, *, fractions: tuple[float, float], seeds: Sequence[int] = (1,), i_know: bool = False
 ) -> Dataset:
-    """Every sample in a split by chance: first `fractions[0]` of all for test, then `fractions[1]` of the rest for
-    validation, each drawn by scikit-learn's `train_test_split` (so that a published split can be had again).
+    """Every sample in a random split: first `fractions[0]` of all for test, then `fractions[1]` of the rest for
+    validation, each drawn by scikit-learn's `train_test_split` (so that a published split can be reproduced).
 
     Args:
-        dataset: whose splits are replaced.
+        dataset: the data set whose splits are replaced.
         fractions: share of all for test, and share of the rest for validation; each from 0 to below 1.
-        seeds: of the first draw and of the second; one seed serves both.
-        i_know: split although samples belong to groups (signers, clips); the data set then says so in its caveats.
+        seeds: for the first and the second draw; a single seed is used for both.
+        i_know: split even though samples belong to groups (signers, clips); the data set then says so in its caveats.
 
     Raises:
         DataError: samples belong to groups and `i_know` is false, or a fraction leaves a split empty.
@@ -53,7 +53,9 @@ def split_at_random(
         split[drawn] = part
     caveats = dataset.caveats
     if grouped:
-        caveats += ("The split is random although samples belong to groups: test samples resemble training samples.",)
+        caveats += (
+            "The split is random even though samples belong to groups: test samples resemble training samples.",
+        )
     return replace(dataset, split=split, caveats=caveats)
 
 

@@ -60,8 +60,8 @@ class Evaluation:
     """Everything a report is made of.
 
     Args:
-        about: who answered.
-        answers: to which samples, and what.
+        about: what answered.
+        answers: the samples and the answers to them.
         measures: what was measured.
         facts: data, protocol, command, versions, machine and time.
         notes: what a reader must know, one sentence each.
@@ -76,7 +76,7 @@ class Evaluation:
     circumstances: EvaluationContext = field(default_factory=lambda: EvaluationContext(split="test"))
 
     def to_dict(self) -> dict[str, Any]:
-        """What metrics.json holds."""
+        """The contents of metrics.json."""
         return {
             "format": FORMAT,
             "subject": {name: getattr(self.about, name) for name in ("kind", "name", "sha256", "bytes", "parameters")},

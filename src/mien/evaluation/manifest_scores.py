@@ -104,7 +104,7 @@ def measured_at(scores: Iterable[Score], threshold: float) -> bool:
 
 
 def _no_scores(path: Path, reason: object) -> InputError:
-    return InputError(f"{path} is no list of scores as the benchmarks write it: {reason}")
+    return InputError(f"{path} is not a list of scores as written by the benchmarks: {reason}")
 
 
 def _of_metrics(evaluation: MeasuredEvaluation) -> tuple[Score, ...]:

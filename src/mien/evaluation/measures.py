@@ -1,4 +1,4 @@
-"""The measures of a report, each from answers alone."""
+"""The measurements of a report, each from answers alone."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def classification(answers: Predictions) -> dict[str, LabelScores]:
 
 
 def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> tuple[ConfusedPair, ...]:
-    """The ten commonest errors by pair, the largest share of its true label first; at least three cases each."""
+    """The ten most common confusions, by share of the true label, largest first; at least three cases each."""
     supports = matrix.sum(axis=1)
     pairs = [
         ConfusedPair(true=true, predicted=predicted, count=int(matrix[i, j]), share=float(matrix[i, j] / supports[i]))
@@ -80,7 +80,7 @@ def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> tuple[
 
 
 def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> CopyFreeScores:
-    """Scores without samples that equal a training sample or an earlier one of the split, every pixel alike."""
+    """Scores without samples that equal a training sample, or an earlier one of the split, in every pixel."""
     part = answers.part
     keys = sample_keys(part.samples)
     train = set() if split in ("train", "all") else set(sample_keys(dataset.samples[dataset.split == "train"]))
@@ -111,7 +111,7 @@ def risk_curve(answers: Predictions) -> RiskCoverage:
 
 
 def calibration(answers: Predictions, p: NDArray[np.float64]) -> CalibrationScores:
-    """ECE, Brier score and NLL, before and after the temperature where there is one.
+    """ECE, Brier score and NLL, before and after the temperature if there is one.
 
     Args:
         answers: with or without a temperature.
@@ -131,7 +131,7 @@ def calibration(answers: Predictions, p: NDArray[np.float64]) -> CalibrationScor
 
 
 def ranking(p: NDArray[np.float64], labels: NDArray[np.int64], names: tuple[str, ...]) -> Ranking:
-    """Area under the ROC curve and average precision of each label against the rest; labels without samples absent."""
+    """Area under the ROC curve and average precision of each label against the rest, if it has samples."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     present = [i for i in range(len(names)) if 0 < (labels == i).sum() < len(labels)]
@@ -155,7 +155,7 @@ def risk_scores(curve: RiskCoverage, threshold: float | None) -> RiskScores:
 
 
 def by_votes(answers: Predictions, seed: int) -> VoteScores | None:
-    """Scores against the label most raters chose, where there are votes."""
+    """Scores against the label that most raters chose, if there are votes."""
     votes = answers.part.votes
     if votes is None or not votes.any():
         return None
@@ -171,7 +171,7 @@ def by_votes(answers: Predictions, seed: int) -> VoteScores | None:
 
 
 def by_group(answers: Predictions) -> dict[str, GroupScores] | None:
-    """Accuracy by whom or what the samples belong to, for up to forty groups."""
+    """Accuracy by group (person or clip), for up to forty groups."""
     groups = answers.part.groups
     names = np.unique(groups)
     if not 2 <= len(names) <= _MOST_GROUPS:

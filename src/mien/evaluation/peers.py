@@ -1,11 +1,11 @@
-"""What is known of a model of others whose answers came as a CSV: a JSON file beside it, of the same name.
+"""What is known about somebody else's model whose answers came as a CSV: a JSON file next to it, of the same name.
 
 `fer.csv` and `fer.json`, for example. The JSON is one object; every entry is optional:
 
-- `name`, `version`, `licence`: texts.
+- `name`, `version`, `licence`: strings.
 - `parameters`: of the network; `bytes`: of its file.
-- `ms_1`, `ms_32`: milliseconds a face, one at a time and 32 at a time; `threads`: that computed then.
-- `notes`: sentences a reader must know.
+- `ms_1`, `ms_32`: milliseconds per face, one at a time and 32 at a time; `threads`: how many threads computed.
+- `notes`: sentences that a reader must know.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Milliseconds = Annotated[float, Ge(0)]
 
 @dataclass(frozen=True, kw_only=True)
 class PeerFacts:
-    """What the file beside a CSV of predictions says; empty or None where it is silent."""
+    """What the file next to a CSV of predictions says; empty or None where it says nothing."""
 
     name: str = ""
     version: str = ""
@@ -44,13 +44,13 @@ class PeerFacts:
 
 
 def peer_facts(predictions: Path) -> PeerFacts:
-    """What is known of whoever made a CSV of predictions.
+    """What is known about the maker of a CSV of predictions.
 
     Args:
         predictions: the CSV.
 
     Raises:
-        UnknownName: the file beside it has an entry of another name.
+        UnknownName: the file next to it has an entry with an unknown name.
         InputError: it is damaged, or an entry has the wrong type.
     """
     path = predictions.with_suffix(_SUFFIX)
@@ -64,7 +64,7 @@ def peer_facts(predictions: Path) -> PeerFacts:
 
 
 def write_peer_facts(predictions: Path, facts: PeerFacts) -> Path:
-    """Write the file beside a CSV of predictions, whole or not at all; gives its path."""
+    """Write the file next to a CSV of predictions, completely or not at all; returns its path."""
     path = predictions.with_suffix(_SUFFIX)
     write_whole(path, (json.dumps(asdict(facts), indent=2) + "\n").encode("utf-8"))
     return path

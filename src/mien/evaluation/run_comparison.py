@@ -42,7 +42,7 @@ class Entry:
         folder: where it was found.
         recipe: as the run saved it; empty for others.
         summary: as the run saved it when it ended; empty otherwise.
-        curves: one entry an epoch.
+        curves: one entry per epoch.
         evaluations: from its metrics.json files.
     """
 
@@ -72,7 +72,7 @@ class Entry:
 
     @property
     def machine(self) -> str:
-        """Where it was trained; for what was not trained here, where it was evaluated."""
+        """Where it was trained or, if it was not trained here, where it was evaluated."""
         evaluated = [e.machine for e in self.evaluations]
         return str(self.summary.get("machine") or (evaluated[0] if evaluated and not self.recipe else UNKNOWN))
 
@@ -92,8 +92,8 @@ class Entry:
         return shlex.join(words)
 
     def author_protocol(self) -> Measured | None:
-        """Our figure, measured as the author did: an evaluation marked so; else, where the author reports validation,
-        the best validation accuracy of the run, or the test accuracy where the author reports that."""
+        """Our figure by the author's protocol: an evaluation marked as such; otherwise the best validation accuracy of
+        the run if the author reports validation, or the test accuracy if the author reports that."""
         marked = [e for e in self.evaluations if e.protocol == "author"]
         if marked:
             return _measured(marked[-1])
@@ -109,8 +109,8 @@ class Entry:
         )
 
     def honest_protocol(self) -> Measured | None:
-        """Our figure on samples that are no copies of training samples: of an evaluation marked so, else of one on the
-        test split, else on the validation split."""
+        """Our figure on samples that are not copies of training samples: from an evaluation marked as such, otherwise
+        from one on the test split, otherwise on the validation split."""
         marked = [e for e in self.evaluations if e.protocol == "honest"]
         unmarked = [e for e in self.evaluations if not e.protocol]
         by_split = [e for split in ("test", "validation") for e in unmarked if e.data.split == split]

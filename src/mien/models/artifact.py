@@ -146,5 +146,5 @@ def _read_manifest(path: Path) -> Manifest:
         raise TypeError(f"it must be an object, got {type(data).__name__}")
     manifest = Manifest.from_dict(data)
     if not manifest.sha256:
-        raise ValueError("sha256 must be 64 lower case hexadecimal digits, got ''")
+        raise ValueError("sha256 must be 64 lower-case hexadecimal digits, got ''")
     return manifest

@@ -1,4 +1,4 @@
-"""What a model is and expects, as its `manifest.json` states it."""
+"""What a model is and what it expects, as its `manifest.json` states."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Task = Literal["face_detection", "palm_detection", "hand_landmarks", "emotion", 
 TASKS: tuple[Task, ...] = get_args(Task)
 
 FORMAT = 1
-"""Form of the manifest; a folder of another form is refused."""
+"""Format of the manifest; a folder with another format is refused."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-"""What a model may be called."""
+"""Valid names of a model."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CLASSIFIERS = ("emotion", "gesture")
@@ -29,7 +29,7 @@ _CLASSIFIERS = ("emotion", "gesture")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One measured figure, with all that is needed to measure it again.
+    """One measured figure, with everything needed to measure it again.
 
     Args:
         metric: e.g. `accuracy`, `macro_f1`.
@@ -37,7 +37,7 @@ class Score:
         data: the data set.
         split: which part of it.
         protocol: how the part was chosen and used.
-        command: what prints this figure.
+        command: the command that prints this figure.
     """
 
     metric: Text
@@ -54,20 +54,20 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a model is and expects.
+    """What a model is and what it expects.
 
     Args:
-        name: lower case letters, digits, `_`, `.` and `-`.
+        name: lower-case letters, digits, `_`, `.` and `-`.
         task: what it does.
         labels: name of the label set of its outputs; None for detectors and landmarks.
         input: the preprocessing.
         threshold: a detection with a lower score is dropped; an answer with a lower confidence is uncertain.
         temperature: logits are divided by it before the softmax.
-        licence: SPDX name, or a sentence where there is none.
+        licence: SPDX name, or a sentence if there is none.
         origin: where the weights come from.
-        sha256: of `model.onnx`, hexadecimal; `write_artifact` fills it in.
+        sha256: hash of `model.onnx`, hexadecimal; `write_artifact` fills it in.
         scores: measured figures.
-        version: of the weights, counted by whoever makes them.
+        version: version of the weights, counted by their maker.
     """
 
     name: Text
@@ -84,13 +84,13 @@ class Manifest:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError(f"name must be lower case letters, digits, _ . and -, got {self.name!r}")
+            raise ValueError(f"name must consist of lower-case letters, digits, _ . and -, got {self.name!r}")
         if (self.task in _CLASSIFIERS) != (self.labels is not None):
-            raise ValueError(f"labels is null for detectors and a label set for classifiers, got {self.labels!r}")
+            raise ValueError(f"labels must be null for detectors and a label set for classifiers, got {self.labels!r}")
         if self.labels is not None and self.labels not in LABEL_SETS:
             raise ValueError(f"labels must be one of {', '.join(LABEL_SETS)}, got {self.labels!r}")
         if self.sha256 and not _SHA256.fullmatch(self.sha256):
-            raise ValueError(f"sha256 must be 64 lower case hexadecimal digits, got {self.sha256!r}")
+            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
 
     @property
     def title(self) -> str:
@@ -131,7 +131,7 @@ class Manifest:
         own = {key: value for key, value in data.items() if key != "format"}
         manifest = checked(cls, own, whole="manifest", noun="key", wrong=ValueError)
         full = manifest.to_dict()
-        for key in (*full, *(f"input.{key}" for key in full["input"])):  # a file states its defaults too
+        for key in (*full, *(f"input.{key}" for key in full["input"])):  # a file must also state its defaults
             if key.removeprefix("input.") not in (data["input"] if "." in key else data):
                 raise ValueError(f"{key} is missing")
         return manifest

@@ -160,8 +160,8 @@ def read_error(path: str | os.PathLike[str], error: OSError | ValueError) -> Unr
     reasons = {
         errno.ENOENT: "there is no such file; check the name",
         errno.ENOTDIR: "a part of its path is a file, not a folder; check the name",
-        errno.EACCES: "there is no permission to read it; change its permissions",
-        errno.EPERM: "there is no permission to read it; change its permissions",
+        errno.EACCES: "you have no permission to read it; change its permissions",
+        errno.EPERM: "you have no permission to read it; change its permissions",
         errno.EISDIR: "it is a folder; name a photo or video",
         errno.ENAMETOOLONG: "the name is too long; check the name",
     }

@@ -34,10 +34,10 @@ else:
     import tomli as tomllib
 
 RECIPE_FILE, SUMMARY_FILE = "recipe.json", "summary.json"
-"""What a run folder keeps: the recipe it was started with, and what came of it."""
+"""What a run folder keeps: the recipe it was started with, and its results."""
 
 _NOT_INHERITED = ("name", "source", "reference")
-"""What a recipe says of itself alone, whatever it extends."""
+"""What a recipe states only for itself, whatever it extends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Recipe:
         label_set(self.label_set)
         try:
             self._check()
-            self.manifest()  # what the export needs is wrong before hours of training, not after them
+            self.manifest()  # so that settings for the export fail before hours of training, not after
         except (TypeError, ValueError) as exc:
             raise RecipeError(f"recipe {self.name}: {exc}") from exc
 
@@ -104,17 +104,17 @@ class Recipe:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         sizes = self.fit.sizes
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
-            raise ValueError(f"the shares in fit.sizes add up to 1, got {sizes}")
+            raise ValueError(f"the shares in fit.sizes must add up to 1, got {sizes}")
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes inside the package."""
+    """Names of the recipes in the package."""
     folder = resources.files("mien.recipes") / "toml"
     return tuple(sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
 def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None = None) -> Recipe:
-    """Read a recipe of the package by name, or a TOML file by path.
+    """Read a recipe in the package by name, or a TOML file by path.
 
     A recipe with `extends = "NAME"` states only what differs from that one, setting by setting; NAME is a recipe of the
     package or a TOML file, sought from the folder of the file that names it. Name, source and reference are its own.
@@ -125,10 +125,10 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
 
     Raises:
         UnknownName: no such recipe, or an unknown setting (the nearest valid one is named).
-        RecipeError: the file is no TOML, extends itself, or a value has the wrong type.
+        RecipeError: the file is not TOML, extends itself, or a value has the wrong type.
     """
     data: dict[str, Any] = {}
-    for _, own in reversed(_chain(os.path.normpath(name_or_path))):
+    for _, _, own in reversed(_bases(os.path.normpath(name_or_path))):
         data = _extended(data, own)
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
@@ -137,7 +137,13 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
 
 def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
     """A recipe as it is written, with its comments, then the one it extends, and so on; raises as `load_recipe`."""
-    return tuple(text for text, _ in _chain(os.path.normpath(name_or_path)))
+    return tuple(text for _, text, _ in _bases(os.path.normpath(name_or_path)))
+
+
+def recipe_folders(name_or_path: str | Path) -> tuple[Path, ...]:
+    """The folders of a recipe's file and of those that it extends, each once; none of the package's own."""
+    sources = (source for source, *_ in _bases(os.path.normpath(name_or_path)))
+    return tuple(dict.fromkeys(Path(source).parent for source in sources if source.endswith(".toml")))
 
 
 def changed_recipe(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
@@ -174,27 +180,29 @@ def _toml(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str | bool) else repr(value)
 
 
-def _chain(name_or_path: str) -> list[tuple[str, dict[str, Any]]]:
-    """The recipe's text and data, then those of the one that it extends, and so on."""
-    chain: list[tuple[str, dict[str, Any]]] = []
+def _bases(name_or_path: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """The recipe's name or path, text and data, then those of the one that it extends, and so on."""
+    bases: list[tuple[str, str, dict[str, Any]]] = []
     seen: list[str] = []
     while name_or_path:
         text = _text(name_or_path)
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as exc:
-            raise RecipeError(f"The recipe {name_or_path} is no valid TOML: {exc}") from exc
+            raise RecipeError(f"The recipe {name_or_path} is not valid TOML: {exc}") from exc
         seen.append(name_or_path)
         base = data.pop("extends", "")
         if not isinstance(base, str):
-            raise RecipeError(f"The recipe {name_or_path} extends the name of a recipe or a TOML file, not {base!r}")
+            raise RecipeError(
+                f"The recipe {name_or_path} must extend the name of a recipe or a TOML file, not {base!r}"
+            )
         if base.endswith(".toml") and name_or_path.endswith(".toml"):
             base = os.path.normpath(Path(name_or_path).parent / base)
         if base in seen:
             raise RecipeError(f"The recipe {base} extends itself: {', '.join([*seen, base])}")
-        chain.append((text, data))
+        bases.append((name_or_path, text, data))
         name_or_path = base
-    return chain
+    return bases
 
 
 def _extended(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -216,10 +224,10 @@ def _text(name_or_path: str) -> str:
     try:
         raw = path.read_bytes()
         if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise RecipeError(f"The recipe {path} is saved as UTF-16, and TOML is UTF-8 text; save it as UTF-8")
+            raise RecipeError(f"The recipe {path} is saved as UTF-16, but TOML is UTF-8; save it as UTF-8")
         return raw.decode("utf-8-sig").replace("\r\n", "\n")  # some editors mark UTF-8 with three bytes before it
     except (OSError, UnicodeDecodeError) as exc:
-        raise RecipeError(f"The recipe {path} is no valid TOML, which is UTF-8 text: {exc}") from exc
+        raise RecipeError(f"The recipe {path} is not valid TOML in UTF-8: {exc}") from exc
 
 
 def _change(data: dict[str, Any], dotted: str, text: str) -> None:

@@ -46,7 +46,7 @@ class DataRecipe:
     leaves out labels. `split` is the data's own (`usage`), the same with test counted as validation (`merged`), or by
     chance (`random`): `fractions` are the share of all for test and the share of the rest for validation, `seeds` those
     of the two draws. `share` trains on a part of the training split, drawn by the seed of the fit. `side` keeps picture
-    files in memory at so many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
+    files in memory at this many pixels, resized on the device to the input's size; 0 keeps them at the input's size.
     For hands: `limit` pictures at most of each class and data set, evenly spaced; `copies` of each training picture
     made worse (`mien.data.degrade`), whose landmarks are trained on too; `composed` adds so many hands made of several
     (`mien.data.compose`), for each training sample, as "none";
@@ -74,8 +74,9 @@ class DataRecipe:
 class NetworkRecipe:
     """A network's name and what its constructor takes beyond the input and the labels.
 
-    `weights` may be a run folder of the same architecture, from whose weights the run then starts (fine-tuning),
-    averaged with those of the run folders in `averaged`, if any.
+    `weights` may be a run of the same architecture, from whose weights the run then starts (fine-tuning), averaged with
+    those of the runs in `averaged`, if any. A run is a folder, or `recipe:NAME`: what that recipe trained, the folder
+    NAME beside the run's own (`mien.recipes.chain`).
     For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
     `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
     statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
@@ -123,8 +124,8 @@ class AugmentRecipe:
 class LossRecipe:
     """Cross-entropy; `votes_weight` adds a second head trained on the raters' votes (Barsoum et al. 2016);
     `balance` weights classes by their count to the power of minus this; `l2` adds that many times the sum of squares
-    of the weights the network names as regularised. `teachers` are run folders or models whose averaged answers take
-    the share `teacher_weight` of the target (Hinton et al. 2015)."""
+    of the weights the network names as regularised. `teachers` are runs (folders or `recipe:NAME`) or models whose
+    averaged answers take the share `teacher_weight` of the target (Hinton et al. 2015)."""
 
     label_smoothing: Annotated[float, Ge(0), Le(0.99)] = 0.0
     votes_weight: NotNegative = 0.0
@@ -140,7 +141,7 @@ class FitRecipe:
 
     `schedule` is how the rate moves: `one_cycle` (Smith 2018), `constant`, or `plateau`: multiplied by
     `plateau_factor` down to `least_rate` when `plateau_on` has not risen for `plateau_patience` epochs.
-    `stop_patience` ends the run after so many epochs without a better validation accuracy; 0 never does.
+    `stop_patience` ends the run after this many epochs without a better validation accuracy; 0 never does.
     `precision` `auto` is bf16-mixed where the processor or accelerator computes it itself. `batch` is that of each
     device. `ema` averages the weights. `sizes` trains on smaller images first: pairs of a side in pixels and the share
     of the epochs spent on it. `keep` is the checkpoint to export: the one best on the validation split, or the last.

@@ -212,7 +212,7 @@ def _convert(journal: PartFile, schema: pa.Schema, metadata: Mapping[str, str]) 
     import pyarrow.parquet as pq
 
     part = PartFile(journal.target, keep_suffix=True)
-    part.replaces = journal.replaces  # a file that came meanwhile is no earlier one
+    part.replaces = journal.replaces  # a file that appeared meanwhile is not an earlier one
     try:
         with part.path.open("wb") as file:
             with pq.ParquetWriter(file, schema.with_metadata(metadata or None), compression="zstd") as parquet:

@@ -65,7 +65,7 @@ class Session:
         seen: what the frames show.
         models: all that answered, in order of appearance; one model with two thresholds counts as two.
         model: position among the models for each frame and each of `TASKS`, -1 where the records name none, because
-            nothing of the kind was looked for or the records are of an older version, (N, 2) int64.
+            the task was not asked for or the records are of an older version, (N, 2) int64.
     """
 
     name: str

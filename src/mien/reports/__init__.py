@@ -1,1 +1,1 @@
-"""Pages on sessions, evaluations, data sets and runs."""
+"""Pages about sessions, evaluations, data sets and runs."""

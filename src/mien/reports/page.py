@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page, with its pictures beside it as PNG files too."""
+"""A report as one self-contained HTML page, with its pictures also saved as PNG files next to it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ figcaption { color: #444; } nav ul { columns: 2; }
 
 
 class Page:
-    """Collects headings, words, tables and figures; `save` writes them.
+    """Collects headings, text, tables and figures; `save` writes them.
 
-    The page holds no script and loads nothing: vector figures are inline SVG, photographs inline PNG.
+    The page has no scripts and loads nothing: vector figures are inline SVG, photographs inline PNG.
 
     Args:
         title: heading of the page.
@@ -60,15 +60,15 @@ class Page:
         self._body.append(f'<h2 id="s{len(self._headings)}">{html.escape(text)}</h2>')
 
     def paragraph(self, text: str) -> None:
-        """Plain words."""
+        """Plain text."""
         self._body.append(f"<p>{html.escape(text)}</p>")
 
     def note(self, text: str) -> None:
-        """Words a reader must not miss: a caveat, a warning."""
+        """Text that readers must not miss: a caveat, a warning."""
         self._body.append(f'<p class="note"><strong>Note.</strong> {html.escape(text)}</p>')
 
     def bullets(self, texts: Sequence[str]) -> None:
-        """A list of plain words; nothing for an empty one."""
+        """A list of plain text; nothing for an empty list."""
         if texts:
             self._body.append(f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in texts)}</ul>")
 
@@ -84,17 +84,17 @@ class Page:
         self._body.append(f"<table>{title}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>")
 
     def figure(self, figure: Figure, *, name: str, caption: str) -> None:
-        """A matplotlib figure, as SVG in the page and as `<name>.png` beside it.
+        """A matplotlib figure, as SVG in the page and as `<name>.png` next to it.
 
         Args:
-            figure: drawn; it is not closed.
-            name: of the PNG, distinct within the page, without a suffix.
-            caption: what it shows, in words; also read out instead of the picture.
+            figure: the drawn figure; it is not closed.
+            name: of the PNG, unique within the page, without a suffix.
+            caption: what it shows, in words; screen readers read it instead of the picture.
         """
         import matplotlib as mpl
 
         svg, png = io.StringIO(), io.BytesIO()
-        # Ids are drawn by chance unless salted: the same figure gives the same file.
+        # Ids are random unless salted: equal figures give equal files.
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}), any_script():
             figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
             figure.savefig(png, format="png", bbox_inches="tight", dpi=130)
@@ -112,7 +112,7 @@ class Page:
         self._add_figure(f'<img src="data:image/png;base64,{data}" alt="{html.escape(caption)}">', caption)
 
     def extend(self, other: Page) -> None:
-        """Add all that is on another page; its title and the sentence under it are left behind."""
+        """Add everything on another page except its title and the sentence under it."""
         for name, png in other._pictures.items():
             self._keep(name, png)
         before = len(self._headings)
@@ -137,11 +137,11 @@ class Page:
 
     @staticmethod
     def figures_folder(path: str | Path) -> Path:
-        """Where `save` puts the pictures of a page of that path."""
+        """Where `save` puts the pictures of a page with that path."""
         return Path(path).with_name(f"{Path(path).stem}_files")
 
     def save(self, path: str | Path) -> None:
-        """Write the page, and its pictures into the folder `<page's name>_files` beside it.
+        """Write the page, and its pictures into the folder `<page's name>_files` next to it.
 
         Raises:
             OutputError: a file cannot be written.
@@ -153,7 +153,7 @@ class Page:
 
     def _keep(self, name: str, png: bytes) -> None:
         if name in self._pictures:
-            raise ValueError(f"the page has a picture called {name!r} already; each needs a name of its own")
+            raise ValueError(f"the page already has a picture named {name!r}; each needs its own name")
         self._pictures[name] = png
 
     def _add_figure(self, content: str, caption: str) -> None:
@@ -162,9 +162,9 @@ class Page:
 
 @contextmanager
 def any_script() -> Iterator[None]:
-    """Lets figures be drawn with names in scripts that matplotlib's font lacks, without a warning for each letter.
+    """Allows names in scripts that matplotlib's font lacks, without a warning for each letter.
 
-    They are boxes in the PNG; in the page they are text, and the browser has letters for them.
+    They are boxes in the PNG; in the page they are text, for which the browser has letters.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
@@ -172,9 +172,9 @@ def any_script() -> Iterator[None]:
 
 
 def _inline(svg: str, name: str, caption: str) -> str:
-    """A matplotlib SVG as part of a page: read out as one picture, its ids and styles its own.
+    """A matplotlib SVG as part of a page: one picture for screen readers, with its own ids and styles.
 
-    Every figure of matplotlib calls its parts `figure_1`, `axes_1` and so on, and styles all elements there are.
+    Every matplotlib figure names its parts `figure_1`, `axes_1` and so on, and styles all elements on the page.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

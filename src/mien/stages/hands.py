@@ -211,7 +211,8 @@ class HandDetector(Resource):
         The palm's square is only a guess at the hand's. Measured on webcam pictures: the second reading takes the
         gestures read rightly from 79 to 82 %. Where both squares agree it moves the landmarks by 0.7 % of the hand's
         size (2.5 % elsewhere) and is left out: in three of four frames of a hand clip. The second square is roomy
-        unless the hand is followed: its landmarks are good then, and its side is told better (60 instead of 54 of 60).
+        unless the hand is followed: its landmarks are good then, and its side is right more often (60, not
+        54 of 60).
         """
         found_hands = self._read_once(image_rgb, rois)
         better = [roi_of_landmarks(found.points_xyz[:, :2], roomy=roomy) for found in found_hands]

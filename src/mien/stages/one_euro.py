@@ -60,7 +60,7 @@ class _Filter:
 
 
 class OneEuroSmoother:
-    """Steadies boxes, key points and landmarks of one source; a step of its own, for what is drawn.
+    """Steadies boxes, key points and landmarks of one source; a separate step, for drawing.
 
     The 1-euro filter of Casiez, Roussel and Vogel 2012, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy
     Input in Interactive Systems", one filter per point, with speeds in box sizes, so that it behaves the same for

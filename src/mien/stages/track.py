@@ -14,8 +14,8 @@ T = TypeVar("T", Face, Hand)
 # Boxes that overlap less (intersection over union) may be neighbours.
 _MIN_OVERLAP = 0.1
 
-# How far something may be from where it was last seen, in box sizes, at a speed of so many sizes a second (a hand of
-# 0.2 m at 2 m/s); at most less than a neighbour's head is away.
+# How far something may be from where it was last seen, in box sizes, at this many sizes per second (a hand of 0.2 m at
+# 2 m/s); at most less than a neighbour's head is away.
 _REACH_PER_S = 10.0
 _REACH = 0.8, 1.5
 

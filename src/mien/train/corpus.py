@@ -167,7 +167,7 @@ def _hands_split(recipe: Recipe, hands: Dataset) -> Dataset:
     if any(name in data.leave_out for name in strangers):
         cures.append("--set 'data.leave_out=[]'")
     raise DataError(
-        f"The recipe {recipe.name} holds back {', '.join(strangers)}, which is not there; there is "
+        f"The recipe {recipe.name} holds back {', '.join(strangers)}, which does not exist; available: "
         f"{', '.join(groups)}: choose who is held back, e.g. {' '.join(cures)}"
     )
 

@@ -198,7 +198,7 @@ def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float
 
 
 def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> NDArray[np.float64]:
-    """Logits by ONNX Runtime, as at run time."""
+    """Logits from ONNX Runtime, as at run time."""
     with Session(Artifact(Path(manifest.name), manifest), weights=model_bytes) as session:
         parts = [
             session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
@@ -210,7 +210,7 @@ def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> N
 def _smaller(
     recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset
 ) -> tuple[bytes, NDArray[np.float64], str]:
-    """The model with the recipe's smaller weights, its logits for the validation split, and what they cost in words."""
+    """The model with the recipe's smaller weights, its logits for the validation split, and their cost in words."""
     validation, train = dataset.part("validation"), np.flatnonzero(dataset.split == "train")
     chosen = train[np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)]
     weights, manifest = recipe.export.weights, recipe.manifest()

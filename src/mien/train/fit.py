@@ -25,6 +25,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
 from mien.labels import LABEL_SETS, label_set
+from mien.recipes.chain import run_of
 from mien.recipes.recipe import SUMMARY_FILE, Recipe
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, soft_targets
@@ -34,6 +35,7 @@ from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
 from mien.train.runs import start_from_runs
 from mien.train.start import (
+    Start,
     check_data,
     check_recipe,
     claim,
@@ -59,7 +61,7 @@ class RunOptions:
         device: auto, cpu or cuda.
         devices: how many of them on each machine; each takes a batch of the recipe's size.
         nodes: how many machines; each starts the same command, under a launcher that Lightning knows (torchrun, SLURM).
-        resume: go on from the last checkpoint in the folder, with the same recipe, data and number of devices; a run
+        resume: continue from the last checkpoint in the folder, with the same recipe, data and number of devices; a run
             that has ended stays as it is.
         threads: CPU threads for torch; 0 leaves torch's choice.
         progress: whether to show a progress bar.
@@ -90,16 +92,11 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         TrainingStopped: the loss became infinite or not a number.
         KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
+    start = checked_start(recipe, dataset, options)
+    if options.resume and (summary := ended(options.out)) is not None:
+        logger.info("%s is finished; there is nothing left to do", options.out)
+        return summary
     train, validation = dataset.part("train"), dataset.part("validation")
-    devices, precision = options.devices * options.nodes, str(_precision(recipe, options))
-    start = start_of(recipe, dataset, devices=devices, precision=precision)
-    if options.resume:
-        check_recipe(options.out, recipe, devices=devices)
-        check_data(options.out, start)
-        if (summary := ended(options.out)) is not None:
-            logger.info("%s is finished; there is nothing left to do", options.out)
-            return summary
-    _check_samples(recipe, dataset)
     counts = _class_counts(recipe, train, options)
     _check_device(options)
     if options.threads:
@@ -108,14 +105,16 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     learner = Learner(recipe, counts)
     _check_network(learner, recipe)
     if not options.resume:
-        runs = [Path(each) for each in (recipe.network.weights, *recipe.network.averaged) if each]
+        named = (each for each in (recipe.network.weights, *recipe.network.averaged) if each)
+        runs = [Path(run_of(each, recipe, options.out.parent)) for each in named]
         if recipe.network.averaged or (runs and runs[0].is_dir()):
             start_from_runs(learner.network, recipe, runs)
         else:
             load_start_weights(learner.network, recipe)
     answers = kept_answers(options.out, train) if options.resume else None
     if recipe.loss.teachers and answers is None:
-        answers = soft_targets(train, recipe.loss.teachers, bfloat16=precision == "bf16-mixed")
+        teachers = tuple(run_of(each, recipe, options.out.parent) for each in recipe.loss.teachers)
+        answers = soft_targets(train, teachers, bfloat16=start.precision == "bf16-mixed")
     if not options.resume:
         claim(options.out, recipe, start)
     if answers is not None:
@@ -160,6 +159,24 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     return summary
 
 
+def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Start:
+    """What `fit` starts a run with, once all is checked that needs no training: the samples, and the run to resume.
+
+    Raises:
+        InputError, DataError: as `fit`.
+    """
+    train, _ = dataset.part("train"), dataset.part("validation")
+    devices = options.devices * options.nodes
+    start = start_of(recipe, dataset, devices=devices, precision=str(_precision(recipe, options)))
+    if options.resume:
+        check_recipe(options.out, recipe, devices=devices)
+        check_data(options.out, start)
+    if not options.resume or ended(options.out) is None:
+        _check_samples(recipe, dataset)
+        _class_counts(recipe, train, options)
+    return start
+
+
 def _trainer(recipe: Recipe, options: RunOptions, watched: list[Callback]) -> L.Trainer:
     last = ModelCheckpoint(options.out / "checkpoints", "last", enable_version_counter=False)
     callbacks: list[Callback] = [*watched, last, SampleBatch(), StopAtNonsense()]
@@ -192,7 +209,7 @@ def _check_samples(recipe: Recipe, dataset: Dataset) -> None:
     spec = recipe.input_spec()
     item = (*spec.size_hw, 3) if spec.channels == 3 else spec.size_hw
     there = dataset.samples.shape[1:]
-    # Images may be kept smaller or larger than the network takes them: they are resized on the device, a batch a time.
+    # Images may be stored smaller or larger than the network's input: they are resized on the device, batch by batch.
     fits = there == item if spec.kind == "landmarks" else len(there) == len(item) and there[2:] == item[2:]
     if not fits:
         raise DataError(
@@ -288,7 +305,7 @@ def _loggers(out: Path) -> list[Logger]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Previous log files in this directory will be deleted.*")
         writer = curves.experiment
-    if earlier:  # Lightning starts a resumed run's file anew; the epochs before are put back
+    if earlier:  # Lightning starts a new file for a resumed run; earlier epochs are put back
         file.write_text(earlier, "utf-8")
         writer.metrics_keys = earlier.splitlines()[0].split(",")
     return [curves, TensorBoardLogger(out, name="", version="tensorboard")]

@@ -1,4 +1,4 @@
-"""What a run was started with: kept in its folder, and compared before a run goes on."""
+"""What a run was started with: kept in its folder, and compared before a run is resumed."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ from mien.train.runs import checkpoint_of, run_recipe
 START_FILE = "start.json"
 _LAST = "last"
 _HASH_SHOWN = 12
+_MOVE_OR_NAME = "move it away to train it anew, or name another folder"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What a resumed run must share with the first start, besides its recipe: else its rate, its order of samples or
-    its scores would be those of no run at all.
+    """What a resumed run must share with its first start, besides the recipe; otherwise its learning rate, sample order
+    or scores would match no uninterrupted run.
 
     Args:
         devices: on all machines together.
-        steps: of the optimiser in an epoch, on which the schedule of the rate is laid out.
-        train_samples, validation_samples: numbers of them.
-        data: what the data set is called.
+        steps: optimiser steps per epoch, on which the learning rate schedule is based.
+        train_samples, validation_samples: how many there are.
+        data: name of the data set.
         data_sha256: its fingerprint.
         votes_sha256: of the raters' votes; empty without any.
-        precision: that was computed in. Going on in another one is possible, and said.
-        provenance: where the training samples are from (`mien.data.provenance`), for the card of a model made of them.
+        precision: the precision of the computation. Resuming in another one is possible, and reported.
+        provenance: where the training samples come from (`mien.data.provenance`), for the card of the model.
     """
 
     devices: int
@@ -64,8 +65,8 @@ class Reached:
     Args:
         epochs: finished ones.
         steps: of the optimiser so far.
-        best: highest validation accuracy; None when none was kept.
-        seconds: what the epochs took, over all starts.
+        best: highest validation accuracy; None if none was kept.
+        seconds: how long the epochs took, over all starts.
     """
 
     epochs: int
@@ -92,15 +93,18 @@ def start_of(recipe: Recipe, dataset: Dataset, *, devices: int, precision: str) 
 
 
 def claim(run: Path, recipe: Recipe, start: Start) -> None:
-    """Make the folder of a new run and leave in it what it is started with.
+    """Create the folder of a new run and record in it what the run is started with.
 
     Raises:
-        InputError: it holds a run already.
-        OutputError: it cannot be made.
+        InputError: it already holds a run.
+        OutputError: it cannot be created.
     """
-    # A run that stopped in its first epoch left nothing to go on from: its folder may be used again.
-    if (run / "checkpoints").is_dir() or (run / SUMMARY_FILE).is_file():
+    # A run that stopped in its first epoch left nothing to resume: its folder may be used again.
+    kept, last = run / "checkpoints", run / "checkpoints" / f"{_LAST}.ckpt"
+    if last.is_file() or (run / SUMMARY_FILE).is_file():
         raise InputError(f"{run} already holds a run; continue it with --resume or name another folder")
+    if kept.is_dir() and any(kept.iterdir()):
+        raise InputError(f"{run} holds checkpoints but not {last.name} to continue from; {_MOVE_OR_NAME}")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -111,13 +115,15 @@ def claim(run: Path, recipe: Recipe, start: Start) -> None:
 
 
 def check_recipe(run: Path, recipe: Recipe, *, devices: int) -> None:
-    """Whether a run can go on with a recipe and so many devices: all that can be told before the data is read.
+    """Check that a run can be resumed with a recipe and this many devices, as far as possible without the data.
 
     Raises:
-        InputError: it holds no run that can go on, or one that was started otherwise; what differs is named.
+        InputError: it holds no run that can be resumed, or one with another start; what differs is named.
     """
     if not (run / SUMMARY_FILE).is_file() and not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
-        raise InputError(f"{run} has no checkpoint to resume from; leave out --resume to start")
+        kept = run / "checkpoints"
+        cure = _MOVE_OR_NAME if kept.is_dir() and any(kept.iterdir()) else "leave out --resume to start"
+        raise InputError(f"{run} has no checkpoint to resume from ({_LAST}.ckpt); {cure}")
     before = _kept_start(run)
     changed = _changed(run_recipe(run).to_dict(), recipe.to_dict())
     if before.get("devices", devices) != devices:
@@ -126,10 +132,10 @@ def check_recipe(run: Path, recipe: Recipe, *, devices: int) -> None:
 
 
 def check_data(run: Path, start: Start) -> None:
-    """Whether a run can go on with these samples; after `check_recipe`.
+    """Check that a run can be resumed with these samples; call `check_recipe` first.
 
     Raises:
-        InputError: they are others than those it was started with, or make other steps; what differs is named.
+        InputError: they differ from those it was started with, or give another number of steps; what differs is named.
     """
     # A folder of an earlier version has no start, but a summary when it ended; its checkpoint tells the steps.
     before = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
@@ -150,12 +156,12 @@ def check_data(run: Path, start: Start) -> None:
 
 
 def ended(run: Path) -> dict[str, Any] | None:
-    """The summary of a run that was carried to its end; None while there is more to do. InputError when damaged."""
+    """The summary of a finished run; None while there is more to do. InputError if it is damaged."""
     return read_json(run / SUMMARY_FILE) or None
 
 
 def reached_by(run: Path) -> Reached | None:
-    """How far a run has come; None without a checkpoint. InputError when it is damaged."""
+    """How far a run has come; None without a checkpoint. InputError if it is damaged."""
     if not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
         return None
     stored = checkpoint_of(run, _LAST)
@@ -171,7 +177,7 @@ def reached_by(run: Path) -> Reached | None:
 
 
 def last_figures(run: Path) -> dict[str, float]:
-    """What was logged of the last epoch; the log is that of all processes and starts, unlike the trainer's own."""
+    """What was logged in the last epoch; unlike the trainer's log, this one covers all processes and starts."""
     path = run / "curves" / "metrics.csv"
     if not path.is_file():
         return {}
@@ -186,8 +192,8 @@ def last_figures(run: Path) -> dict[str, float]:
 
 
 def trained_on(run: Path, dataset: Dataset) -> tuple[Provenance, int]:
-    """Where the training samples of a run are from and how many they are: by its folder, or, where an earlier version
-    did not say, by a data set that is given for its own. Another one is said."""
+    """Where the training samples of a run come from and how many there are, by its folder or, if an earlier version did
+    not record it, by the given data set. A different data set is reported."""
     kept = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
     if kept.get("data_sha256", "") not in ("", dataset.fingerprint()):
         logger.warning("%s was trained on other samples than those given: what is measured here is not of its run", run)
@@ -201,7 +207,7 @@ def is_first_process() -> bool:
 
 
 def _kept_start(run: Path, name: str = START_FILE) -> dict[str, Any]:
-    """What a file says of a start, as far as it says so in the form of this version."""
+    """What a file says about a start, as far as it has the form of this version."""
     kept = read_json(run / name)
     return {
         field.name: kept[field.name] for field in fields(Start) if type(kept.get(field.name)).__name__ == field.type

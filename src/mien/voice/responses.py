@@ -97,7 +97,7 @@ class Responses:
 
         Raises:
             UnknownName: an unknown setting, label, task or placeholder; the nearest valid one is named.
-            RecipeError: the file cannot be read, is no TOML, or a value cannot be meant.
+            RecipeError: the file cannot be read, is not TOML, or a value is not valid.
         """
         own = _Reader(_DEFAULT, EMOTIONS_8.labels, GESTURES.labels).over(None)
         return own if path is None else _Reader(Path(path), emotions, gestures).over(own)
@@ -137,7 +137,7 @@ def placeholders(sentence: str) -> frozenset[str]:
 
 
 def prompt_name(label: str, text: str) -> str:
-    """The file name of the prompt for a text: it carries a hash of the words, so changed words have no prompt."""
+    """The file name of the prompt for a text; it contains a hash of the text, so a changed text has no prompt."""
     return f"{label}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.wav"
 
 
@@ -171,7 +171,7 @@ class _Notices:
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """A responses file as it is written; None for what it does not say."""
+    """A responses file as written; None for what it does not state."""
 
     language: str | None = None
     counts: tuple[Line, ...] | None = None
@@ -185,7 +185,7 @@ class _File:
 
 
 class _Reader:
-    """Reads one responses file; every complaint names it."""
+    """Reads one responses file; every error names it."""
 
     def __init__(self, path: Path, emotions: Sequence[str], gestures: Sequence[str]) -> None:
         self._path = path
@@ -198,7 +198,7 @@ class _Reader:
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
             raise RecipeError(f"The responses file {path} is not valid TOML in UTF-8: {exc}") from exc
         for task in TASKS:
-            if isinstance(data.get(task), dict):  # one sentence may stand without the brackets of a list
+            if isinstance(data.get(task), dict):  # a single sentence needs no list brackets
                 data[task] = {
                     label: [value] if isinstance(value, str) else value for label, value in data[task].items()
                 }
@@ -250,7 +250,7 @@ class _Reader:
             sentence.format(**dict.fromkeys(names, "1"))
         except ValueError as exc:
             raise self._wrong(
-                f"{where} has a brace without a partner or a format, {sentence!r}; write {{{{ for a brace"
+                f"{where} has an unmatched brace or a format, {sentence!r}; write {{{{ for a brace"
             ) from exc
 
     def _language(self) -> str | None:
@@ -271,7 +271,7 @@ class _Reader:
         path = (self._path.parent / Path(value).expanduser()).resolve()
         for needed in (path, path.with_name(f"{path.name}.json")):
             if not needed.is_file():
-                raise self._wrong(f"piper_voice needs the file {needed}, which is not there")
+                raise self._wrong(f"piper_voice needs the file {needed}, which does not exist")
         return path
 
     def _known(self, table: Iterable[str], valid: Sequence[str], kind: str) -> None:

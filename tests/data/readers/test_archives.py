@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import codecs
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +86,16 @@ def test_bytes_that_are_no_text_stay_in_their_line(tmp_path: Path) -> None:
 )
 def test_fields(line: str, fields: list[str]) -> None:
     assert fields_of(line) == fields
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("opened", [Path.open, gzip.open, lzma.open])
+def test_utf_16_as_spreadsheets_save_it_is_read(tmp_path: Path, encoding: str, opened: Any) -> None:
+    path = tmp_path / {Path.open: "t.csv", gzip.open: "t.csv.gz", lzma.open: "t.csv.xz"}[opened]
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    with opened(path, "wb") as file:
+        file.write(mark + "a;b\r\né;2\r\n".encode(encoding))
+    assert read(path) == "a;b\né;2\n"
+    with opened(path, "wb") as file:
+        file.write(mark + "a;b\n".encode(encoding) + b"\x00")
+    assert read(path).startswith("a;b\n"), "half a character costs its own row only"

@@ -110,7 +110,7 @@ def test_letters_without_pictures_are_named(tmp_path: Path) -> None:
     listing = list_letters(tmp_path, on_problem=lambda problem: problems.append(str(problem)))
     assert len(listing.pictures) == 2
     missing, empty = problems
-    assert f"{tmp_path} has no folder L, so there are no pictures of 'loser'" in missing
+    assert f"{tmp_path} has no folder L, so it gives no pictures of 'loser'" in missing
     assert f"{tmp_path / 'F'} has no pictures" in empty
 
 
@@ -183,7 +183,7 @@ def test_a_table_for_other_pictures(alphabet: Path, table: Callable[[str], Path]
     [
         ("", "no column file, group"),
         ("file,signer\na,b\n", "no column group; a groups file has"),
-        ("file,group,split\na,ann,train\nb,ann,test\n", "line 3: 'ann' lies in two splits"),
+        ("file,group,split\na,ann,train\nb,ann,test\n", "line 3: 'ann' is in two splits"),
         ("file,group,split\na,ann,sometimes\n", "line 2"),
         ("file,group\na\n", "line 2"),
     ],

@@ -168,7 +168,7 @@ def test_unreadable_pictures_are_told_and_the_rest_is_read(tmp_path: Path) -> No
     dataset = load_folders(tmp_path, size_hw=(8, 8), on_problem=problems.append)
     assert len(dataset) == 1
     told = "\n".join(map(str, problems))
-    for name in ("2.png", "3.heic", "1.jpg", "no picture of the class 'sad'"):
+    for name in ("2.png", "3.heic", "1.jpg", "no usable picture of the class 'sad'"):
         assert name in told
 
 
@@ -256,7 +256,7 @@ def test_a_folder_of_the_systems_is_named_and_is_no_class(
     touch(tmp_path, *SEVEN, f"{name}/happy/._1.jpg", f"{name}/2.jpg", ".DS_Store", "happy/Thumbs.db", "sad/desktop.ini")
     assert find_folders(tmp_path).label_set is EMOTIONS
     assert len(found(tmp_path)) == 7
-    assert f"{name} is no class" in caplog.text
+    assert f"{name} is a system folder" in caplog.text
     assert "Thumbs" not in caplog.text
 
 
@@ -272,7 +272,7 @@ def test_an_empty_folder_that_is_no_class_is_named_and_left_out(
     touch(tmp_path, *SEVEN)
     (tmp_path / "New folder").mkdir()
     assert find_folders(tmp_path).label_set is EMOTIONS
-    assert "New folder has no pictures and is no class of emotions" in caplog.text
+    assert "New folder has no pictures and is not a class of emotions" in caplog.text
 
 
 def test_folders_of_the_systems_beside_splits(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_nothing_is_left_out_without_a_line(tmp_path: Path, caplog: pytest.LogCa
     assert sorted(name for name, label, *_ in found(tmp_path) if label == "none") == [
         f"other/{name}_001.jpg" for name in ("mirror", "n", "stop", "thumb")
     ]
-    assert "A: 2 no pictures by their ending, left out: clip.mp4, notes.txt" in caplog.text
-    assert "1 pictures in no folder of a class, left out: loose.jpg" in caplog.text
+    assert "A: 2 files whose suffix is not that of a picture, left out: clip.mp4, notes.txt" in caplog.text
+    assert "1 pictures outside the class folders, left out: loose.jpg" in caplog.text
     assert "1 of 5 pictures is left out of 'none'" in caplog.text
     assert "n001.jpg" in caplog.text

@@ -146,7 +146,7 @@ def test_votes_are_for_fer2013_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("", "is empty"), ("when,what\n1,2\n", "its first line is 'when', 'what'"), ("emotion\n3\n", "no data set")],
+    [("", "is empty"), ("when,what\n1,2\n", "its first line is 'when', 'what'"), ("emotion\n3\n", "not a data set")],
 )
 def test_files_that_are_no_data_set(tmp_path: Path, content: str, reason: str) -> None:
     path = tmp_path / "t.csv"
@@ -157,12 +157,12 @@ def test_files_that_are_no_data_set(tmp_path: Path, content: str, reason: str) -
 
 def test_a_picture_is_no_data_set(tmp_path: Path) -> None:
     write_image(tmp_path / "1.png", np.zeros((9, 9, 3), np.uint8))
-    with pytest.raises(DataError, match="no data set"):
+    with pytest.raises(DataError, match="not a data set"):
         load_dataset(tmp_path / "1.png")
 
 
 def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableMedia, match="is not there"):
+    with pytest.raises(UnreadableMedia, match="does not exist"):
         load_dataset(tmp_path / "none")
     with pytest.raises(DataError, match="does not hold a data set"):
         load_dataset(tmp_path)

@@ -61,7 +61,7 @@ def test_an_unreadable_picture_is_told_and_left_out(tmp_path: Path) -> None:
     assert dataset.samples[:, 0, 0].tolist() == [10, 30]
     assert dataset.groups.tolist() == ["g0", "g0"]
     assert "1.png" in str(problems[0])
-    assert str(problems[1]) == "made up has no picture of the class 'fear' that can be used"
+    assert str(problems[1]) == "made up has no usable picture of the class 'fear'"
     assert dataset.caveats == ("made up", "There are no pictures of fear, sad, surprise, neutral.")
 
 
@@ -71,7 +71,7 @@ def test_without_a_listener_the_first_problem_is_raised(tmp_path: Path) -> None:
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="made up has no picture that can be used"):
+    with pytest.raises(DataError, match="made up has no usable picture"):
         read_listing(listing(tmp_path, [-1, -1]), GREY, on_problem=[].append)
 
 

@@ -122,7 +122,7 @@ def test_groups_are_counted_largest_first() -> None:
 def test_groups_that_show_everything_one_group_and_none() -> None:
     even = np.array([[1, 1, 0], [2, 1, 0]])
     assert findings.balance_of_groups(["x", "y"], even, THREE.labels).endswith("every group shows every class")
-    assert "how a model does on others cannot be told" in findings.balance_of_groups(["x"], even[:1], THREE.labels)
+    assert "they cannot show how a model does on others" in findings.balance_of_groups(["x"], even[:1], THREE.labels)
     many = np.eye(3, dtype=np.int64)
     assert findings.balance_of_groups(list("xyz"), many, THREE.labels).endswith("and 3 more such gaps")
     assert findings.group_counts(made([0, 1]))[0] == []
@@ -132,8 +132,8 @@ def test_groups_that_show_everything_one_group_and_none() -> None:
     ("equal", "near", "says"),
     [
         (0, 0, "No picture is a copy of another"),
-        (0, 4, "No picture equals another; 4 redundant when near copies count too"),
-        (1000, 2000, "1,000 redundant exact copies; 2,000 redundant when near copies count too"),
+        (0, 4, "No picture equals another; 4 redundant if near copies count too"),
+        (1000, 2000, "1,000 redundant exact copies; 2,000 redundant if near copies count too"),
     ],
 )
 def test_redundancy(equal: int, near: int, says: str) -> None:

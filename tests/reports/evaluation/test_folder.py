@@ -78,8 +78,8 @@ def test_the_page_loads_nothing_and_says_what_was_found(tiny_faces: Dataset) -> 
     page = report_page(made(tiny_faces)).html()
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
     assert "<script" not in page
-    assert "fear is taken for sad" not in page, "two cases are too few to be told"
-    assert "Never answered, although samples show it: fear." in page
+    assert "fear is mistaken for sad" not in page, "two cases are too few to be told"
+    assert "Never answered, although there are such samples: fear." in page
     assert "85.71 %" in page
     for heading in ("Summary", "Confusion", "Calibration", "Worst errors", "How this was made"):
         assert f">{heading}</h2>" in page

@@ -83,7 +83,7 @@ def test_the_words_say_who_looked_like_what_and_for_how_long(two: Session, text_
     assert "frames without a face 40 of 200 (20 %)" in words
     assert "frames without a hand 160 of 200 (80 %)" in words
     assert "faces that were hard to read 40 of 210 (19 %)" in words
-    assert "frames a second 10.0" in words
+    assert "frames per second 10.0" in words
 
 
 def test_the_models_their_versions_and_thresholds(two: Session, text_of: TextOf) -> None:
@@ -108,7 +108,7 @@ def test_the_models_their_versions_and_thresholds(two: Session, text_of: TextOf)
     assert "Expressions were read by 2 models, or with 2 thresholds" in words
     assert "Hands were not looked for in 190 of 200 frames." in words
     assert "The records of 10 of 200 frames do not say which model answered" in words
-    assert "The file of events names what the records do not: mine 3 (sha256 abababababab) threshold 0.5." in words
+    assert "The events file names models that the records do not: mine 3 (sha256 abababababab) threshold 0.5." in words
 
 
 def test_records_of_an_older_version_name_no_model(two: Session, text_of: TextOf) -> None:
@@ -149,7 +149,7 @@ def test_events_come_from_the_records_or_from_their_own_file(two: Session, text_
         Event(kind="end", task="emotion", track=1, label="happy", time_s=4.0, duration_s=3.0),
     ]
     words = text_of(two, events)
-    assert "Counted from the file of events" in words
+    assert "Counted from the events file" in words
     assert "counted from the records" not in words
     assert "looked happy 1 1 3.0 s 3.0 s 3.0 s" in words
     assert "There is none." in text_of(two, [])

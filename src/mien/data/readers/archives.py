@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -18,24 +19,29 @@ from typing import IO, Any
 from mien.errors import UnreadableMedia
 from mien.wording import count
 
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, OSError)
 
 
 def table_lines(path: Path) -> Generator[str, None, None]:
     """Lines of a text table: plain, .xz, .gz, .bz2, or the CSV in a .zip, .tar, .tar.gz, .tgz, ....
 
-    Bytes that are not valid UTF-8 become lone surrogates, so that the reader can name the row they are in.
+    Text is UTF-8, or UTF-16 with a byte order mark, as spreadsheet programs save it. Bytes that are not valid UTF-8
+    become lone surrogates, so that the reader can name the row they are in; those that are not valid UTF-16 become
+    U+FFFD.
 
     Raises:
-        UnreadableMedia: the file cannot be opened, or it breaks off or is damaged after a row (which is named,
+        UnreadableMedia: the file cannot be opened, or it is truncated or damaged after a row (which is named,
             counted from 1 below the first line).
     """
     rows = -1
     try:
-        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape") as text:
-            for line in text:
-                rows += 1
-                yield line
+        with _opened(path) as file:
+            encoding, errors = _encoding(file)
+            with io.TextIOWrapper(file, encoding=encoding, errors=errors) as text:
+                for line in text:
+                    rows += 1
+                    yield line
     except _DAMAGE as exc:
         raise UnreadableMedia(f"{path} is truncated or damaged after row {max(rows, 0)}: {exc}") from exc
 
@@ -59,6 +65,13 @@ def separator_of(header: str) -> str:
 def column_words(names: Iterable[str]) -> list[str]:
     """Names of columns as they are compared: published copies of one table spell them with blanks and capitals."""
     return [name.strip().casefold() for name in names]
+
+
+def _encoding(file: IO[bytes]) -> tuple[str, str]:
+    """The encoding of a text by its first bytes, and what is to become of bytes that are none in it."""
+    start = file.read(2)
+    file.seek(0)
+    return ("utf-16", "replace") if start in _UTF_16 else ("utf-8-sig", "surrogateescape")
 
 
 @contextmanager

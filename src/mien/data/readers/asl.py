@@ -1,4 +1,4 @@
-"""Letters of a manual alphabet as gestures: the ASL Alphabet, Massey's hands, or any folders of that form."""
+"""Letters of a manual alphabet as gestures: the ASL Alphabet, Massey's hands, or any similar folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mien.pixels.images import read_image
 from mien.wording import natural_key
 
 FIRST = 2400
-"""Of the 3,000 pictures of a letter of the ASL Alphabet, so many are for training in the published protocol."""
+"""Of the 3,000 pictures per letter in the ASL Alphabet, this many are for training in the published protocol."""
 
 NEAR_COPIES = (
     "Pictures of one signer, near copies of one another, are in both training and validation: "
@@ -64,7 +64,7 @@ def list_letters(
 
     The group of a picture is its signer where the file's name says it as Massey's do (hand1), else the name of `root`.
     Of a folder called `other`, pictures whose name begins with one of the letters or with a fist (E, M, N, S, T) are
-    left out: they are no `none`.
+    left out: they are not `none`.
 
     Args:
         root: the folder of folders, in whatever case.
@@ -108,7 +108,7 @@ def list_letters(
 def split_by_number(listing: Listing, *, first: int = FIRST) -> Listing:
     """The first pictures of each folder to train, the others to validation, as in the published protocol.
 
-    When a signer comes to lie in both, the listing says so in its caveats.
+    If a signer ends up in both, the listing says so in its caveats.
 
     Args:
         listing: in the order of `list_letters`.
@@ -208,7 +208,7 @@ def unread(listing: Listing) -> Dataset:
 
 
 def with_splits(listing: Listing, dataset: Dataset) -> Listing:
-    """The listing with the splits and caveats that its `unread` data set got meanwhile."""
+    """The listing with the splits and caveats that its `unread` data set has received."""
     pictures = tuple(
         replace(picture, split=str(split)) for picture, split in zip(listing.pictures, dataset.split, strict=True)
     )
@@ -216,7 +216,7 @@ def with_splits(listing: Listing, dataset: Dataset) -> Listing:
 
 
 def whole_file(path: Path) -> bytes:
-    """A picture's file, byte for byte, once it is known that it can be read.
+    """A picture's file, byte for byte, after checking that it can be read.
 
     Raises:
         UnreadableMedia: it cannot.
@@ -227,9 +227,9 @@ def whole_file(path: Path) -> bytes:
 
 def _folder_problem(root: Path, letter: str, gesture: str, found: Sequence[Path]) -> DataError:
     if not found:
-        return DataError(f"{root} has no folder {letter}, so there are no pictures of {gesture!r} from it")
+        return DataError(f"{root} has no folder {letter}, so it gives no pictures of {gesture!r}")
     names = " and ".join(str(path) for path in found)
-    return DataError(f"{names} differ only in case, so all are left out; put the pictures of {letter} into one")
+    return DataError(f"{names} differ only in case, so all are left out; merge the pictures of {letter} into one")
 
 
 def _pictures(folder: Path) -> list[Path]:

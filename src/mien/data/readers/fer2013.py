@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fer2013Table:
-    """The CSV as it was read.
+    """The CSV as read.
 
     Args:
         dataset: its good rows.
@@ -69,7 +69,7 @@ def load_fer2013(
         sample is its row, counted from 1 below the line of column names.
 
     Raises:
-        UnreadableMedia: the file is missing, or it breaks off or is damaged.
+        UnreadableMedia: the file is missing, truncated or damaged.
         DataError: a column is missing, or a row (named) has a wrong emotion, usage or pixel.
     """
     return read_fer2013(path, votes=votes, on_problem=on_problem, on_step=on_step).dataset
@@ -82,7 +82,7 @@ def read_fer2013(
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Fer2013Table:
-    """As `load_fer2013`, with what there is to know about the table itself."""
+    """Like `load_fer2013`, with facts about the table itself."""
     path = Path(path)
     if not path.is_file():
         raise UnreadableMedia(f"{path} is not a file; give the FER2013 CSV (emotion,pixels,Usage)")
@@ -97,7 +97,7 @@ def read_fer2013(
 
 
 class _Rows:
-    """Gathers rows as columns, a chunk at a time, and says what is wrong with bad ones.
+    """Gathers rows as columns, a chunk at a time, and reports what is wrong with bad ones.
 
     Args:
         path: of the CSV, for errors.
@@ -111,7 +111,7 @@ class _Rows:
             raise DataError(f"{path} is empty; {expected}")
         if not header.rstrip("\n").replace("\t", " ").isprintable():
             raise DataError(f"{path} cannot be read as a CSV; {expected}")
-        # One published copy, icml_face_data.csv, has blanks after the commas of its first line and another order.
+        # One published copy, icml_face_data.csv, has spaces after the commas in its first line and another order.
         self.separator = separator_of(header)
         self.columns = tuple(name.strip() for name in fields_of(header, self.separator))
         words = column_words(self.columns)
@@ -183,7 +183,7 @@ class _Rows:
 
 
 def _problem(fields: Sequence[str], columns: Sequence[str], places: Sequence[int]) -> str:
-    """What is wrong with a row besides its pixels; empty when nothing is."""
+    """What is wrong with a row besides its pixels; empty if nothing is."""
     if len(fields) != len(columns):
         return f"has {wording.count(len(fields), 'column')} instead of {len(columns)}"
     emotion, usage = fields[places[0]].strip(), fields[places[2]].strip()
@@ -203,7 +203,7 @@ def _images(texts: Sequence[str]) -> tuple[NDArray[np.uint8], list[str]]:
     images = _parsed(texts)
     if images is not None:
         return images, [""] * len(texts)
-    # Something is wrong somewhere (or only spaced otherwise): row by row, ten times slower.
+    # Something is wrong somewhere, or just spaced differently: row by row, ten times slower.
     rows, problems = [], []
     for text in texts:
         words = text.split()

@@ -1,4 +1,4 @@
-"""Data sets in folders: `root/<class>/*` or `root/<split>/<class>/*`, and `dataset.json` beside them."""
+"""Data sets in folders: `root/<class>/*` or `root/<split>/<class>/*`, and `dataset.json` next to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mien.data.classes import (
     say_misleading,
     some,
 )
-from mien.data.dataset import Dataset, Split
+from mien.data.dataset import SPLITS, Dataset, Split
 from mien.data.readers.clutter import is_clutter, is_named_clutter
 from mien.data.readers.pictures import (
     PICTURE_SUFFIXES,
@@ -38,7 +38,7 @@ from mien.schema import checked
 from mien.wording import natural_key
 
 FACTS_NAME = "dataset.json"
-"""The file beside the folders that keeps what they cannot: label set, source, caveats, groups."""
+"""The file next to the folders that keeps what they cannot: label set, source, caveats, groups."""
 
 _BOTH_NONE = {"other", "nothing"}
 
@@ -126,9 +126,9 @@ def find_folders(root: str | Path, *, on_problem: OnProblem = raise_problem) -> 
     validation1, val, valid, dev; test, testing) and hold folders, else `root/<class>/*`, all of it train. Class names
     count in any case and in the words of the field (happiness, anger, ...; the letters L, A, F, V; `other` and
     `nothing` for none). Beside letters, files in `other` whose name starts with the letter of a fist or of a gesture
-    (`E12.jpg`) are left out, as everywhere in mien. Folders without pictures that are no class by their name, pictures
-    beside the classes and files that are no pictures by their suffix are left out too; a log line names each kind.
-    Hidden files are passed over.
+    (`E12.jpg`) are left out, as everywhere in mien. Folders without pictures whose name is not a class, pictures
+    outside the classes and files without a picture suffix are left out too; a log line names each kind. Hidden files
+    are skipped.
 
     The label set is that of `dataset.json`, else what the class names suggest. Groups are those of `dataset.json`; else
     Massey's names tell the signer (`hand1_a_...`); else they are empty.
@@ -144,14 +144,19 @@ def find_folders(root: str | Path, *, on_problem: OnProblem = raise_problem) -> 
     """
     root = Path(root)
     if not root.is_dir():
-        raise UnreadableMedia(f"{root} is not a folder; give one with a folder for each class")
+        raise UnreadableMedia(f"{root} is not a folder; give one with one folder per class")
     facts = read_facts(root)
     listed = [_class_folder(path, split, on_problem) for path, split in _class_paths(root, facts, on_problem)]
     folders = [folder for folder in listed if folder.files]
     if not folders:
-        raise DataError(f"{root} has no pictures in folders <class> or <split>/<class>; give a folder with such")
+        raise DataError(f"{root} has no pictures in folders <class> or <split>/<class>; give a folder that has")
     names = [folder.path.name for folder in folders]
-    label_set, labels = match_classes(names, label_set=facts.label_set, where=str(root))
+    label_set, labels = match_classes(
+        names,
+        label_set=facts.label_set,
+        where=str(root),
+        splits=[{each.path.name for each in folders if each.split == split} for split in SPLITS],
+    )
     for folder in listed:
         if not folder.files:
             _say_empty(folder.path, label_set, on_problem)
@@ -230,11 +235,11 @@ def _class_paths(root: Path, facts: Facts, on_problem: OnProblem) -> Iterator[tu
             _say_loose(path)
             yield from ((folder, splits[path]) for folder in subfolders(path))
         else:
-            on_problem(DataError(f"{path} is left out, for it is no split (train, validation, test) like the others"))
+            on_problem(DataError(f"{path} is left out: unlike the others it is not a split (train, validation, test)"))
 
 
 def _split_folders(root: Path, folders: Sequence[Path]) -> dict[Path, str]:
-    """The folders that are called like splits and hold folders; one a split."""
+    """The folders named like splits that hold folders; one per split."""
     found: dict[str, Path] = {}
     for path in folders:
         split = SPLIT_NAMES.get(path.name.casefold())
@@ -252,11 +257,13 @@ def _split_folders(root: Path, folders: Sequence[Path]) -> dict[Path, str]:
 def _class_folder(folder: Path, split: str, on_problem: OnProblem) -> _ClassFolder:
     entries = _entries(folder)
     for inner in (path for path in entries if path.is_dir()):
-        on_problem(DataError(f"{inner} is a folder inside a class and is left out; put its pictures into {folder}"))
+        on_problem(DataError(f"{inner} is a folder inside a class and is left out; move its pictures into {folder}"))
     files = tuple(path for path in entries if _is_picture(path))
     others = [path.name for path in entries if path not in set(files) and not path.is_dir()]
     if files and others:
-        logger.warning("%s: %d no pictures by their ending, left out: %s", folder, len(others), some(others))
+        logger.warning(
+            "%s: %d files whose suffix is not that of a picture, left out: %s", folder, len(others), some(others)
+        )
     return _ClassFolder(folder, split, files)
 
 
@@ -265,25 +272,25 @@ def _is_picture(path: Path) -> bool:
 
 
 def _say_empty(folder: Path, label_set: LabelSet, on_problem: OnProblem) -> None:
-    """A class without pictures is a problem; a folder that is no class by its name is only passed over."""
+    """A class without pictures is a problem; a folder whose name is not a class is only skipped."""
     if label_of(folder.name, label_set) is not None:
         on_problem(DataError(f"{folder} has no pictures; put some there, or remove the folder"))
     else:
-        logger.warning("%s has no pictures and is no class of %s; it is left out", folder, label_set.name)
+        logger.warning("%s has no pictures and is not a class of %s; it is left out", folder, label_set.name)
 
 
 def _say_loose(root: Path) -> None:
-    """A line on what lies beside the folders of a data set: pictures of no class, and folders of the system's."""
+    """A log line for what else is among the folders of a data set: pictures without a class, and system folders."""
     loose = [path.name for path in _entries(root) if _is_picture(path)]
     if loose:
-        logger.warning("%s: %d pictures in no folder of a class, left out: %s", root, len(loose), some(loose))
+        logger.warning("%s: %d pictures outside the class folders, left out: %s", root, len(loose), some(loose))
     for path in _listed(root):
         if is_named_clutter(path):
-            logger.warning("%s is no class but a folder of the system's; it is left out", path)
+            logger.warning("%s is a system folder and not a class; it is left out", path)
 
 
 def _without_misleading(folder: _ClassFolder) -> _ClassFolder:
-    """The folder; of one called `other` without the files that are named after gestures and fists."""
+    """The folder; if it is called `other`, without the files named after gestures and fists."""
     if folder.path.name.casefold() != "other":
         return folder
     out = [path for path in folder.files if misleads(path.name)]
@@ -292,7 +299,7 @@ def _without_misleading(folder: _ClassFolder) -> _ClassFolder:
 
 
 def _check_distinct(folders: list[_ClassFolder], labels: Mapping[str, str]) -> None:
-    """Raise when two folders of a split are the same class: their difference must mean something to somebody."""
+    """Raise if two folders of a split are the same class: somebody must have meant something by the difference."""
     seen: dict[tuple[Path, str], Path] = {}
     for folder in folders:
         name = folder.path.name
@@ -300,7 +307,7 @@ def _check_distinct(folders: list[_ClassFolder], labels: Mapping[str, str]) -> N
         if first != folder.path and not {name.casefold(), first.name.casefold()} <= _BOTH_NONE:
             raise DataError(
                 f"{folder.path.parent} has two folders for the class {labels[name]!r}, {first.name!r} and {name!r}; "
-                "put their pictures into one"
+                "merge their pictures into one"
             )
 
 

@@ -36,13 +36,13 @@ NO_BOX = "no box"
 
 _VIDEO_FOLDERS = ("videos", "frames", "cropped_aligned")
 _ANNOTATIONS = "annotations"
-_SAME = 0.3  # least IoU of a detected face and the box that came with the frame
+_SAME = 0.3  # lowest IoU of a detected face and the box given for the frame
 _SIDES = ("_left", "_right")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video and what is known of its frames.
+    """A video and what is known about its frames.
 
     Args:
         name: of its annotations.
@@ -51,7 +51,7 @@ class Clip:
         split: train, validation or test.
         group: name of the video; annotations of two people in it share this.
         side: left or right in the picture, when one of two people is annotated (Aff-Wild2's NAME_left); else empty.
-        boxes: of each frame; None when there are none for this video.
+        boxes: of each frame; None if there are none for this video.
         points: landmarks of each frame, likewise.
     """
 
@@ -71,7 +71,7 @@ class Frames:
 
     Args:
         dataset: the crops.
-        left_out: how many frames were left out, by the reason: not annotated, a class that is no label, no face, no
+        left_out: how many frames were left out, by the reason: not annotated, a class that is not a label, no face, no
             box.
         several: how many frames had several faces or hands to choose from, so that the largest was taken.
     """
@@ -119,7 +119,7 @@ def find_clips(root: str | Path, *, on_problem: OnProblem = raise_problem) -> li
 
 
 def steps_of(clips: Sequence[Clip], *, every: int) -> int:
-    """How many frames `load_frames` looks at, if the videos are as long as their annotations."""
+    """How many frames `load_frames` reads, if the videos are as long as their annotations."""
     return sum(-(-len(clip.labels) // every) for clip in clips)
 
 
@@ -139,9 +139,9 @@ def load_frames(
 
     Args:
         clips: from `find_clips`.
-        cropper: cuts and, where there are no boxes, finds.
+        cropper: crops and, if there are no boxes, detects.
         every: take frames 0, N, 2N, ... of each video.
-        detect: true: always find, and take what overlaps the box when there is one; false: never find, and take
+        detect: true: always detect, and take what overlaps the box if there is one; false: never detect, and take
             frames of videos without boxes whole.
         on_problem: gets each video that cannot be read to its end; what came before is kept.
         on_step: called with the number of frames looked at.

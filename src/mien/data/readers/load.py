@@ -31,7 +31,7 @@ def load_dataset(
     on_problem: OnProblem | None = None,
     on_step: OnStep | None = None,
 ) -> Dataset:
-    """Read a data set, whatever its form.
+    """Read a data set in any form.
 
     A `.npz` is a packed set. Another file is a CSV: FER2013 with the columns emotion, pixels and Usage, or a table of
     paths and labels. A folder holds classes (`load_folders`); or nothing but one packed set or one CSV; or the CSVs
@@ -46,8 +46,8 @@ def load_dataset(
         on_step: called with the number of rows or pictures read.
 
     Raises:
-        UnreadableMedia: there is nothing there, or it is damaged.
-        DataError: it has no form that mien reads, or votes came for something else than FER2013's CSV.
+        UnreadableMedia: it does not exist, or it is damaged.
+        DataError: mien cannot read its form, or votes were given for something other than FER2013's CSV.
     """
     path = Path(path)
     report = on_problem or raise_problem
@@ -74,12 +74,12 @@ def takes_votes(path: Path) -> bool:
 
 
 def is_fer2013(path: Path) -> bool:
-    """Whether a file is a table in the form of FER2013; raises DataError when it is no table that mien knows."""
+    """Whether a file is a table in the form of FER2013; raises DataError if it is not a table that mien knows."""
     if path.suffix.lower() == PACKED_SUFFIX:
         return False
     columns = columns_of(path)
     if not columns:
-        raise DataError(f"{path} is empty; give {_FORMS}")
+        raise DataError(f"{path} is empty, or its first line is; give {_FORMS}")
     if "pixels" in column_words(columns):
         return True
     if {"path", "label"} <= places_of(columns).keys():
@@ -89,7 +89,7 @@ def is_fer2013(path: Path) -> bool:
 
 
 def _only_file(folder: Path) -> Path | None:
-    """The packed set or CSV that is all there is in a folder; None when there are folders in it."""
+    """The packed set or CSV that is the only content of a folder; None if there are folders in it."""
     if has_frames_layout(folder):
         raise DataError(f"{folder} holds videos with annotations; turn them into a data set with `mien data import`")
     if subfolders(folder) or _tables(folder):

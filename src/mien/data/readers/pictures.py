@@ -23,7 +23,7 @@ Crop = Callable[[NDArray[np.uint8], Path], NDArray[np.uint8]]
 """From an (H, W, 3) RGB picture, and its file, to the sample; an InputError says why there is none."""
 
 PICTURE_SUFFIXES = PHOTO_SUFFIXES | {".heic", ".heif"}
-"""Of files that are taken for pictures, in lower case; HEIC cannot be read, but has to be reported."""
+"""Suffixes, in lower case, of files that count as pictures; HEIC cannot be read but has to be reported."""
 
 _QUEUED = 64
 
@@ -34,10 +34,10 @@ class Sample:
 
     Args:
         path: the file.
-        name: how the data set calls it: its path below the set's folder, with slashes.
+        name: its name in the data set: its path below the set's folder, with slashes.
         label: position in the label set.
         split: train, validation or test.
-        group: who or what it belongs to; empty when unknown.
+        group: who or what it belongs to; empty if unknown.
     """
 
     path: Path
@@ -54,9 +54,9 @@ class Listing:
     Args:
         pictures: what to read.
         label_set: the names of the labels.
-        source: what to call the set in reports and errors.
+        source: name of the set in reports and errors.
         caveats: as in `Dataset`.
-        folders_left_out: names of those beside the classes whose pictures were not asked for.
+        folders_left_out: names of other folders whose pictures were not asked for.
     """
 
     pictures: tuple[Sample, ...]
@@ -79,12 +79,12 @@ def read_listing(
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Dataset:
-    """Read the pictures; several at a time, but in their order.
+    """Read the pictures, several at a time but in order.
 
     Args:
         listing: what to read.
         spec: size and colour of the samples.
-        crop: makes the sample of a picture; by default the whole picture is taken, as `mien classify` does.
+        crop: makes the sample from a picture; by default the whole picture is used, as `mien classify` does.
         on_problem: gets each picture that cannot be read and is left out, and each class of which none could be;
             without it the first one is raised.
         on_step: called with the number of pictures done.
@@ -139,18 +139,18 @@ def _dataset(listing: Listing, samples: NDArray[np.uint8], good: NDArray[np.bool
 
 
 def missing_labels(label_set: LabelSet, labels: NDArray[np.int64]) -> tuple[str, ...]:
-    """A caveat when some labels of the set have no sample, else nothing."""
+    """A caveat if some labels of the set have no sample, otherwise nothing."""
     absent = [name for i, name in enumerate(label_set.labels) if not (labels == i).any()]
     return (f"There are no pictures of {', '.join(absent)}.",) if absent else ()
 
 
 def _workers() -> int:
-    # OpenCV decodes without holding Python's lock, so threads are enough.
+    # OpenCV decodes without holding the GIL, so threads are enough.
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def _in_turn(work: Callable[[int], MienError | None], count: int, *, workers: int) -> Iterator[MienError | None]:
-    """Results of work(0), work(1), ... in this order; few wait at a time, so that Ctrl-C ends it at once."""
+    """Results of work(0), work(1), ... in this order; few are queued at a time, so that Ctrl-C ends it at once."""
     with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
         waiting: list[Future[MienError | None]] = []
         try:

@@ -75,7 +75,8 @@ def find_table(path: str | Path, *, on_problem: OnProblem = raise_problem) -> Li
     rows = _distinct(_rows(path, on_problem), path, on_problem)
     if not rows:
         raise DataError(f"{path} has no usable rows; give one row per picture: path,label")
-    label_set, labels = match_classes((row.label for row in rows), where=str(path))
+    splits = [{row.label for row in rows if row.split == split} for split in SPLITS]
+    label_set, labels = match_classes(set().union(*splits), where=str(path), splits=splits)
     pictures = tuple(
         Sample(
             path=_on_disk(path.parent / row.path),

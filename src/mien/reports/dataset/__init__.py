@@ -1,1 +1,1 @@
-"""A data set as a page."""
+"""A page about a data set."""

@@ -15,8 +15,8 @@ _COPIES_SHOWN = 12
 _PAIRS_ACROSS = 6
 _GROUPS_SHOWN = 30
 _NEAR_MEANS = (
-    " Likeness is judged by the rough shape: different people in one pose and light may be among them, and hands in a "
-    "similar shape on one ground."
+    " Similarity is judged by rough shape: there may be different people in the same pose and light, and similar "
+    "hand shapes on the same background, among them."
 )
 
 
@@ -95,7 +95,7 @@ def votes(look: Look) -> None:
     sentence = findings.agreement_of_labels(agreement, look.splits, look.labels)
     look.found.append(sentence)
     page.paragraph(
-        "Compared is each label with the class that alone has most votes. Left out: "
+        "Each label is compared with the class that has the most votes, without ties. Left out: "
         f"{count(agreement.tied, 'picture')} with a tie and {agreement.unvoted:,} without a vote for one of the "
         "classes; votes for anything else do not count."
     )

@@ -1,4 +1,4 @@
-"""What there is to say about a data set: numbers, and the sentence that each of them comes down to."""
+"""What there is to say about a data set: numbers, and the sentence that sums up each of them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mien.data.dataset import SPLITS, Dataset
 from mien.pixels.headers import picture_kind, read_header
 
 _BALANCED = 1.5
-"""Largest ratio of two class sizes that is called about equal."""
+"""Largest ratio of two class sizes that counts as about equal."""
 
 _RARE = 4.0
-"""Ratio to the largest class from which a class is called rare."""
+"""Ratio to the largest class above which a class counts as rare."""
 
 
 def present_splits(dataset: Dataset) -> list[str]:
@@ -26,12 +26,12 @@ def present_splits(dataset: Dataset) -> list[str]:
 
 
 def class_counts(dataset: Dataset) -> NDArray[np.int64]:
-    """(S, L) number of samples of each split that is there and each label."""
+    """(S, L) number of samples of each existing split and each label."""
     return np.array([list(counts.values()) for counts in dataset.counts().values()], np.int64)
 
 
 def balance_of_classes(dataset: Dataset) -> str:
-    """Which class is rare; in train, or in the first split there is."""
+    """Which class is rare, in train or otherwise in the first split."""
     split, counts, names = present_splits(dataset)[0], class_counts(dataset)[0], dataset.label_set.labels
     least, most = int(counts.argmin()), int(counts.argmax())
     if len(np.flatnonzero(counts)) == 1:
@@ -53,7 +53,7 @@ def balance_of_classes(dataset: Dataset) -> str:
 
 
 def balance_of_splits(dataset: Dataset) -> str:
-    """How far the class shares of the splits lie apart."""
+    """How far apart the class shares of the splits are."""
     splits = present_splits(dataset)
     if len(splits) == 1:
         return (
@@ -101,7 +101,7 @@ def redundancy(equal: int, near: int) -> str:
     if not near:
         return "No picture is a copy of another"
     exact = wording.count(equal, "redundant exact copy") if equal else "No picture equals another"
-    return f"{exact}; {near:,} redundant when near copies count too"
+    return f"{exact}; {near:,} redundant if near copies count too"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ def group_counts(dataset: Dataset) -> tuple[list[str], NDArray[np.int64]]:
 def balance_of_groups(names: list[str], counts: NDArray[np.int64], labels: tuple[str, ...]) -> str:
     """How much the largest group has, and whether a group lacks a class."""
     if len(names) == 1:
-        return f"All pictures are of one group, {names[0]}: how a model does on others cannot be told from them"
+        return f"All pictures are of one group, {names[0]}: they cannot show how a model does on others"
     groups = wording.count(len(names), "group")
     largest = f"{names[0]} has {percent(counts[0].sum() / counts.sum())} of the pictures of {groups}"
     used = counts.sum(axis=0) > 0
@@ -204,7 +204,7 @@ def file_sizes_hw(folder: Path, dataset: Dataset) -> Counter[tuple[int, int]]:
 
 
 def spread_of_sizes(sizes_hw: Counter[tuple[int, int]]) -> str:
-    """One size, or from which to which."""
+    """One size, or the range of sizes."""
     if len(sizes_hw) == 1:
         ((height, width),) = sizes_hw
         return f"All files are {width} x {height} pixels"

@@ -17,18 +17,18 @@ from mien.reports.page import Page, any_script
 def explore(
     dataset: Dataset, origin: Origin, *, on_step: Callable[[int], None] | None = None
 ) -> tuple[Page, tuple[str, ...]]:
-    """Look at a data set from all sides.
+    """Look at a data set from all angles.
 
     Args:
         dataset: of (N, H, W[, 3]) uint8 pictures.
-        origin: what else is known of it.
+        origin: what else is known about it.
         on_step: called with the number of pictures compared with all others.
 
     Returns:
-        The page, and its findings, a sentence each.
+        The page, and its findings, one sentence each.
 
     Raises:
-        DataError: the samples are no pictures, or there are none.
+        DataError: the samples are not pictures, or there are none.
         MissingExtra: a library of the extra `data` is not installed.
     """
     if not len(dataset):

@@ -1,5 +1,5 @@
-"""Figures of a data set. Shades differ in lightness and are joined by hatches, markers or numbers, so that they can be
-told apart in grey print and by people who cannot tell red from green."""
+"""Plots of a data set. Shades differ in lightness and come with hatches, markers or numbers, so that they work in
+greyscale print and for people who cannot tell red from green."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GAP = 4
 
 
 def plain(text: str) -> str:
-    """The text with dollar signs as such: matplotlib takes what is between two of them for a formula."""
+    """The text with literal dollar signs: matplotlib reads what is between two of them as a formula."""
     return text.replace("$", r"\$")
 
 
@@ -39,7 +39,7 @@ def new_figure(height: float) -> Figure:
 
 
 def count_bars(counts: NDArray[np.int64], splits: Sequence[str], labels: Sequence[str], *, title: str) -> Figure:
-    """Bars of (S, L) counts, one group a label, with the number on each."""
+    """Bars of (S, L) counts, one group per label, with the number on each bar."""
     figure = new_figure(4.2)
     axes = _titled(figure.add_subplot(), title)
     width = 0.84 / len(splits)
@@ -155,8 +155,8 @@ def picture_captions(
 
     Args:
         pictures: each (H, W[, 3]) uint8, of one shape.
-        captions: short, lines broken by hand.
-        across: pictures in a row.
+        captions: short, with manual line breaks.
+        across: pictures per row.
         title: the finding.
     """
     down = -(-len(pictures) // across)

@@ -22,13 +22,13 @@ _PROBLEMS_SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What is known of a data set beside its samples.
+    """What is known about a data set besides its samples.
 
     Args:
         title: heading of the page.
-        sizes_hw: how many files have which height and width; empty when the samples are from no files of their own.
-        problems: a sentence for each thing that could not be read.
-        seed: draws the samples that are shown.
+        sizes_hw: how many files have which height and width; empty if the samples do not come from separate files.
+        problems: one sentence for everything that could not be read.
+        seed: seed for choosing the samples shown.
     """
 
     title: str
@@ -39,12 +39,12 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A data set while it is looked at: each section writes on the page and adds what it found.
+    """A data set while it is being examined: each section writes to the page and adds its findings.
 
     Args:
         dataset: of pictures.
-        origin: what else is known of it.
-        page: gets the sections.
+        origin: what else is known about it.
+        page: receives the sections.
         found: sentences without a full stop.
     """
 
@@ -102,7 +102,7 @@ def missing(look: Look) -> None:
     rows: list[tuple[str, object]] = [
         ("rows or files that could not be read", len(problems)),
         ("classes without a picture", ", ".join(unseen) or 0),
-        ("pictures of one single shade", blank),
+        ("pictures of a single shade", blank),
         ("pictures whose group (signer, clip) is not named", f"{int((dataset.groups == '').sum()):,}"),
     ]
     if dataset.votes is not None:
@@ -111,7 +111,7 @@ def missing(look: Look) -> None:
         rows.append(("pictures that raters marked as no face", int(dataset.not_a_face.sum())))
         look.found.append(f"Raters saw no face in {count(int(dataset.not_a_face.sum()), 'picture')}")
     if blank:
-        look.found.append(f"{count(blank, 'picture')} with one single shade, which shows nothing")
+        look.found.append(f"{count(blank, 'picture')} with a single shade, which shows nothing")
     if problems:
         look.found.append(f"{count(len(problems), 'row or file', 'rows or files')} could not be read")
     page.table(("missing", "number"), rows, caption="Missing values")
@@ -119,13 +119,13 @@ def missing(look: Look) -> None:
 
 
 def sizes(look: Look) -> None:
-    """Sizes of the files; nothing when the samples are from no files of their own."""
+    """Sizes of the files; nothing if the samples do not come from separate files."""
     sizes_hw = look.origin.sizes_hw
     if not sizes_hw:
         return
     page, sentence = look.begin("Sizes of the files"), findings.spread_of_sizes(sizes_hw)
     look.found.append(sentence)
-    page.paragraph(f"{sentence}. For this page they were brought to one size.")
+    page.paragraph(f"{sentence}. For this page they were resized to one size.")
     common = sizes_hw.most_common(_SIZES_SHOWN)
     rows: list[tuple[str, str]] = [(f"{width} x {height}", f"{n:,}") for (height, width), n in common]
     rest = sizes_hw.total() - sum(n for _, n in common)
@@ -155,8 +155,8 @@ def samples(look: Look) -> None:
             title="Mean picture of each class",
         ),
         name="means",
-        caption="The mean of all pictures of each class. What is sharp here lies at the same place in most of them; "
-        "a background that can be recognised is one that a model can learn instead of the class.",
+        caption="The mean of all pictures of each class. What is sharp here is in the same place in most of them; "
+        "a model can learn a recognisable background instead of the class.",
     )
 
 

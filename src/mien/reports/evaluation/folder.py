@@ -1,4 +1,4 @@
-"""An evaluation as a folder: `report.html` with its figures as PNG beside it, `metrics.json`, `predictions.csv`."""
+"""An evaluation as a folder: `report.html` with its figures as PNG files, `metrics.json`, `predictions.csv`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Refuse a folder that must not be replaced, before hours are spent.
 
     Raises:
-        RefusedOutput: it is not empty and `overwrite` is false, or it holds something else than an evaluation.
+        RefusedOutput: it is not empty and `overwrite` is false, or it holds something other than an evaluation.
     """
     if not folder.exists():
         return
@@ -39,10 +39,10 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> None:
-    """Write the whole folder or nothing of it.
+    """Write the complete folder or nothing.
 
     Raises:
-        OutputError: as `check_folder`, or the disk is full, or the like.
+        OutputError: as for `check_folder`, or the disk is full, or the like.
     """
     check_folder(folder, overwrite=overwrite)
     with whole_folder(folder, known=_FILES) as fresh:
@@ -53,7 +53,7 @@ def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = Fals
 
 
 def predictions_of(evaluation: Evaluation) -> PredictionTable:
-    """The answers in the form that `mien evaluate` reads again."""
+    """The answers in the form that `mien evaluate` can read back."""
     answers = evaluation.answers
     labels = answers.part.label_set.labels
     return PredictionTable(
@@ -66,7 +66,7 @@ def predictions_of(evaluation: Evaluation) -> PredictionTable:
 
 
 def rounded(value: Any) -> Any:
-    """Plain data with its numbers cut to six digits behind the point."""
+    """Plain data with its numbers rounded to six decimal places."""
     if isinstance(value, float):
         return round(value, _DIGITS)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Samples with their answers: each titled predicted (true), right and wrong told apart by colour, mark and frame."""
+"""Samples with their answers: each titled predicted (true), right and wrong differ in colour, mark and frame."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS = 6
-_RIGHT, _WRONG = "#006b2d", "#b0002a"  # apart in brightness too
+_RIGHT, _WRONG = "#006b2d", "#b0002a"  # different in brightness too
 _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (0, 17, 18, 19, 20), (5, 9, 13, 17))
 _LARGEST_SIDE = 128
 
 
 def random_positions(answers: Predictions, count: int, *, seed: int) -> NDArray[np.intp]:
-    """Positions of samples drawn by chance, all of them when there are fewer."""
+    """Positions of samples drawn at random; all of them if there are fewer."""
     total = len(answers.part)
     return np.random.default_rng(seed).choice(total, size=min(count, total), replace=False)
 
@@ -43,7 +43,7 @@ def samples_figure(answers: Predictions, positions: Sequence[int] | NDArray[np.i
     """A grid of samples.
 
     Args:
-        answers: whose.
+        answers: answers to the samples.
         positions: which samples.
         confidence: whether the title says how confident the answer was.
     """

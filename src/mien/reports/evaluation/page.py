@@ -1,4 +1,4 @@
-"""The page of an evaluation, section by section; what cannot be had from the answers is said where it is missing."""
+"""The page of an evaluation, section by section; it says what the answers do not allow."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def _add_summary(page: Page, evaluation: Evaluation) -> None:
     answered = np.array(measures.confusion.counts).sum(axis=0)
     labels = measures.confusion.labels
     if (answered[:-1] > 0).sum() == 1:
-        page.note(f"The answer is always {labels[int(answered[:-1].argmax())]}: nothing tells the samples apart.")
+        page.note(f"The answer is always {labels[int(answered[:-1].argmax())]}: the samples are not told apart at all.")
     elif never:
-        page.note(f"Never answered, although samples show it: {', '.join(never)}.")
+        page.note(f"Never answered, although there are such samples: {', '.join(never)}.")
     else:
         page.paragraph("Every label is answered at least once.")
 
@@ -83,7 +83,7 @@ def add_curves(page: Page, evaluation: Evaluation) -> None:
     page.figure(
         curves_figure(curves),
         name="curves",
-        caption="Loss and accuracy over the epochs, training against validation. Training figures are taken while "
+        caption="Loss and accuracy over the epochs, training against validation. Training figures are measured during "
         "training, with augmentation and dropout, so they may look worse than those of validation.",
     )
     best = best_epoch(curves)
@@ -96,7 +96,7 @@ def add_curves(page: Page, evaluation: Evaluation) -> None:
         gap = 100 * (train[-1] - accuracy[-1])
         page.paragraph(
             f"In the last epoch training accuracy was {percent(train[-1], 2)}, {gap:+.1f} points from validation. "
-            "A gap that grows while validation stands still is what early stopping is for."
+            "Early stopping is for a gap that grows while validation does not improve."
         )
     elif not len(train):
         page.paragraph("Accuracy on the training split was not logged: blended images (mix-up) have no single label.")
@@ -116,10 +116,12 @@ def _add_labels(page: Page, evaluation: Evaluation) -> None:
     caption = "Confusion matrix: rows are true labels, columns answers; counts, and percent of the true label."
     page.figure(confusion_figure(matrix, labels), name="confusion", caption=caption)
     supports = dict(zip(labels, matrix.sum(axis=1), strict=True))
-    page.paragraph("Most confused:" if measures.most_confused else "No label is taken for another three times or more.")
+    page.paragraph(
+        "Most confused:" if measures.most_confused else "No label is mistaken for another three times or more."
+    )
     page.bullets(
         [
-            f"{pair.true} is taken for {pair.predicted} in {pair.count} of {supports[pair.true]} cases "
+            f"{pair.true} is mistaken for {pair.predicted} in {pair.count} of {supports[pair.true]} cases "
             f"({percent(pair.share)})"
             for pair in measures.most_confused
         ]
@@ -134,7 +136,7 @@ def _add_rankings(page: Page, evaluation: Evaluation) -> None:
     page.heading("ROC and precision-recall")
     absent = [label for label in labels if label not in ranking.roc_auc]
     if absent:
-        page.paragraph(f"Without samples, so without curves: {', '.join(absent)}.")
+        page.paragraph(f"No curves, because there are no samples: {', '.join(absent)}.")
     page.figure(
         roc_figure(p, answers.part.labels, labels),
         name="roc",
@@ -168,9 +170,11 @@ def _add_calibration(page: Page, evaluation: Evaluation) -> None:
         curves["before"] = reliability(answers.before, answers.part.labels)
         curves["after temperature scaling"] = reliability(answers.probabilities, answers.part.labels)
     else:
-        page.paragraph("The probabilities are taken as they were given: a temperature fitted here would flatter them.")
+        page.paragraph("The probabilities are used as given: a temperature fitted here would flatter them.")
         curves["as given"] = reliability(answers.probabilities, answers.part.labels)
-    caption = "How often answers of a confidence are right (left), and how often that confidence occurs (right)."
+    caption = (
+        "How often answers with a given confidence are right (left), and how often that confidence occurs (right)."
+    )
     page.figure(calibration_figure(curves), name="calibration", caption=caption)
 
 
@@ -182,7 +186,7 @@ def _add_risk(page: Page, evaluation: Evaluation) -> None:
     page.figure(
         risk_figure(risk_curve(answers), threshold=answers.threshold),
         name="risk_coverage",
-        caption="Share of right answers among those given, over the share given, when only confident answers are given "
+        caption="Share of right answers among those given against the share given, if only confident answers are given "
         "(Geifman and El-Yaniv 2017).",
     )
     reached, wanted = risk.coverage_at_accuracy, f"{100 * WANTED_ACCURACY:g} %"
@@ -205,8 +209,8 @@ def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
     page.heading("Counted in other ways")
     page.table(("", "samples", "accuracy", "macro F1", "balanced accuracy"), count_rows(evaluation))
     page.paragraph(
-        f"Copies: {count(copies.equal_to_training, 'sample')} with the very pixels of a training sample of this "
-        f"data, and {copies.repeated:,} more with those of an earlier sample of the split."
+        f"Copies: {count(copies.equal_to_training, 'sample')} equal to a training sample of this data in every "
+        f"pixel, and {copies.repeated:,} more equal to an earlier sample of the split."
     )
     if measures.ferplus is not None:
         agreement = measures.ferplus.labels_agree_with_votes
@@ -215,31 +219,31 @@ def _add_other_counts(page: Page, evaluation: Evaluation) -> None:
         )
     if measures.groups is not None:
         groups = [(name, f"{g.samples:,}", percent(g.accuracy, 2)) for name, g in measures.groups.items()]
-        page.table(("group", "samples", "accuracy"), groups, caption="By whom or what the samples belong to")
+        page.table(("group", "samples", "accuracy"), groups, caption="By group (person, clip or set)")
 
 
 def _add_samples(page: Page, evaluation: Evaluation) -> None:
     answers, seed = evaluation.answers, evaluation.circumstances.seed
     chosen, worst = random_positions(answers, _SHOWN, seed=seed), worst_positions(answers, _SHOWN)
     is_hand = answers.part.samples.dtype != np.uint8
-    hands = " Hands are shown as the network gets them: turned upright, left ones mirrored." if is_hand else ""
+    hands = " Hands are shown as the network sees them: rotated upright, left hands mirrored." if is_hand else ""
     page.heading("Samples")
     page.figure(
         samples_figure(answers, chosen, confidence=False),
         name="samples",
-        caption=f"{count(len(chosen), 'sample')} drawn by chance (seed {seed}), titled predicted (true): "
+        caption=f"{count(len(chosen), 'sample')} drawn at random (seed {seed}), titled predicted (true): "
         f"✓ and a thin frame where right, ✗ and a thick dashed frame where wrong.{hands}",
     )
     if len(worst):
         page.heading("Worst errors")
-        caption = f"The wrong answers of the highest confidence ({len(worst)}): predicted, confidence, (true).{hands}"
+        caption = f"The wrong answers with the highest confidence ({len(worst)}): predicted, confidence, (true).{hands}"
         page.figure(samples_figure(answers, worst, confidence=True), name="worst_errors", caption=caption)
 
 
 def _add_facts(page: Page, evaluation: Evaluation) -> None:
     about, facts = evaluation.about, evaluation.facts
     data = facts.data
-    parameters = "not known" if about.parameters is None else f"{about.parameters:,}"
+    parameters = "unknown" if about.parameters is None else f"{about.parameters:,}"
     page.heading("How this was made")
     page.bullets(
         [
@@ -253,5 +257,5 @@ def _add_facts(page: Page, evaluation: Evaluation) -> None:
     )
     page.paragraph(
         "An expression is not a feeling, and these figures say nothing about people who are not in the data. "
-        "The page shows samples of the data set: pass it on only if you may pass these on."
+        "The page shows samples of the data set: share it only if you may share these."
     )

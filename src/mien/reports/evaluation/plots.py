@@ -1,4 +1,4 @@
-"""Figures of a report. Lines differ by colour, dash and word, so that they survive grey print and colour-blind eyes."""
+"""Plots of a report. Lines differ in colour, dash and label, for greyscale print and colour-blind readers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def curves_figure(curves: Curves) -> Figure:
 
 
 def compared_curves_figure(curves: dict[str, Curves], metric: str) -> Figure:
-    """One figure over the epochs for several runs: on validation at the left, while training at the right."""
+    """One metric over the epochs for several runs: validation on the left, training on the right."""
     figure, axes = new_figure(4.0, columns=2, width=11)
     for ax, kind, words in ((axes[0], "val", "validation"), (axes[1], "train", "training")):
         for i, (name, logged) in enumerate(curves.items()):
@@ -80,20 +80,20 @@ def compared_curves_figure(curves: dict[str, Curves], metric: str) -> Figure:
 
 
 def series(curves: Curves, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Epochs and values of one logged figure, where it was logged."""
+    """Epochs and values of one logged metric, where it was logged."""
     there = [(entry["epoch"], entry[name]) for entry in curves if name in entry]
     columns = np.array(there, np.float64).reshape(-1, 2)
     return columns[:, 0], columns[:, 1]
 
 
 def best_epoch(curves: Curves) -> int | None:
-    """The epoch of the highest validation accuracy; None when none was logged."""
+    """The epoch of the highest validation accuracy; None if none was logged."""
     x, y = series(curves, "val_accuracy")
     return int(x[y.argmax()]) if len(x) else None
 
 
 def confusion_figure(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Counts, and shares of each true label, side by side; (L, L + 1) with the samples without an answer last."""
+    """Counts, and shares of each true label, side by side; (L, L + 1) with samples without an answer last."""
     columns = [*labels, "no answer"]
     if not matrix[:, -1].any():
         matrix, columns = matrix[:, :-1], columns[:-1]
@@ -111,7 +111,7 @@ def confusion_figure(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure
 
 
 def roc_figure(p: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Each label against the rest; labels that do not occur, or alone do, are left out."""
+    """Each label against the rest; labels that never occur, or are the only ones, are left out."""
     figure, (ax,) = new_figure(5.2, width=7)
     for i, label, is_label in _present(truth, labels):
         false, hits, _ = roc_curve(is_label, p[:, i])
@@ -131,7 +131,7 @@ def roc_figure(p: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequenc
 
 
 def precision_recall_figure(p: NDArray[np.float64], truth: NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Each label against the rest; labels that do not occur, or alone do, are left out."""
+    """Each label against the rest; labels that never occur, or are the only ones, are left out."""
     figure, (ax,) = new_figure(5.2, width=7)
     for i, label, is_label in _present(truth, labels):
         precision, recall, _ = precision_recall_curve(is_label, p[:, i])

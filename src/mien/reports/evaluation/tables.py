@@ -21,7 +21,7 @@ _VIEWS = {
 
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """The main figures: name, value, 95 % interval; percent but for F1."""
+    """The main figures: name, value, 95 % interval; in percent except for F1."""
     measures = evaluation.measures
     rows = []
     for key, name in _NAMES.items():

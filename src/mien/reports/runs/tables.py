@@ -36,7 +36,7 @@ REPRODUCTION = (
 
 
 def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """Cells under COMPARISON, one row an entry."""
+    """Cells under COMPARISON, one row per entry."""
     return [
         (
             entry.name,
@@ -54,7 +54,7 @@ def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
 
 
 def reproduction_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """Cells under REPRODUCTION, one row an entry that rebuilds a published result, in the order of their names."""
+    """Cells under REPRODUCTION, one row per entry that reproduces a published result, in the order of their names."""
     rows: list[tuple[str, ...]] = []
     for entry in sorted((e for e in entries if e.reference), key=lambda e: (str(e.reference["ref"]), e.name)):
         rows.append(
@@ -76,11 +76,11 @@ def reproduction_text(entries: Sequence[Entry], *, command: str) -> str:
     """docs/reproduction.md.
 
     Raises:
-        InputError: none of the entries rebuilds a published result.
+        InputError: none of the entries reproduces a published result.
     """
     rows = reproduction_rows(entries)
     if not rows:
-        raise InputError("None of these runs rebuilds a published result: their recipes have no section [reference]")
+        raise InputError("None of these runs reproduces a published result: their recipes have no section [reference]")
     printed = [
         f"- {entry.reference['ref']}: `{ours.command}`"
         for entry in entries
@@ -117,13 +117,13 @@ def comparison_page(entries: Sequence[Entry]) -> Page:
         page.figure(
             compared_curves_figure(curves, metric),
             name=metric,
-            caption=f"{words} over the epochs: on validation (left) and while training, with augmentation (right).",
+            caption=f"{words} over the epochs: on validation (left) and during training, with augmentation (right).",
         )
     return page
 
 
 def _distinct(entries: Sequence[Entry]) -> dict[str, Curves]:
-    """Curves by name; a second run of a name is called after its folder too."""
+    """Curves by name; a second run of the same name gets its folder in the name."""
     named: dict[str, Curves] = {}
     for entry in entries:
         if entry.curves:

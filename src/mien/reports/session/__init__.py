@@ -1,1 +1,1 @@
-"""A session as a page."""
+"""A page about a session."""

@@ -1,4 +1,4 @@
-"""Which models answered in a session, and where the records do not say."""
+"""Which models answered in a session, and where the records do not say so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WHAT = {"emotion": "expressions", "gesture": "gestures"}
 
 
 def model_rows(session: Session) -> list[Row]:
-    """A row for each model and threshold, with the frames it looked at; what the records do not say is a dash."""
+    """One row per model and threshold, with the number of frames it analysed; unknown values are a dash."""
     rows: list[Row] = []
     for task, column in zip(TASKS, session.model.T, strict=True):
         for place in dict.fromkeys(column[column >= 0].tolist()):
@@ -35,7 +35,7 @@ def model_sentences(session: Session, events: Sequence[Event] | None = None) -> 
 
     Args:
         session: the records.
-        events: of the file of events, if there is one; a model that the records do not name is told.
+        events: from the events file, if there is one; models that the records do not name are reported.
     """
     sentences: list[str] = []
     is_named = session.model >= 0
@@ -47,7 +47,7 @@ def model_sentences(session: Session, events: Sequence[Event] | None = None) -> 
         if several > 1:
             sentences.append(
                 f"{_WHAT[task].capitalize()} were read by {several} models, or with {several} thresholds: do not "
-                "compare the parts of this session as if one had read them."
+                "compare the parts of this session as if a single one had read them."
             )
         passed = int((~is_named[:, place] & ~is_silent).sum())
         if passed:
@@ -58,5 +58,5 @@ def model_sentences(session: Session, events: Sequence[Event] | None = None) -> 
         sentences.append(f"{where} do not say which model answered: an older version of mien wrote them.")
     strange = {str(event.model) for event in events or () if event.model} - {str(model) for model in session.models}
     if strange:
-        sentences.append(f"The file of events names what the records do not: {', '.join(sorted(strange))}.")
+        sentences.append(f"The events file names models that the records do not: {', '.join(sorted(strange))}.")
     return sentences

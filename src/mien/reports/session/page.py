@@ -1,4 +1,4 @@
-"""A session as a page: who looked like what, when and for how long; which frames there were and which were not."""
+"""A page about a session: who looked like what, when and for how long; which frames there are and which not."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from mien.scene import Event
 from mien.wording import count
 
 MOST_SECTIONS = 6
-"""Videos that get a section of their own, the longest."""
+"""At most this many videos, the longest ones, get their own section."""
 
 MOST_SOURCES = 200
-"""Sources, or photos, in a table."""
+"""At most this many sources, or photos, in a table."""
 
 _MOST_SENTENCES = 5
 _MOST_PAUSES = 10
@@ -58,8 +58,8 @@ def session_report(
     """The page of a session.
 
     Args:
-        session: what `read_session` gave.
-        events: of the same session; without them they are made of the records.
+        session: from `read_session`.
+        events: of the same session; if missing, they are computed from the records.
         on_step: called with the number of videos drawn.
     """
     parts = segments(session)
@@ -73,7 +73,7 @@ def session_report(
         _add_overview(page, parts, videos, session.labels)
     longest = sorted(sorted(range(len(videos)), key=lambda i: -videos[i].recorded_s)[:MOST_SECTIONS])
     if len(videos) > len(longest):
-        page.paragraph(f"The {len(longest)} longest of {count(len(videos), 'video')} have a section each.")
+        page.paragraph(f"The {len(longest)} longest of {count(len(videos), 'video')} each have a section.")
     for number, i in enumerate(longest, 1):
         _add_video(page, videos[i], session.labels, name=str(number), with_runs=events is None)
         if on_step is not None:
@@ -82,7 +82,7 @@ def session_report(
         _add_photos(page, photos, session.labels)
     if events is not None:
         page.heading("Events")
-        page.paragraph("Counted from the file of events: each label from where it started or took over to its end.")
+        page.paragraph("Counted from the events file: each label from its start or takeover to its end.")
         _add_runs(page, runs_of_events(events, end_s=max((part.end_s for part in videos), default=0.0)))
     _add_models(page, session, events)
     page.heading("How this was counted")
@@ -131,14 +131,14 @@ def _add_video(page: Page, part: Segment, labels: tuple[str, ...], *, name: str,
     if with_runs and len(part.seen.frame):
         page.paragraph(
             "Events, counted from the records: each unbroken run of frames in which one face or hand shows the same "
-            "label and is not hard to read. Records of mien look are not smoothed, so that short runs are many."
+            "label and is not hard to read. Records of mien look are not smoothed, so there are many short runs."
         )
         _add_runs(page, runs(part, labels))
     _add_frames(page, part, name)
 
 
 def _nothing(part: Segment, task: str) -> str:
-    """Why a stretch has no face, or no hand."""
+    """Why a segment has no face, or no hand."""
     one, many, _ = KINDS[task]
     asked = part.asked[:, TASKS.index(task)]
     if not asked.any():
@@ -158,11 +158,11 @@ def _add_timeline(
     if len(found.tracks) > MOST_PANELS:
         words.append(f", for the {MOST_PANELS} longest in view")
     if is_zoomed:
-        words.append(f"; each {who} has an own stretch of time, from first to last seen")
+        words.append(f"; each {who} has its own time range, from first to last seen")
     widths = [float(np.diff(panel.edges_s[:2])[0]) for panel in panels]
     size = " to ".join(dict.fromkeys(f"{width:.2g} s" for width in (min(widths), max(widths))))
     words.append(
-        f". A row is filled as high as its share of each bin of {size}. The black line above tells when the {who} was "
+        f". A row is filled as high as its share of each bin of {size}. The black line above shows when the {who} was "
         "in view; grey is where nothing was recorded. Percentages are of the time in view."
     )
     page.figure(timeline_figure(panels, part.pauses_s), name=f"{many}{name}", caption="".join(words))
@@ -188,14 +188,14 @@ def _add_frames(page: Page, part: Segment, name: str) -> None:
     page.table(("frames", ""), frame_rows(part), caption="Frames")
     if part.setbacks:
         times = count(part.setbacks, "time")
-        page.note(f"The time goes back {times} in these records; it was taken to go on there, with other people.")
+        page.note(f"The time goes back {times} in these records; it is treated as continuing there, with other people.")
     pauses = part.pauses_s
     whole = part.end_s - part.begin_s
     bins = max(1, min(_RATE_BINS, part.frames // 10, int(whole)))
     if bins > 1:
         edges = np.linspace(part.begin_s, part.end_s, bins + 1)
         rate = np.histogram(part.time_s, edges)[0] / np.diff(edges)
-        caption = f"Frames a second, in bins of {whole / bins:.2g} s; grey where nothing was recorded."
+        caption = f"Frames per second, in bins of {whole / bins:.2g} s; grey where nothing was recorded."
         page.figure(rate_figure(rate, edges, pauses), name=f"rate{name}", caption=caption)
     longest = np.sort(np.argsort(-pauses[:, 1], kind="stable")[:_MOST_PAUSES])
     named = [(duration(pauses[i, 1]), clock(pauses[i, 0], tenths=True)) for i in longest]

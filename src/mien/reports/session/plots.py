@@ -1,5 +1,5 @@
-"""Figures of a session. Every label has a row of its own, besides its colour and pattern, so that grey print and eyes
-that cannot tell red from green lose nothing."""
+"""Plots of a session. Every label has its own row besides its colour and pattern, so that nothing is lost in greyscale
+print or to people who cannot tell red from green."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ _MOST_TICKS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """One person or hand in a time line, or all of them together.
+    """One person or hand in a timeline, or all of them together.
 
     Args:
         title: who, and for how long in view.
         edges_s: (B + 1,) edges of the bins.
         in_view: how much of each bin it was in view, (B,) float64, 0 to 1.
-        rows: from the top: name beside the row, the label that gives it its looks, and how much of each bin it fills,
+        rows: from the top: name next to the row, the label that sets its appearance, and how much of each bin it fills,
             (B,) float64, 0 to 1.
     """
 
@@ -72,11 +72,11 @@ class Panel:
 
 
 def timeline_figure(panels: Sequence[Panel], pauses_s: Floats) -> Figure:
-    """Panels under one another; a row is as high as its share of the bin.
+    """Panels stacked vertically; a row is as high as its share of the bin.
 
     Args:
-        panels: at least one; those over the same time share the numbers under the last of them.
-        pauses_s: (P, 2) begin and length of the times without frames, which become grey.
+        panels: at least one; panels over the same time share the axis under the last of them.
+        pauses_s: (P, 2) start and length of the times without frames, which become grey.
     """
     spans = [(float(panel.edges_s[0]), float(panel.edges_s[-1])) for panel in panels]
     has_axis = [i + 1 == len(spans) or spans[i] != spans[i + 1] for i in range(len(spans))]
@@ -93,19 +93,19 @@ def timeline_figure(panels: Sequence[Panel], pauses_s: Floats) -> Figure:
 
 
 def rate_figure(rate: Floats, edges_s: Floats, pauses_s: Floats) -> Figure:
-    """Frames a second over time.
+    """Frames per second over time.
 
     Args:
         rate: (B,) in each bin.
         edges_s: (B + 1,) of the bins.
-        pauses_s: as in `timeline_figure`.
+        pauses_s: as for `timeline_figure`.
     """
     figure = Figure(figsize=(_WIDTH, 1.7), layout="constrained")
     axes = figure.subplots()
     _shade(axes, pauses_s)
     axes.stairs(rate, edges_s, color=_INK, linewidth=1.0)
     axes.set_ylim(0, max(float(rate.max()) * 1.15, 1.0))
-    axes.set_ylabel("frames a second")
+    axes.set_ylabel("frames per second")
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -115,7 +115,7 @@ def rate_figure(rate: Floats, edges_s: Floats, pauses_s: Floats) -> Figure:
 
 
 def clock(seconds: float, *, tenths: bool = False) -> str:
-    """A time as on a player: `0:07`, `12:40`, `7:59:58`; with tenths under an hour `0:07.2`."""
+    """A time as on a media player: `0:07`, `12:40`, `7:59:58`; with tenths, below an hour, `0:07.2`."""
     steps = round(abs(seconds) * 10) if tenths and abs(seconds) < 3600 else 10 * round(abs(seconds))
     whole, tenth = divmod(steps, 10)
     minutes, rest = divmod(whole, 60)
@@ -151,7 +151,7 @@ def _draw(axes: Axes, panel: Panel, pauses_s: Floats) -> None:
 
 
 def _outline(share: Floats, edges_s: Floats, base: float, most: float) -> Outline | None:
-    """The steps of a row as one shape, with equal neighbours joined; None where nothing is shown."""
+    """The steps of a row as one shape, with equal neighbours joined; None if nothing is shown."""
     steps = np.where(share > 0, np.maximum(np.round(share * _STEPS), 1), 0)
     cuts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1, [len(steps)]))
     heights = steps[cuts[:-1]] / _STEPS * most

@@ -14,9 +14,9 @@ from mien.reports.session.words import KINDS, VERBS, duration, occurring, percen
 Row = tuple[str, ...]
 
 MOST_ROWS = 30
-"""Persons, or events, in a table."""
+"""At most this many people, or events, in a table."""
 
-OVERVIEW = ("source", "frames", "recorded", "frames a second", "without a face", "without a hand", "persons", "hands")
+OVERVIEW = ("source", "frames", "recorded", "frames per second", "without a face", "without a hand", "people", "hands")
 RUNS = ("event", "times", "of 1 s or more", "median", "longest", "together")
 LONGEST = ("from", "who", "what", "for")
 
@@ -36,11 +36,11 @@ def overview_row(part: Segment) -> Row:
 
 
 def total_rows(task: str, seconds: Floats, labels: Sequence[str]) -> list[Row]:
-    """Time and share of each label; none when nothing was in view.
+    """Time and share of each label; empty if nothing was in view.
 
     Args:
         task: `emotion` or `gesture`.
-        seconds: (L + 1,) by label, what was hard to read last.
+        seconds: (L + 1,) by label; time that was hard to read comes last.
         labels: all labels.
     """
     whole = float(seconds.sum())
@@ -52,7 +52,7 @@ def total_rows(task: str, seconds: Floats, labels: Sequence[str]) -> list[Row]:
 
 
 def person_rows(part: Segment, task: str, found: LabelDurations, labels: Sequence[str]) -> list[Row]:
-    """The header, and a row for each of the tracks longest in view."""
+    """The header, and one row for each of the tracks longest in view."""
     order = occurring(task, found.seconds.sum(axis=0), labels)
     names = [UNSURE if i == len(labels) else shown(task, labels[i]) for i in order]
     rows: list[Row] = [(KINDS[task][2], "first seen", "last seen", "in view", "of the session", *names)]
@@ -94,7 +94,7 @@ def longest_rows(found: Episodes) -> list[Row]:
 
 
 def frame_rows(part: Segment) -> list[Row]:
-    """Which frames there are, and what they lack."""
+    """Which frames there are, and what is missing."""
     lost = part.pauses_s[:, 1]
     faces, hands = (part.of(task) for task in TASKS)
     found = [str(np.bincount(seen.frame).max()) if len(seen.frame) else "0" for seen in (faces, hands)]
@@ -104,8 +104,8 @@ def frame_rows(part: Segment) -> list[Row]:
         ("frames looked at", f"{part.frames:,}"),
         ("from, to", f"{clock(part.begin_s, tenths=True)}, {clock(part.end_s, tenths=True)}"),
         ("recorded, without pauses", duration(part.recorded_s)),
-        ("frames a second", f"{part.frames_a_second:.1f}"),
-        ("frames of the source passed over", _of(passed, passed + part.frames)),
+        ("frames per second", f"{part.frames_a_second:.1f}"),
+        ("frames of the source skipped", _of(passed, passed + part.frames)),
         ("pauses without frames", f"{len(lost):,}, together {duration(float(lost.sum()))}" if len(lost) else "none"),
         ("frames without a face", _without(part, "emotion")),
         ("frames without a hand", _without(part, "gesture")),

@@ -1,4 +1,4 @@
-"""The time line of a source: which labels each person showed when, in bins that fit on a page."""
+"""The timeline of a source: which labels each person showed when, in bins that fit on a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.reports.session.times import Floats, LabelDurations, Segment, coverage
 from mien.reports.session.words import KINDS, duration, occurring, percent, person, shown
 
 MOST_PANELS = 8
-"""Persons who get a panel of their own, the longest in view."""
+"""At most this many people, those longest in view, get their own panel."""
 
 MOST_BINS = 1500
 
@@ -22,9 +22,9 @@ _SMALL_PART = 0.2
 
 
 def panels_of(segment: Segment, task: str, found: LabelDurations, labels: Sequence[str]) -> tuple[list[Panel], bool]:
-    """A panel for all together, if there are several, and for each of those longest in view, in order of appearance.
+    """A panel for all together, if there are several, and one for each of those longest in view, as they appeared.
 
-    Where these were in view for small parts of a long session, each panel shows its own part of the time.
+    If these were in view for small parts of a long session, each panel shows its own part of the time.
 
     Args:
         stretch: what was recorded.
@@ -60,7 +60,7 @@ def panels_of(segment: Segment, task: str, found: LabelDurations, labels: Sequen
 def _panel(
     segment: Segment, seen: Detections, edges_s: Floats, title: str, seconds: Floats, task: str, labels: Sequence[str]
 ) -> Panel:
-    """Rows are shares of the time in view, as long as a bin is filled by one face; of several, of all their time."""
+    """Rows are shares of the time in view while one face fills a bin; with several faces, of their total time."""
     unsure = seen.uncertain | (seen.label < 0)
     in_view = _filled(segment, seen.frame, edges_s)
     rows = []
@@ -80,6 +80,6 @@ def _filled(segment: Segment, frames: NDArray[np.int64], edges_s: Floats) -> Flo
 
 
 def _edges(segment: Segment, begin_s: float, end_s: float, most: int) -> Floats:
-    """Edges of the bins: not more of them than frames."""
+    """Edges of the bins; no more bins than frames."""
     frames = int(np.searchsorted(segment.time_s, end_s) - np.searchsorted(segment.time_s, begin_s))
     return np.linspace(begin_s, end_s, max(min(most, frames), 1) + 1)

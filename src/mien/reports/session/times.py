@@ -1,4 +1,4 @@
-"""How long: the seconds that frames stand for, and what they add up to by label, by track, by run and by bin."""
+"""Durations: the seconds that frames stand for, and their sums by label, track, run and bin."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Floats = NDArray[np.float64]
 class Segment:
     """What was recorded of one source.
 
-    A frame stands for the time until the next one. Where that is longer than a second, and than five times the usual
-    spacing, nothing was recorded meanwhile: that is a pause, and the frame before it stands for the usual spacing.
+    A frame stands for the time until the next one. If that is longer than a second and than five times the usual
+    spacing, nothing was recorded in between: this is a pause, and the frame before it stands for the usual spacing.
 
     Args:
         name: of the source.
         number: of each frame in the source, (N,) int64.
-        time_s: of each frame, (N,) float64, never falling; where the records go back in time, it goes on instead.
-        duration_s: what each frame stands for, (N,) float64; 0 where there is only one frame, as of a photo.
-        pause_after: positions of the frames that a pause follows, (P,) int64.
+        time_s: of each frame, (N,) float64, never decreasing; if the records go back in time, it continues instead.
+        duration_s: the time each frame stands for, (N,) float64; 0 if there is only one frame, as in a photo.
+        pause_after: positions of the frames followed by a pause, (P,) int64.
         setbacks: how often the time goes back.
         seen: the faces and hands; their `frame` is a position in this stretch.
-        asked: whether faces, and hands, were looked for: 1 yes, 0 no, -1 where the records do not say, (N, 2) int8.
+        asked: whether faces, and hands, were looked for: 1 yes, 0 no, -1 if the records do not say, (N, 2) int8.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Segment:
 
     @property
     def is_photo(self) -> bool:
-        """Whether nothing can be said about time, because there is a single frame, or all have the same time."""
+        """Whether there is no time to measure, because there is a single frame or all have the same time."""
         return self.recorded_s == 0
 
     @property
@@ -71,18 +71,18 @@ class Segment:
 
     @property
     def pauses_s(self) -> Floats:
-        """Begin and length of every pause, (P, 2) float64."""
+        """Start and length of every pause, (P, 2) float64."""
         begin = self.time_s[self.pause_after] + self.duration_s[self.pause_after]
         return np.stack((begin, self.time_s[self.pause_after + 1] - begin), axis=1)
 
     @property
     def frames_a_second(self) -> float:
-        """Frames in a second of recorded time; 0 for a photo."""
+        """Frames per second of recorded time; 0 for a photo."""
         return self.frames / self.recorded_s if self.recorded_s else 0.0
 
     @property
     def passed_over(self) -> int:
-        """Frames of the source between the first and the last one that were not looked at."""
+        """Frames of the source between the first and the last one that were skipped."""
         return max(int(self.number.max() - self.number.min()) + 1 - len(np.unique(self.number)), 0)
 
     def of(self, task: str) -> Detections:
@@ -99,7 +99,7 @@ class Segment:
         return int((self.asked[:, TASKS.index(task)] != 0).sum())
 
     def frames_without(self, task: str) -> int:
-        """Frames in which faces, or hands, were looked for and there was none."""
+        """Frames in which faces, or hands, were looked for but not found."""
         return self.frames_asked(task) - len(np.unique(self.of(task).frame))
 
 
@@ -108,8 +108,8 @@ class LabelDurations:
     """Seconds in view by track and label.
 
     Args:
-        tracks: their numbers, the longest in view first, (T,) int64; 0 is what has none.
-        seconds: (T, L + 1) float64; the last column is what was hard to read, or not read at all.
+        tracks: their numbers, longest in view first, (T,) int64; 0 for detections without a track.
+        seconds: (T, L + 1) float64; the last column is time that was hard to read, or not read at all.
         first_s: when each track was first seen, (T,) float64.
         last_s: until when it was last seen, (T,) float64.
         side: 1 for a left hand, 2 for a right one, by majority, 0 for a face, (T,) int64.
@@ -124,7 +124,7 @@ class LabelDurations:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Episodes:
-    """Unbroken times of one sure label, or the events that stand for them; in order of time.
+    """Uninterrupted periods of one certain label, or the events that stand for them, in order of time.
 
     Args:
         task: position in `TASKS`, (R,) int64.
@@ -185,7 +185,7 @@ def shares(segment: Segment, seen: Detections, labels: int) -> LabelDurations:
 
 
 def runs(segment: Segment, labels: tuple[str, ...]) -> Episodes:
-    """Unbroken runs of frames in which a track shows the same sure label."""
+    """Uninterrupted runs of frames in which a track shows the same certain label."""
     s = segment.seen
     s = s.where((s.track > 0) & ~s.uncertain & (s.label >= 0))
     s = s.where(np.lexsort((s.frame, s.track, s.task)))
@@ -201,11 +201,11 @@ def runs(segment: Segment, labels: tuple[str, ...]) -> Episodes:
 
 
 def runs_of_events(events: Iterable[Event], *, end_s: float) -> Episodes:
-    """What events tell: each label from where it started or took over to where it gave way or ended.
+    """What events say: each label from its start or takeover to its replacement or end.
 
     Args:
         events: in order of time.
-        end_s: where a label ends that has no end among the events.
+        end_s: when a label ends that has no end among the events.
     """
     open_: dict[tuple[str, int], tuple[str, float]] = {}
     rows: list[tuple[int, int, str, float, float]] = []
@@ -225,13 +225,13 @@ def runs_of_events(events: Iterable[Event], *, end_s: float) -> Episodes:
 
 
 def coverage(start_s: Floats, duration_s: Floats, edges_s: Floats, weight: Floats | None = None) -> Floats:
-    """How much of each bin intervals fill.
+    """How much of each bin is filled by intervals.
 
     Args:
-        start_s: of the intervals, rising; they do not overlap.
+        start_s: of the intervals, ascending; they do not overlap.
         duration_s: of the intervals.
-        edges_s: (B + 1,) of the bins, rising.
-        weight: what an interval counts for; 1 by default.
+        edges_s: (B + 1,) of the bins, ascending.
+        weight: of each interval; 1 by default.
 
     Returns:
         (B,) float64, from 0; 1 for a bin that is full of intervals of weight 1.
@@ -243,7 +243,7 @@ def coverage(start_s: Floats, duration_s: Floats, edges_s: Floats, weight: Float
     places = np.stack((start_s, start_s + duration_s), axis=1).ravel()
     amounts = np.stack((done - amount, done), axis=1).ravel()
     share: Floats = np.diff(np.interp(edges_s, places, amounts)) / np.diff(edges_s)
-    share[share < _NOTHING] = 0.0  # what rounding leaves between intervals is none
+    share[share < _NOTHING] = 0.0  # rounding errors between intervals count as nothing
     return share
 
 
@@ -264,11 +264,11 @@ def _stretch(
 
 
 def _told_apart(seen: Detections, run: NDArray[np.int64]) -> Detections:
-    """Number the tracks on from run to run of a program: its first face today need not be yesterday's.
+    """Keep track numbers distinct across program runs: the first face today need not be yesterday's.
 
     Args:
         seen: in order of time.
-        run: of each of them, (M,) int64, never falling.
+        run: of each of them, (M,) int64, never decreasing.
     """
     track = seen.track.copy()
     for task in range(len(TASKS)):

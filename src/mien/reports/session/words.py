@@ -1,4 +1,4 @@
-"""The words of a session's page: what a face looked like or a hand showed, and for how long; never what people felt."""
+"""The text of a session's page: what a face looked like or a hand showed, and for how long; never what people felt."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from mien.reports.session.plots import UNSURE, clock
 from mien.reports.session.times import LabelDurations
 
 KINDS = {"emotion": ("face", "faces", "person"), "gesture": ("hand", "hands", "hand")}
-"""One of them, several of them, and what its track is called."""
+"""Singular, plural, and what a track is called."""
 
 VERBS = {"emotion": "looked", "gesture": "showed"}
 
 CAVEATS = (
     (
-        "An expression is not a feeling. Facial movements do not reliably tell emotions (Barrett et al. 2019). This "
+        "An expression is not a feeling. Facial movements do not reliably reveal emotions (Barrett et al. 2019). This "
         "page says what faces looked like to a model that is often wrong; do not make decisions about people with it."
     ),
     (
-        "A person here is the number of a track, not somebody who was recognised. The number stays with a face while "
-        "it is in view, and may change when somebody leaves and returns, is hidden, or crosses another person: the "
-        "same person may have several numbers. Hands have numbers of their own, and nothing tells whose they are."
+        "A person here is a track number, not somebody who was identified. The number stays with a face while it is in "
+        "view, and may change when somebody leaves and returns, is hidden, or crosses another person: the same person "
+        "may have several numbers. Hands have their own numbers, and nothing shows whose they are."
     ),
 )
-"""What the figures are not."""
+"""What the figures do not mean."""
 
 COUNTING = (
     (
-        "A frame stands for the time until the next one. Where that is longer than a second, and than five times the "
-        "usual spacing, nothing was recorded: a pause, which counts for nobody."
+        "A frame stands for the time until the next one. If that is longer than a second and than five times the usual "
+        "spacing, nothing was recorded: a pause, which counts for nobody."
     ),
     "Time in view is the time in which a face or hand was found; two faces in view for a second are two seconds.",
-    "Hard to read is an answer whose confidence is below the model's threshold; no label gets its time.",
-    "A frame was passed over because of --every, or because a live source was faster than the machine.",
+    "Hard to read means that the confidence is below the model's threshold; no label gets this time.",
+    "A frame was skipped because of --every, or because a live source was faster than the machine.",
 )
-"""How the figures came about."""
+"""How the figures were obtained."""
 
 
 def person(task: str, track: int, side: int = 0) -> str:
@@ -58,7 +58,7 @@ def shown(task: str, label: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time: "0.2 s", "12.4 s", "3 min 05 s", "2 h 40 min"."""
+    """A duration: "0.2 s", "12.4 s", "3 min 05 s", "2 h 40 min"."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -66,7 +66,7 @@ def duration(seconds: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share: "31 %", "0.4 %"; a dash of nothing."""
+    """A share: "31 %", "0.4 %"; a dash if the whole is nothing."""
     if whole <= 0:
         return "-"
     share = 100 * part / whole
