@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from mien.artwork.drawings import demo_frames
-from mien.live.session import Ended, LiveSession, Outputs
+from mien.live.session import LiveSession, Outputs, SessionSummary
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, Options
 from mien.scene import Frame, Scene
@@ -59,7 +59,7 @@ def pictures() -> list[np.ndarray]:
 
 def session(
     images: list[np.ndarray], analyzer: Analyzer, seconds: float, *, speak: bool = False, slower_s: float = 0.0
-) -> Ended:
+) -> SessionSummary:
     source = PacedSource(FakeSource(images, fps=FPS), FPS, repeat=True)
     step = Analyzer.step
     if slower_s:
@@ -90,7 +90,7 @@ def session(
         return LiveSession(source, analyzer, Outputs(scenes=(Chatter(),)), seconds=seconds).run()
 
 
-def tell(name: str, *runs: Ended) -> None:
+def tell(name: str, *runs: SessionSummary) -> None:
     delays = np.concatenate([np.asarray(run.delay_ms) for run in runs])
     frames, seconds = sum(run.frames for run in runs), sum(run.seconds for run in runs)
     p50, p95 = np.percentile(delays, (50, 95))

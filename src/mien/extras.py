@@ -16,7 +16,7 @@ Extra = Literal["table", "live", "data", "train"]
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
     "live": ("pygame",),
-    "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib", "seaborn"),
+    "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""

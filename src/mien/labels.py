@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mien.errors import UnknownName
+
+Task = Literal["emotion", "gesture"]
+"""What is read: the expression of a face, the gesture of a hand."""
+
+TASKS: tuple[Task, ...] = ("emotion", "gesture")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Literal
+from typing import Any
 
 from mien.errors import InputError, UnknownName
+from mien.labels import TASKS, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
-from mien.sources import Source, open_live, open_source
+from mien.sources import Source, captured, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
-
-Task = Literal["emotion", "gesture"]
-TASKS: tuple[Task, ...] = ("emotion", "gesture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +36,7 @@ class Options:
         emotion_threshold: confidence below which an expression counts as uncertain; the model's own by default.
         gesture_threshold: likewise for gestures.
         threads: threads per network; by default the available cores, 4 at most.
+        provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
         follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
             hand may be seen up to a quarter of a second late.
     """
@@ -49,6 +48,7 @@ class Options:
     emotion_threshold: float | None = None
     gesture_threshold: float | None = None
     threads: int | None = None
+    provider: str = "cpu"
     follow: bool = False
 
     def __post_init__(self) -> None:
@@ -59,6 +59,11 @@ class Options:
                 raise InputError(f"{name} must lie between 0 and 1, got {value}")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
+
+    @property
+    def computing(self) -> dict[str, Any]:
+        """What each network is told of how to compute."""
+        return {"threads": self.threads, "provider": self.provider}
 
 
 @dataclass(slots=True)
@@ -227,12 +232,18 @@ class Analyzer(Resource):
         o, enter = self.options, self._resources.enter_context
         if "emotion" in self._tasks and self._faces is None:
             self._expressions = enter(
-                ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+                ExpressionClassifier(
+                    o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
+                )
             )
-            self._faces = enter(FaceDetector(tiles=o.tiles, threads=o.threads))
+            self._faces = enter(FaceDetector(tiles=o.tiles, **o.computing))
         if "gesture" in self._tasks and self._hands is None:
-            self._gestures = enter(GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads))
-            self._hands = enter(HandDetector(tiles=o.tiles, threads=o.threads))
+            self._gestures = enter(
+                GestureClassifier(
+                    o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
+                )
+            )
+            self._hands = enter(HandDetector(tiles=o.tiles, **o.computing))
 
 
 def _labels_of(model: str) -> tuple[str, ...]:
@@ -260,18 +271,22 @@ class CropReader(Resource):
         with ExitStack() as stack:
             if task == "emotion":
                 self._expressions = stack.enter_context(
-                    ExpressionClassifier(o.emotion_model, threshold=o.emotion_threshold, threads=o.threads)
+                    ExpressionClassifier(
+                        o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
+                    )
                 )
                 self.labels = self._expressions.labels
                 self.model = self._expressions.used
             else:
                 self._gestures = stack.enter_context(
-                    GestureClassifier(o.gesture_model, threshold=o.gesture_threshold, threads=o.threads)
+                    GestureClassifier(
+                        o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
+                    )
                 )
                 self.labels = self._gestures.labels
                 self.model = self._gestures.used
                 if not self._gestures.reads_crops:  # otherwise the crop is all that is needed
-                    self._hands = stack.enter_context(HandDetector(threads=o.threads))
+                    self._hands = stack.enter_context(HandDetector(**o.computing))
                     self.model = replace(self.model, detector=self._hands.name)
             self._resources = stack.pop_all()
 
@@ -361,7 +376,7 @@ def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:
     text = str(source)
     if isinstance(source, int) or "://" in text:
         return open_live(text)
-    return open_source(text, every=every)
+    return captured(open_source(text, every=every))
 
 
 def _thinned(frames: Source, every: int) -> Iterable[Frame]:

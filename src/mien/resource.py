@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from typing import TypeVar
 
+from mien.errors import OutputError
+
 R = TypeVar("R", bound="Resource")
+
+_log = logging.getLogger(__name__)
 
 
 class Resource:
@@ -22,3 +27,22 @@ class Resource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class ResultWriter(Resource):
+    """Base of what writes a result: an error within its `with` statement ends it by `fail` instead of `close`."""
+
+    def fail(self) -> None:
+        """Close after an error or interruption: what is finished stays readable."""
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        try:
+            self.fail()
+        except OutputError as second:  # the first error is the one to tell
+            _log.warning("%s", second)

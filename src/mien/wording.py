@@ -1,9 +1,11 @@
-"""Wording that every room needs: counts with their nouns, what is absent, tables in Markdown."""
+"""Wording that every room needs: counts with their nouns, what is absent, the order of names, tables in Markdown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
+_DIGITS = re.compile(r"(\d+)")
 _PLURALS = {"class": "classes", "copy": "copies"}
 _SEEN = {"emotion": "face", "gesture": "hand"}
 
@@ -31,6 +33,12 @@ def nothing(tasks: Collection[str] = ()) -> str:
 def _plural(noun: str) -> str:
     *before, last = noun.split(" ")
     return " ".join([*before, _PLURALS.get(last, f"{last}s")])
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key that puts A2 before A10, whatever the case; distinct names have distinct keys."""
+    pieces = _DIGITS.split(name.casefold())
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece], name
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -158,7 +158,7 @@ def test_bad_input_is_one_sentence(
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize("module", ["seaborn", "sklearn"])
+@pytest.mark.parametrize("module", ["matplotlib", "sklearn"])
 def test_a_missing_extra_is_named(mien_without: Run, faces: Path, answers: Path, tmp_path: Path, module: str) -> None:
     ended = mien_without(module, "evaluate", answers, "--data", faces, "--out", tmp_path / "r")
     assert ended.code == 1

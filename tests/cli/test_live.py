@@ -20,10 +20,11 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.cli import live as verb
+from mien.errors import UnreadableMedia
 from mien.models.artifact import zoo_artifact
 from mien.resource import Resource
 from mien.scene import Scene
-from mien.sources.videos import VideoReader
+from mien.sources.videos import VideoSource
 from mien.window.status import Command, Status
 
 Mien = Callable[..., Any]
@@ -56,7 +57,7 @@ def test_a_video_without_a_window_gives_all_records_at_once(mien: Mien, clip: Pa
     assert all(line["models"] == models for line in lines)
     for task, used in models.items():
         assert used["threshold"] == zoo_artifact(used["name"]).manifest.threshold, task
-    assert len(list(VideoReader(out / "clip.mp4"))) == 28  # 12 frames at 6 a second as 15 a second
+    assert len(list(VideoSource(out / "clip.mp4"))) == 28  # 12 frames at 6 a second as 15 a second
     assert (out / "speech" / "speech.jsonl").is_file()
     assert not list(out.rglob("*.part*"))
 
@@ -133,7 +134,7 @@ def test_signals_close_every_file(
     assert process.returncode == 130
     assert "Traceback" not in err
     assert len([json.loads(line) for line in records.read_text("utf-8").splitlines()]) > 20
-    assert len(list(VideoReader(clip))) > 5
+    assert len(list(VideoSource(clip))) > 5
     assert not list(tmp_path.glob("*.part*"))
 
 
@@ -186,7 +187,7 @@ def _jpeg(photo: Path) -> bytes:
 
 
 def test_every_frame_of_a_pipe_that_nobody_paces(photo: Path) -> None:
-    done = _fed(_jpeg(photo) * 72, "--every-frame", "--fps", "12", "--task", "gesture", "--jsonl", "-")
+    done = _fed(_jpeg(photo) * 72, "--every-frame", "--stdin-fps", "12", "--task", "gesture", "--jsonl", "-")
     assert (done.returncode, done.stderr) == (0, b"")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(72))
@@ -199,6 +200,40 @@ def test_pictures_that_a_pipe_passes_over_are_told(photo: Path) -> None:
     said = done.stderr.decode()
     assert "of 72 pictures on stdin were skipped; --every-frame looks at every one." in said
     assert int(said.split()[1]) > 36
+
+
+@pytest.mark.parametrize(
+    ("source", "option", "words"),
+    [
+        ("http://127.0.0.1:9/x", ("--size", "640x480"), "A size can be asked of a camera only"),
+        ("http://127.0.0.1:9/x", ("--camera-fps", "30"), "A rate can be asked of a camera only"),
+        ("photo", ("--size", "640x480"), "can be asked of a camera only"),
+        ("photo", ("--stdin-fps", "30"), "is no matter of"),
+        ("0", ("--stdin-fps", "30"), "is no matter of 0"),
+        ("0", ("--size", "640"), "A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not '640'."),
+        ("0", ("--size", "640x9000"), "A size must be WIDTHxHEIGHT"),
+    ],
+)
+def test_what_is_asked_of_the_wrong_source_is_wrong_use(
+    mien: Mien, photo: Path, source: str, option: tuple[str, str], words: str
+) -> None:
+    ended = mien("live", photo if source == "photo" else source, "--headless", "--mute", *option)
+    assert ended.code == 2
+    assert words in " ".join(ended.err.split())
+    assert option[0] in ended.err
+
+
+def test_size_and_rate_are_asked_of_the_camera(mien: Mien, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, tuple[int, int] | None, float | None]] = []
+
+    def camera(index: int, *, size_hw: tuple[int, int] | None, fps: float | None, **_: object) -> None:
+        asked.append((index, size_hw, fps))
+        raise UnreadableMedia("There is no camera 0.")
+
+    monkeypatch.setattr("mien.sources.live.Camera", camera)
+    ended = mien("live", "0", "--headless", "--mute", "--size", "1280x720", "--camera-fps", "15")
+    assert "There is no camera 0." in ended.err
+    assert asked == [(0, (720, 1280), 15.0)]
 
 
 @pytest.mark.parametrize("source", ["0", "http://127.0.0.1:9/x"])
@@ -277,7 +312,7 @@ def test_a_recording_has_the_rate_and_says_where_it_plays(
     ended = mien("live", clip, "--headless", "--mute", "--record", out, "--record-fps", "6")
     assert (ended.code, ended.err) == (0, "")
     assert ("Browsers may not play it" in ended.out) == advised
-    assert len(list(VideoReader(out))) == 12
+    assert len(list(VideoSource(out))) == 12
 
 
 def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:

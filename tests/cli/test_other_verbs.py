@@ -27,6 +27,24 @@ def test_version_and_help(mien: Run) -> None:
         assert "Usage: mien" in ended.out
 
 
+@pytest.mark.parametrize("verb", [("look",), ("classify", "emotion"), ("live", "--headless", "--mute"), ("bench",)])
+def test_a_provider_that_is_not_here_is_refused_with_what_is(mien: Run, photo: Path, verb: tuple[str, ...]) -> None:
+    for name, words in (("coreml", "it has "), ("abacus", "There is no provider 'abacus'; available: ")):
+        if name == "coreml" and sys.platform == "darwin":
+            continue
+        ended = mien(*verb, photo, "--provider", name)
+        assert ended.code in (1, 2)
+        assert words in ended.err
+        assert "cpu" in ended.err
+
+
+def test_the_doctor_names_the_providers(mien: Run) -> None:
+    (line,) = (line for line in mien("doctor").out.splitlines() if "providers" in line)
+    assert line.startswith("ok")
+    assert "cpu" in line
+    assert "Azure" not in line
+
+
 def test_classify_emotion_takes_the_picture_as_the_face(mien: Run, photo: Path, tmp_path: Path) -> None:
     face = json.loads(mien("look", photo, "--jsonl", "-").out)["faces"][0]
     crop = crop_face(read_image(photo), tuple(face["box"]), InputSpec(size_hw=(192, 192), margin=0.1))
@@ -84,7 +102,7 @@ def test_doctor_finds_everything_well(mien: Run) -> None:
     ended = mien("doctor")
     assert ended.code == 0, ended.out
     assert "All of the package works here." in ended.out
-    for word in ("onnxruntime", "extra train", "CPUExecutionProvider", "camera", "sound", *zoo_names()):
+    for word in ("onnxruntime", "extra train", "cpu; --provider", "camera", "sound", *zoo_names()):
         assert word in ended.out
 
 

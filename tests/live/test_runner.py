@@ -46,8 +46,12 @@ class Numbered(Source):
 class Stuck(Numbered):
     """A driver that never comes back, not even when it is closed."""
 
+    def __init__(self, count: int, *, live: bool = False) -> None:
+        super().__init__(count, live=live)
+        self.go = threading.Event()
+
     def __next__(self) -> Frame:
-        time.sleep(60)
+        self.go.wait(60)
         raise StopIteration
 
 
@@ -76,7 +80,6 @@ def test_every_frame_of_a_file_comes_in_order() -> None:
     with Runner(Numbered(50), slow(0.001)) as runner:
         moments = list(runner)
     assert [moment.scene.frame for moment in moments] == list(range(50))
-    assert sum(moment.dropped for moment in moments) == 0
 
 
 def test_a_live_source_keeps_its_newest_frame_and_counts_the_others() -> None:
@@ -86,14 +89,13 @@ def test_a_live_source_keeps_its_newest_frame_and_counts_the_others() -> None:
     assert frames == sorted(set(frames))
     assert len(frames) < 30
     assert frames[-1] == 59, "the newest is never lost"
-    assert len(frames) + sum(moment.dropped for moment in moments) == 60
 
 
 def test_the_delay_of_a_live_source_does_not_grow_with_slow_analysis() -> None:
     delays = []
     with Runner(Numbered(100, live=True, pace_s=0.005), slow(0.05)) as runner:
         for moment in runner:
-            delays.append(runner.clock() - moment.captured_s)
+            delays.append(time.monotonic() - moment.captured_s)
     assert len(delays) >= 5
     assert max(delays[-3:]) < 0.05 + 0.005 + 0.1
 
@@ -105,8 +107,7 @@ def test_never_more_than_three_frames_are_under_way() -> None:
     with Runner(source, seen) as runner:
         for _ in runner:
             time.sleep(0.004)
-            # One more may have been taken by the capture thread, which holds it until there is room.
-            most = max(most, source.taken - done - 1)
+            most = max(most, source.taken - done)
             done += 1
     assert done == 40
     assert most <= 3
@@ -154,9 +155,11 @@ def test_an_error_of_the_caller_closes_everything() -> None:
 
 def test_a_source_that_hangs_is_left_behind() -> None:
     started = time.monotonic()
-    with Runner(Stuck(1, live=True), seen) as runner:
+    source = Stuck(1, live=True)
+    with Runner(source, seen) as runner:
         assert runner.next(0.05) is None
     assert time.monotonic() - started < 2
+    source.go.set()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

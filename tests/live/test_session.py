@@ -14,15 +14,16 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import OutputError, UnreadableMedia
+from mien.labels import Task
 from mien.live import session as live
 from mien.live.runner import AnalyzedFrame
 from mien.live.session import LiveSession, Outputs
 from mien.models.artifact import load_artifact
 from mien.outputs.recording import Recording
-from mien.pipeline import Analyzer, Options, Task
+from mien.pipeline import Analyzer, Options
 from mien.scene import Event, Face, Frame, Prediction, Scene
 from mien.sources import FakeLiveSource, FakeSource, Fault, Retry, Source
-from mien.sources.videos import VideoReader
+from mien.sources.videos import VideoSource
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL
 from mien.stages.smooth import SmoothSettings
 from mien.voice.responder import Responder
@@ -179,7 +180,7 @@ def test_trouble_with_the_voice_is_news_and_a_lost_camera_a_state(monkeypatch: p
         assert running._status().message == ""
         voice._status = "piper failed"
         assert running._status().message == "piper failed", "other trouble is other news"
-        monkeypatch.setattr(type(running._runner.source), "status", "camera lost, trying again in 4 s")
+        monkeypatch.setattr(type(running._runner._capture._source), "status", "camera lost, trying again in 4 s")
         for _ in range(3):
             assert running._status().message == "camera lost, trying again in 4 s"
             now += 10.0
@@ -351,7 +352,7 @@ def test_pictures_that_change_size_or_come_damaged_are_no_trouble(tmp_path: Path
     recording.close()
     assert {scene.size_hw for scene in kept.scenes} == {(48, 64), (96, 128)}
     assert not recording.problem
-    assert len(list(VideoReader(recording.path))) >= 5
+    assert len(list(VideoSource(recording.path))) >= 5
 
 
 @pytest.mark.parametrize("where", ["camera", "network", "output"])
@@ -407,7 +408,7 @@ def test_keys_save_a_picture_and_a_video(tmp_path: Path) -> None:
     session(source, outputs=Outputs(display=watcher), snapshots=tmp_path).run()
     assert len(list(tmp_path.glob("mien-*.png"))) == 2
     (clip,) = tmp_path.glob("mien-*.mp4")
-    assert len(list(VideoReader(clip))) >= 3
+    assert len(list(VideoSource(clip))) >= 3
     assert any(status.recording and status.recording_to == clip.name for status in watcher.statuses)
     assert not watcher.statuses[-1].recording
     assert any(status.message.startswith("Saved ") for status in watcher.statuses)
@@ -417,7 +418,7 @@ def test_a_video_plays_at_the_speed_of_the_run(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "clip.mp4", fps=10)
     session(FakeSource(images(75), fps=25), outputs=Outputs(recording=recording)).run()
     recording.close()
-    assert len(list(VideoReader(recording.path))) == 30  # 3 seconds
+    assert len(list(VideoSource(recording.path))) == 30  # 3 seconds
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,7 +439,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path, monkeypa
     assert ended.frames + ended.dropped == 90
     assert "disk is full" in recording.problem
     assert any("disk is full" in status.message for status in watcher.statuses)
-    assert len(list(VideoReader(tmp_path / "clip.mp4"))) == 6
+    assert len(list(VideoSource(tmp_path / "clip.mp4"))) == 6
 
 
 def test_a_hanging_camera_does_not_keep_the_session_open() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.errors import OutputError
 from mien.outputs.recording import LONGEST_GAP_S, Recording
 from mien.scene import Scene
-from mien.sources.videos import VideoReader
+from mien.sources.videos import VideoSource
 
 SIZE_HW = (120, 160)
 
@@ -38,7 +38,7 @@ def record(path: Path, times_s: list[tuple[float, int]], fps: float = 15.0) -> l
         recording.write(scene(time_s, level))
     recording.close()
     assert not recording.problem
-    return [(frame.time_s, round(float(frame.image_rgb.mean()))) for frame in VideoReader(path)]
+    return [(frame.time_s, round(float(frame.image_rgb.mean()))) for frame in VideoSource(path)]
 
 
 def level_at(frames: list[tuple[float, int]], time_s: float) -> int:
@@ -115,7 +115,7 @@ def test_a_single_picture_is_a_frame(tmp_path: Path) -> None:
 def test_the_rate_is_the_users(tmp_path: Path, fps: float) -> None:
     frames = record(tmp_path / "clip.mp4", [(i / 30, 40 + i) for i in range(61)], fps=fps)
     assert len(frames) == int(2.0 * fps + 1e-6) + 1
-    assert VideoReader(tmp_path / "clip.mp4").fps == pytest.approx(fps, rel=1e-3)
+    assert VideoSource(tmp_path / "clip.mp4").fps == pytest.approx(fps, rel=1e-3)
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), 1001.0])
@@ -130,7 +130,7 @@ def test_a_picture_of_another_size_after_a_gap(tmp_path: Path) -> None:
     recording.write(scene(20.0, 220, size_hw=(240, 320)))
     recording.write(scene(20.2, 220, size_hw=(240, 320)))
     recording.close()
-    frames = list(VideoReader(recording.path))
+    frames = list(VideoSource(recording.path))
     assert {frame.size_hw for frame in frames} == {SIZE_HW}
     assert len(frames) == 20 * 15 + 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.artwork.drawings import demo_frame
-from mien.errors import InputError
+from mien.cli.console.options import ProviderOption, size_hw
 from mien.pipeline import Analyzer, Options, check_tasks
 from mien.pixels.images import read_image
 from mien.scene import Frame
@@ -31,6 +31,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 200,
     size: Annotated[str, typer.Option(help="Frame size, WIDTHxHEIGHT.")] = "640x480",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
+    provider: ProviderOption = "cpu",
 ) -> None:
     """Time one frame through all stages: median and 95th percentile in milliseconds."""
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
@@ -38,10 +39,10 @@ def bench(
     table = Table(box=None, pad_edge=False)
     for heading in ("stage", "median ms", "p95 ms"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
-    with Analyzer(Options(tasks=tasks, threads=threads)) as analyzer:
+    with Analyzer(Options(tasks=tasks, threads=threads, provider=provider)) as analyzer:
         frame = Frame(image_rgb=image)
         scene = analyzer.step(frame)
-        for name, run in _stages(image, tasks, threads).items():
+        for name, run in _stages(image, tasks, threads=threads, provider=provider).items():
             table.add_row(name, *_timed(run, rounds))
         table.add_row("whole frame", *_timed(lambda: analyzer.step(frame), rounds))
     Console(soft_wrap=True).print(table)
@@ -50,15 +51,15 @@ def bench(
     typer.echo(f"{size}, {seen}, {count(rounds, 'frame')}")
 
 
-def _stages(image: np.ndarray, tasks: tuple[str, ...], threads: int | None) -> dict[str, Callable[[], object]]:
+def _stages(image: np.ndarray, tasks: tuple[str, ...], **how: Any) -> dict[str, Callable[[], object]]:
     stages: dict[str, Callable[[], object]] = {}
     if "emotion" in tasks:
-        faces, expressions = FaceDetector(threads=threads), ExpressionClassifier(threads=threads)
+        faces, expressions = FaceDetector(**how), ExpressionClassifier(**how)
         found = faces.detect(image)
         stages["find faces"] = lambda: faces.detect(image)
         stages["read expressions"] = lambda: expressions.classify(image, found)
     if "gesture" in tasks:
-        hands, gestures = HandDetector(threads=threads), GestureClassifier(threads=threads)
+        hands, gestures = HandDetector(**how), GestureClassifier(**how)
         held = hands.detect(image)
         stages["find hands"] = lambda: hands.detect(image)
         stages["read gestures"] = lambda: gestures.classify(held, image)
@@ -79,7 +80,4 @@ def _timed(run: Callable[[], object], rounds: int) -> tuple[str, str]:
 def _fitted(image: np.ndarray, size: str) -> np.ndarray:
     import cv2
 
-    width, sign, height = size.lower().partition("x")
-    if not sign or not (width.isdigit() and height.isdigit()) or not (16 <= int(width) <= 8192 >= int(height) >= 16):
-        raise InputError(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {size!r}.")
-    return np.asarray(cv2.resize(image, (int(width), int(height)), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size_hw(size)[::-1], interpolation=cv2.INTER_AREA), np.uint8)

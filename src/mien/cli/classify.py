@@ -13,12 +13,14 @@ import typer
 from numpy.typing import NDArray
 
 from mien.cli.console.audience import Audience
+from mien.cli.console.options import ProviderOption
 from mien.errors import InputError, RefusedOutput
 from mien.files import WritePlan, check_name, descriptor_of
+from mien.labels import Task
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture
 from mien.outputs.saved import PICTURES
-from mien.pipeline import Analyzer, CropReader, Options, Task, check_tasks
+from mien.pipeline import Analyzer, CropReader, Options, check_tasks
 from mien.pixels.images import read_image
 from mien.records.writers import LineFile
 from mien.resource import Resource
@@ -46,6 +48,7 @@ def classify(
         float | None, typer.Option(min=0, max=1, help="Confidence below which an answer is uncertain.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
+    provider: ProviderOption = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Name the expression or gesture in ready-made crops, in the order given.
@@ -58,6 +61,7 @@ def classify(
     options = Options(
         tasks=(chosen,),
         threads=threads,
+        provider=provider,
         **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
     )
     paths, problems = expand_sources(images)

@@ -71,11 +71,12 @@ def _extras() -> Iterator[Line]:
 def _runtime() -> Iterator[Line]:
     from mien.environment import TELEMETRY
     from mien.models.onnx_runtime import onnx_runtime
+    from mien.models.providers import available_providers, short_name
 
     # Checked before mien sets it: an earlier import without the variable has let it report.
     is_late = "onnxruntime" in sys.modules and os.environ.get(TELEMETRY) != "1"
-    providers = onnx_runtime().get_available_providers()
-    yield "ok", "providers", ", ".join(providers) + "; mien uses CPUExecutionProvider"
+    onnx_runtime()
+    yield "ok", "providers", f"{', '.join(map(short_name, available_providers()))}; --provider chooses, cpu by default"
     if is_late:
         yield "BAD", "telemetry", f"onnxruntime was imported before mien and without {TELEMETRY}=1; set it"
     else:

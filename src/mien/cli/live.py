@@ -13,12 +13,14 @@ import typer
 
 from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
+from mien.cli.console.options import ProviderOption, size_hw
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
+from mien.labels import TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SceneOutput, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import TASKS, Analyzer, Options, Task, check_tasks
+from mien.pipeline import Analyzer, Options, check_tasks
 from mien.records.events import EventWriter
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.scene import Event
@@ -94,12 +96,17 @@ def live(
         bool,
         typer.Option("--every-frame", help="Look at every picture on stdin instead of only the newest."),
     ] = False,
-    fps: Annotated[
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Picture size to ask a camera for. [default: the camera's own]"),
+    ] = None,
+    camera_fps: Annotated[
         float | None,
-        typer.Option(
-            min=0.1,
-            help="Frames per second to ask a camera for; with --every-frame, the rate of the pictures on stdin.",
-        ),
+        typer.Option(min=0.1, help="Frames per second to ask a camera for. [default: the camera's own]"),
+    ] = None,
+    stdin_fps: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="With --every-frame: the pictures on stdin per second of time. [default: 25]"),
     ] = None,
     record: Annotated[
         Path | None, typer.Option(help="Annotated video: .webm, or .mp4, which browsers may not play.")
@@ -132,6 +139,7 @@ def live(
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
+    provider: ProviderOption = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no words on stdout.")] = False,
 ) -> None:
     """Watch a camera, video or stream; answer in text and out loud. The window needs mien[live].
@@ -163,6 +171,7 @@ def live(
     options = Options(
         tasks=_tasks(task, asked=source is None),
         threads=threads,
+        provider=provider,
         follow=True,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
@@ -170,7 +179,8 @@ def live(
     audience = Audience()
     with ExitStack() as stack:
         retry = Retry(at_start=wait, give_up_s=give_up)
-        frames = stack.enter_context(_opened(spec, retry, fps, every_frame=every_frame, paced=not headless))
+        asked = {"camera_fps": camera_fps, "stdin_fps": stdin_fps, "every_frame": every_frame}
+        frames = stack.enter_context(_opened(spec, retry, size, paced=not headless, **asked))
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
         if not wait and spec != "-":  # a pipe may be silent for long, and --seconds and a quit count meanwhile
             frames.ready()
@@ -241,15 +251,17 @@ def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
     return _MENU[answer]
 
 
-def _opened(spec: str, retry: Retry, fps: float | None, *, every_frame: bool, paced: bool) -> Source:
+def _opened(spec: str, retry: Retry, size: str | None, *, paced: bool, **asked: Any) -> Source:
+    given = {"--size": size, **{f"--{name.replace('_', '-')}": value for name, value in asked.items()}}
     try:
-        source = open_live(spec, retry=retry, fps=fps, every_frame=every_frame)
+        source = open_live(spec, retry=retry, size_hw=None if size is None else size_hw(size), **asked)
     except UnreadableMedia:
         raise
     except InputError as error:
-        if not every_frame:
+        options = [option for option, value in given.items() if value]
+        if not options:
             raise
-        raise typer.BadParameter(str(error), param_hint="--every-frame") from error
+        raise typer.BadParameter(str(error), param_hint=" ".join(options)) from error
     if source.is_live or not paced or source.kind != "video":
         return source
     # In a window a video plays no faster than real time, and still every frame is analysed.

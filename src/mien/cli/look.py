@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
+from mien.cli.console.options import ProviderOption
 from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
@@ -21,7 +22,7 @@ from mien.pipeline import Analyzer, Options, check_tasks
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.scene import Scene
-from mien.sources import VIDEO_SUFFIXES, Source, expand_sources, open_source, source_kind
+from mien.sources import VIDEO_SUFFIXES, Source, captured, expand_sources, open_source, source_kind
 from mien.wording import count, nothing
 
 
@@ -54,6 +55,7 @@ def look(
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
+    provider: ProviderOption = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no descriptions and no progress.")] = False,
 ) -> None:
@@ -67,6 +69,7 @@ def look(
         tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
         tiles=tiles,
         threads=threads,
+        provider=provider,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     if parquet is not None and is_stream(parquet):
@@ -125,7 +128,7 @@ def _look_at(
     """Do one source; return what could not be read. A result that cannot be written ends the whole run instead."""
     bar: TaskID | None = None
     try:
-        with open_source(path, every=every) as source, ExitStack() as stack:
+        with captured(open_source(path, every=every)) as source, ExitStack() as stack:
             bar = progress.add_task(path.name, total=_steps(source, every))
             is_video, fps = source.kind == "video", source.fps and source.fps / every
             picture = None if saver is None else stack.enter_context(saver.open(path, is_video=is_video, fps=fps))

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mien.errors import DataError
 from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
+from mien.wording import natural_key
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "train1", "training", "train_set"), "train"),
@@ -34,7 +35,6 @@ NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
 """Massey University's file names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
 
 _NAMED_LETTER = re.compile(r"([a-z])\d+\.", re.IGNORECASE)
-_DIGITS = re.compile(r"(\d+)")
 _LIKE = 0.75
 """How similar (difflib) a misspelt name must be to the intended label: suprise, surprice, anrgy, neutrall."""
 
@@ -190,9 +190,3 @@ def is_folder_name(label: str) -> bool:
     """
     is_plain = label == label.strip().rstrip(".") and label.isprintable() and not set(label) & set('/\\:*?"<>|')
     return bool(label) and is_plain and not label.startswith(".") and label.casefold() not in SPLIT_NAMES
-
-
-def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key that puts A2 before A10, whatever the case; distinct names have distinct keys."""
-    pieces = _DIGITS.split(name.casefold())
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece], name

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import UnknownName
+from mien.labels import TASKS, Task
 from mien.models.artifact import zoo_artifact
-from mien.pixels.preprocess import Colour, InputSpec, crop_face, crop_hand
+from mien.pixels.preprocess import ColourMode, InputSpec, crop_face, crop_hand
 from mien.resource import Resource
 from mien.scene import Box, Detection, Face, Point
 from mien.stages.classify import EMOTION_MODEL
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
-
-Task = Literal["emotion", "gesture"]
-TASKS: tuple[Task, ...] = ("emotion", "gesture")
 
 HAND_SPEC = InputSpec(size_hw=(100, 100), colour="rgb", margin=0.25)
 """Upright and with some surroundings, like the pictures of the sign-language sets; the margin is added to that of a
@@ -42,7 +40,7 @@ def check_task(name: str) -> Task:
     raise UnknownName("task", name, TASKS)
 
 
-def crop_spec(task: Task, *, size_hw: tuple[int, int] | None = None, colour: Colour | None = None) -> InputSpec:
+def crop_spec(task: Task, *, size_hw: tuple[int, int] | None = None, colour: ColourMode | None = None) -> InputSpec:
     """How crops of a task are framed: for faces by the manifest of the emotion model, for hands by `HAND_SPEC`.
 
     Args:

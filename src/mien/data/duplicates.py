@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -232,7 +233,9 @@ def held_out_copies(dataset: Dataset) -> int:
 def equal_numbers(dataset: Dataset) -> NDArray[np.int64]:
     """(N,) a number for each sample; samples equal in every pixel have the same one."""
     numbers: dict[bytes, int] = {}
-    return np.array(
-        [numbers.setdefault(hashlib.sha256(sample.tobytes()).digest(), len(numbers)) for sample in dataset.samples],
-        np.int64,
-    )
+    return np.array([numbers.setdefault(key, len(numbers)) for key in sample_keys(dataset.samples)], np.int64)
+
+
+def sample_keys(samples: NDArray[Any]) -> list[bytes]:
+    """One for each of (N, ...) samples; those of equal samples, and no others, are equal."""
+    return [hashlib.sha256(sample.tobytes()).digest() for sample in samples]

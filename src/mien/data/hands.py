@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from mien.pixels.hand_rois import roi_of_landmarks, whole_roi
 from mien.pixels.images import read_image
 from mien.stages.classify import canonical_landmarks
 from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector
+from mien.wording import natural_key
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
@@ -283,7 +283,11 @@ def _gesture(folder: Path, names: Mapping[str, str]) -> str | None:
 
 def _class_pictures(folder: Path, gesture: str, *, is_crowd: bool) -> Iterator[HandPicture]:
     collection, name = folder.parent.name, folder.name
-    files = [path for path in sorted(folder.iterdir(), key=_natural) if path.is_file() and not is_clutter(path)]
+    files = [
+        path
+        for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
+        if path.is_file() and not is_clutter(path)
+    ]
     pictures = [path for path in files if path.suffix.lower() in _SUFFIXES]
     if len(pictures) < len(files):
         others = [path.name for path in files if path.suffix.lower() not in _SUFFIXES]
@@ -299,11 +303,6 @@ def _class_pictures(folder: Path, gesture: str, *, is_crowd: bool) -> Iterator[H
         if path not in misleading:
             named = NAMED_SIGNER.match(path.name)
             yield HandPicture(path, gesture, collection, f"{collection}/{named.group(1)}" if named else collection)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Key that sorts A2 before A10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _keys(pictures: Sequence[HandPicture], looks: _Looks) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
+from mien.data.duplicates import sample_keys
 from mien.evaluation.metrics import (
     NO_ANSWER,
     RiskCoverage,
@@ -82,8 +82,8 @@ def confused_pairs(matrix: NDArray[np.int64], labels: tuple[str, ...]) -> tuple[
 def without_copies(answers: Predictions, dataset: Dataset, split: str, seed: int) -> CopyFreeScores:
     """Scores without samples that equal a training sample, or an earlier one of the split, in every pixel."""
     part = answers.part
-    keys = _keys(part.samples)
-    train = set() if split in ("train", "all") else set(_keys(dataset.samples[dataset.split == "train"]))
+    keys = sample_keys(part.samples)
+    train = set() if split in ("train", "all") else set(sample_keys(dataset.samples[dataset.split == "train"]))
     seen: set[bytes] = set()
     known, repeated = np.zeros(len(part), bool), np.zeros(len(part), bool)
     for i, key in enumerate(keys):
@@ -182,7 +182,3 @@ def by_group(answers: Predictions) -> dict[str, GroupScores] | None:
         )
         for name in names
     }
-
-
-def _keys(samples: NDArray[Any]) -> list[bytes]:
-    return [hashlib.sha1(np.ascontiguousarray(sample).tobytes()).digest() for sample in samples]  # noqa: S324

@@ -3,8 +3,8 @@
     capture -> one waiting frame -> analysis -> one finished moment -> the caller's outputs
 
 At most three frames are under way: the waiting one, the one being looked at, and the one that was finished or is being
-given out. A live source keeps only its newest frame waiting, so that a slow stage makes fewer frames, not later ones;
-of a file every frame is kept. Whatever goes wrong on a thread is raised on the caller's, after the frames before it.
+given out; how they are captured says `mien.sources.capture`. Whatever goes wrong on a thread is raised on the caller's,
+after the frames before it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 
 from mien.resource import Resource
 from mien.scene import Frame, Scene
-from mien.sources import Source
+from mien.sources import Capture, Captured, Source
 
 Analysis = Callable[[Frame], Scene]
 
 _JOIN_S = 1.0
-"""How long `close` waits for each thread; one that hangs in a driver is left behind and ends with the process."""
+"""How long `close` waits for the analysis; one that goes on is left behind and ends with the process."""
+
+_WATCH_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +32,13 @@ class AnalyzedFrame:
 
     Args:
         scene: what is in it.
-        captured_s: when the frame came, by the runner's clock.
-        dropped: frames of a live source that were passed over since the moment before.
+        captured_s: when the frame came, by `time.monotonic`.
         stage_ms: milliseconds the frame waited (`wait`) and was looked at (`analysis`).
     """
 
     scene: Scene
     captured_s: float
-    dropped: int
     stage_ms: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Captured:
-    frame: Frame
-    captured_s: float
-    dropped: int
 
 
 class Runner(Resource):
@@ -54,28 +47,25 @@ class Runner(Resource):
     Args:
         source: closed with the runner.
         analysis: called on a thread of its own, one frame at a time.
-        clock: seconds that never jump.
     """
 
-    def __init__(self, source: Source, analysis: Analysis, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.source = source
-        self.clock = clock
+    def __init__(self, source: Source, analysis: Analysis) -> None:
+        self._capture = source if isinstance(source, Capture) else Capture(source)
         self._analysis = analysis
         self._changed = threading.Condition()
-        self._waiting: _Captured | None = None
         self._ready: AnalyzedFrame | None = None
         self._given = False
         self._paused = False
         self._closed = False
-        self._captured_all = False
         self._analysed_all = False
         self._error: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._capture, name="mien-capture", daemon=True),
-            threading.Thread(target=self._analyse, name="mien-analysis", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._analyse, name="mien-analysis", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> str:
+        """Of the source."""
+        return self._capture.status
 
     @property
     def paused(self) -> bool:
@@ -137,48 +127,20 @@ class Runner(Resource):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self.source.close()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(_JOIN_S)
-
-    def _capture(self) -> None:
-        error: BaseException | None = None
-        dropped = 0
-        try:
-            for frame in self.source:
-                captured = _Captured(frame, self.clock(), 0)
-                with self._changed:
-                    if not self.source.is_live:
-                        self._changed.wait_for(lambda: self._waiting is None or self._closed)
-                    if self._closed:
-                        break
-                    dropped = self._waiting.dropped + 1 if self._waiting is not None else 0
-                    captured.dropped = dropped
-                    self._waiting = captured
-                    self._changed.notify_all()
-        except BaseException as caught:  # it is raised again where the caller waits
-            error = caught
-        with self._changed:
-            self._captured_all = True
-            self._error = self._error or error
-            self._changed.notify_all()
+        self._capture.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_S)
 
     def _analyse(self) -> None:
         try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(self._can_analyse)
-                    captured = self._waiting
-                    if captured is None or self._closed:
-                        break
-                    self._waiting = None
-                    self._changed.notify_all()
+            while self._resumed() and (captured := self._capture.take()) is not None:
                 moment = self._look(captured)
+                del captured
                 with self._changed:
                     self._changed.wait_for(lambda: (self._ready is None and not self._given) or self._closed)
                     self._ready = moment
                     self._changed.notify_all()
+                del moment
         except BaseException as caught:  # it is raised again where the caller waits
             with self._changed:
                 self._error = caught
@@ -186,21 +148,20 @@ class Runner(Resource):
             self._analysed_all = True
             self._changed.notify_all()
 
-    def _can_analyse(self) -> bool:
-        if self._closed:
-            return True
-        if self._waiting is not None:
-            return not self._paused
-        return self._captured_all
+    def _resumed(self) -> bool:
+        """Wait while paused; False when closed."""
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: not self._paused or self._closed, _WATCH_S):
+                    return not self._closed
+            self._capture.watch()  # a camera that is lost meanwhile is connected to anew
 
-    def _look(self, captured: _Captured) -> AnalyzedFrame:
-        started = time.perf_counter()
-        waited = self.clock() - captured.captured_s
+    def _look(self, captured: Captured) -> AnalyzedFrame:
+        started = time.monotonic()
         scene = self._analysis(captured.frame)
-        looked = time.perf_counter() - started
+        looked = time.monotonic() - started
         return AnalyzedFrame(
             scene=scene,
             captured_s=captured.captured_s,
-            dropped=captured.dropped,
-            stage_ms={"wait": 1000 * waited, "analysis": 1000 * looked},
+            stage_ms={"wait": 1000 * (started - captured.captured_s), "analysis": 1000 * looked},
         )

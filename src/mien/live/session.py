@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mien.errors import OutputError, UnreadableMedia
+from mien.labels import TASKS, Task
 from mien.live.runner import AnalyzedFrame, Runner
 from mien.outputs.draw import draw_scene
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import TASKS, Analyzer, Task
+from mien.pipeline import Analyzer
 from mien.resource import Resource
 from mien.scene import Detection, Event, Frame, Scene
 from mien.sources import Source
@@ -227,7 +228,7 @@ class LiveSession(Resource):
             self._tell(event)
         self._respond(scene, events)
         self._check_caption(scene)
-        now = self._runner.clock()
+        now = time.monotonic()
         self._frames += 1
         # By the numbers of the frames: a live source passes frames over before the runner does.
         if self._is_live:
@@ -273,7 +274,7 @@ class LiveSession(Resource):
             self._obey(command)
 
     def _status(self) -> Status:
-        now = self._runner.clock()
+        now = time.monotonic()
         recent = [at for at in self._arrivals if now - at <= _RATE_S]
         rate = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
         voice, recording = self.outputs.voice, self._recording
@@ -293,7 +294,7 @@ class LiveSession(Resource):
             recording=recording is not None and recording.running,
             tasks=self._analyzer.tasks,
             # A problem of the source is shown for as long as it lasts; everything else is news.
-            message=self._runner.source.status or told,
+            message=self._runner.status or told,
             recording_to=recording.path.name if recording is not None and recording.running else "",
             notice=self._notice,
             no_face=self._no_face,

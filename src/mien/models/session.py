@@ -7,7 +7,7 @@ pools would steal time from one another (19 to 24 ms instead of 11 for the hand 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from mien.errors import ModelError
 from mien.models.artifact import Artifact
 from mien.models.onnx_runtime import onnx_runtime
+from mien.models.providers import SHORT_NAMES, provider_named, short_name
 from mien.resource import Resource
 
 Batch: TypeAlias = NDArray[np.float32]
 Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
 
+_CPU = SHORT_NAMES["cpu"]
 _MAX_THREADS = 4
 _MAX_BATCH = 32
 
@@ -43,10 +45,12 @@ class Session(Resource):
         artifact: the checked model folder.
         weights: an ONNX file in memory, run in place of the folder's, e.g. before there is a folder.
         threads: how many threads compute; by default the cores available to this process, 4 at most.
-        providers: ONNX Runtime execution providers, in order of preference.
+        provider: what computes, by ONNX Runtime's name or a short one (see `mien.models.providers`); the CPU computes
+            what it cannot.
 
     Raises:
-        ModelError: ONNX Runtime cannot load the model.
+        ModelError: ONNX Runtime cannot load the model, or start the provider.
+        UnknownName: the provider is unknown or not installed.
     """
 
     def __init__(
@@ -55,12 +59,12 @@ class Session(Resource):
         *,
         weights: bytes | None = None,
         threads: int | None = None,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        provider: str = "cpu",
     ) -> None:
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         self.artifact = artifact
-        self._session: Any = _open(artifact, weights, threads or _usable_threads(), providers)
+        self._session: Any = _open(artifact, weights, threads or _usable_threads(), provider_named(provider))
         entry = self._session.get_inputs()[0]
         self._input_name: str = entry.name
         self._item_shape: tuple[int, ...] = tuple(entry.shape[1:])
@@ -131,7 +135,7 @@ class FakeSession:
         self.closed = True
 
 
-def _open(artifact: Artifact, weights: bytes | None, threads: int, providers: Sequence[str]) -> Any:
+def _open(artifact: Artifact, weights: bytes | None, threads: int, provider: str) -> Any:
     ort = onnx_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -139,11 +143,23 @@ def _open(artifact: Artifact, weights: bytes | None, threads: int, providers: Se
     options.log_severity_level = 3  # errors only: warnings would go straight to the user's stderr
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(weights or str(artifact.model_path), options, providers=list(providers))
+        # Without its fallback, which would print to stdout and compute elsewhere than was asked.
+        session = ort.InferenceSession(
+            weights or str(artifact.model_path),
+            options,
+            providers=list(dict.fromkeys((provider, _CPU))),
+            enable_fallback=0,
+        )
     except Exception as exc:  # ONNX Runtime's errors share no base but Exception
         raise ModelError(
             f"The model of {artifact.folder} cannot be loaded: {_first_line(exc)}; export or install the model again."
         ) from exc
+    if provider not in session.get_providers():
+        raise ModelError(
+            f"ONNX Runtime has the provider {short_name(provider)} but cannot start it here; check its driver and "
+            "libraries, or take another provider: `mien doctor` lists them."
+        )
+    return session
 
 
 def _usable_threads() -> int:

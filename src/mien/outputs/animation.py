@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from mien.errors import OutputError
 from mien.files import PartFile, output_error
 from mien.pixels.images import quiet_opencv
-from mien.resource import Resource
+from mien.resource import ResultWriter
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ _MOST_FPS = 50
 """Browsers play a GIF with shorter frames at 10 frames per second."""
 
 
-class AnimationWriter(Resource):
+class AnimationWriter(ResultWriter):
     """An animated picture that frames are added to; it is written when closed, and plays in a loop.
 
     Args:
@@ -66,17 +65,6 @@ class AnimationWriter(Resource):
         """Close after an error or interruption: what is finished gets its name, unless that would replace an earlier
         file; then it is called `.part`, and the log says so."""
         self._finish(failed=True)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.fail()
-        except OutputError as second:
-            _log.warning("%s", second)  # the first error is the one to report
 
     def _finish(self, *, failed: bool) -> None:
         part, self._part = self._part, None

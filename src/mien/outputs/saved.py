@@ -6,13 +6,13 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from mien.errors import OutputError, RefusedOutput
 from mien.files import WritePlan, check_name
 from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.draw import draw_scene
 from mien.outputs.video import CODECS, VideoWriter
+from mien.resource import ResultWriter
 from mien.scene import Scene
 from mien.wording import count
 
@@ -79,7 +79,7 @@ class SavedMedia:
         return copies
 
 
-class SavedMedium:
+class SavedMedium(ResultWriter):
     """One annotated copy; an interrupted video keeps the frames written so far."""
 
     def __init__(self, path: Path, *, is_video: bool, fps: float) -> None:
@@ -97,14 +97,13 @@ class SavedMedium:
             self._video = kind(self.path, self._fps, scene.size_hw)
         self._video.write(picture.image_rgb)
 
-    def __enter__(self) -> SavedMedium:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         if self._video is not None:
-            self._video.__exit__(kind, error, trace)
+            self._video.close()
+
+    def fail(self) -> None:
+        if self._video is not None:
+            self._video.fail()
 
 
 def _checked(file: Path, sources: Sequence[tuple[Path, bool]]) -> Path:

@@ -16,7 +16,6 @@ import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -26,6 +25,7 @@ from mien.errors import OutputError
 from mien.files import PartFile, is_stream, output_error
 from mien.outputs.held_frames import KEY_EVERY, Hold, hold_frames
 from mien.pixels.images import quiet_opencv, quiet_stderr
+from mien.resource import ResultWriter
 from mien.sources.containers import is_whole
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ FREE_BYTES = 8 * 2**20
 _LOOK_EVERY = 16
 
 
-class VideoWriter:
+class VideoWriter(ResultWriter):
     """A video file that frames are added to; sound is not written.
 
     It is called `<name>.part<suffix>` until it is closed, even if the run is interrupted or fails; then it holds the
@@ -155,20 +155,6 @@ class VideoWriter:
             hold_frames(self._part.path, self._holds, fourcc=self.codec, fps=self._fps, size_wh=size_wh)
         except (ValueError, OSError, struct.error, cv2.error) as error:
             _log.warning("Gaps in %s are shorter than they were: %s.", self._name, error)
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.fail()
-        except OutputError as second:
-            _log.warning("%s", second)  # the first error is the one to report
 
     def _open(self, suffix: str, fps: float, size_wh: tuple[int, int]) -> tuple[str, cv2.VideoWriter]:
         for codec in CODECS[suffix]:

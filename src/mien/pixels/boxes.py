@@ -38,21 +38,6 @@ def areas(boxes_xyxy: Floats) -> Floats:
     return np.asarray(np.prod(np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None), axis=1), np.float64)
 
 
-def nms(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> NDArray[np.intp]:
-    """Non-maximum suppression: keep the best box of every group that overlaps.
-
-    Args:
-        boxes_xyxy: (N, 4).
-        scores: (N,).
-        overlap: highest IoU that two kept boxes may have.
-
-    Returns:
-        (K,) indices of the kept boxes, best first.
-    """
-    groups = group_overlapping(boxes_xyxy, scores, overlap=overlap)
-    return np.array([group[0] for group in groups], np.intp)
-
-
 def group_overlapping(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> list[NDArray[np.intp]]:
     """Repeatedly gather boxes around the best remaining one.
 

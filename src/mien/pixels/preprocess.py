@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mien.scene import Box, Point
 
-Colour = Literal["rgb", "grey"]
+ColourMode = Literal["rgb", "grey"]
 Layout = Literal["nchw", "nhwc"]
 Kind = Literal["image", "landmarks"]
 
@@ -40,7 +40,7 @@ class InputSpec:
 
     size_hw: tuple[int, int]
     kind: Kind = "image"
-    colour: Colour = "rgb"
+    colour: ColourMode = "rgb"
     layout: Layout = "nchw"
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
@@ -202,7 +202,7 @@ def _eye_angle(keypoints_xy: Sequence[Point]) -> float:
     return math.atan2(left_y - right_y, left_x - right_x)
 
 
-def _coloured(image_rgb: NDArray[np.uint8], colour: Colour) -> NDArray[np.uint8]:
+def _coloured(image_rgb: NDArray[np.uint8], colour: ColourMode) -> NDArray[np.uint8]:
     if colour == "rgb":
         return image_rgb
     return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import DataError
+from mien.labels import TASKS
 from mien.records.rows import MODEL_COLUMNS
 from mien.records.tables import ADVICE, read_rows
 from mien.scene import UsedModel
@@ -17,7 +18,6 @@ from mien.scene import UsedModel
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TASKS = ("emotion", "gesture")
 """Their positions are the codes of `Detections.task`; faces are read for the first, hands for the second."""
 
 _KINDS = {"none": -1, "face": 0, "hand": 1}

@@ -20,7 +20,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
@@ -29,10 +28,10 @@ from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import read_error
 from mien.records.rows import MODEL_COLUMNS, scene_rows, table_columns
 from mien.records.sinks import FileSink, FollowedSink, PipeSink, Sink, StreamSink, last_line
+from mien.resource import ResultWriter
 from mien.scene import Scene, UsedModel
 
 _log = logging.getLogger(__name__)
-_Self = TypeVar("_Self", bound="RecordFile")
 _Record = TypeVar("_Record")
 
 
@@ -52,7 +51,7 @@ class Growth:
     on_reader_left: Callable[[ReaderLeft], object] | None = None
 
 
-class RecordFile:
+class RecordFile(ResultWriter):
     """A UTF-8 text file that grows by complete records; the base of the writers.
 
     Args:
@@ -97,19 +96,11 @@ class RecordFile:
         finally:
             self._guarded(lambda: self._sink.close(self._tail))
 
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-            return
+    def fail(self) -> None:
         for step in (self._settle, lambda: self._sink.fail(self._tail, records=self.records)):
             try:
                 step()
-            except OutputError as second:  # the first error is the one to report
+            except OutputError as second:  # what goes wrong now must not keep the rest from being finished
                 _log.warning("%s", second)
 
     def _settle(self) -> None:

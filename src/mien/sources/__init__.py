@@ -12,12 +12,12 @@ with open_live("0") as camera:
 from __future__ import annotations
 
 from mien.sources.base import Clock, Kind, Source
+from mien.sources.capture import Capture, Captured, captured
 from mien.sources.fakes import FakeClock, FakeLiveSource, FakeSource, Fault
 from mien.sources.files import (
     VIDEO_SUFFIXES,
     FolderSource,
     PhotoSource,
-    VideoSource,
     expand_sources,
     open_source,
     source_kind,
@@ -25,10 +25,13 @@ from mien.sources.files import (
 from mien.sources.link import Feed, Link, LinkSource, Retry
 from mien.sources.live import CameraSource, LiveSource, PipeSource, StreamSource, open_live
 from mien.sources.paced import PacedSource
+from mien.sources.videos import VideoSource
 
 __all__ = [
     "VIDEO_SUFFIXES",
     "CameraSource",
+    "Capture",
+    "Captured",
     "Clock",
     "FakeClock",
     "FakeLiveSource",
@@ -47,6 +50,7 @@ __all__ = [
     "Source",
     "StreamSource",
     "VideoSource",
+    "captured",
     "expand_sources",
     "open_live",
     "open_source",

@@ -117,7 +117,6 @@ class Camera(Resource):
         stop: set it, from any thread, to end a wait.
 
     Attributes:
-        damaged: pictures that came damaged and were passed over.
         is_endless: always.
 
     Raises:
@@ -141,7 +140,6 @@ class Camera(Resource):
         self._stall_s = stall_s
         self._stop = stop or threading.Event()
         self._is_new = True
-        self.damaged = 0
         # V4L2 waits 10 s for a picture of a camera that has stalled; OpenCV reads this once, at the first wait.
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
         with quiet_opencv():
@@ -164,7 +162,6 @@ class Camera(Resource):
             except cv2.error as error:
                 raise self._lost() from error
             if there and image is not None:
-                self.damaged += failures if not self._is_new else 0
                 self._is_new = False
                 return to_rgb(image)
             failures += 1

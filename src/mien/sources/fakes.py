@@ -122,8 +122,6 @@ class FakeLiveSource(LinkSource):
         name: what the frames say they come from.
     """
 
-    is_live = True
-
     def __init__(
         self,
         images_rgb: Sequence[NDArray[np.uint8]],
@@ -140,7 +138,8 @@ class FakeLiveSource(LinkSource):
         rule = retry or Retry()
         count = len(images_rgb) if frame_count is None else frame_count
         device = _Device(list(images_rgb), fps, count, list(faults), clock, rule.stall_s)
-        super().__init__(Link(device.connect, name=name, what="camera", retry=rule, clock=clock), name=name)
+        link = Link(device.connect, name=name, what="camera", retry=rule, clock=clock)
+        super().__init__(link, name=name, is_live=True)
 
 
 class _Device:
@@ -167,13 +166,11 @@ class _Device:
         self._size_hw: tuple[int, int] | None = None
         self._left = {"black": 0.0, "damaged": 0.0, "freeze": 0.0}
         self._shown = 0
-        self.damaged = 0
 
     def connect(self, stop: threading.Event) -> _Device:
         if self._clock.now() < self._gone_s:
             raise UnreadableMedia("There is no fake camera now; plug it in.")
         self._stop = stop
-        self.damaged = 0
         self._left["freeze"] = 0
         return self
 
@@ -226,7 +223,6 @@ class _Device:
         self._due_s += 1 / self._fps
         self._left = {kind: left - 1 for kind, left in self._left.items()}
         if is_damaged:
-            self.damaged += 1
             return None
         if self._size_hw is not None:
             image = np.asarray(cv2.resize(image, self._size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)

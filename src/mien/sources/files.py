@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +16,8 @@ from mien.pixels.headers import picture_kind
 from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
-from mien.sources.videos import VideoReader
+from mien.sources.videos import VideoSource
+from mien.wording import natural_key
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +44,6 @@ VIDEO_SUFFIXES = frozenset(
 PHOTO_S = 1.0
 """Seconds that a photo counts for between the videos of a folder."""
 
-_DIGITS = re.compile(r"(\d+)")
-
 
 class PhotoSource(Source):
     """A photo as a single frame, read on demand."""
@@ -65,24 +63,6 @@ class PhotoSource(Source):
 
     def close(self) -> None:
         self._done = True
-
-
-class VideoSource(Source):
-    """A video file; `mien.sources.videos.VideoReader` says how it is read and what can go wrong."""
-
-    kind: Kind = "video"
-
-    def __init__(self, path: str | Path, *, every: int = 1) -> None:
-        self.name = str(path)
-        self._reader = VideoReader(path, every=every)
-        self.frame_count = self._reader.frame_count
-        self.fps = self._reader.fps
-
-    def __next__(self) -> Frame:
-        return next(self._reader)
-
-    def close(self) -> None:
-        self._reader.close()
 
 
 def open_source(spec: str | Path, *, every: int = 1) -> Source:
@@ -237,10 +217,5 @@ def _is_media(path: Path) -> bool:
 
 
 def _in_order(paths: Iterable[Path]) -> list[Path]:
-    """Natural order, part by part; plain order if names differ only in case or leading zeros."""
-    return sorted(paths, key=lambda path: ([_natural(part) for part in path.parts], path.parts))
-
-
-def _natural(part: str) -> list[tuple[int, int, str]]:
-    pieces = _DIGITS.split(part.casefold())
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
+    """Natural order, part by part."""
+    return sorted(paths, key=lambda path: [natural_key(part) for part in path.parts])

@@ -37,10 +37,6 @@ class Feed(Protocol):
     """One connection to a camera or stream."""
 
     @property
-    def damaged(self) -> int:
-        """Pictures that came damaged and were passed over, so far."""
-
-    @property
     def is_endless(self) -> bool:
         """Whether it can be connected to anew and then shows what is there now; a file would begin again."""
 
@@ -120,8 +116,6 @@ class Link:
         self._fps = fps
         self.stop = threading.Event()
         self._count = 0
-        self._damaged_before = 0
-        self._feed: Feed | None = None
         self._start_s = self._last_s = self._clock.now()
         self._black_s: float | None = None
         self._next_try_s: float | None = None
@@ -137,12 +131,6 @@ class Link:
         self._busy_since_s: float | None = None
         self._busy_limit_s = 0.0
         self.turn = 0
-
-    @property
-    def damaged(self) -> int:
-        """Pictures that came damaged and were passed over."""
-        feed = self._feed
-        return self._damaged_before + (feed.damaged if feed else 0)
 
     @property
     def status(self) -> str:
@@ -222,7 +210,6 @@ class Link:
         with closing(self._connect(self.stop)) as feed:
             if self.turn != turn:
                 return
-            self._feed = feed
             try:
                 while not self.stop.is_set() and (image_rgb := feed.read()) is not None and self.turn == turn:
                     self._busy_since_s = None
@@ -232,8 +219,6 @@ class Link:
             finally:
                 if self.turn == turn:
                     self._busy_since_s = None
-                    self._damaged_before += feed.damaged
-                    self._feed = None
 
     def _expect(self, limit_s: float) -> None:
         """An answer is asked for, and should be there before the limit."""
@@ -319,23 +304,25 @@ class Link:
 
 
 class LinkSource(Source):
-    """The frames of a link, read in the thread that asks for them; none is dropped."""
+    """The frames of a link, read in the thread that asks for them; none is dropped.
+
+    Args:
+        link: closed with the source.
+        name: what the frames say they come from.
+        is_live: whether its frames are of now.
+    """
 
     kind: Kind = "video"
 
-    def __init__(self, link: Link, *, name: str) -> None:
+    def __init__(self, link: Link, *, name: str, is_live: bool = False) -> None:
         self.name = name
+        self.is_live = is_live
         self._link = link
         self._frames = link.frames()
 
     @property
     def status(self) -> str:
         return self._link.status
-
-    @property
-    def damaged(self) -> int:
-        """Pictures that came damaged and were passed over."""
-        return self._link.damaged
 
     def __next__(self) -> Frame:
         frame = next(self._frames)

@@ -7,32 +7,26 @@ import os
 import stat
 import sys
 import threading
-import time
-import weakref
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from mien.addresses import Address, named
 from mien.errors import InputError, UnreadableMedia
-from mien.pixels.images import quiet_opencv
-from mien.scene import Frame
-from mien.sources.base import Clock, Kind, Source
+from mien.sources.base import Clock, Source
 from mien.sources.cameras import Camera, find_camera
+from mien.sources.capture import Capture
 from mien.sources.files import FolderSource, expand_sources, open_source
 from mien.sources.link import Feed, Link, LinkSource, Retry
 from mien.sources.mjpeg import MjpegFeed, pipe_reader
 from mien.sources.streams import SCHEMES, open_stream
 
-_POLL_S = 0.1
-_JOIN_S = 1.0
 _MOST_STUCK = 4  # threads that hang in a driver; one more would only hang beside them
 _PIPE_FPS = 25.0
 
 
-class LiveSource(Source):
+class LiveSource(Capture):
     """The newest frame of a camera or stream.
 
     A thread reads without pause, so that nothing grows old in a buffer; who asks late gets the newest frame, and the
@@ -48,9 +42,6 @@ class LiveSource(Source):
         clock: what times and pauses go by.
     """
 
-    kind: Kind = "video"
-    is_live = True
-
     def __init__(
         self,
         connect: Callable[[threading.Event], Feed],
@@ -60,62 +51,21 @@ class LiveSource(Source):
         retry: Retry | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.name = name
         self._link = Link(connect, name=name, what=what, retry=retry, clock=clock)
-        self._newest = _Newest()
-        self._threads: list[threading.Thread] = []
-        self._end = weakref.finalize(self, _end, self._link.stop, self._newest, self._threads)
-        self._read()
+        super().__init__(LinkSource(self._link, name=name, is_live=True), self._link.frames())
 
-    @property
-    def status(self) -> str:
-        return self._link.status
-
-    @property
-    def damaged(self) -> int:
-        """Pictures that came damaged and were passed over."""
-        return self._link.damaged
-
-    def ready(self) -> None:
-        self._wait()
-
-    def __next__(self) -> Frame:
-        self._wait()
-        frame = self._newest.take()
-        if frame is None:
-            raise StopIteration
-        return frame
-
-    def close(self) -> None:
-        """End the source and give the device back; takes a second at most, even when its driver is stuck."""
-        self._end()
-
-    def _wait(self) -> None:
-        """Until there is a frame or the end; raises the error that the thread ended with."""
-        while not self._newest.wait(_POLL_S):
-            if self._link.hangs:
-                self._read_anew()
-            try:
-                self._link.check()
-            except UnreadableMedia:
-                self.close()
-                raise
-
-    def _read(self, problem: InputError | None = None) -> None:
-        # A daemon, for a driver may block for ever; it is stopped and waited for a while at the program's end, because
-        # a thread that comes back from OpenCV while Python ends would abort it.
-        thread = threading.Thread(
-            target=_read, args=(self._link, self._newest, problem), name=f"read {self.name}", daemon=True
-        )
-        self._threads.append(thread)
-        thread.start()
-
-    def _read_anew(self) -> None:
-        """Leave a thread that hangs behind, as no call can be ended from outside."""
-        self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
-        if len(self._threads) < _MOST_STUCK:
-            self._link.abandon()
-            self._read(UnreadableMedia(f"{self.name} no longer answers."))
+    def watch(self) -> None:
+        """Leave a thread that hangs behind, as no call can be ended from outside; give up when it is time to."""
+        if self._link.hangs:
+            self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
+            if len(self._threads) < _MOST_STUCK:
+                self._link.abandon()
+                self._start(self._link.frames(UnreadableMedia(f"{self.name} no longer answers.")))
+        try:
+            self._link.check()
+        except UnreadableMedia:
+            self.close()
+            raise
 
 
 class CameraSource(LiveSource):
@@ -186,7 +136,8 @@ def open_live(
     spec: str | Path,
     *,
     size_hw: tuple[int, int] | None = None,
-    fps: float | None = None,
+    camera_fps: float | None = None,
+    stdin_fps: float | None = None,
     retry: Retry | None = None,
     every_frame: bool = False,
 ) -> Source:
@@ -196,9 +147,10 @@ def open_live(
         spec: number of a camera (`0`), its device (`/dev/video0`) or a part of its name; an address
             (`http://`, `https://`, `rtsp://`, `rtmp://`, `udp://`); `-` for MJPEG on standard input; a folder, glob,
             photo or video.
-        size_hw: height and width to ask a camera for.
-        fps: frames a second to ask a camera for; of pictures on standard input that are not of now, what their times go
-            by, 25 when None. Of a folder's photos and videos nothing is changed.
+        size_hw: height and width to ask a camera for; it may give others.
+        camera_fps: frames per second to ask a camera for; it may give others.
+        stdin_fps: what the times of pictures on standard input go by when they are not of now, frames per second; 25
+            when None.
         retry: what to do when a camera or stream is lost.
         every_frame: of pictures on standard input, give each, however long it takes: they are of a file and not of now.
             Files are always given so.
@@ -209,27 +161,37 @@ def open_live(
 
     Raises:
         UnreadableMedia: a file, folder or camera that is not there or cannot be read.
-        InputError: an unknown kind of address, a name that fits several cameras, or `every_frame` of one that has only
-            frames of now.
+        InputError: an unknown kind of address, a name that fits several cameras, `every_frame` of one that has only
+            frames of now, or something asked of the source that is no matter of its kind.
     """
     text = str(spec)
+    asked = "size" if size_hw is not None else "rate" if camera_fps is not None else None
+    if stdin_fps is not None and text != "-":
+        raise InputError(f"The rate of pictures on standard input is no matter of {named(text)}; leave it out.")
     if text == "-":
-        return _pipe(fps, retry, every_frame=every_frame)
+        _only_cameras(asked, "standard input")
+        return _pipe(stdin_fps, retry, every_frame=every_frame)
     if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
         raise InputError(
             "A camera or an address delivers its newest frame and cannot wait; every frame is available from "
             f"files and from standard input (-), not from {named(text)}."
         )
     if "://" in text:
+        _only_cameras(asked, text)
         return StreamSource(text, retry=retry)
     if not text.isdecimal() and not text.startswith("/dev/"):
-        if Path(text).is_dir() or any(sign in text for sign in "*?["):
-            return _folder(text)
-        if os.path.lexists(text) or Path(text).suffix or len(Path(text).parts) > 1:
-            return open_source(text)
+        is_several = Path(text).is_dir() or any(sign in text for sign in "*?[")
+        if is_several or os.path.lexists(text) or Path(text).suffix or len(Path(text).parts) > 1:
+            _only_cameras(asked, text)
+            return _folder(text) if is_several else open_source(text)
     if retry is None or not retry.at_start:
         find_camera(text)  # a wrong name is said at once
-    return CameraSource(text, size_hw=size_hw, fps=fps, retry=retry)
+    return CameraSource(text, size_hw=size_hw, fps=camera_fps, retry=retry)
+
+
+def _only_cameras(asked: str | None, spec: str) -> None:
+    if asked is not None:
+        raise InputError(f"A {asked} can be asked of a camera only, and {named(spec)} is none; leave it out.")
 
 
 def _folder(spec: str) -> Source:
@@ -271,67 +233,3 @@ def _open_camera(
 ) -> Feed:
     index = find_camera(spec)
     return Camera(index, size_hw=size_hw, fps=fps, first_s=retry.first_s, stall_s=retry.stall_s, stop=stop)
-
-
-class _Newest:
-    """Holds one frame, the newest, and then the end; who waits is woken."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._frame: Frame | None = None
-        self._is_over = False
-        self._error: Exception | None = None
-
-    def put(self, frame: Frame) -> None:
-        with self._changed:
-            if not self._is_over:
-                self._frame = frame
-            self._changed.notify_all()
-
-    def end(self, error: Exception | None, *, at_once: bool = False) -> None:
-        """No more frames come; `at_once` forgets the one that waits."""
-        with self._changed:
-            if at_once:
-                self._frame = self._error = None
-            elif not self._is_over:
-                self._error = error
-            self._is_over = True
-            self._changed.notify_all()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether there is a frame or the end; raises the error that ended it, once."""
-        with self._changed:
-            there = self._changed.wait_for(lambda: self._frame is not None or self._is_over, timeout_s)
-            if self._frame is None and self._error is not None:
-                error, self._error = self._error, None
-                raise error
-            return there
-
-    def take(self) -> Frame | None:
-        """The frame, once."""
-        with self._changed:
-            frame, self._frame = self._frame, None
-            return frame
-
-
-def _read(link: Link, newest: _Newest, problem: InputError | None) -> None:
-    """The thread: frames, then the end, whatever happens, unless another thread has taken over."""
-    error: Exception | None = None
-    turn = link.turn
-    try:
-        with quiet_opencv(), closing(link.frames(problem)) as frames:
-            for frame in frames:
-                newest.put(frame)
-    except Exception as trouble:  # delivered to the reader, who raises it
-        error = trouble
-    if link.turn == turn:
-        newest.end(error)
-
-
-def _end(stop: threading.Event, newest: _Newest, threads: list[threading.Thread]) -> None:
-    stop.set()
-    newest.end(None, at_once=True)
-    until_s = time.monotonic() + _JOIN_S
-    for thread in threads:
-        if thread is not threading.current_thread():
-            thread.join(timeout=max(until_s - time.monotonic(), 0.0))

@@ -32,14 +32,9 @@ _SCAN = 0xDA
 
 
 class MjpegSplitter:
-    """Cuts JPEG pictures out of bytes that come in pieces of any size.
-
-    Attributes:
-        damaged: pictures that began and were not whole, so far.
-    """
+    """Cuts JPEG pictures out of bytes that come in pieces of any size; those that are not whole are passed over."""
 
     def __init__(self) -> None:
-        self.damaged = 0
         self._bytes = bytearray()
         self._at = 0  # how far the picture at the start of the bytes is looked through; 0 when none has begun
         self._is_scan = False  # whether compressed data is there, rather than the next segment
@@ -58,16 +53,9 @@ class MjpegSplitter:
                 pictures.append(bytes(self._bytes[:end]))
                 del self._bytes[:end]
             else:
-                self.damaged += 1
                 del self._bytes[: len(_START) - 1]
             self._at = 0
         return pictures
-
-    def finish(self) -> None:
-        """No more bytes come: what is left of a picture counts as damaged."""
-        self.damaged += self._at > 0
-        self._bytes.clear()
-        self._at = 0
 
     def _find_start(self) -> bool:
         if self._at:
@@ -110,7 +98,7 @@ class MjpegSplitter:
 
 
 class MjpegFeed(Resource):
-    """Decoded pictures of a stream of MJPEG; damaged ones are passed over and counted.
+    """Decoded pictures of a stream of MJPEG; damaged ones are passed over.
 
     Args:
         read_bytes: gives bytes as soon as there are some, at most a few at a time; None when there is nothing yet,
@@ -140,14 +128,8 @@ class MjpegFeed(Resource):
         self.is_endless = is_endless
         self._splitter = MjpegSplitter()
         self._waiting: list[bytes] = []
-        self._undecodable = 0
         self._searched: int | None = 0  # bytes without a picture; None once there was one
         self._is_over = False
-
-    @property
-    def damaged(self) -> int:
-        """Pictures that came damaged and were passed over."""
-        return self._splitter.damaged + self._undecodable
 
     def read(self) -> NDArray[np.uint8] | None:
         """The next picture, (H, W, 3) uint8 RGB; None at the end.
@@ -161,7 +143,6 @@ class MjpegFeed(Resource):
                 try:
                     image_rgb = decode_image(self._waiting.pop(0), self._name)
                 except UnreadableMedia:
-                    self._undecodable += 1
                     continue
                 self._searched = None
                 return image_rgb
@@ -180,7 +161,6 @@ class MjpegFeed(Resource):
         if data is None:
             return
         if not data:
-            self._splitter.finish()
             self._is_over = True
             return
         self._waiting = self._splitter.add(data)

@@ -68,14 +68,11 @@ class VideoStream(Resource):
         first_s: seconds to wait for an answer.
 
     Attributes:
-        damaged: 0, for FFmpeg hides or repairs damaged pictures.
         is_endless: whether it is no file, so that a new connection shows what is there now.
 
     Raises:
         UnreadableMedia: nothing answers there, or no stream that can be read.
     """
-
-    damaged = 0
 
     def __init__(
         self, url: str | Address, stop: threading.Event, *, stall_s: float = 5.0, first_s: float = 10.0

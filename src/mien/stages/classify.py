@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ModelError
-from mien.labels import LabelSet
+from mien.labels import LabelSet, Task
 from mien.models.artifact import Artifact, load_artifact
-from mien.models.manifest import Task
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
 from mien.resource import Resource
@@ -31,6 +30,7 @@ class Classifier(Resource):
         model: name of a model in the package, a model folder, or a loaded network.
         threshold: confidence below which an answer is uncertain; the manifest's by default.
         threads: threads of the network, by default the available cores.
+        provider: what computes; see `Session`.
 
     Raises:
         UnknownName, ModelError: the model cannot be used.
@@ -44,6 +44,7 @@ class Classifier(Resource):
         *,
         threshold: float | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
         if isinstance(model, str):
             model = load_artifact(model)
@@ -52,7 +53,9 @@ class Classifier(Resource):
             raise ModelError(f"The model {manifest.name} is made for {manifest.task}, not for {task}.")
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"a threshold must lie between 0 and 1, got {threshold}")
-        self._network: Network = Session(model, threads=threads) if isinstance(model, Artifact) else model
+        self._network: Network = (
+            Session(model, threads=threads, provider=provider) if isinstance(model, Artifact) else model
+        )
         self.spec: InputSpec = manifest.input
         self.labels: LabelSet = manifest.label_set
         self.threshold = manifest.threshold if threshold is None else threshold
@@ -101,8 +104,9 @@ class ExpressionClassifier(Classifier):
         *,
         threshold: float | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
-        super().__init__("emotion", model, threshold=threshold, threads=threads)
+        super().__init__("emotion", model, threshold=threshold, threads=threads, provider=provider)
 
     def classify(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> tuple[Face, ...]:
         """The faces with their predictions, all in one batch.
@@ -134,8 +138,9 @@ class GestureClassifier(Classifier):
         *,
         threshold: float | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
-        super().__init__("gesture", model, threshold=threshold, threads=threads)
+        super().__init__("gesture", model, threshold=threshold, threads=threads, provider=provider)
 
     @property
     def reads_crops(self) -> bool:

@@ -32,6 +32,7 @@ class FaceDetector(Resource):
         tiles: also search overlapping tiles; several times slower, for crowds and wide rooms.
         session: a network to use instead of the package's own.
         threads: how many threads compute; see `Session`.
+        provider: what computes; see `Session`.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class FaceDetector(Resource):
         tiles: bool = False,
         session: Network | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
-        network = session or Session(zoo_artifact(MODEL), threads=threads)
+        network = session or Session(zoo_artifact(MODEL), threads=threads, provider=provider)
         self._detector = BlazeDetector(network, _LAYERS, threshold=threshold)
         self._tiles = tiles
         self.name = network.artifact.manifest.title

@@ -64,10 +64,10 @@ class HandDetector(Resource):
     Args:
         threshold: lowest presence score of a hand, 0 to 1; the landmark manifest's if None.
         tiles: also search overlapping tiles; several times slower, for distant hands.
-        max_hands: keep only this many, the largest; all when None.
         palms: a palm network to use instead of the package's own.
         landmarks: a landmark network to use instead of the package's own.
         threads: how many threads compute; see `Session`.
+        provider: what computes; see `Session`.
     """
 
     def __init__(
@@ -75,23 +75,20 @@ class HandDetector(Resource):
         *,
         threshold: float | None = None,
         tiles: bool = False,
-        max_hands: int | None = None,
         palms: Network | None = None,
         landmarks: Network | None = None,
         threads: int | None = None,
+        provider: str = "cpu",
     ) -> None:
-        if max_hands is not None and max_hands < 1:
-            raise ValueError(f"max_hands is at least 1, got {max_hands}")
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}")
-        palms = palms or Session(zoo_artifact(PALM_MODEL), threads=threads)
+        palms = palms or Session(zoo_artifact(PALM_MODEL), threads=threads, provider=provider)
         self._palms = BlazeDetector(palms, _LAYERS)
-        self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads)
+        self._network = landmarks or Session(zoo_artifact(LANDMARK_MODEL), threads=threads, provider=provider)
         manifest = self._network.artifact.manifest
         self._spec = manifest.input
         self._threshold = manifest.threshold if threshold is None else threshold
         self._tiles = tiles
-        self._max_hands = max_hands
         self.name = f"{palms.artifact.manifest.title} + {manifest.title}"
         """Names and versions of the models, for records."""
 
@@ -128,7 +125,7 @@ class HandDetector(Resource):
         hands = self._hands(image_rgb, rois, roomy=False)
         if search or len(hands) < len(previous):
             hands = self._searched(image_rgb, hands)
-        return tuple(_hand(found) for found in hands[: self._max_hands])
+        return tuple(_hand(found) for found in hands)
 
     def landmarks_of_crop(self, image_rgb: NDArray[np.uint8]) -> Hand | None:
         """The hand of a picture that is a crop of one hand, however tight.
@@ -200,7 +197,7 @@ class HandDetector(Resource):
             small_wh = max(1, round(width * scale)), max(1, round(height * scale))
             image_rgb = np.asarray(cv2.resize(image_rgb, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
         pad = round(_PAD * max(image_rgb.shape[:2]))
-        padded = np.pad(image_rgb, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+        padded = np.asarray(cv2.copyMakeBorder(image_rgb, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.uint8)
         return [
             RotatedRoi(((s.centre_xy[0] - pad) / scale, (s.centre_xy[1] - pad) / scale), s.side / scale, s.angle)
             for s in self._palm_rois(padded)

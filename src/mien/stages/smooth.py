@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
+from mien.labels import Task
 from mien.scene import Event, Face, Hand, Prediction, Scene, UsedModel
 
-Task = Literal["emotion", "gesture"]
 T = TypeVar("T", Face, Hand)
 
 _NOTHING = "none"  # the gesture label of a hand that makes no gesture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mien.labels import Task
 from mien.scene import Detection, Event, Scene
-from mien.voice.responses import Responses, Sentence, Task, placeholders, prompt_for
+from mien.voice.responses import Responses, Sentence, placeholders, prompt_for
 
 
 class Responder:

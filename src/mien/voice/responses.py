@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from annotated_types import Ge, Predicate
 
 from mien.errors import RecipeError, UnknownName
-from mien.labels import EMOTIONS_8, GESTURES
+from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.schema import checked
 
 if sys.version_info >= (3, 11):
@@ -27,8 +27,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Task = Literal["gesture", "emotion"]
-TASKS: tuple[Task, ...] = ("gesture", "emotion")
 PLACEHOLDERS = ("label", "confidence", "count")
 PROMPTS = Path(__file__).parent / "prompts"
 

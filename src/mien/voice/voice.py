@@ -70,16 +70,6 @@ class Voice(Resource):
         _log.warning("%s", trouble)
 
 
-class SilentVoice(Voice):
-    """Says nothing."""
-
-    def say(self, sentence: Sentence) -> None:
-        del sentence
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 class RecordingVoice(Voice):
     """Keeps what it is asked to say in `said`; for tests."""
 

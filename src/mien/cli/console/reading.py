@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mien.errors import MienError, UnknownName
-from mien.pixels.preprocess import Colour
+from mien.pixels.preprocess import ColourMode
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -35,7 +35,7 @@ def read_dataset(
     from mien.data.readers.ferplus import load_ferplus
     from mien.data.readers.load import load_dataset
 
-    valid: tuple[Colour, ...] = ("grey", "rgb")
+    valid: tuple[ColourMode, ...] = ("grey", "rgb")
     known = next((name for name in valid if name == colour), None)
     if known is None:
         raise UnknownName("colour", colour, valid)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mien import wording
-from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, misleads, natural_key, plain, say_misleading, some
+from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, misleads, plain, say_misleading, some
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.archives import column_words
 from mien.data.readers.clutter import is_clutter
@@ -20,6 +20,7 @@ from mien.data.readers.pictures import PICTURE_SUFFIXES, Listing, OnProblem, Sam
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES, LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_image
+from mien.wording import natural_key
 
 FIRST = 2400
 """Of the 3,000 pictures per letter in the ASL Alphabet, this many are for training in the published protocol."""

@@ -16,7 +16,6 @@ from mien.data.classes import (
     label_of,
     match_classes,
     misleads,
-    natural_key,
     say_misleading,
     some,
 )
@@ -34,8 +33,9 @@ from mien.data.readers.pictures import (
 from mien.errors import DataError, UnknownName, UnreadableMedia
 from mien.labels import LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_error
-from mien.pixels.preprocess import Colour, InputSpec
+from mien.pixels.preprocess import ColourMode, InputSpec
 from mien.schema import checked
+from mien.wording import natural_key
 
 FACTS_NAME = "dataset.json"
 """The file next to the folders that keeps what they cannot: label set, source, caveats, groups."""
@@ -98,8 +98,7 @@ def load_folders(
     root: str | Path,
     *,
     size_hw: tuple[int, int],
-    colour: Colour = "grey",
-    label_set: LabelSet | None = None,
+    colour: ColourMode = "grey",
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Dataset:
@@ -109,21 +108,18 @@ def load_folders(
         root: the folder.
         size_hw: height and width of the samples in pixels; pictures are resized, as crops are at run time.
         colour: grey or rgb.
-        label_set: take this one; by default that of `dataset.json`, or what the class names suggest.
         on_problem: gets each picture or class that is left out; without it the first one is raised.
         on_step: called with the number of pictures read.
 
     Returns:
         (N, h, w) uint8 grey or (N, h, w, 3) RGB; names are paths below the root, with slashes.
     """
-    listing = find_folders(root, label_set=label_set, on_problem=on_problem)
+    listing = find_folders(root, on_problem=on_problem)
     spec = InputSpec(size_hw=size_hw, colour=colour)
     return read_listing(listing, spec, on_problem=on_problem, on_step=on_step)
 
 
-def find_folders(
-    root: str | Path, *, label_set: LabelSet | None = None, on_problem: OnProblem = raise_problem
-) -> Listing:
+def find_folders(root: str | Path, *, on_problem: OnProblem = raise_problem) -> Listing:
     """List the pictures of a data set in folders, in natural order.
 
     The layout is `root/<split>/<class>/*` when folders are called like splits (train, train1, training; validation,
@@ -134,11 +130,11 @@ def find_folders(
     outside the classes and files without a picture suffix are left out too; a log line names each kind. Hidden files
     are skipped.
 
-    Groups are those of `dataset.json`; else Massey's names tell the signer (`hand1_a_...`); else they are empty.
+    The label set is that of `dataset.json`, else what the class names suggest. Groups are those of `dataset.json`; else
+    Massey's names tell the signer (`hand1_a_...`); else they are empty.
 
     Args:
         root: the folder.
-        label_set: as in `load_folders`.
         on_problem: gets each class without pictures, and folders inside classes.
 
     Raises:
@@ -157,7 +153,7 @@ def find_folders(
     names = [folder.path.name for folder in folders]
     label_set, labels = match_classes(
         names,
-        label_set=label_set or facts.label_set,
+        label_set=facts.label_set,
         where=str(root),
         splits=[{each.path.name for each in folders if each.split == split} for split in SPLITS],
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.classes import SPLIT_NAMES, label_of, natural_key
+from mien.data.classes import SPLIT_NAMES, label_of
 from mien.data.crops import Cropper
 from mien.data.dataset import Dataset
 from mien.data.readers.annotations import FrameNumbers, box_of, eyes_of, read_labels
@@ -28,7 +28,8 @@ from mien.pixels.boxes import iou
 from mien.pixels.images import read_image
 from mien.pixels.preprocess import fit_crop
 from mien.scene import Box, Detection, Frame
-from mien.sources import VIDEO_SUFFIXES, open_source
+from mien.sources import VIDEO_SUFFIXES, captured, open_source
+from mien.wording import natural_key
 
 NOT_ANNOTATED = "not annotated"
 NO_BOX = "no box"
@@ -236,7 +237,7 @@ def _label_set(clips: Sequence[Clip], cropper: Cropper) -> LabelSet:
 
 def _frames(video: Path, every: int) -> Iterator[Frame]:
     if not video.is_dir():
-        with open_source(video, every=every) as source:
+        with captured(open_source(video, every=every)) as source:
             yield from source
         return
     for index, path in sorted(FrameNumbers.numbered(video, PICTURE_SUFFIXES).items()):

@@ -17,7 +17,7 @@ from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
 from mien.data.readers.tables import columns_of, load_table, places_of
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import EMOTIONS
-from mien.pixels.preprocess import Colour
+from mien.pixels.preprocess import ColourMode
 
 _FORMS = "a folder with one folder per class, a CSV (emotion,pixels,Usage or path,label), or a packed .npz"
 
@@ -26,7 +26,7 @@ def load_dataset(
     path: str | Path,
     *,
     size_hw: tuple[int, int] = (48, 48),
-    colour: Colour = "grey",
+    colour: ColourMode = "grey",
     votes: Votes | None = None,
     on_problem: OnProblem | None = None,
     on_step: OnStep | None = None,

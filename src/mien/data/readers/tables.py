@@ -13,8 +13,7 @@ from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.archives import column_words, fields_of, separator_of, table_lines
 from mien.data.readers.pictures import Listing, OnProblem, OnStep, Sample, raise_problem, read_listing
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import LabelSet
-from mien.pixels.preprocess import Colour, InputSpec
+from mien.pixels.preprocess import ColourMode, InputSpec
 
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "image", "filename", "filepath", "image_path"),
@@ -38,8 +37,7 @@ def load_table(
     path: str | Path,
     *,
     size_hw: tuple[int, int],
-    colour: Colour = "grey",
-    label_set: LabelSet | None = None,
+    colour: ColourMode = "grey",
     on_problem: OnProblem = raise_problem,
     on_step: OnStep | None = None,
 ) -> Dataset:
@@ -49,17 +47,14 @@ def load_table(
         path: the CSV; .xz, .gz, .bz2 and .zip too.
         size_hw: height and width of the samples in pixels.
         colour: grey or rgb.
-        label_set: take this one; by default what the labels suggest.
         on_problem: gets each row and picture that is left out; without it the first one is raised.
         on_step: called with the number of pictures read.
     """
-    listing = find_table(path, label_set=label_set, on_problem=on_problem)
+    listing = find_table(path, on_problem=on_problem)
     return read_listing(listing, InputSpec(size_hw=size_hw, colour=colour), on_problem=on_problem, on_step=on_step)
 
 
-def find_table(
-    path: str | Path, *, label_set: LabelSet | None = None, on_problem: OnProblem = raise_problem
-) -> Listing:
+def find_table(path: str | Path, *, on_problem: OnProblem = raise_problem) -> Listing:
     """List the pictures of a CSV.
 
     The first line names the columns, in any order and case: the picture's path (see `COLUMN_NAMES`), relative to the
@@ -68,7 +63,6 @@ def find_table(
 
     Args:
         path: the CSV.
-        label_set: as in `load_table`.
         on_problem: gets each row that is left out: no path, no label, an unknown split, a path that was there before.
 
     Raises:
@@ -82,7 +76,7 @@ def find_table(
     if not rows:
         raise DataError(f"{path} has no usable rows; give one row per picture: path,label")
     splits = [{row.label for row in rows if row.split == split} for split in SPLITS]
-    label_set, labels = match_classes(set().union(*splits), label_set=label_set, where=str(path), splits=splits)
+    label_set, labels = match_classes(set().union(*splits), where=str(path), splits=splits)
     pictures = tuple(
         Sample(
             path=_on_disk(path.parent / row.path),

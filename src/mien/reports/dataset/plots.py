@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.extras import needs
+from mien.reports.shades import shade_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,21 +82,21 @@ def spread(
     values: NDArray[np.float64], of: NDArray[np.int64], labels: Sequence[str], *, title: str, axis: str
 ) -> Figure:
     """Violins with quartiles: how (N,) values from 0 to 255 spread within each label that has samples."""
-    with needs("data"):
-        import pandas as pd
-        import seaborn as sns
     figure = new_figure(3.8)
     axes = _titled(figure.add_subplot(), title)
-    names = [plain(label) for label in labels]
-    there = [name for i, name in enumerate(names) if (of == i).any()]
-    frame = pd.DataFrame({"label": np.asarray(names)[of], "value": values})
-    sns.violinplot(
-        frame, x="label", y="value", order=there, inner="quart", cut=0, density_norm="width", color="#cfe8f5", ax=axes
-    )
-    axes.set_xlabel("")
+    there = [i for i in range(len(labels)) if (of == i).any()]
+    names = [plain(labels[i]) for i in there]
+    quartiles = [(0.25, 0.5, 0.75)] * len(there)
+    groups = [values[of == i] for i in there]
+    violins = axes.violinplot(groups, range(len(there)), widths=0.8, showextrema=False, quantiles=quartiles)
+    bodies: Any = violins["bodies"]
+    for body in bodies:
+        body.set(facecolor="#cfe8f5", edgecolor="#404040", alpha=1, linewidth=1.2)
+    violins["cquantiles"].set(color="#404040", linewidth=1.2, linestyle="--")
+    axes.set_xticks(range(len(there)), names, rotation=_tilt(names))
+    axes.set_xlim(-0.5, len(there) - 0.5)
     axes.set_ylabel(axis)
     axes.set_ylim(bottom=0)
-    axes.tick_params(axis="x", rotation=_tilt(there))
     return figure
 
 
@@ -118,18 +119,11 @@ def heat_map(
         title: the finding.
         axes_names: of the rows and of the columns.
     """
-    with needs("data"):
-        import pandas as pd
-        import seaborn as sns
     figure = new_figure(1.6 + 0.42 * len(rows))
     axes = _titled(figure.add_subplot(), title)
-    frame = pd.DataFrame(values, index=[plain(row) for row in rows], columns=[plain(column) for column in columns])
-    sns.heatmap(
-        frame, annot=texts, fmt="", cmap="cividis", cbar=False, linewidths=0.5, ax=axes, annot_kws={"fontsize": 8},
-        xticklabels=True, yticklabels=True,
-    )  # fmt: skip
+    names = {"rows": [plain(row) for row in rows], "columns": [plain(column) for column in columns]}
+    shade_table(axes, values, texts, colours="cividis", font_size=8, **names)
     axes.tick_params(axis="x", rotation=_tilt(columns))
-    axes.tick_params(axis="y", rotation=0)
     axes.set_ylabel(axes_names[0])
     axes.set_xlabel(axes_names[1])
     return figure

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mien.records.session import TASKS, Session
+from mien.labels import TASKS
+from mien.records.session import Session
 from mien.reports.session.tables import Row
 from mien.reports.session.words import KINDS
 from mien.scene import Event

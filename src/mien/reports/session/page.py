@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mien import __version__
-from mien.records.session import TASKS, Session
+from mien.labels import TASKS
+from mien.records.session import Session
 from mien.reports.page import Page
 from mien.reports.session.models import MODELS, model_rows, model_sentences
 from mien.reports.session.plots import clock, rate_figure, timeline_figure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mien.records.session import TASKS
+from mien.labels import TASKS
 from mien.reports.session.plots import UNSURE, clock
 from mien.reports.session.times import Episodes, Floats, LabelDurations, Segment
 from mien.reports.session.words import KINDS, VERBS, duration, occurring, percent, person, shown, still

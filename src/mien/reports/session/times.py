@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.addresses import shown
-from mien.records.session import TASKS, Detections, Session
+from mien.labels import TASKS
+from mien.records.session import Detections, Session
 from mien.scene import Event
 
 _LONGEST_PAUSE_S = 1.0
