@@ -111,7 +111,7 @@ def _hands(folder: Path) -> None:
     for name, people in (("asl_alphabet", ("ada", "ben")), ("massey", ("chen",))):
         for i, person in enumerate(people):
             for letter, gesture in letters.items():
-                path = folder / "gestures" / name / letter / f"hand{5 - i}_{letter.lower()}_{person}.png"
+                path = folder / "hand_sets" / name / letter / f"hand{5 - i}_{letter.lower()}_{person}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_image(path, draw_hand(gesture, person=person, size=160))
     for gesture, drawn in (("palm", "none"), ("ok", "super")):
@@ -196,11 +196,11 @@ def test_every_command_does_what_the_page_says(
             done += 1
     assert done >= 20
     assert (folder / "runs" / "emotion" / "summary.json").is_file()
-    crops = sorted(path.relative_to(folder / "gestures") for path in folder.glob("gestures/hands_many/*/*"))
+    crops = sorted(path.relative_to(folder / "hand_sets") for path in folder.glob("hand_sets/hands_many/*/*"))
     assert [path.as_posix() for path in crops] == [
         f"hands_many/{name}.jpg" for name in ("none/ok-0a", "none/palm-0a", "ok/ok-0a", "palm/palm-0a")
     ]
-    trained = json.loads((folder / "runs" / "gesture" / "summary.json").read_text())
+    trained = json.loads((folder / "runs" / "gesture" / "start.json").read_text())
     assert trained["provenance"] == "many_hands"
 
 
