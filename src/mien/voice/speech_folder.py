@@ -140,20 +140,29 @@ class SpeechFolder(QueuedVoice):
 
 
 def _prepare(folder: Path, overwrite: bool) -> int | None:
-    """Make the folder, take an earlier run's files away if that is wished for, and hold it against a second run; gives
-    the descriptor that holds it."""
+    """Make the folder, hold it against a second run, and remove an earlier run's files if that is wanted.
+
+    Returns:
+        The descriptor that holds the folder.
+    """
     held: int | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = hold_folder(folder)
-        inside = list(folder.iterdir())
-        if inside and not overwrite:
-            raise OutputError(
-                f"{folder} is not empty; name another folder, or replace earlier speech with --overwrite."
-            )
-        for path in inside:
-            if path.is_file() and _OURS.fullmatch(path.name):
-                path.unlink()
-    except OSError as exc:
-        raise output_error(folder, exc) from exc
+        _empty(folder, overwrite)
+    except BaseException as exc:
+        if held is not None:
+            os.close(held)
+        if isinstance(exc, OSError):
+            raise output_error(folder, exc) from exc
+        raise
     return held
+
+
+def _empty(folder: Path, overwrite: bool) -> None:
+    inside = list(folder.iterdir())
+    if inside and not overwrite:
+        raise OutputError(f"{folder} is not empty; name another folder, or replace earlier speech with --overwrite.")
+    for path in inside:
+        if path.is_file() and _OURS.fullmatch(path.name):
+            path.unlink()
