@@ -100,8 +100,6 @@ class SpeechFolder(QueuedVoice):
             os.close(held)
 
     def _finish(self) -> None:
-        if not self._thread.is_alive():  # trouble has ended the writing, and what waits will not be written
-            return
         deadline_s = time.monotonic() + self._finish_s
         if self.wait_until_quiet(min(_QUIET_S, self._finish_s)):
             return

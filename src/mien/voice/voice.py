@@ -147,6 +147,7 @@ class QueuedVoice(Voice):
         finally:
             with self._wake:
                 self._busy = False
+                self._closing = True  # what is said from now on would wait for nobody, and `close` for it
                 self._waiting.clear()
                 self._wake.notify_all()
             self._end()
