@@ -22,7 +22,7 @@ def prediction(**changes: Any) -> Prediction:
         "label": "happy",
         "confidence": 0.75,
         "uncertain": False,
-        "scores": {"happy": 0.75, "sad": 0.25},
+        "probabilities": {"happy": 0.75, "sad": 0.25},
     }
     return Prediction(**(values | changes))
 
@@ -30,7 +30,7 @@ def prediction(**changes: Any) -> Prediction:
 def face(**changes: Any) -> Face:
     values: dict[str, Any] = {
         "box_xyxy": (10.0, 20.5, 50.25, 80.0),
-        "score": 0.98,
+        "detection_score": 0.98,
         "track": 3,
         "prediction": prediction(),
     }
@@ -40,7 +40,7 @@ def face(**changes: Any) -> Face:
 def hand(**changes: Any) -> Hand:
     values: dict[str, Any] = {
         "box_xyxy": (1.0, 2.0, 30.0, 40.0),
-        "score": 0.97,
+        "detection_score": 0.97,
         "side": "right",
         "landmarks_xyz": LANDMARKS,
         "track": 1,
@@ -80,19 +80,19 @@ def event(**changes: Any) -> Event:
         (prediction, {"confidence": 1.01}, "confidence"),
         (prediction, {"confidence": math.nan}, "confidence"),
         (prediction, {"confidence": -0.01}, "confidence"),
-        (prediction, {"scores": {"happy": 0.75, "sad": 1.5}}, "score of sad"),
-        (prediction, {"scores": {"happy": 0.75, "sad": math.nan}}, "score of sad"),
+        (prediction, {"probabilities": {"happy": 0.75, "sad": 1.5}}, "score of sad"),
+        (prediction, {"probabilities": {"happy": 0.75, "sad": math.nan}}, "score of sad"),
         (face, {"box_xyxy": (10.0, 20.0, 10.0, 80.0)}, "box"),
         (face, {"box_xyxy": (10.0, 20.0, 30.0, 19.0)}, "box"),
         (face, {"box_xyxy": (10.0, math.nan, 30.0, 40.0)}, "box"),
         (face, {"box_xyxy": (10.0, 20.0, math.inf, 40.0)}, "box"),
-        (face, {"score": 1.2}, "score"),
-        (face, {"score": math.nan}, "score"),
+        (face, {"detection_score": 1.2}, "score"),
+        (face, {"detection_score": math.nan}, "score"),
         (face, {"keypoints_xy": ((1.0, math.nan),)}, "keypoints"),
         (face, {"keypoints_xy": ((1.0, 2.0, 3.0),)}, "keypoints"),
         (face, {"track": 0}, "track"),
         (hand, {"box_xyxy": (5.0, 5.0, 4.0, 9.0)}, "box"),
-        (hand, {"score": -0.1}, "score"),
+        (hand, {"detection_score": -0.1}, "score"),
         (hand, {"side": "Right"}, "Right"),
         (hand, {"landmarks_xyz": LANDMARKS[:20]}, "21"),
         (hand, {"landmarks_xyz": (*LANDMARKS[:20], (1.0, 2.0))}, "21"),

@@ -110,7 +110,7 @@ def test_a_bad_file_is_on_the_page_and_the_rest_is_done(mien: Run, folder: Path,
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("nothing",), 1, "nothing is not there"),
+        (("nothing",), 1, "nothing does not exist"),
         (("FOLDER", "--size", "3"), 2, "--size"),
         (("FOLDER", "--colour", "gray"), 2, "Did you mean 'grey'?"),
     ],

@@ -170,7 +170,7 @@ def test_doctor_lists_cameras_and_switches_none_on_unasked(
     assert asked == [0, 2]
     lines = [line for line in ended.out.splitlines() if "camera" in line]
     assert lines[0].startswith("ok")
-    assert lines[0].endswith("gives 640 x 480 pixels")
+    assert lines[0].endswith("delivers 640 x 480 pixels")
     assert lines[1].startswith("-")
     assert "in use by another program" in lines[1]
     assert ended.code == 0, "a camera in use is no fault of the package"
@@ -186,7 +186,7 @@ def test_doctor_elsewhere_looks_for_cameras_only_when_asked(
     assert asked == []
     out = mien("doctor", "--cameras").out
     assert asked == [0, 1, 2, 3, 4]
-    assert "number 1: gives 640 x 480 pixels" in out
+    assert "number 1: delivers 640 x 480 pixels" in out
     assert out.count("camera ") == 1
 
 

@@ -350,7 +350,7 @@ def test_contents_decide_what_a_file_is(clip: Path, tmp_path: Path) -> None:
             assert source.kind == kind
             assert next(source).size_hw == (HEIGHT, WIDTH)
     (tmp_path / "text.jpg").write_text("nothing")
-    with open_source(tmp_path / "text.jpg") as source, pytest.raises(UnreadableMedia, match="no picture"):
+    with open_source(tmp_path / "text.jpg") as source, pytest.raises(UnreadableMedia, match="not a picture"):
         list(source)
 
 

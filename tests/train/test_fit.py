@@ -249,7 +249,7 @@ def test_a_run_that_broke_in_its_first_epoch_starts_again(
         break_in_epoch(patch, 0, 1)
         with pytest.raises(Broken):
             fit(recipe, tiny_faces, options(run))
-    with pytest.raises(InputError, match="no checkpoint to resume from; leave out --resume"):
+    with pytest.raises(InputError, match=r"no checkpoint to resume from \(last.ckpt\); leave out --resume"):
         fit(recipe, tiny_faces, options(run, resume=True))
     with pytest.raises(InputError, match="no finished epoch yet"):
         trained_network(run)
@@ -260,13 +260,13 @@ def test_a_run_that_broke_in_its_first_epoch_starts_again(
 def test_a_folder_without_a_run(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no trained run"):
         run_recipe(tmp_path)
-    with pytest.raises(InputError, match="no checkpoint to resume from"):
+    with pytest.raises(InputError, match=r"no checkpoint to resume from"):
         fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
     (tmp_path / "recipe.json").write_text('{"name": ', "utf-8")
     with pytest.raises(InputError, match=r"recipe\.json is damaged"):
         run_recipe(tmp_path)
     (tmp_path / "file").write_text("", "utf-8")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         fit(tiny_recipe(), tiny_faces, options(tmp_path / "file" / "run"))
 
 

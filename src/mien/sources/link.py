@@ -157,6 +157,11 @@ class Link:
         return is_watched and self._last_s - self._still_s >= self._retry.frozen_s
 
     @property
+    def has_answered(self) -> bool:
+        """Whether there has been a frame."""
+        return bool(self._count)
+
+    @property
     def hangs(self) -> bool:
         """Whether the thread that reads has had no answer for longer than any driver should take."""
         busy_s = self._busy_since_s

@@ -59,8 +59,9 @@ class LiveSource(Capture):
         if self._link.hangs:
             self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
             if len(self._threads) < _MOST_STUCK:
+                silent = "no longer answers" if self._link.has_answered else "does not answer"
                 self._link.abandon()
-                self._start(self._link.frames(UnreadableMedia(f"{self.name} no longer answers.")))
+                self._start(self._link.frames(UnreadableMedia(f"{self.name} {silent}.")))
         try:
             self._link.check()
         except UnreadableMedia:

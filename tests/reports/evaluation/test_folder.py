@@ -164,7 +164,7 @@ def test_hands_are_drawn_from_their_landmarks() -> None:
     answers = answers_of_predictions(given, hands, "test")
     about = ModelInfo(kind="predictions", name="hands", sha256="0" * 64, bytes=1)
     page = report_page(evaluate(about, answers, hands, EvaluationContext(split="test"))).html()
-    assert "turned upright" in page
+    assert "rotated upright" in page
 
 
 def test_the_summary_has_an_interval_for_what_was_resampled(tiny_faces: Dataset) -> None:
