@@ -110,6 +110,8 @@ def test_an_address_begins_with_its_kind(text: str) -> None:
     ("given", "told"),
     [
         ("admin:geheim@cam/x", "***@cam/x"),
+        ("//admin:geheim@cam/x", "//***@cam/x"),
+        ("///admin:geheim@cam/x", "///***@cam/x"),
         ("rtsp:/admin:geheim@cam/x", "rtsp:/***@cam/x"),
         (Path("rtsp://admin:geheim@cam/x"), "rtsp:/***@cam/x"),
         (Path("/home/me") / "rtsp://admin:ge/heim@cam/x", "/home/me/rtsp:/***@cam/x"),
