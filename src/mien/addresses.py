@@ -36,7 +36,9 @@ _CREDENTIAL = re.compile(
 _INSIDE = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 _SIMPLE = re.compile(r"[\w.:-]{1,16}")
-_ALIKE = re.compile(r"((?:^|[/\\])[A-Za-z][A-Za-z0-9+.-]+:[/\\]{1,3}|^(?![A-Za-z]:[\\/])(?:[/\\]{2,3})?)[^\s/\\:@]*:.*@", re.DOTALL)
+_ALIKE = re.compile(
+    r"((?:^|[/\\])[A-Za-z][A-Za-z0-9+.-]+:[/\\]{1,3}|^(?![A-Za-z]:[\\/])(?:[/\\]{2,3})?)[^\s/\\:@]*:.*@", re.DOTALL
+)
 """An address without its scheme or with too few slashes: mistyped, or a path made from an address."""
 _IN_USER, _IN_PATH, _IN_QUERY = "", "%/:=&;,@!$'()*+~-._[]", "%/?:=&;,@!$'()*+~-._[]"
 
