@@ -115,3 +115,11 @@ def test_the_fake_remembers_and_closes() -> None:
     assert fake.closed
     with pytest.raises(ModelError, match="closed"):
         fake.run(np.ones((2, 3), np.float32))
+
+
+def test_threads_do_not_spin_while_they_wait() -> None:
+    """Spinning pools of several networks steal time from one another."""
+    with Session(zoo_artifact("gesture_landmark"), threads=2) as session:
+        options = session._session.get_session_options()
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+        assert options.intra_op_num_threads == 2
