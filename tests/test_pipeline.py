@@ -180,3 +180,10 @@ def test_to_json_is_a_line_of_the_records(analyzer: Analyzer, drawn: NDArray[np.
         records.write(scene)
     assert (tmp_path / "a.jsonl").read_text("utf-8") == scene.to_json() + "\n"
     assert Scene.from_dict(json.loads(scene.to_json())).to_json() == scene.to_json()
+
+
+def test_a_drawn_hand_and_face_are_found_and_read() -> None:
+    with Analyzer(Options(follow=False)) as analyzer:
+        scene = analyzer.look(np.asarray(demo_frame(30), np.uint8))
+    assert [face.label for face in scene.faces] == ["happy"]
+    assert [hand.label for hand in scene.hands] == ["victory"]

@@ -193,3 +193,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         load_artifact(tmp_path / "nowhere")
     with pytest.raises(ModelError, match="no model folder"):
         load_artifact(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("sha256", ["abc", "A" * 64, "g" * 64])
+def test_a_hash_that_is_none_is_refused(sha256: str) -> None:
+    with pytest.raises(ValueError, match="sha256 must be 64"):
+        replace(MANIFEST, sha256=sha256)
