@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ _HAND = (
     *((0.27, -0.95), (0.29, -1.08), (0.03, -0.58), (0.03, -0.86), (0.03, -1.02), (0.03, -1.15), (-0.12, -0.53)),
     *((-0.16, -0.6), (-0.13, -0.45), (-0.11, -0.4), (-0.26, -0.45), (-0.3, -0.5), (-0.26, -0.38), (-0.22, -0.35)),
 )
+
+
+@pytest.fixture(autouse=True)
+def no_log_outlives_its_test() -> Iterator[None]:
+    """The command logs to the stderr of the test that ran it, which is closed after it."""
+    yield
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
 
 
 def _data_root() -> Path | None:

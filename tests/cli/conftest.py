@@ -4,7 +4,7 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,6 @@ class Ended:
     def sentences(self) -> list[str]:
         """Lines of stderr, each of which has to be one of ours."""
         return self.err.splitlines()
-
-
-@pytest.fixture(autouse=True)
-def no_log_outlives_its_test() -> Iterator[None]:
-    """The command logs to the stderr of the test that ran it, which is closed after it."""
-    yield
-    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
 
 
 @pytest.fixture
