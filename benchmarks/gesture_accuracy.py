@@ -31,9 +31,9 @@ from rich.table import Table
 
 from mien.data.hands import HELD_BACK, load_copies, load_hands
 from mien.evaluation.calibration import fitted_temperature
-from mien.evaluation.metrics import softmax
 from mien.labels import GESTURES
 from mien.recipes.recipe import load_recipe
+from mien.stages.classify import softmax
 from mien.stages.hands import HandDetector
 from mien.train.corpus import enlarged, recipe_pictures
 from mien.train.fit import RunOptions, fit

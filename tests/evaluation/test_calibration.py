@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.evaluation.calibration import fitted_calibration, fitted_temperature
-from mien.evaluation.metrics import expected_calibration_error, negative_log_likelihood, softmax
+from mien.evaluation.metrics import expected_calibration_error, negative_log_likelihood
 from mien.recipes.tables import CALIBRATION_KINDS, CalibrationKind
+from mien.stages.classify import softmax
 
 BIAS = np.array([0.8, -0.5, 0.0, -0.3])
 SCALE = np.array([1.5, 0.8, 0.7, 1.2])

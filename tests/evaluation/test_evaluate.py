@@ -15,12 +15,13 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, ModelError, UnknownName
 from mien.evaluation.evaluate import EvaluationContext, evaluate
 from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, kind_of, open_model, prepared, read_curves
-from mien.evaluation.metrics import NO_ANSWER, softmax
+from mien.evaluation.metrics import NO_ANSWER
 from mien.evaluation.prediction_table import PredictionTable
 from mien.evaluation.predictions import answers_of_predictions, answers_of_subject, views_to_ask
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
 from mien.pixels.preprocess import InputSpec
 from mien.recipes.recipe import Recipe
+from mien.stages.classify import softmax
 from mien.train.fit import RunOptions, fit
 from mien.train.runs import open_run
 

@@ -19,9 +19,9 @@ from mien.evaluation.metrics import (
     reliability,
     risk_coverage,
     score_intervals,
-    softmax,
     summary_scores,
 )
+from mien.stages.classify import softmax
 
 
 def logits(count: int = 400, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -16,12 +16,12 @@ from torch import nn
 from mien.data.dataset import Dataset
 from mien.errors import InputError, ModelError, OutputError, UnknownName
 from mien.evaluation.evaluated_model import prepared
-from mien.evaluation.metrics import negative_log_likelihood, precise_threshold, softmax, summary_scores
+from mien.evaluation.metrics import negative_log_likelihood, precise_threshold, summary_scores
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.manifest import Score
 from mien.models.session import Session
 from mien.recipes.recipe import load_recipe
-from mien.stages.classify import ExpressionClassifier
+from mien.stages.classify import ExpressionClassifier, softmax
 from mien.train.export import ExportOptions, export_run, relative_difference, to_onnx
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network

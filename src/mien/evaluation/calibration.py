@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.metrics import negative_log_likelihood, softmax
+from mien.evaluation.metrics import negative_log_likelihood
 from mien.extras import needs
 from mien.recipes.tables import CalibrationKind
+from mien.stages.classify import softmax
 
 _TEMPERATURES = (0.2, 5.0)
 _MOST_BIAS = 3.0

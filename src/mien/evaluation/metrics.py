@@ -16,12 +16,6 @@ NO_ANSWER = -1
 _ECE_BINS = 15
 
 
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, L) probabilities for (N, L) logits."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exp / exp.sum(axis=1, keepdims=True))
-
-
 def summary_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> SummaryScores:
     """Accuracy, macro F1, balanced accuracy, top-2 accuracy, ECE, Brier score and NLL.
 

@@ -15,8 +15,9 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.evaluation.calibration import fitted_temperature
 from mien.evaluation.evaluated_model import EvaluatedModel
-from mien.evaluation.metrics import NO_ANSWER, softmax
+from mien.evaluation.metrics import NO_ANSWER
 from mien.evaluation.prediction_table import PredictionTable, in_order_of
+from mien.stages.classify import softmax
 
 _CROP_SHARE = 44 / 48
 """Fraction of the side that each of the ten crops keeps."""

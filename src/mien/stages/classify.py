@@ -76,8 +76,7 @@ class Classifier(Resource):
         if logits.shape != wanted or not np.isfinite(logits).all():
             name = self._network.artifact.manifest.name
             raise ModelError(f"The model {name} gave {logits.shape} instead of {wanted} finite logits.")
-        exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exp / exp.sum(axis=1, keepdims=True))
+        return softmax(logits)
 
     def close(self) -> None:
         """Free the network."""
@@ -196,3 +195,9 @@ def canonical_landmarks(hand: Hand) -> NDArray[np.float32]:
     points = points @ turn
     spread = float(np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()))
     return np.asarray(points / max(spread, 1e-9), np.float32)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, L) probabilities for (N, L) logits."""
+    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exp / exp.sum(axis=1, keepdims=True))
