@@ -90,7 +90,7 @@ def _print(evaluation: Evaluation, usage: str) -> None:
     ]
     _table("by label", ("label", "precision", "recall", "F1", "images"), report)
     print("rows true, columns predicted:", " ".join(measures.confusion.labels))
-    print(np.array2string(np.array(measures.confusion.counts)[:, :-1]))
+    print(np.array2string(measures.confusion.matrix[:, :-1]))
 
 
 def _table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -17,7 +17,6 @@ from mien.data.collect import (
     CONSENT,
     KEPT,
     SHARPNESS,
-    CameraFrames,
     Collection,
     Collector,
     file_stem,
@@ -26,7 +25,7 @@ from mien.data.collect import (
 from mien.data.crops import Cropper, crop_spec
 from mien.data.likeness import perceptual_hashes
 from mien.data.readers.folders import load_folders
-from mien.errors import DataError, OutputError, UnknownName, UnreadableMedia
+from mien.errors import DataError, OutputError, UnknownName
 from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import write_image
 from mien.scene import Face
@@ -224,55 +223,6 @@ def test_the_hash_survives_noise_light_and_compression_but_tells_pictures_apart(
         for same in (noisy, np.asarray(image * 0.8 + 10, np.uint8), np.asarray(packed, np.uint8)):
             assert (perceptual_hash(same) != bits).sum() <= ALIKE_BITS
         assert (perceptual_hash(shot(seed + 100)) != bits).sum() > ALIKE_BITS
-
-
-class FakeCamera:
-    """Stands in for OpenCV's: three blue frames, then none."""
-
-    def __init__(self, index: int) -> None:
-        self.taken = 0
-        self.released = False
-        self.index = index
-
-    def isOpened(self) -> bool:  # noqa: N802
-        return self.index == 0 and not self.released
-
-    def grab(self) -> bool:
-        self.taken += 1
-        return True
-
-    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
-        self.taken += 1
-        if self.taken > 3:
-            return False, None
-        return True, np.full((4, 4, 3), (200, 0, self.taken), np.uint8)
-
-    def release(self) -> None:
-        self.released = True
-
-
-def test_a_camera_gives_rgb_frames_until_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
-    with CameraFrames(0) as camera:
-        frames = [next(camera) for _ in range(3)]
-        assert [frame.image_rgb[0, 0].tolist() for frame in frames] == [[i, 0, 200] for i in (1, 2, 3)]
-        assert [frame.index for frame in frames] == [0, 1, 2]
-        with pytest.raises(UnreadableMedia, match="camera 0 gives no more pictures"):
-            next(camera)
-    with pytest.raises(StopIteration):
-        next(camera)
-
-
-def test_a_camera_may_give_every_second_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
-    with CameraFrames(0, every=2) as camera:
-        assert [next(camera).index for _ in range(2)] == [0, 2]
-
-
-def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
-    with pytest.raises(UnreadableMedia, match="Cannot open camera 1"):
-        CameraFrames(1)
 
 
 @pytest.mark.data

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError, UnreadableMedia
 from mien.sources import cameras
-from mien.sources.cameras import Camera, CameraInfo, find_camera, list_cameras, to_rgb
+from mien.sources.cameras import Camera, CameraFrames, CameraInfo, find_camera, list_cameras, to_rgb
 
 CAPTURE, METADATA, HAS_DEVICE_CAPS = 0x1, 0x00800000, 0x80000000
 
@@ -234,3 +234,52 @@ def test_errors_of_opencv_are_ours(monkeypatch: pytest.MonkeyPatch, capture: typ
 def test_a_number_without_a_camera() -> None:
     with pytest.raises(UnreadableMedia, match="There is no camera 63; `mien doctor` lists the cameras here"):
         Camera(63)
+
+
+class ThreeFrames:
+    """Stands in for OpenCV's: three blue frames, then none."""
+
+    def __init__(self, index: int) -> None:
+        self.taken = 0
+        self.released = False
+        self.index = index
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self.index == 0 and not self.released
+
+    def grab(self) -> bool:
+        self.taken += 1
+        return True
+
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
+        self.taken += 1
+        if self.taken > 3:
+            return False, None
+        return True, np.full((4, 4, 3), (200, 0, self.taken), np.uint8)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_gives_rgb_frames_until_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", ThreeFrames)
+    with CameraFrames(0) as camera:
+        frames = [next(camera) for _ in range(3)]
+        assert [frame.image_rgb[0, 0].tolist() for frame in frames] == [[i, 0, 200] for i in (1, 2, 3)]
+        assert [frame.index for frame in frames] == [0, 1, 2]
+        with pytest.raises(UnreadableMedia, match="camera 0 gives no more pictures"):
+            next(camera)
+    with pytest.raises(StopIteration):
+        next(camera)
+
+
+def test_a_camera_may_give_every_second_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", ThreeFrames)
+    with CameraFrames(0, every=2) as camera:
+        assert [next(camera).index for _ in range(2)] == [0, 2]
+
+
+def test_a_camera_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", ThreeFrames)
+    with pytest.raises(UnreadableMedia, match="Cannot open camera 1"):
+        CameraFrames(1)

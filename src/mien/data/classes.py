@@ -7,6 +7,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from mien.errors import DataError
 from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
@@ -31,7 +32,7 @@ _SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("other", "nothing"), "none"),
 }
 
-NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
+_NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
 """Massey University's file names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
 
 _NAMED_LETTER = re.compile(r"([a-z])\d+\.", re.IGNORECASE)
@@ -54,30 +55,47 @@ def _composed(text: str) -> str:
 def shown_letter(file_name: str) -> str:
     """The letter of the manual alphabet that a file is named after, in upper case: `E12.jpg`, Massey's
     `hand1_e_bot_seg_1.jpeg`; empty for other names, such as `thumb_001.jpg`."""
-    named = NAMED_SIGNER.match(file_name)
+    named = _NAMED_SIGNER.match(file_name)
     if named:
         return named.group(2).upper()
     lettered = _NAMED_LETTER.match(file_name)
     return lettered.group(1).upper() if lettered else ""
 
 
-def misleads(file_name: str, *, letters: Collection[str] = LETTERS) -> bool:
-    """Whether a file of the class `other` shows a letter other than `none`: a gesture, or a fist to all but signers."""
-    letter = shown_letter(file_name)
-    return bool(letter) and (letter in FIST_LETTERS or letter in LETTERS or letter in letters)
+def signer_of(file_name: str) -> str:
+    """The signer whom a file is named after, as Massey's files are (`hand1`), in lower case; empty for other names."""
+    named = _NAMED_SIGNER.match(file_name)
+    return named.group(1).lower() if named else ""
 
 
-def say_misleading(folder: str, names: Collection[str], count: int) -> None:
-    """The line on the files of an `other` that `misleads` leaves out, of `count` in all."""
-    if names:
+def without_misleading(folder: Path, pictures: Iterable[Path], *, letters: Collection[str] = LETTERS) -> list[Path]:
+    """The pictures of a class folder; of one called `other`, without those of gestures and fists, which a line names.
+
+    Args:
+        folder: whose name decides.
+        pictures: in it.
+        letters: more letters, in upper case, that are no `none`.
+    """
+    pictures = list(pictures)
+    if folder.name.casefold() != "other":
+        return pictures
+    out = {path: None for path in pictures if _misleads(path.name, letters)}
+    if out:
         logger.warning(
             "%s: %d of %d pictures %s left out of 'none', named after a letter that is a gesture or a fist: %s",
             folder,
-            len(names),
-            count,
-            "is" if len(names) == 1 else "are",
-            some(names),
+            len(out),
+            len(pictures),
+            "is" if len(out) == 1 else "are",
+            some(path.name for path in out),
         )
+    return [path for path in pictures if path not in out]
+
+
+def _misleads(file_name: str, letters: Collection[str]) -> bool:
+    """Whether a file of the class `other` shows a letter other than `none`: a gesture, or a fist to all but signers."""
+    letter = shown_letter(file_name)
+    return bool(letter) and (letter in FIST_LETTERS or letter in LETTERS or letter in letters)
 
 
 def some(names: Iterable[str], *, most: int = 5) -> str:

@@ -21,13 +21,10 @@ from mien.data.classes import is_folder_name, label_of
 from mien.data.crops import Cropper
 from mien.data.likeness import perceptual_hashes
 from mien.data.readers.folders import FACTS_NAME, read_facts
-from mien.errors import DataError, OutputError, UnreadableMedia
+from mien.errors import DataError, OutputError
 from mien.files import output_error, write_whole
 from mien.labels import EMOTIONS, GESTURES, LabelSet, Task
 from mien.pixels.images import encode_image, read_image
-from mien.scene import Frame
-from mien.sources import Kind, Source
-from mien.sources.cameras import Camera
 
 CONSENT = (
     "Please photograph only people who have agreed and who know what the pictures are for. If they change their mind, "
@@ -214,49 +211,6 @@ class Collector:
         self._collection.add(self._label, self._person, crop)
         self._hashes.append(bits)
         return KEPT
-
-
-class CameraFrames(Source):
-    """Frames of a camera of this machine, until it is closed.
-
-    Args:
-        index: of the camera, from 0.
-        every: give every N-th frame.
-
-    Raises:
-        UnreadableMedia: it cannot be opened.
-    """
-
-    kind: Kind = "video"
-
-    def __init__(self, index: int, *, every: int = 1) -> None:
-        self.name = f"camera {index}"
-        self._every = every
-        self._index = 0
-        self._is_closed = False
-        try:
-            self._camera = Camera(index)
-        except UnreadableMedia as problem:
-            raise UnreadableMedia(f"Cannot open {self.name}. {problem}") from problem
-
-    def __next__(self) -> Frame:
-        if self._is_closed:
-            raise StopIteration
-        try:
-            for _ in range((self._every if self._index else 1) - 1):
-                self._camera.skip()
-            image_rgb = self._camera.read()
-        except UnreadableMedia as problem:
-            raise UnreadableMedia(f"{self.name} gives no more pictures; what came before is kept.") from problem
-        if image_rgb is None:
-            raise StopIteration
-        frame = Frame(image_rgb, self._index, source=self.name)
-        self._index += self._every
-        return frame
-
-    def close(self) -> None:
-        self._is_closed = True
-        self._camera.close()
 
 
 def file_stem(person: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data import degrade
-from mien.data.classes import NAMED_SIGNER, label_of, misleads, nearest_label, plain, say_misleading, some
+from mien.data.classes import label_of, nearest_label, plain, signer_of, some, without_misleading
 from mien.data.dataset import Dataset
 from mien.data.readers.clutter import is_clutter
 from mien.data.row_cache import RowCache
@@ -282,7 +282,7 @@ def _gesture(folder: Path, names: Mapping[str, str]) -> str | None:
 
 
 def _class_pictures(folder: Path, gesture: str, *, is_crowd: bool) -> Iterator[HandPicture]:
-    collection, name = folder.parent.name, folder.name
+    collection = folder.parent.name
     files = [
         path
         for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
@@ -297,12 +297,9 @@ def _class_pictures(folder: Path, gesture: str, *, is_crowd: bool) -> Iterator[H
             group = f"{collection}/{HELD_BACK}" if is_held_back(path.name) else collection
             yield HandPicture(path, gesture, collection, group)
         return
-    misleading = [path for path in pictures if name.casefold() == "other" and misleads(path.name)]
-    say_misleading(str(folder), [path.name for path in misleading], len(pictures))
-    for path in pictures:
-        if path not in misleading:
-            named = NAMED_SIGNER.match(path.name)
-            yield HandPicture(path, gesture, collection, f"{collection}/{named.group(1)}" if named else collection)
+    for path in without_misleading(folder, pictures):
+        signer = signer_of(path.name)
+        yield HandPicture(path, gesture, collection, f"{collection}/{signer}" if signer else collection)
 
 
 def _keys(pictures: Sequence[HandPicture], looks: _Looks) -> list[str]:

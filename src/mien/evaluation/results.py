@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.errors import InputError, UnknownName
 from mien.schema import checked
 
@@ -56,6 +59,11 @@ class Confusion:
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+
+    @property
+    def matrix(self) -> NDArray[np.int64]:
+        """The counts, (labels, labels + 1) int64."""
+        return np.array(self.counts, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

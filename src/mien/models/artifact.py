@@ -14,13 +14,12 @@ from pathlib import Path
 
 from mien.errors import ModelError, RefusedOutput, UnknownName
 from mien.files import spare_foreign, whole_folder
-from mien.models.manifest import NAME, Manifest, Score, Task
+from mien.models.manifest import NAME, Manifest, Score
 
 __all__ = [
     "Artifact",
     "Manifest",
     "Score",
-    "Task",
     "load_artifact",
     "write_artifact",
     "zoo_artifact",

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -14,8 +14,7 @@ from mien.labels import LABEL_SETS, LabelSet
 from mien.pixels.preprocess import InputSpec
 from mien.schema import Text, checked
 
-Task = Literal["face_detection", "palm_detection", "hand_landmarks", "emotion", "gesture"]
-TASKS: tuple[Task, ...] = get_args(Task)
+Purpose = Literal["face_detection", "palm_detection", "hand_landmarks", "emotion", "gesture"]
 
 FORMAT = 1
 """Format of the manifest; a folder with another format is refused."""
@@ -71,7 +70,7 @@ class Manifest:
     """
 
     name: Text
-    task: Task
+    task: Purpose
     labels: str | None
     input: InputSpec
     threshold: Annotated[float, Ge(0), Le(1)]

@@ -21,6 +21,8 @@ from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import quiet_opencv
 from mien.resource import Resource
+from mien.scene import Frame
+from mien.sources.base import Kind, Source
 
 PROBED = 5
 """Camera numbers to try if the system gives no list."""
@@ -260,3 +262,46 @@ def _name(path: Path) -> str:
         return (_SYS / path.name / "name").read_text(encoding="utf-8", errors="replace").strip() or path.name
     except OSError:
         return path.name
+
+
+class CameraFrames(Source):
+    """Frames of a camera of this machine, until it is closed.
+
+    Args:
+        index: of the camera, from 0.
+        every: give every N-th frame.
+
+    Raises:
+        UnreadableMedia: it cannot be opened.
+    """
+
+    kind: Kind = "video"
+
+    def __init__(self, index: int, *, every: int = 1) -> None:
+        self.name = f"camera {index}"
+        self._every = every
+        self._index = 0
+        self._is_closed = False
+        try:
+            self._camera = Camera(index)
+        except UnreadableMedia as problem:
+            raise UnreadableMedia(f"Cannot open {self.name}. {problem}") from problem
+
+    def __next__(self) -> Frame:
+        if self._is_closed:
+            raise StopIteration
+        try:
+            for _ in range((self._every if self._index else 1) - 1):
+                self._camera.skip()
+            image_rgb = self._camera.read()
+        except UnreadableMedia as problem:
+            raise UnreadableMedia(f"{self.name} gives no more pictures; what came before is kept.") from problem
+        if image_rgb is None:
+            raise StopIteration
+        frame = Frame(image_rgb, self._index, source=self.name)
+        self._index += self._every
+        return frame
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._camera.close()

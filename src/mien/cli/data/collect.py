@@ -99,8 +99,8 @@ def _collect(collector: Collector, sources: Iterator[Source], limit: int | None,
 
 def _sources(origin: str, every: int, out: Path, problems: Problems) -> Iterator[Source]:
     """The camera, or each file; files of the data set itself are skipped."""
-    from mien.data.collect import CameraFrames
     from mien.sources import expand_sources, open_source
+    from mien.sources.cameras import CameraFrames
 
     if origin.isdecimal():
         yield CameraFrames(int(origin), every=every)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mien import wording
-from mien.data.classes import NAMED_SIGNER, SPLIT_NAMES, misleads, plain, say_misleading, some
+from mien.data.classes import SPLIT_NAMES, plain, signer_of, some, without_misleading
 from mien.data.dataset import SPLITS, Dataset
 from mien.data.readers.archives import column_words
 from mien.data.readers.clutter import is_clutter
@@ -94,7 +94,9 @@ def list_letters(
         if not in_folder:
             on_problem(DataError(f"{found[0]} has no pictures, so it gives none of {gesture!r}"))
         pictures += [
-            Sample(path, f"{found[0].name}/{path.name}", label_set.index(gesture), "train", _group(path, source))
+            Sample(
+                path, f"{found[0].name}/{path.name}", label_set.index(gesture), "train", signer_of(path.name) or source
+            )
             for path in in_folder
         ]
     if not pictures:
@@ -249,13 +251,6 @@ def _pictures(folder: Path) -> list[Path]:
 def _of_class(folder: Path, gesture: str, letters: Mapping[str, str]) -> list[Path]:
     """The pictures of a folder; of an `other` that is to be `none`, without those of gestures and fists."""
     pictures = _pictures(folder)
-    if gesture != "none" or folder.name.casefold() != "other":
+    if gesture != "none":
         return pictures
-    out = [path for path in pictures if misleads(path.name, letters={letter.upper() for letter in letters})]
-    say_misleading(str(folder), [path.name for path in out], len(pictures))
-    return [path for path in pictures if path not in set(out)]
-
-
-def _group(path: Path, source: str) -> str:
-    named = NAMED_SIGNER.match(path.name)
-    return named.group(1).lower() if named else source
+    return without_misleading(folder, pictures, letters={letter.upper() for letter in letters})

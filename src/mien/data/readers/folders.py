@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mien.data.classes import (
-    NAMED_SIGNER,
     SPLIT_NAMES,
     label_of,
     match_classes,
-    misleads,
-    say_misleading,
+    signer_of,
     some,
+    without_misleading,
 )
 from mien.data.dataset import SPLITS, Dataset, Split
 from mien.data.readers.clutter import is_clutter, is_named_clutter
@@ -170,7 +169,7 @@ def find_folders(root: str | Path, *, on_problem: OnProblem = raise_problem) -> 
             name=(name := unicodedata.normalize("NFC", path.relative_to(root).as_posix())),
             label=label_set.index(labels[folder.path.name]),
             split=folder.split,
-            group=facts.groups.get(name, _signer(path.name)),
+            group=facts.groups.get(name, signer_of(path.name)),
         )
         for folder in folders
         for path in folder.files
@@ -291,11 +290,7 @@ def _say_loose(root: Path) -> None:
 
 def _without_misleading(folder: _ClassFolder) -> _ClassFolder:
     """The folder; if it is called `other`, without the files named after gestures and fists."""
-    if folder.path.name.casefold() != "other":
-        return folder
-    out = [path for path in folder.files if misleads(path.name)]
-    say_misleading(str(folder.path), [path.name for path in out], len(folder.files))
-    return replace(folder, files=tuple(path for path in folder.files if path not in set(out)))
+    return replace(folder, files=tuple(without_misleading(folder.path, folder.files)))
 
 
 def _check_distinct(folders: list[_ClassFolder], labels: Mapping[str, str]) -> None:
@@ -320,8 +315,3 @@ def _listed(folder: Path) -> list[Path]:
         return sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
     except OSError as exc:
         raise read_error(str(folder), exc) from exc
-
-
-def _signer(name: str) -> str:
-    named = NAMED_SIGNER.match(name)
-    return named.group(1).lower() if named else ""

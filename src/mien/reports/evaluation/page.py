@@ -61,7 +61,7 @@ def _add_summary(page: Page, evaluation: Evaluation) -> None:
     page.heading("Summary")
     page.table(("figure", "value", "95 % interval (bootstrap)"), summary_rows(evaluation))
     never = measures.never_predicted
-    answered = np.array(measures.confusion.counts).sum(axis=0)
+    answered = measures.confusion.matrix.sum(axis=0)
     labels = measures.confusion.labels
     if (answered[:-1] > 0).sum() == 1:
         page.note(f"The answer is always {labels[int(answered[:-1].argmax())]}: the samples are not told apart at all.")
@@ -111,7 +111,7 @@ def _add_labels(page: Page, evaluation: Evaluation) -> None:
         for name, row in measures.report.items()
     ]
     page.table(header, rows, caption="Classification report")
-    labels, matrix = measures.confusion.labels, np.array(measures.confusion.counts)
+    labels, matrix = measures.confusion.labels, measures.confusion.matrix
     page.heading("Confusion")
     caption = "Confusion matrix: rows are true labels, columns answers; counts, and percent of the true label."
     page.figure(confusion_figure(matrix, labels), name="confusion", caption=caption)
