@@ -127,6 +127,8 @@ class Recipe:
         self.logit_shift()
         if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
+        if self.augment.views and (self.augment.mixup or self.augment.validation or self.fit.sizes):
+            raise ValueError("augment.views goes with neither augment.mixup nor augment.validation nor fit.sizes")
         sizes = self.fit.sizes
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
             raise ValueError(f"the shares in fit.sizes must add up to 1, got {sizes}")

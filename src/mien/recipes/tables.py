@@ -84,7 +84,8 @@ class NetworkRecipe:
     NAME beside the run's own (`mien.recipes.chain`).
     For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
     `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
-    statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
+    statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network. `bgr`
+    says that VGG-16's weights were trained on BGR images, as Keras' were.
     """
 
     name: str = "residual_cnn"
@@ -96,6 +97,7 @@ class NetworkRecipe:
     unfreeze: Count = 0
     enlarge: Annotated[int, Ge(1), Le(8)] = 1
     own_statistics: bool = False
+    bgr: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,9 @@ class AugmentRecipe:
     `erasing` as a probability, `camera` as the probability of each of a camera's troubles (distance, blur, light,
     noise, JPEG). Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
     (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size).
-    Both: `mixup`, the alpha of Zhang et al. 2018. `validation` changes the validation images too, as one reference
+    Both: `mixup`, the alpha of Zhang et al. 2018. `views` above 0 draws this many augmented views of each image before
+    training, instead of a new one in each epoch, and computes the network's frozen part on them once: the epochs then
+    take one view after another. `validation` changes the validation images too, as one reference
     system does: its scores then depend on chance and say less about real images, so it is off."""
 
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
@@ -122,6 +126,7 @@ class AugmentRecipe:
     bend: float = 0.0
     noise: NotNegative = 0.0
     mixup: NotNegative = 0.0
+    views: Annotated[int, Ge(0), Le(1000)] = 0
     validation: bool = False
 
 

@@ -83,7 +83,9 @@ class SampleBatch(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step or batch_idx or not isinstance(pl_module, Learner) or not pl_module.is_image:
+        if trainer.global_step or batch_idx or not isinstance(pl_module, Learner):
+            return
+        if not pl_module.is_image or pl_module.takes_features:
             return
         # The step draws its random numbers from its own seed, so looking does not change the run.
         fed = pl_module.as_trained(batch[0][:_SHOWN]).float() * pl_module.std + pl_module.mean

@@ -29,11 +29,12 @@ from mien.recipes.chain import run_of
 from mien.recipes.recipe import SUMMARY_FILE, Recipe
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, soft_targets
+from mien.train.frozen_features import FrozenFeatures, feature_loader, frozen_network
 from mien.train.guards import disk_errors, interruptions, of_processes, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
 from mien.train.machine import commit, what_trained
 from mien.train.networks import load_start_weights
-from mien.train.runs import start_from_runs
+from mien.train.runs import checkpoint_of, start_from_runs
 from mien.train.start import (
     Start,
     check_data,
@@ -104,6 +105,10 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
     _check_network(learner, recipe)
+    if learner.takes_features:
+        frozen_network(learner)
+        if options.devices * options.nodes > 1:
+            raise InputError("augment.views trains on one device; leave out --devices and --nodes")
     if not options.resume:
         named = (each for each in (recipe.network.weights, *recipe.network.averaged) if each)
         runs = [Path(run_of(each, recipe, options.out.parent)) for each in named]
@@ -119,6 +124,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         claim(options.out, recipe, start)
     if answers is not None:
         keep_answers(options.out, answers)
+    loaders = _loaders(learner, dataset, options, answers=answers, bfloat16=start.precision == "bf16-mixed")
     best = ModelCheckpoint(
         options.out / "checkpoints", "best", monitor="val_accuracy", mode="max", enable_version_counter=False
     )
@@ -129,8 +135,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         trainer = _trainer(recipe, options, [best, lines])
         trainer.fit(
             learner,
-            _loader(train, recipe.fit.batch, shuffle=True, seed=recipe.fit.seed, answers=answers),
-            _loader(validation, 512, shuffle=False),
+            *loaders,
             ckpt_path=options.out / "checkpoints" / "last.ckpt" if options.resume else None,
             weights_only=True,
         )
@@ -289,6 +294,27 @@ def _precision(recipe: Recipe, options: RunOptions) -> Any:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16-mixed" if supported() else "32-true"
+
+
+def _loaders(
+    learner: Learner, dataset: Dataset, options: RunOptions, *, answers: NDArray[np.float32] | None, bfloat16: bool
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """The training and the validation batches: of images or, where the recipe has views, of frozen features."""
+    fit, train, validation = learner.recipe.fit, dataset.part("train"), dataset.part("validation")
+    if not learner.takes_features:
+        return (
+            _loader(train, fit.batch, shuffle=True, seed=fit.seed, answers=answers),
+            _loader(validation, 512, shuffle=False),
+        )
+    if options.resume:
+        learner.load_state_dict(checkpoint_of(options.out, "last")["state_dict"])
+    device = torch.device("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
+    with disk_errors(options.out), interruptions():
+        features = FrozenFeatures(learner, dataset, options.out, device=device, bfloat16=bfloat16)
+    return (
+        feature_loader(train, features.views, batch=fit.batch, shuffle=True, seed=fit.seed, answers=answers),
+        feature_loader(validation, (features.validation,), batch=512, shuffle=False),
+    )
 
 
 def _loader(

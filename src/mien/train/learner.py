@@ -21,6 +21,7 @@ from mien.labels import label_set
 from mien.recipes.recipe import Recipe
 from mien.train.augment import LandmarkAugmentation, image_augmentation, mixup
 from mien.train.networks import build_network
+from mien.train.networks.transfer import Transfer
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -43,6 +44,7 @@ class Learner(L.LightningModule):
         self.labels = label_set(recipe.label_set)
         self.network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.is_image = recipe.data.kind != "hands"
+        self.takes_features = recipe.augment.views > 0  # of the network's frozen part (`mien.train.frozen_features`)
         self.augment: nn.Module = (
             image_augmentation(recipe.augment, self.labels) if self.is_image else LandmarkAugmentation(recipe.augment)
         )
@@ -65,10 +67,10 @@ class Learner(L.LightningModule):
         if votes.shape[1] > L_:
             votes, soft_targets = votes[:, :L_], votes[:, L_:]
             target = target.lerp(soft_targets, self.recipe.loss.teacher_weight)
-        inputs = self.as_trained(samples)
+        inputs = samples if self.takes_features else self.as_trained(samples)
         inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
         target, votes = both[:, :L_], both[:, L_:]
-        logits, vote_logits = self.network.heads(inputs)
+        logits, vote_logits = self._heads(inputs)
         loss = -(target * F.log_softmax(logits.float(), dim=1) * self.class_weight).sum(dim=1).mean()
         if vote_logits is not None:
             loss = (
@@ -83,13 +85,20 @@ class Learner(L.LightningModule):
             loss = loss + self.recipe.loss.l2 * sum(w.square().sum() for w in self.network.regularised())
         return loss
 
+    def _heads(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.takes_features and isinstance(self.network, Transfer):
+            return self.network.heads_of(inputs.float())
+        logits, vote_logits = self.network.heads(inputs)
+        return logits, vote_logits
+
     def on_train_epoch_end(self) -> None:
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def validation_step(self, batch: Batch, _batch_index: int) -> None:
         samples, labels, _ = batch
-        inputs = self.as_trained(samples) if self.recipe.augment.validation else self.as_served(samples)
-        self._validation.append((self.network(inputs).float(), labels))
+        if not self.takes_features:
+            samples = self.as_trained(samples) if self.recipe.augment.validation else self.as_served(samples)
+        self._validation.append((self._heads(samples)[0].float(), labels))
 
     def on_validation_epoch_end(self) -> None:
         logits = torch.cat([logits for logits, _ in self._validation])

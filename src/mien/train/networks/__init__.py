@@ -36,7 +36,7 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
     "cnn6": lambda recipe, labels: CNN6(labels=labels, dropout=recipe.network.dropout),
     "step_base": lambda _recipe, labels: StepCNN(labels=labels, tuned=False),
     "step_tuned": lambda _recipe, labels: StepCNN(labels=labels, tuned=True),
-    "vgg16": lambda recipe, labels: VGG16(labels=labels, unfreeze=recipe.network.unfreeze),
+    "vgg16": lambda recipe, labels: VGG16(labels=labels, unfreeze=recipe.network.unfreeze, bgr=recipe.network.bgr),
     "efficientnet_lite0": lambda recipe, labels: EfficientNetLite0(
         labels=labels,
         dropout=recipe.network.dropout,

@@ -81,12 +81,15 @@ class EfficientNetLite0(Transfer):
         self.votes_head = nn.Linear(_TOP, labels) if votes else None
         self.freeze(parts, unfreeze)
 
-    def heads(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits (B, labels) of the label head and, if there is one, of the votes head, for (B, C, H, W) images."""
+    def features_of(self, images: Tensor) -> Tensor:
         if self.enlarge > 1:
             images = F.interpolate(images, scale_factor=self.enlarge, mode="bilinear")
-        pooled = self.classifier[:-1](self.features(images))  # (B, 1280)
-        return self.classifier[-1](pooled), None if self.votes_head is None else self.votes_head(pooled)
+        pooled: Tensor = self.classifier[:2](self.features(images))  # (B, 1280)
+        return pooled
+
+    def heads_of(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        dropped = self.classifier[2](features)
+        return self.classifier[3](dropped), None if self.votes_head is None else self.votes_head(dropped)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, labels) for (B, C, H, W) float images of any size from 32 pixels (after enlarging)."""

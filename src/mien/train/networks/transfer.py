@@ -42,6 +42,24 @@ class Transfer(Network):
     features: nn.Sequential
     own_statistics: bool = False
 
+    def features_of(self, images: Tensor) -> Tensor:
+        """What the pre-trained part makes of (B, C, H, W) images: (B, ...), all that `heads_of` needs."""
+        features: Tensor = self.features(images)
+        return features
+
+    def heads_of(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The two heads of logits, as `heads`, from what `features_of` gave."""
+        raise NotImplementedError
+
+    def heads(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, labels) of the label head and, if there is one, of the votes head, for (B, C, H, W) images."""
+        return self.heads_of(self.features_of(images))
+
+    @property
+    def learns_features(self) -> bool:
+        """Whether a weight of the pre-trained part is trained."""
+        return any(weight.requires_grad for weight in self.features.parameters())
+
     def freeze(self, parts: Sequence[nn.Module], unfreeze: int) -> None:
         """Freeze all parts of `features` except the last `unfreeze`; raises RecipeError if there are fewer."""
         if not 0 <= unfreeze <= len(parts):

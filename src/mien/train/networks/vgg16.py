@@ -20,13 +20,16 @@ class VGG16(Transfer):
     Args:
         labels: number of classes.
         unfreeze: how many of the last of the five blocks are trained too.
+        bgr: whether the weights were trained on images in BGR order, as Keras' are: the network then swaps the channels
+            of the RGB images that it gets.
     """
 
     published = "vgg16-397923af.pth"
     hub = "https://download.pytorch.org/models/vgg16-397923af.pth"
 
-    def __init__(self, *, labels: int, unfreeze: int = 0) -> None:
+    def __init__(self, *, labels: int, unfreeze: int = 0, bgr: bool = False) -> None:
         super().__init__()
+        self.bgr = bgr
         layers: list[nn.Module] = []
         ends = [0]
         narrow = 3
@@ -53,10 +56,15 @@ class VGG16(Transfer):
         he_normal_(head.weight)
         self.freeze([self.features[i:j] for i, j in pairwise(ends)], unfreeze)
 
+    def features_of(self, images: Tensor) -> Tensor:
+        return super().features_of(images.flip(1) if self.bgr else images)
+
+    def heads_of(self, features: Tensor) -> tuple[Tensor, None]:
+        return self.classifier(features), None
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, labels) for (B, 3, 200, 200) float images; sides from 192 to 223 pixels give the same shapes."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+        return self.heads(images)[0]
 
     def our_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         prefix = "features."
