@@ -101,3 +101,13 @@ def test_the_head_learns_on_frozen_features() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_weights_made_for_bgr_images_get_them() -> None:
+    network = VGG16(labels=4).eval()
+    swapped = VGG16(labels=4, bgr=True).eval()
+    swapped.load_state_dict(network.state_dict())
+    images = torch.rand(1, 3, 200, 200, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(swapped(images), network(images.flip(1)))
+        assert not torch.equal(swapped(images), network(images))
