@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -286,6 +287,17 @@ def test_data_of_another_form_is_refused_before_the_folder_is_made(
     with pytest.raises(DataError, match=r"learns emotions\. .* has labels of gestures"):
         fit(tiny_recipe(), replace(few, label_set=GESTURES, votes=None), options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_answers_one_label_only_is_told_of(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="mien"):
+        fit(tiny_recipe(fit={"epochs": 1, "rate": 1e-9}), tiny_faces, options(tmp_path / "idle"))
+        fit(tiny_recipe(fit={"epochs": 6}), tiny_faces, options(tmp_path / "learned"))
+    lines = [record.getMessage() for record in caplog.records if "epoch" in record.getMessage()]
+    assert re.search(rf"the network answers ({'|'.join(EMOTIONS.labels)}) only$", lines[0])
+    assert "only" not in lines[-1]
 
 
 def test_images_of_another_size_are_resized_on_the_device(

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 class EpochLines(Callback):
     """One log line per epoch, so that a run without a terminal can be followed; includes the time of earlier starts.
 
+    It says so when the network gives every validation sample the same label: it has learned nothing yet, or no more.
     `earlier_s` is how long the epochs took before the checkpoint from which a run resumes.
     """
 
@@ -43,14 +44,17 @@ class EpochLines(Callback):
         self._started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        del pl_module
         seconds = time.monotonic() - self._started
         self._taken_s += seconds
         if not trainer.is_global_zero:
             return
         shown = sorted((name, float(value)) for name, value in trainer.callback_metrics.items() if name != "lr")
         metrics = " ".join(f"{name} {value:.4f}" for name, value in shown)
-        logger.info("epoch %d of %s: %s (%.0f s)", trainer.current_epoch + 1, trainer.max_epochs, metrics, seconds)
+        given = pl_module.only_answer if isinstance(pl_module, Learner) else ""
+        only = f"; the network answers {given} only" if given else ""
+        logger.info(
+            "epoch %d of %s: %s (%.0f s)%s", trainer.current_epoch + 1, trainer.max_epochs, metrics, seconds, only
+        )
 
 
 class ImagesBar(TQDMProgressBar):

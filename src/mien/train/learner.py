@@ -53,6 +53,7 @@ class Learner(L.LightningModule):
             self.register_buffer(name, torch.tensor(values).expand(channels)[:, None, None], persistent=False)
         weight = torch.tensor(class_counts, dtype=torch.float32).clamp(min=1) ** -recipe.loss.balance
         self.register_buffer("class_weight", weight / weight.mean(), persistent=False)
+        self.only_answer = ""  # the label that the last validation gave every sample; empty if there were several
         self._validation: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Batch, _batch_index: int) -> Tensor:
@@ -105,6 +106,8 @@ class Learner(L.LightningModule):
         labels = torch.cat([labels for _, labels in self._validation])
         self._validation.clear()
         L_ = len(self.labels)
+        given = logits.argmax(dim=1).unique().tolist()
+        self.only_answer = self.labels.labels[given[0]] if len(given) == 1 else ""
         scores = {
             "val_loss": F.cross_entropy(logits, labels),
             "val_accuracy": multiclass_accuracy(logits, labels, L_, average="micro"),
