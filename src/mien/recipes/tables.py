@@ -84,8 +84,9 @@ class NetworkRecipe:
     NAME beside the run's own (`mien.recipes.chain`).
     For networks trained on ImageNet it is a file in torchvision's form, `package` (weights of an installed package),
     `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
-    statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network. `bgr`
-    says that VGG-16's weights were trained on BGR images, as Keras' were.
+    statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
+    `squeeze` above 0 adds squeeze-and-excitation to residual blocks, with this reduction. `bgr` says that VGG-16's
+    weights were trained on BGR images, as Keras' were.
     """
 
     name: str = "residual_cnn"
@@ -97,6 +98,7 @@ class NetworkRecipe:
     unfreeze: Count = 0
     enlarge: Annotated[int, Ge(1), Le(8)] = 1
     own_statistics: bool = False
+    squeeze: Count = 0
     bgr: bool = False
 
 

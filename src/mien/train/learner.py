@@ -106,7 +106,7 @@ class Learner(L.LightningModule):
         labels = torch.cat([labels for _, labels in self._validation])
         self._validation.clear()
         L_ = len(self.labels)
-        given = logits.argmax(dim=1).unique().tolist()
+        given = torch.unique(logits.argmax(dim=1)).tolist()
         self.only_answer = self.labels.labels[given[0]] if len(given) == 1 else ""
         scores = {
             "val_loss": F.cross_entropy(logits, labels),

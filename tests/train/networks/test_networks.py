@@ -17,7 +17,7 @@ from mien.train.networks.network import Network
 from mien.train.networks.residual_cnn import ResidualCNN
 from mien.train.networks.transfer import Transfer
 
-LARGE = ("emotion_cnn5", "gesture_vgg16")
+LARGE = ("emotion_cnn5", "gesture_vgg16", "gesture_vgg16_bgr")
 RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in recipe_names()]
 
 

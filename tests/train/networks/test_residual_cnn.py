@@ -60,3 +60,16 @@ def test_every_weight_learns() -> None:
     assert votes is not None
     (logits.square().sum() + votes.square().sum()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_squeeze_weighs_the_channels_of_each_image_by_their_means() -> None:
+    network = ResidualCNN(widths=(8, 16), blocks=2, squeeze=4).eval()
+    plain = ResidualCNN(widths=(8, 16), blocks=2).eval()
+    assert len(network.state_dict()) == len(plain.state_dict()) + 4 * 4  # weights and biases of two layers, four blocks
+    plain.load_state_dict({name: network.state_dict()[name] for name in plain.state_dict()})
+    images = torch.randn(2, 1, 32, 32)
+    assert not torch.allclose(network(images), plain(images))
+    for name, parameter in network.named_parameters():
+        if ".weights.3." in name:
+            torch.nn.init.constant_(parameter, 0.0 if name.endswith("weight") else 100.0)  # sigmoid: 1 for all
+    torch.testing.assert_close(network(images), plain(images))

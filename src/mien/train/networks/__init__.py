@@ -13,6 +13,7 @@ from mien.train.networks.cnn6 import CNN6
 from mien.train.networks.efficientnet_lite0 import EfficientNetLite0
 from mien.train.networks.landmark_mlp import LandmarkMLP
 from mien.train.networks.network import Network
+from mien.train.networks.plain_cnn import PlainCNN
 from mien.train.networks.residual_cnn import ResidualCNN
 from mien.train.networks.step_cnn import StepCNN
 from mien.train.networks.transfer import Transfer
@@ -20,6 +21,15 @@ from mien.train.networks.vgg16 import VGG16
 
 NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
     "residual_cnn": lambda recipe, labels: ResidualCNN(
+        channels=1 if recipe.input.colour == "grey" else 3,
+        labels=labels,
+        widths=recipe.network.widths,
+        blocks=recipe.network.blocks,
+        dropout=recipe.network.dropout,
+        votes=recipe.loss.votes_weight > 0,
+        squeeze=recipe.network.squeeze,
+    ),
+    "plain_cnn": lambda recipe, labels: PlainCNN(
         channels=1 if recipe.input.colour == "grey" else 3,
         labels=labels,
         widths=recipe.network.widths,

@@ -23,6 +23,8 @@ class ResidualCNN(Network):
         blocks: residual blocks of each stage.
         dropout: before the heads.
         votes: whether a second head predicts the raters' votes; used in training only.
+        squeeze: by how much each block narrows the means of its channels to weigh them (squeeze-and-excitation, Hu et
+            al. 2018); 0 leaves that out.
     """
 
     def __init__(
@@ -34,13 +36,16 @@ class ResidualCNN(Network):
         blocks: int = 1,
         dropout: float = 0.2,
         votes: bool = False,
+        squeeze: int = 0,
     ) -> None:
         super().__init__()
-        stages: list[nn.Module] = [_conv_bn_relu(channels, widths[0]), _Residual(widths[0])]
+        stages: list[nn.Module] = [_conv_bn_relu(channels, widths[0]), _Residual(widths[0], squeeze)]
         for narrow, wide in pairwise(widths):
-            stages += [nn.MaxPool2d(2), _conv_bn_relu(narrow, wide), _Residual(wide)]
+            stages += [nn.MaxPool2d(2), _conv_bn_relu(narrow, wide), _Residual(wide, squeeze)]
         self.features = nn.Sequential(*stages)
-        self.more = nn.ModuleList(nn.Sequential(*(_Residual(wide) for _ in range(blocks - 1))) for wide in widths)
+        self.more = nn.ModuleList(
+            nn.Sequential(*(_Residual(wide, squeeze) for _ in range(blocks - 1))) for wide in widths
+        )
         for block in self.more.modules():
             if isinstance(block, _Residual):
                 nn.init.zeros_(block.second[1].weight)  # type: ignore[arg-type]
@@ -64,13 +69,29 @@ class ResidualCNN(Network):
 
 
 class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, squeeze: int = 0) -> None:
         super().__init__()
         self.first = _conv_bn_relu(width, width)
         self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+        self.weights: nn.Module | None = _ChannelWeights(width, squeeze) if squeeze else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(self.first(x)))
+        change = self.second(self.first(x))
+        if self.weights is not None:
+            change = change * self.weights(change)
+        return torch.relu(x + change)
+
+
+class _ChannelWeights(nn.Sequential):
+    def __init__(self, width: int, squeeze: int) -> None:
+        narrow = max(width // squeeze, 4)
+        super().__init__(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(width, narrow, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(narrow, width, 1),
+            nn.Sigmoid(),
+        )
 
 
 def _conv_bn_relu(narrow: int, wide: int) -> nn.Sequential:
