@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.errors import UnreadableMedia
+from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import write_image
 from mien.scene import Frame
-from mien.sources import FakeSource, PhotoSource, VideoSource, expand_sources, open_source, videos
+from mien.sources import FakeSource, PhotoSource, Selection, VideoSource, expand_sources, open_source, videos
 
 HEIGHT, WIDTH = 48, 64
 
@@ -81,7 +81,7 @@ def test_every_frame_in_order(clip: Path) -> None:
 
 @pytest.mark.parametrize("every", [1, 2, 7, 29, 30, 100])
 def test_every_nth_has_its_true_index(clip: Path, every: int) -> None:
-    with VideoSource(clip, every=every) as source:
+    with VideoSource(clip, selection=Selection(every=every)) as source:
         frames = list(source)
     assert [frame.index for frame in frames] == list(range(0, 30, every))
     assert [_number(frame) for frame in frames] == list(range(0, 30, every))
@@ -90,8 +90,8 @@ def test_every_nth_has_its_true_index(clip: Path, every: int) -> None:
 
 @pytest.mark.parametrize("every", [0, -1])
 def test_every_below_one(clip: Path, every: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        open_source(clip, every=every)
+    with pytest.raises(InputError, match="at least 1"):
+        open_source(clip, selection=Selection(every=every))
 
 
 def test_variable_frame_rate(clip: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_moov_in_front_and_cut_gives_the_frames_it_has(clip: Path, tmp_path: Pat
     assert len(list(open_source(path))) == 30
     path.write_bytes(data[: int(len(data) * part)])
     frames = []
-    with open_source(path, every=every) as source, pytest.raises(UnreadableMedia) as caught:
+    with open_source(path, selection=Selection(every=every)) as source, pytest.raises(UnreadableMedia) as caught:
         frames.extend(source)
     assert 0 < len(frames) < 30
     assert [_number(frame) for frame in frames[:-1]] == [frame.index for frame in frames[:-1]]
@@ -286,7 +286,7 @@ def test_what_counts_as_missing(announced: int, read: int, is_cut: bool, monkeyp
     capture = _fake(monkeypatch, _Capture([100.0 * i for i in range(announced)]))
     whole = capture.grab
     monkeypatch.setattr(capture, "grab", lambda: capture.at + 1 < read and whole())
-    with VideoSource("x.mp4", every=10) as source:
+    with VideoSource("x.mp4", selection=Selection(every=10)) as source:
         if is_cut:
             with pytest.raises(UnreadableMedia, match=f"{read} of {announced}"):
                 list(source)
@@ -489,7 +489,7 @@ def test_real_clips(media: Path) -> None:
         "face_noface.mov": (169, 6.3604),
     }
     for name, (count, last_s) in expected.items():
-        with open_source(media / name, every=10) as source:
+        with open_source(media / name, selection=Selection(every=10)) as source:
             frames = list(source)
         assert [frame.index for frame in frames] == list(range(0, count, 10)), name
         times = [frame.time_s for frame in frames]

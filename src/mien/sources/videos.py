@@ -16,6 +16,7 @@ from mien.pixels.images import quiet_opencv, read_head
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
 from mien.sources.containers import is_whole
+from mien.sources.selection import ALL, Selection
 
 _log = logging.getLogger(__name__)
 
@@ -31,20 +32,17 @@ class VideoSource(Source):
 
     Args:
         path: the file.
-        every: give frames 0, N, 2N, ...; the others are passed over without conversion.
+        selection: which frames to give; the others are passed over without conversion.
 
     Raises:
         UnreadableMedia: the file is missing, empty, damaged, or holds no video.
-        ValueError: `every` is below 1.
     """
 
     kind: Kind = "video"
 
-    def __init__(self, path: str | Path, *, every: int = 1) -> None:
-        if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}")
+    def __init__(self, path: str | Path, *, selection: Selection = ALL) -> None:
         self.name = str(path)
-        self._every = every
+        self._selection = selection
         self._capture = _open_capture(self.name)
         announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
@@ -84,13 +82,16 @@ class VideoSource(Source):
 
     def _numbered(self) -> Iterator[Frame]:
         capture = self._capture
+        picker = self._selection.picker()
         index = 0
         time_s = -1.0
         step_s = 1.0 / self.fps if self.fps else 0.04
         while not self._is_closed and capture.grab():
             stamp_s = max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, 0.0)
             time_s = stamp_s if stamp_s > time_s and math.isfinite(stamp_s) else time_s + step_s
-            if index % self._every == 0:
+            if picker.is_over(time_s):
+                return
+            if picker.wants(index, time_s):
                 done, image_bgr = capture.retrieve()
                 if not done or image_bgr is None:
                     raise UnreadableMedia(f"Cannot read {self.name} any further: frame {index} is damaged.")
