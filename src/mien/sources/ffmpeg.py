@@ -98,10 +98,8 @@ def video_of(container: InputContainer, name: str) -> VideoStream:
 
 def rate_of(stream: VideoStream) -> float | None:
     """Frames per second, None if unknown: a browser's recording has only the ticks of its clock, taken for a rate."""
-    rate = stream.average_rate
-    if not rate and stream.guessed_rate and stream.time_base and stream.guessed_rate * stream.time_base < 1:
-        rate = stream.guessed_rate
-    return float(rate) if rate and 0 < rate <= 1000 else None
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate and 0 < rate < 1000 else None
 
 
 def _no_video(path: str, head: bytes) -> UnreadableMedia:

@@ -67,6 +67,7 @@ class VideoSource(Source):
         context.thread_type, context.thread_count = "AUTO", threads()
         if selection.keyframes:
             context.skip_frame = "NONKEY"
+        self._step_s = 1 / self.fps if self.fps else _FALLBACK_S
         self._aspect = self._stream.sample_aspect_ratio or context.sample_aspect_ratio
         self._is_hidden_possible = context.name == "vp8"
         self._read = 0  # frames that the file turned out to hold
@@ -113,8 +114,8 @@ class VideoSource(Source):
         chosen = self._selection
         picker, to_rgb = chosen.picker(), ToRgb()
         given, time_s = 0, None
-        stamped = ((item, self._stamp_s(item[0])) for item in self._numbered())
-        for (decoded, index), time_s in timed(stamped, 1 / self.fps if self.fps else _FALLBACK_S):
+        stamped = ((item, self._stamp_s(*item)) for item in self._numbered())
+        for (decoded, index), time_s in timed(stamped, self._step_s):
             if self._is_closed or picker.is_over(time_s):
                 return
             if picker.wants(index, time_s):
@@ -128,11 +129,18 @@ class VideoSource(Source):
                     f"{named(self.name)} ends at {time_s:.3f} s, before {chosen.start_s:g} s; choose an earlier start."
                 )
 
-    def _stamp_s(self, thing: VideoFrame | Packet[VideoStream]) -> float | None:
-        """When it is to be shown, in seconds from the start of the file; None if the file does not say."""
+    def _stamp_s(self, thing: VideoFrame | Packet[VideoStream], index: int | None = None) -> float | None:
+        """When it is to be shown, in seconds from the start of the file; None if the file does not say.
+
+        Args:
+            thing: a packet or frame.
+            index: its position; key frames of a file without any stamps have the time that follows from it.
+        """
         stamp = thing.dts if thing.pts is None else thing.pts
         base = self._stream.time_base
-        return None if stamp is None or base is None else float(stamp * base) - self._zero_s
+        if stamp is None or base is None:
+            return index * self._step_s if index is not None and self._selection.keyframes else None
+        return float(stamp * base) - self._zero_s
 
     def _numbered(self) -> Iterator[tuple[VideoFrame, int]]:
         """Decoded frames in the order of showing, each with its position in the video."""
@@ -184,16 +192,18 @@ class VideoSource(Source):
         start_s = self._selection.start_s - ROUNDING_S
         positions = Positions()
         held: list[VideoFrame] = []
+        fed: list[int] = []
         for packet in self._packets():
             if self._is_shown(packet):
                 positions.add(packet.pts)
-            time_s = self._stamp_s(packet)
+            time_s = self._stamp_s(packet, self._read - 1)
             if not packet.size or (packet.is_keyframe and (time_s is None or time_s >= start_s)):
+                fed.append(self._read - 1)
                 held += self._frames_of(packet)
             # Pictures that are shown before a key frame may be stored right after it, and count.
             while held and (not packet.size or positions.is_past(held[0].pts)):
-                decoded = held.pop(0)
-                yield decoded, positions.of(decoded.pts)
+                decoded, at = held.pop(0), fed.pop(0)
+                yield decoded, at if decoded.pts is None else positions.of(decoded.pts)
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """What the file holds of the picture, in the order of decoding, and at its end one that is empty."""
@@ -237,6 +247,8 @@ class VideoSource(Source):
         name, announced = named(self.name), self.frame_count
         is_short = announced is None or self._read - self._lost < announced
         is_cut = self._is_cut or (is_short and is_whole(self.name) is False)
+        if not is_any and self._selection.keyframes and self._selection.start_s and self._read:
+            raise InputError(f"{name} has no key frame from {self._selection.start_s:g} s on; choose an earlier start.")
         if not is_any:
             what = "it is truncated before its first frame" if is_cut else "it has no decodable frames"
             raise UnreadableMedia(f"Cannot read {name}: {what}; check the file.")
