@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.addresses import named
+from mien.addresses import Address, named
 from mien.errors import UnreadableMedia
 from mien.pixels.images import MAX_PIXELS, read_head
 from mien.sources.containers import is_whole
@@ -21,6 +21,8 @@ _FORMATS = (
     "m4v,mjpeg,mpjpeg,nsv,nuv,yuv4mpegpipe,dirac,vc1,h261,h263"
 )
 """Containers that a file may be: those that hold a video, not those that name other files or take anything for one."""
+_STREAM_FORMATS = f"{_FORMATS},hls,dash,rtsp,sdp,rtp,aac,mp3,ac3,webvtt"
+_STREAM_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,rtmpt,crypto,data"
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0")
 _MOST_THREADS = 4
 
@@ -65,6 +67,38 @@ def open_file(path: str) -> tuple[InputContainer, VideoStream]:
         raise _no_video(path, head) from None
     try:
         return container, video_of(container, path)
+    except BaseException:
+        container.close()
+        raise
+
+
+def open_address(address: Address, *, stall_s: float, first_s: float) -> tuple[InputContainer, VideoStream]:
+    """Connect to a stream; no file of this machine is opened, whatever a playlist or a redirection names.
+
+    Args:
+        address: where it is.
+        stall_s: seconds without any data after which reading from it raises.
+        first_s: seconds to wait for the connection and for what tells how to decode.
+
+    Raises:
+        UnreadableMedia: it has no picture that can be decoded.
+        OSError, ValueError, FFmpegError: it cannot be opened; the message holds the whole address, so never show it.
+    """
+    import av
+
+    container = av.open(
+        address.whole(),
+        metadata_errors="ignore",
+        timeout=(first_s, stall_s),
+        options={
+            "format_whitelist": _STREAM_FORMATS,
+            "protocol_whitelist": _STREAM_PROTOCOLS,
+            "max_pixels": str(MAX_PIXELS),
+            **({"rtsp_flags": "prefer_tcp"} if address.scheme == "rtsp" else {}),
+        },
+    )
+    try:
+        return container, video_of(container, address.shown)
     except BaseException:
         container.close()
         raise
