@@ -70,7 +70,7 @@ def test_flipped_bits(kind: str, tmp_path: Path, write_clip: Callable[..., Path]
     assert (done.returncode, done.stderr) == (0, "")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line[0] for line in lines] == [str(name) for name in names]
-    for name, took_s, sizes, _, grow, error in lines:
+    for name, took_s, _, _, grow, error in lines:
         assert took_s < LONGEST_S, name
         assert grow, name
         assert "\n" not in error

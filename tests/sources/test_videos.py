@@ -113,7 +113,7 @@ def test_key_frames_are_those_of_the_whole_and_no_other_is_decoded(
         return real(source, packet)
 
     monkeypatch.setattr(VideoSource, "_frames_of", counted)
-    for start_s in (0.0, 0.5):
+    for start_s in (0.0, 0.5, 1.1 if whole[-1].time_s > 1.2 else 0.2):
         decoded = 0
         keys = _read(clips(kind), keyframes=True, start_s=start_s)
         assert decoded == len(keys)
@@ -121,6 +121,29 @@ def test_key_frames_are_those_of_the_whole_and_no_other_is_decoded(
         assert len(keys) == stored or start_s
         assert all(key.time_s >= start_s - 1e-3 for key in keys)
     assert 2 <= stored <= 8 or "mjpeg" in kind or "prores" in kind
+
+
+def test_the_end_of_a_long_video_is_not_waited_for(
+    tmp_path: Path, write_clip: WriteClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An MP4 is entered near the start that is asked for; other files are read, but not decoded, up to it."""
+    pictures = [np.full((64, 96, 3), index % 200, np.uint8) for index in range(400)]
+    seen = 0
+    real = VideoSource._is_shown
+
+    def counted(source: VideoSource, packet: Any) -> bool:
+        nonlocal seen
+        seen += packet.size > 0
+        return real(source, packet)
+
+    monkeypatch.setattr(VideoSource, "_is_shown", counted)
+    for name, most in (("a.mp4", 120), ("a.mkv", 10_000)):
+        path = write_clip(tmp_path / name, pictures, options=BEST | {"g": "10", "bf": "2"})
+        seen = 0
+        (frame,) = _read(path, start_s=39.0, end_s=39.1)
+        assert (frame.index, frame.time_s) == (390, pytest.approx(39.0))
+        assert abs(float(frame.image_rgb.mean()) - 190) < 3
+        assert 0 < seen < most
 
 
 def test_av1(

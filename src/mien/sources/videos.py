@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 _MOST_FAILURES = 100  # in a row, after which a file counts as ended
 _MOST_WAITING = 64 * 2**20  # bytes of packets from a key frame on that are kept until the start is found
 _FALLBACK_S = 0.04
+_EARLIER_S = 1.0
 
 
 class VideoSource(Source):
@@ -163,7 +165,8 @@ class VideoSource(Source):
     def _from_start(self) -> Iterator[tuple[VideoFrame, int]]:
         """From the last key frame before the start on; what is before it is counted but not decoded."""
         waiting: list[Packet[VideoStream]] = []
-        size, before, is_found = 0, 0, False
+        before = self._read = self._skipped()
+        size, is_found = 0, False
         positions = Positions()
         for packet in self._packets():
             if not is_found:
@@ -187,10 +190,30 @@ class VideoSource(Source):
                     yield decoded, positions.of(decoded.pts)
             waiting = []
 
+    def _skipped(self) -> int:
+        """Go near the start where the file lists all its frames, as an MP4 does; returns how many are before."""
+        base, entries = self._stream.time_base, self._stream.index_entries
+        if base is None or not self._stream.frames or len(entries) != self._stream.frames:
+            return 0
+        # The list has times of decoding, which are earlier than those of showing, but hardly by a second.
+        wanted = round((self._selection.start_s - _EARLIER_S + self._zero_s) / base)
+        if wanted <= entries[0].timestamp:
+            return 0
+        place = None
+        with suppress(*self._errors):  # an index that is damaged, or a file that ends before it
+            self._container.seek(wanted, stream=self._stream)
+            place = next(self._container.demux(self._stream)).pos
+        # Where that led to is not always what was asked for.
+        at = next((index for index, entry in enumerate(entries) if entry.pos == place), 0)
+        self._container.seek(wanted if at else entries[0].timestamp, stream=self._stream)
+        return at - sum(entries[index].is_discard for index in range(at))
+
     def _keyframes(self) -> Iterator[tuple[VideoFrame, int]]:
         """Key frames alone; packets in between are counted but not decoded."""
         start_s = self._selection.start_s - ROUNDING_S
         positions = Positions()
+        self._read = self._skipped() if start_s > 0 else 0
+        positions.begin(self._read)
         held: list[VideoFrame] = []
         fed: list[int] = []
         for packet in self._packets():
