@@ -45,6 +45,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "mpeg2.mpg": {"codec": "mpeg2video", "rate": 25, "options": {"qmax": "2", "g": "10"}},
     "mpeg2.mxf": {"codec": "mpeg2video", "rate": 25, "options": {"qmax": "2", "g": "10"}},
     "prores.mov": {"codec": "prores_ks", "pix_fmt": "yuv422p10le"},
+    "ffv1.nut": {"codec": "ffv1", "options": {"g": "10"}},
+    "vp8.ivf": {"codec": "libvpx", "options": {"g": "10", "b": "4M", "qmax": "4"}},
     "ffv1.mkv": {"codec": "ffv1", "options": {"g": "10"}},
     "raw.h264": {"rate": 25, "options": BEST | {"g": "10"}},
 }

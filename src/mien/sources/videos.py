@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ class VideoSource(Source):
         self.fps = rate_of(self._stream)
         stated = self._stream.frames
         self.frame_count = stated if 0 < stated < 2**40 else self._estimated_count()
-        self._zero_s = (self._container.start_time or 0) / 1e6
+        self._zero_s = Fraction(self._container.start_time or 0, 10**6)
         context = self._stream.codec_context
         context.thread_type, context.thread_count = "AUTO", threads()
         if selection.keyframes:
@@ -142,7 +143,7 @@ class VideoSource(Source):
         base = self._stream.time_base
         if stamp is None or base is None:
             return index * self._step_s if index is not None and self._selection.keyframes else None
-        return float(stamp * base) - self._zero_s
+        return float(stamp * base - self._zero_s)
 
     def _numbered(self) -> Iterator[tuple[VideoFrame, int]]:
         """Decoded frames in the order of showing, each with its position in the video."""
@@ -196,7 +197,7 @@ class VideoSource(Source):
         if base is None or not self._stream.frames or len(entries) != self._stream.frames:
             return 0
         # The list has times of decoding, which are earlier than those of showing, but hardly by a second.
-        wanted = round((self._selection.start_s - _EARLIER_S + self._zero_s) / base)
+        wanted = round((Fraction(self._selection.start_s - _EARLIER_S) + self._zero_s) / base)
         if wanted <= entries[0].timestamp:
             return 0
         place = None
