@@ -103,8 +103,7 @@ def write_clip() -> WriteClip:
                 stream.codec_context.sample_aspect_ratio = aspect
             for name, value in (colour or {}).items():
                 setattr(stream.codec_context, name, value)
-            if sound_s:
-                _sound(out, sound_s)
+            sound = out.add_stream("aac", rate=8000, layout="mono") if sound_s else None
             if not pictures:
                 out.start_encoding()
             for index, image_rgb in enumerate(pictures):
@@ -117,13 +116,14 @@ def write_clip() -> WriteClip:
                 frame.pts, frame.time_base = round(time_s / base), base
                 out.mux(stream.encode(frame))
             out.mux(stream.encode(None))
+            if sound is not None:
+                _silence(out, sound, sound_s)
         return path
 
     return write
 
 
-def _sound(out: Any, length_s: float) -> None:
-    stream = out.add_stream("aac", rate=8000, layout="mono")
+def _silence(out: Any, stream: Any, length_s: float) -> None:
     for at in range(0, int(length_s * 8000), 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.rate, frame.pts, frame.time_base = 8000, at, Fraction(1, 8000)

@@ -69,8 +69,6 @@ def test_positions_of_some_frames() -> None:
     positions.begin(10)
     for pts in (0, 30, 10, 20, 60, 40, 50):
         positions.add(pts)
-    assert not positions.is_past(50)
-    assert positions.is_past(40)
     assert [positions.of(pts) for pts in (10, 20, 60)] == [11, 12, 16]
 
 
@@ -80,4 +78,3 @@ def test_positions_without_stamps_are_counted() -> None:
     for _ in range(3):
         positions.add(None)
     assert [positions.of(None) for _ in range(3)] == [3, 4, 5]
-    assert positions.is_past(None)

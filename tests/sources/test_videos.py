@@ -148,6 +148,27 @@ def test_the_end_of_a_long_video_is_not_waited_for(
         assert 0 < seen < most
 
 
+def test_what_vp8_keeps_for_reference_alone_is_no_frame(tmp_path: Path, write_clip: WriteClip) -> None:
+    """An encoder may store pictures that are never shown; here, one out of ten is made so."""
+    path = write_clip(tmp_path / "shown.webm", codec="libvpx", options={"g": "10"})
+    hidden = tmp_path / "hidden.webm"
+    with av.open(str(path)) as read, av.open(str(hidden), "w") as out:
+        stream = out.add_stream_from_template(read.streams.video[0])
+        for index, packet in enumerate(read.demux(video=0)):
+            if packet.size:
+                data = bytearray(bytes(packet))
+                data[0] &= 0xEF if index % 10 == 5 else 0xFF
+                packet.update(bytes(data))
+                packet.stream = stream
+                out.mux(packet)
+    whole = _read(hidden)
+    assert [frame.index for frame in whole] == list(range(len(whole)))
+    assert len(whole) == 27
+    for part in (_read(hidden, start_s=2.1), _read(hidden, keyframes=True), _read(hidden, keyframes=True, start_s=0.5)):
+        assert len(part) >= 2
+        assert all(_same(frame, whole[frame.index]) for frame in part)
+
+
 def test_av1(
     tmp_path: Path, write_clip: WriteClip, number: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -437,6 +458,16 @@ def test_nothing_to_see(tmp_path: Path, write_clip: WriteClip, clips: Callable[[
         _silence(out)
     with pytest.raises(UnreadableMedia, match="holds sound but no picture"):
         open_source(tmp_path / "sound.m4a")
+    with av.open(str(tmp_path / "music.mp4"), "w") as out:
+        cover: Any = out.add_stream("mjpeg", rate=1)
+        cover.height, cover.width, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        _silence(out)
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        for packet in cover.encode(frame.reformat(format="yuvj420p")) + cover.encode(None):
+            out.mux(packet)
+    with pytest.raises(UnreadableMedia, match="holds sound but no picture"):
+        open_source(tmp_path / "music.mp4")
     empty = write_clip(tmp_path / "empty.mkv", 0, codec="ffv1")
     with pytest.raises(UnreadableMedia, match=r"no decodable frames|not a video of a known kind"):
         _read(empty)

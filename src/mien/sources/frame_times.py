@@ -64,7 +64,6 @@ class Positions:
     def __init__(self) -> None:
         self._ahead: list[int] = []
         self._index = 0
-        self._newest: int | None = None
 
     def begin(self, index: int) -> None:
         """This many frames are before the first that is added."""
@@ -74,11 +73,6 @@ class Positions:
         """A stored frame, in the order of decoding."""
         if pts is not None:
             heapq.heappush(self._ahead, pts)
-            self._newest = pts
-
-    def is_past(self, pts: int | None) -> bool:
-        """Whether what was stored last is shown after this."""
-        return pts is None or self._newest is None or self._newest > pts
 
     def of(self, pts: int | None) -> int:
         """The position, from 0, of a decoded frame; each is asked for once, in the order of showing."""

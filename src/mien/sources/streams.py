@@ -35,7 +35,7 @@ _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtmp": 1935}
 _MULTIPART = re.compile(r"multipart/|video/x-(motion-)?m?jpeg|video/mjpeg", re.IGNORECASE)
 _WHOLE = 0.9
 _LONGEST_PLAYLIST = 2**20
-_NAMED_IN_PLAYLIST = re.compile(r"""(?:^|URI=")[ \t]*([A-Za-z][A-Za-z0-9+.-]*):""", re.MULTILINE)
+_NAMED_IN_PLAYLIST = re.compile(r"""(?:^|URI=")[ \t]*([^#/\s":][^/\s":]*):""", re.MULTILINE)
 
 
 def open_stream(
@@ -142,10 +142,10 @@ class VideoStream(Resource):
     def _decoded(self) -> Iterator[VideoFrame]:
         last_s = time.monotonic()
         for packet in self._packets():
-            try:
-                frames = self._stream.codec_context.decode(packet)
-            except self._errors:  # a network loses packets; the next key frame makes good
-                frames = []
+            frames: list[VideoFrame] = []
+            if packet is None or packet.stream_index == self._stream.index:
+                with suppress(*self._errors):  # a network loses packets; the next key frame makes good
+                    frames = self._stream.codec_context.decode(packet)
             for frame in frames:
                 yield frame
                 last_s = time.monotonic()
@@ -156,7 +156,7 @@ class VideoStream(Resource):
 
     def _packets(self) -> Iterator[Packet[Any] | None]:
         """What comes; None when the connection breaks off, so that the decoder gives what it has left."""
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()  # of sound too: a picture that stalls is noticed while it goes on
         while True:
             asked_s = time.monotonic()
             packet: Packet[Any] | None = None

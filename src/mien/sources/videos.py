@@ -215,7 +215,6 @@ class VideoSource(Source):
         positions = Positions()
         self._read = self._skipped() if start_s > 0 else 0
         positions.begin(self._read)
-        held: list[VideoFrame] = []
         fed: list[int] = []
         for packet in self._packets():
             if self._is_shown(packet):
@@ -223,11 +222,9 @@ class VideoSource(Source):
             time_s = self._stamp_s(packet, self._read - 1)
             if not packet.size or (packet.is_keyframe and (time_s is None or time_s >= start_s)):
                 fed.append(self._read - 1)
-                held += self._frames_of(packet)
-            # Pictures that are shown before a key frame may be stored right after it, and count.
-            while held and (not packet.size or positions.is_past(held[0].pts)):
-                decoded, at = held.pop(0), fed.pop(0)
-                yield decoded, at if decoded.pts is None else positions.of(decoded.pts)
+                for decoded in self._frames_of(packet):
+                    at = fed.pop(0)
+                    yield decoded, at if decoded.pts is None else positions.of(decoded.pts)
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """What the file holds of the picture, in the order of decoding, and at its end one that is empty."""
