@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import struct
 import threading
 from collections.abc import Callable, Sequence
@@ -560,6 +561,19 @@ def test_an_error_while_converting(
         with pytest.raises(expected, match="boom"):
             next(source)
         assert next(source, None) is None
+
+
+def test_frames_that_were_given_are_kept_by_nobody(clips: Callable[[str], Path]) -> None:
+    """Not even until garbage is collected: a hundred frames of 1920 x 1080 would be 900 MB."""
+    gc.collect()
+    gc.disable()
+    try:
+        with open_source(clips("h264.mp4")) as source:
+            for frame in source:
+                kept = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+                assert kept < 10, f"{kept} at frame {frame.index}"
+    finally:
+        gc.enable()
 
 
 def test_close_at_any_moment(clips: Callable[[str], Path]) -> None:

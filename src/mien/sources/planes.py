@@ -39,6 +39,8 @@ class ToRgb:
         from av.video.reformatter import VideoReformatter
 
         self._reformatter = VideoReformatter()
+        self._kind: tuple[int, int, int] | None = None
+        self._matrix = 1, 0, 0, 1
 
     def convert(self, frame: VideoFrame, aspect: Fraction | None = None) -> NDArray[np.uint8]:
         """The frame as (H, W, 3) uint8 RGB, upright.
@@ -59,7 +61,12 @@ class ToRgb:
         plane = done.planes[0]
         rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         image_rgb = rows[:height, : 3 * width].reshape(height, width, 3)
-        return _upright(to_sdr(image_rgb, frame.color_trc, frame.color_primaries), display_matrix(frame))
+        # PyAV keeps a frame whose side data was asked for until the garbage is collected, a hundred frames later; so
+        # it is asked for once, and again when what is cheap to know has changed.
+        kind = frame.height, frame.width, int(frame.rotation)
+        if kind != self._kind:
+            self._kind, self._matrix = kind, display_matrix(frame)
+        return _upright(to_sdr(image_rgb, frame.color_trc, frame.color_primaries), self._matrix)
 
 
 def matrix_of(frame: VideoFrame) -> int:
