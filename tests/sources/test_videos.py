@@ -15,7 +15,7 @@ import pytest
 from mien.errors import InputError, UnreadableMedia
 from mien.scene import Frame
 from mien.sources import Selection, VideoSource, open_source, videos
-from mien.sources.planes import ToRgb
+from mien.sources.planes import ToRgb, to_sdr
 
 WriteClip = Callable[..., Path]
 
@@ -339,6 +339,47 @@ def _joined(path: Path, parts: Sequence[Path]) -> None:
                         packet.dts = packet.pts
                         packet.stream = stream
                         out.mux(packet)
+
+
+def _blocks() -> np.ndarray:
+    """Eight colours, 16 pixels wide each, for what a wrong matrix or range does to them."""
+    colours = [(200, 40, 40), (40, 200, 40), (40, 40, 200), (200, 200, 40), (40, 200, 200), (200, 40, 200)]
+    row = np.repeat(np.array([*colours, (235, 235, 235), (16, 16, 16)], np.uint8), 16, axis=0)
+    return np.broadcast_to(row, (64, 128, 3)).copy()
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@pytest.mark.parametrize("kind", ["a.mp4", "a.mkv", "a.webm"])
+def test_matrix_and_range_are_those_that_the_file_states(
+    kind: str, matrix: int, is_full: bool, tmp_path: Path, write_clip: WriteClip
+) -> None:
+    colour = {"colorspace": matrix, "color_range": 2 if is_full else 1, "color_primaries": 1, "color_trc": 1}
+    codec: dict[str, Any] = {"options": BEST, "pix_fmt": "yuv444p"}
+    if kind.endswith("webm"):
+        codec = {"codec": "libvpx-vp9", "options": {"crf": "4", "b": "0"}, "pix_fmt": "yuv444p"}
+    frame = _read(write_clip(tmp_path / kind, [_blocks()] * 3, colour=colour, **codec))[1]
+    assert np.abs(frame.image_rgb.astype(int) - _blocks()).mean() < 3
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "smpte2084"), (18, "arib-std-b67")])
+def test_hdr_is_brought_to_sdr(transfer: int, name: str, tmp_path: Path, write_clip: WriteClip) -> None:
+    colour = {"colorspace": 9, "color_range": 1, "color_primaries": 9, "color_trc": transfer}
+    tags = f"log-level=none:crf=4:colorprim=bt2020:transfer={name}:colormatrix=bt2020nc"
+    signal = _blocks() // 2 + 40
+    path = write_clip(
+        *(tmp_path / "hdr.mp4", [signal] * 3),
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={"x265-params": tags},
+        colour=colour,
+    )
+    image_rgb = _read(path)[1].image_rgb.astype(int)
+    middle = image_rgb[32, 8::16]
+    expected = to_sdr(signal, transfer, 9).astype(int)[32, 8::16]
+    assert np.abs(middle - expected).max() < 20
+    assert np.abs(middle - expected).mean() < 6
+    assert np.abs(middle - signal[32, 8::16]).mean() > 15
 
 
 def _index_in_front(path: Path, write_clip: WriteClip, **options: Any) -> bytes:
