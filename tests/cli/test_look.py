@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -141,6 +142,33 @@ def test_a_choice_of_frames_that_makes_no_sense_is_wrong_use(
     assert ended.code == 2
     assert why in " ".join(ended.err.split()).replace("│ ", "")
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_videos_that_cannot_be_read_get_a_sentence_each_and_the_others_are_done(
+    mien: Run, clip: Path, tmp_path: Path
+) -> None:
+    data = bytearray(clip.read_bytes())
+    with av.open(str(clip)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data[places[6][0] : places[6][0] + places[6][1]] = bytes(places[6][1])
+    (tmp_path / "broken.mp4").write_bytes(data)
+    (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{clip}\n", encoding="utf-8")
+    with av.open(str(tmp_path / "sound.mp4"), "w") as out:
+        stream = out.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate, frame.pts = 8000, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    bad = [tmp_path / name for name in ("broken.mp4", "list.m3u8", "sound.mp4")]
+    ended = mien("look", *bad, clip, "--task", "emotion", "--jsonl", "-")
+    assert ended.code == 1
+    broken, listed, sound = ended.sentences
+    assert broken.startswith(f"mien: {bad[0]} is damaged: 1 of 12 frames could not be decoded, the others were kept")
+    assert "names other files, which are not opened" in listed
+    assert "holds sound but no picture" in sound
+    read = [(json.loads(line)["source"], json.loads(line)["frame"]) for line in ended.out.splitlines()]
+    assert [frame for name, frame in read if name == str(bad[0])] == [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    assert [frame for name, frame in read if name == str(clip)] == list(range(12))
 
 
 def test_a_part_that_a_video_does_not_have_is_told_and_the_others_are_done(mien: Run, photo: Path, clip: Path) -> None:

@@ -22,7 +22,6 @@ from mien.sources.ffmpeg import errors_of_ffmpeg, open_file, rate_of, reason, th
 from mien.sources.frame_times import Positions, timed
 from mien.sources.planes import ToRgb
 from mien.sources.selection import ALL, ROUNDING_S, Selection
-from mien.wording import count
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -281,6 +280,6 @@ class VideoSource(Source):
             )
         if self._lost:
             raise UnreadableMedia(
-                f"{name} is damaged: {count(self._lost, 'frame')} of {self._read} could not be decoded and were left "
-                "out; get a complete copy for the rest."
+                f"{name} is damaged: {self._lost} of {self._read} frames could not be decoded, the others were kept; get "
+                "a complete copy for the rest."
             )
