@@ -280,6 +280,6 @@ class VideoSource(Source):
             )
         if self._lost:
             raise UnreadableMedia(
-                f"{name} is damaged: {self._lost} of {self._read} frames could not be decoded, the others were kept; get "
-                "a complete copy for the rest."
+                f"{name} is damaged: {self._lost} of {self._read} frames could not be decoded, the others were kept; "
+                "get a complete copy for the rest."
             )
