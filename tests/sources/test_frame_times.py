@@ -78,3 +78,16 @@ def test_positions_without_stamps_are_counted() -> None:
     for _ in range(3):
         positions.add(None)
     assert [positions.of(None) for _ in range(3)] == [3, 4, 5]
+
+
+def test_positions_skip_no_more_than_what_was_lost() -> None:
+    """Fields that are stored one by one have two stamps a frame, and none of them is lost."""
+    positions = Positions()
+    for pts in range(8):
+        positions.add(pts)
+    assert [positions.of(0, 0), positions.of(2, 0), positions.of(4, 1), positions.of(6, 1)] == [0, 1, 3, 4]
+    positions = Positions()
+    for pts in (0, 3, 1, 2, 6, 4, 5):
+        positions.add(pts)
+    assert [positions.of(pts, 2) for pts in (0, 2, 3, 4, 6)] == [0, 2, 3, 4, 6]
+    assert [positions.of(None, 3), positions.of(None, 3)] == [8, 9]

@@ -64,6 +64,7 @@ class Positions:
     def __init__(self) -> None:
         self._ahead: list[int] = []
         self._index = 0
+        self._missed = 0
 
     def begin(self, index: int) -> None:
         """This many frames are before the first that is added."""
@@ -74,12 +75,23 @@ class Positions:
         if pts is not None:
             heapq.heappush(self._ahead, pts)
 
-    def of(self, pts: int | None) -> int:
-        """The position, from 0, of a decoded frame; each is asked for once, in the order of showing."""
+    def of(self, pts: int | None, lost: int | None = None) -> int:
+        """The position, from 0, of a decoded frame; each is asked for once, in the order of showing.
+
+        Args:
+            pts: its stamp.
+            lost: how many could not be decoded so far; no more than these are taken for missing before it. None where
+                not all are decoded.
+        """
+        missing = 0 if pts is not None or lost is None else lost - self._missed
         while pts is not None and self._ahead and self._ahead[0] < pts:
             heapq.heappop(self._ahead)
-            self._index += 1
+            missing += 1
         if self._ahead and self._ahead[0] == pts:
             heapq.heappop(self._ahead)
-        index, self._index = self._index, self._index + 1
+        if lost is not None:
+            missing = min(missing, lost - self._missed)
+            self._missed += missing
+        index = self._index + missing
+        self._index = index + 1
         return index

@@ -151,16 +151,15 @@ class VideoSource(Source):
         return self._from_start() if self._selection.start_s > 0 else self._from_beginning()
 
     def _from_beginning(self) -> Iterator[tuple[VideoFrame, int]]:
-        index, is_begun = 0, False
+        positions, is_begun = Positions(), False
         for packet in self._packets():
             is_begun = is_begun or packet.is_keyframe
-            lost = self._lost
+            if self._is_shown(packet):
+                positions.add(packet.pts)
             for decoded in self._frames_of(packet):
-                yield decoded, index
-                index += 1
+                yield decoded, positions.of(decoded.pts, self._lost)
             if not is_begun:  # a recording that begins in the middle: nothing can be seen before the first key frame
                 self._lost = 0
-            index += self._lost - lost
 
     def _from_start(self) -> Iterator[tuple[VideoFrame, int]]:
         """From the last key frame before the start on; what is before it is counted but not decoded."""
