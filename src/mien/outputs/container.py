@@ -62,6 +62,8 @@ def open_growing(path: Path, suffix: str) -> OutputContainer:
 def rearrange(path: Path, suffix: str, target: Path) -> int:
     """Copy what can be read of a file to another one, its tables at the front; nothing is encoded again.
 
+    Without any frame there is nothing to copy, and no other file.
+
     Args:
         path: a file that has been written.
         suffix: the kind of both files, in lower case.
@@ -81,13 +83,15 @@ def rearrange(path: Path, suffix: str, target: Path) -> int:
         ):
             streams = {stream.index: copy.add_stream_from_template(stream) for stream in source.streams}
             for packet in source.demux():
-                if packet.size:
+                if packet.size and not packet.is_corrupt:
                     frames += packet.stream.type == "video"
                     packet.stream = streams[packet.stream.index]
                     copy.mux(packet)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+    if not frames:
+        target.unlink(missing_ok=True)
     return frames
 
 
@@ -99,7 +103,7 @@ def frames_in(path: Path) -> int:
     try:
         with av.open(f"file:{path.absolute()}") as source:
             for packet in source.demux(video=0):
-                frames += packet.size > 0
+                frames += packet.size > 0 and not packet.is_corrupt
     except errors():
         pass
     return frames

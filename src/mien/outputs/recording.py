@@ -20,7 +20,8 @@ RATE_FPS = 15.0
 LONGEST_GAP_S = 120.0
 """A gap is shown for as long as it lasted, but no longer than this."""
 
-_ROUNDING = 1e-6
+_EARLY = 0.3
+"""Share of the time between two frames by which one may come early: cameras are not exact."""
 _ROOM = 4
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Recording:
         self._worker: Worker[tuple[Scene, float]] | None = None
         self._newest_s = 0.0  # the last scene's own time
         self._time_s = 0.0  # and that in the file
-        self._slot = -1  # the last 1 / fps seconds of the file that got a frame
+        self._due_s = 0.0  # when the next frame may come
         self._left: Scene | None = None  # the newest scene, while it is not in the file
         self._given = self._missed = 0
         self._advice = ""
@@ -96,21 +97,22 @@ class Recording:
 
     def _add(self, scene: Scene) -> None:
         if self._video is None:
-            self._video = VideoWriter(self.path, self.fps, scene.size_hw)
+            self._video = VideoWriter(self.path, self.fps, scene.size_hw, last_s=1 / self.fps)
             self._advice = self._video.advice
             self._worker = Worker(self._write, room=_ROOM, name=f"record {self.path.name}")
         else:
             # The times in files may jump; nothing is shown backwards, and gaps are limited.
             self._time_s += min(max(scene.time_s - self._newest_s, 0.0), LONGEST_GAP_S)
         self._newest_s = scene.time_s
-        slot = math.floor(self._time_s * self.fps + _ROUNDING)
-        if slot > self._slot + 1 and self._left is not None:  # it was the newest while no other came
-            self._give(self._left, (self._slot + 1) / self.fps)
-        if slot == self._slot:
+        step_s = 1 / self.fps
+        if self._left is not None and self._time_s - self._due_s > step_s:  # it was the newest while no other came
+            self._give(self._left, self._due_s)
+            self._due_s += step_s
+        if self._time_s < self._due_s - _EARLY * step_s:
             self._left = scene
             return
         self._give(scene, self._time_s)
-        self._slot = slot
+        self._due_s = max(self._due_s, self._time_s - _EARLY * step_s) + step_s
 
     def _give(self, scene: Scene, time_s: float) -> None:
         self._left = None

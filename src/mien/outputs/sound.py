@@ -8,7 +8,7 @@ would stop at it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -134,9 +134,9 @@ class SoundTrack(Resource):
         self._zero_s = (source.start_time or 0) / 1e6
         if self._start_s > 0:
             source.seek(round((self._start_s + self._zero_s - 1) * 1e6))
-        if stream.codec_context.name in _COPIED[suffix]:
+        if stream.codec_context.codec.canonical_name in _COPIED[suffix]:
             target = container.add_stream_from_template(stream)
-            self._packets = self._copied(self._read(source, stream), target)
+            self._packets = self._copied(self._read(source, stream), target, _unwrapped(stream))
         else:
             name, rate, bits = _ENCODERS.get(suffix, _FALLBACK)
             if name == "aac" and stream.rate in _AAC_RATES:
@@ -177,9 +177,11 @@ class SoundTrack(Resource):
         stamp = packet.dts if packet.pts is None else packet.pts
         return None if stamp is None or not packet.time_base else float(stamp * packet.time_base) - self._zero_s
 
-    def _copied(self, read: Iterator[_Read], target: AudioStream) -> Iterator[SoundPacket]:
+    def _copied(
+        self, read: Iterator[_Read], target: AudioStream, unwrap: Callable[[SoundPacket], list[SoundPacket]]
+    ) -> Iterator[SoundPacket]:
         last: int | None = None
-        for packet, _ in read:
+        for packet in (packet for wrapped, _ in read for packet in unwrap(wrapped)):
             time_s, base = self._own_s(packet), packet.time_base
             if time_s is None or not base or (self._start_s > 0 and time_s < self._start_s):
                 continue
@@ -230,6 +232,15 @@ class SoundTrack(Resource):
 
 def _time_s(packet: SoundPacket) -> float:
     return float((packet.pts or 0) * packet.time_base)
+
+
+def _unwrapped(stream: AudioStream) -> Callable[[SoundPacket], list[SoundPacket]]:
+    """What takes the headers off that AAC has in streams, and that files do not have."""
+    if stream.codec_context.codec.canonical_name != "aac" or stream.codec_context.extradata:
+        return lambda packet: [packet]
+    from av.bitstream import BitStreamFilterContext
+
+    return BitStreamFilterContext("aac_adtstoasc", stream).filter
 
 
 def _layout(stream: AudioStream) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from statistics import median
 
 _STEPS = 5
+_LONGEST_LAST_S = 1.0
 
 
 class Timeline:
@@ -43,5 +44,6 @@ class Timeline:
 
     @property
     def last_step(self) -> int:
-        """How many ticks the last frame is shown: as long as those before it."""
-        return round(median(self._steps)) if self._steps else max(round(self._step_s * self.ticks), self.least)
+        """How many ticks the last frame is shown: as long as those before it, but a second at most."""
+        usual = median(self._steps) if self._steps else self._step_s * self.ticks
+        return max(round(min(usual, _LONGEST_LAST_S * self.ticks)), self.least)

@@ -43,8 +43,9 @@ FREE_BYTES = 8 * 2**20
 """Disk space to keep free, for the tables that are written last."""
 
 _LOOK_EVERY = 16
-_LONGEST_S = 600
-"""A frame that is shown for longer is repeated: MP4 cannot hold one for more than half an hour at this clock."""
+_LONGEST_S = 5
+"""A frame that is shown for longer is repeated, which takes hardly any space: programs that jump into such a gap would
+show what comes after it, and MP4 cannot hold a frame for more than half an hour at this clock."""
 
 
 class VideoWriter(ResultWriter):
@@ -58,6 +59,7 @@ class VideoWriter(ResultWriter):
         fps: nominal frames per second, above 0 and at most 1000: what frames that come without times have.
         size_hw: height and width of the frames in pixels; odd sizes get a repeated row or column for the encoders.
         sound: of what video the sound is taken over; None for none.
+        last_s: how many seconds the last frame is shown; None for as long as those before it.
 
     Attributes:
         codec: what the picture is encoded as, e.g. `H.264`.
@@ -70,7 +72,15 @@ class VideoWriter(ResultWriter):
         ValueError: an invalid rate or size.
     """
 
-    def __init__(self, path: str | Path, fps: float, size_hw: tuple[int, int], *, sound: SoundOf | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float,
+        size_hw: tuple[int, int],
+        *,
+        sound: SoundOf | None = None,
+        last_s: float | None = None,
+    ) -> None:
         if not (math.isfinite(fps) and 0 < fps <= 1000):
             raise ValueError(f"a video must have more than 0 and at most 1000 frames per second, got {fps}")
         if min(size_hw) < 1 or max(size_hw) > 16384:
@@ -78,6 +88,7 @@ class VideoWriter(ResultWriter):
         self.size_hw = size_hw
         self.frames = 0
         self.problem = ""
+        self._last_s = last_s
         self._name = str(path)
         self._suffix = Path(path).suffix.lower()
         if self._suffix not in SUFFIXES:
@@ -117,7 +128,7 @@ class VideoWriter(ResultWriter):
         tick = self._timeline.tick(time_s)
         longest = _LONGEST_S * self._timeline.ticks
         while self._shown is not None and self._timeline.last is not None and tick - self._timeline.last > longest:
-            self._encode(self._shown, self._timeline.last + longest)
+            self._encode(self._shown, self._timeline.last + longest, may_be_key=False)
         self._encode(frame, tick)
         self._shown = frame
         self.frames += 1
@@ -178,10 +189,10 @@ class VideoWriter(ResultWriter):
             threads=1,
         )
 
-    def _encode(self, frame: VideoFrame, tick: int) -> None:
+    def _encode(self, frame: VideoFrame, tick: int, *, may_be_key: bool = True) -> None:
         from av.video.frame import PictureType
 
-        is_key = self._key_tick is None or tick - self._key_tick >= KEY_S * self._timeline.ticks
+        is_key = may_be_key and (self._key_tick is None or tick - self._key_tick >= KEY_S * self._timeline.ticks)
         if is_key:
             self._key_tick = tick
         frame.pict_type = PictureType.I if is_key else PictureType.NONE
@@ -240,7 +251,8 @@ class VideoWriter(ResultWriter):
         self._take(self._stream.encode(None))
         last, self._waiting = self._waiting, None
         if last is not None:
-            last.duration = self._timeline.last_step
+            line = self._timeline
+            last.duration = line.last_step if self._last_s is None else max(round(self._last_s * line.ticks), 1)
             end_s = float(((last.pts or 0) + last.duration) * last.time_base)
             self._put(last)
             self._put_sound(math.inf if is_whole else end_s)
@@ -263,7 +275,8 @@ class VideoWriter(ResultWriter):
                 f"Cannot write {self._name}: the system did not store all of it, most likely because the disk is full "
                 "or the file is too large; free some space or name another folder."
             )
-        self._part.take(better)
+        if self._readable:
+            self._part.take(better)
 
     def _settle(self, *, is_whole: bool) -> None:
         """Give the file its name if it may have it; a file of which nothing can be read is removed."""
