@@ -210,7 +210,10 @@ def test_a_fault_of_the_encoder_ends_the_recording_and_is_told(tmp_path: Path, m
     for i in range(1, 9):
         recording.write(scene(i / 10, 40))
     recording.close()
-    assert recording.problem == "Cannot write clip.mp4: the disk is full. The recording has ended; everything else continues."
+    assert (
+        recording.problem
+        == "Cannot write clip.mp4: the disk is full. The recording has ended; everything else continues."
+    )
 
 
 def test_a_wrong_suffix_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def clip(
             audio = container.add_stream(codec, rate=RATE, layout=layout)
             times = np.arange(int(LENGTH_S * RATE)) / RATE
             loud = np.any([(times >= at) & (times < at + 0.2) for at in flashes_s], axis=0)
-            hiss = 0.02 * np.random.default_rng(0).standard_normal(len(times))
+            hiss = 0.004 * np.random.default_rng(0).standard_normal(len(times))
             wave = (0.5 * np.sin(2 * np.pi * 880 * times) * loud + hiss).astype(np.float32)
             for at in range(0, len(wave), 960):
                 if not silent[0] <= at / RATE < silent[1]:
@@ -145,7 +145,9 @@ def test_a_picture_that_begins_later_than_its_sound(codec: str, suffix: str, tmp
     assert flashes_s(tmp_path / f"out{suffix}") == pytest.approx([2.0], abs=0.03)
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("aac", ".mp4"), ("ac3", ".mp4"), ("aac", ".webm"), ("libopus", ".webm")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("aac", ".mp4"), ("ac3", ".mp4"), ("aac", ".webm"), ("libopus", ".webm")]
+)
 def test_a_part_of_a_video_has_the_sound_of_that_part(codec: str, suffix: str, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mkv", codec, flashes_s=(0.4, 1.4, 2.4))
     target = tmp_path / f"out{suffix}"
@@ -186,7 +188,9 @@ def test_a_video_without_sound_stays_without(tmp_path: Path) -> None:
     assert sound_codec(tmp_path / "out.mp4") == ""
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("aac", ".mp4"), ("aac", ".webm"), ("libopus", ".mp4"), ("ac3", ".mp4")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("aac", ".mp4"), ("aac", ".webm"), ("libmp3lame", ".mp4"), ("ac3", ".mp4")]
+)
 def test_damaged_sound_is_left_out_and_told(codec: str, suffix: str, tmp_path: Path) -> None:
     """The picture is copied to its end, and so is the sound before and after; no player stumbles over the copy."""
     original = clip(tmp_path / "in.mkv", codec, flashes_s=(0.4, 2.4))
