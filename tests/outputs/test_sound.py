@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -13,54 +13,9 @@ from numpy.typing import NDArray
 from mien.outputs.sound import SoundOf
 from mien.outputs.video import VideoWriter
 
-RATE = 48_000
-FLASH_S = 1.0
-LENGTH_S = 3.0
 SIZE_HW = (48, 64)
 
-
-def clip(
-    path: Path,
-    codec: str,
-    *,
-    picture_from_s: float = 0.0,
-    flashes_s: tuple[float, ...] = (FLASH_S,),
-    silent: tuple[float, float] = (0.0, 0.0),
-    layout: str = "stereo",
-    with_sound: bool = True,
-) -> Path:
-    """A dark video that flashes, and beeps at the same moments; no packets at all in the silent seconds."""
-    with av.open(str(path), "w") as container:
-        picture, options = ("libvpx", {}) if path.suffix == ".webm" else ("libx264", {"preset": "ultrafast"})
-        video = container.add_stream(picture, rate=25, options=options)
-        video.width, video.height, video.pix_fmt = SIZE_HW[1], SIZE_HW[0], "yuv420p"
-        frames = []
-        for i in range(round((LENGTH_S - picture_from_s) * 25)):
-            time_s = picture_from_s + i / 25
-            level = 230 if any(at <= time_s + 1e-6 < at + 0.2 for at in flashes_s) else 20
-            frame = av.VideoFrame.from_ndarray(np.full((*SIZE_HW, 3), level, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = round(time_s * 25), Fraction(1, 25)
-            frames.append((time_s, frame))
-        pieces = []
-        if with_sound:
-            audio = container.add_stream(codec, rate=RATE, layout=layout)
-            times = np.arange(int(LENGTH_S * RATE)) / RATE
-            loud = np.any([(times >= at) & (times < at + 0.2) for at in flashes_s], axis=0)
-            hiss = 0.004 * np.random.default_rng(0).standard_normal(len(times))
-            wave = (0.5 * np.sin(2 * np.pi * 880 * times) * loud + hiss).astype(np.float32)
-            for at in range(0, len(wave), 960):
-                if not silent[0] <= at / RATE < silent[1]:
-                    planes = np.repeat(wave[None, at : at + 960], av.AudioLayout(layout).nb_channels, axis=0)
-                    piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format="fltp", layout=layout)
-                    piece.sample_rate, piece.pts, piece.time_base = RATE, at, Fraction(1, RATE)
-                    pieces.append((at / RATE, piece))
-        for _, piece in sorted([*frames, *pieces], key=lambda pair: pair[0]):
-            stream = video if isinstance(piece, av.VideoFrame) else audio
-            container.mux(stream.encode(piece))
-        container.mux(video.encode(None))
-        if with_sound:
-            container.mux(audio.encode(None))
-    return path
+Clip = Callable[..., Path]
 
 
 def beeps_s(path: Path) -> list[float]:
@@ -127,7 +82,9 @@ def sound_codec(path: Path) -> str:
         (".mp4", "aac", ".mov", True),
     ],
 )
-def test_a_beep_sounds_with_its_flash(source: str, codec: str, suffix: str, kept: bool, tmp_path: Path) -> None:
+def test_a_beep_sounds_with_its_flash(
+    source: str, codec: str, suffix: str, kept: bool, clip: Clip, tmp_path: Path
+) -> None:
     original = clip(tmp_path / f"in{source}", codec)
     assert copied(original, tmp_path / f"out{suffix}") == ""
     (flash,), (beep,) = flashes_s(tmp_path / f"out{suffix}"), beeps_s(tmp_path / f"out{suffix}")
@@ -138,7 +95,7 @@ def test_a_beep_sounds_with_its_flash(source: str, codec: str, suffix: str, kept
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("aac", ".mp4"), ("ac3", ".mp4"), ("aac", ".webm")])
-def test_a_picture_that_begins_later_than_its_sound(codec: str, suffix: str, tmp_path: Path) -> None:
+def test_a_picture_that_begins_later_than_its_sound(codec: str, suffix: str, clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mkv", codec, picture_from_s=1.2, flashes_s=(0.5, 2.0))
     assert copied(original, tmp_path / f"out{suffix}") == ""
     assert beeps_s(tmp_path / f"out{suffix}") == pytest.approx([0.5, 2.0], abs=0.03)
@@ -148,7 +105,7 @@ def test_a_picture_that_begins_later_than_its_sound(codec: str, suffix: str, tmp
 @pytest.mark.parametrize(
     ("codec", "suffix"), [("aac", ".mp4"), ("ac3", ".mp4"), ("aac", ".webm"), ("libopus", ".webm")]
 )
-def test_a_part_of_a_video_has_the_sound_of_that_part(codec: str, suffix: str, tmp_path: Path) -> None:
+def test_a_part_of_a_video_has_the_sound_of_that_part(codec: str, suffix: str, clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mkv", codec, flashes_s=(0.4, 1.4, 2.4))
     target = tmp_path / f"out{suffix}"
     assert copied(original, target, start_s=1.0, end_s=2.0) == ""
@@ -158,14 +115,14 @@ def test_a_part_of_a_video_has_the_sound_of_that_part(codec: str, suffix: str, t
         assert (container.duration or 0) / 1e6 == pytest.approx(1.0, abs=0.06)
 
 
-def test_frames_left_out_change_nothing_about_the_sound(tmp_path: Path) -> None:
+def test_frames_left_out_change_nothing_about_the_sound(clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mp4", "aac")
     copied(original, tmp_path / "out.mp4", every=5)
     assert flashes_s(tmp_path / "out.mp4") == pytest.approx([1.0], abs=0.002)
     assert beeps_s(tmp_path / "out.mp4") == pytest.approx([1.0], abs=0.03)
 
 
-def test_a_hole_in_the_sound_stays_a_hole(tmp_path: Path) -> None:
+def test_a_hole_in_the_sound_stays_a_hole(clip: Clip, tmp_path: Path) -> None:
     """Else everything after it is early; encoded sound has no holes, so there it is silence."""
     for codec, suffix in (("aac", ".mp4"), ("ac3", ".mp4"), ("aac", ".webm")):
         original = clip(tmp_path / "in.mkv", codec, flashes_s=(0.4, 2.4), silent=(1.0, 1.8))
@@ -174,7 +131,7 @@ def test_a_hole_in_the_sound_stays_a_hole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["mono", "5.1"])
-def test_channels(layout: str, tmp_path: Path) -> None:
+def test_channels(layout: str, clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mkv", "ac3", layout=layout)
     copied(original, tmp_path / "out.mp4")
     assert beeps_s(tmp_path / "out.mp4") == pytest.approx([1.0], abs=0.04)
@@ -182,7 +139,7 @@ def test_channels(layout: str, tmp_path: Path) -> None:
         assert container.streams.audio[0].layout.nb_channels == (1 if layout == "mono" else 2)
 
 
-def test_a_video_without_sound_stays_without(tmp_path: Path) -> None:
+def test_a_video_without_sound_stays_without(clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mp4", "", with_sound=False)
     assert copied(original, tmp_path / "out.mp4") == ""
     assert sound_codec(tmp_path / "out.mp4") == ""
@@ -191,7 +148,7 @@ def test_a_video_without_sound_stays_without(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("codec", "suffix"), [("aac", ".mp4"), ("aac", ".webm"), ("libmp3lame", ".mp4"), ("ac3", ".mp4")]
 )
-def test_damaged_sound_is_left_out_and_told(codec: str, suffix: str, tmp_path: Path) -> None:
+def test_damaged_sound_is_left_out_and_told(codec: str, suffix: str, clip: Clip, tmp_path: Path) -> None:
     """The picture is copied to its end, and so is the sound before and after; no player stumbles over the copy."""
     original = clip(tmp_path / "in.mkv", codec, flashes_s=(0.4, 2.4))
     with av.open(str(original)) as container:
@@ -219,7 +176,7 @@ def test_a_source_that_has_gone_is_told(tmp_path: Path) -> None:
     assert "gone.mp4 could not be taken over: no such file" in writer.problem
 
 
-def test_an_interrupted_copy_has_no_sound_beyond_its_picture(tmp_path: Path) -> None:
+def test_an_interrupted_copy_has_no_sound_beyond_its_picture(clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mp4", "aac", flashes_s=(0.4, 2.4))
     writer = VideoWriter(tmp_path / "out.mp4", 25.0, SIZE_HW, sound=SoundOf(path=original))
     for i in range(25):

@@ -8,7 +8,6 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image

@@ -155,12 +155,18 @@ def threads() -> int:
     return min(cores, _MOST_THREADS)
 
 
+def _created(encoder: Encoder) -> VideoCodecContext:
+    import av
+
+    return cast("VideoCodecContext", av.CodecContext.create(encoder.name, "w"))
+
+
 def _fault(encoder: Encoder, picture: Picture) -> str | None:
     """Why an encoder cannot be used; None if it can. Hardware has to encode a frame, for it may open and do nothing."""
     import av
 
     try:
-        context = cast("VideoCodecContext", av.CodecContext.create(encoder.name, "w"))
+        context = _created(encoder)
         set_up(context, encoder, picture)
         context.open()
         if not encoder.is_hardware:
