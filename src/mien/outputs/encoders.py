@@ -28,10 +28,9 @@ SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".m4v")
 KEY_S = 2.0
 """A frame that is stored whole comes at least this often, so that a player can jump there."""
 
-_HD_HW = 576, 1280
 _BITS = 0.15
 _MOST_THREADS = 4
-_BT709, _BT601, _LIMITED = 1, 6, 1  # ITU-T H.273
+_BT709, _BT601, _LIMITED = 1, 6, 1  # ITU-T H.273: of sRGB and BT.709, of the matrix, of the range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +117,7 @@ def best_encoder(suffix: str, size_hw: tuple[int, int], fps: float) -> Encoder:
 
 
 def set_up(context: VideoCodecContext, encoder: Encoder, picture: Picture) -> None:
-    """Set an encoder up, before it is opened. Colours are BT.709 for HD and BT.601 below, which the file states.
+    """Set an encoder up, before it is opened, for what `planes.to_yuv420p` gives; the file states its colours.
 
     Args:
         context: of the encoder.
@@ -135,18 +134,13 @@ def set_up(context: VideoCodecContext, encoder: Encoder, picture: Picture) -> No
     context.thread_count = threads()
     context.color_range = _LIMITED
     context.color_primaries = context.color_trc = _BT709
-    context.colorspace = matrix(picture.size_hw)
+    context.colorspace = _BT601
     options = dict(encoder.options)
     if encoder.name == "mpeg4":
         context.qmin, context.qmax = 2, 4
     if not options:
         context.bit_rate = round(max(height * width * picture.fps * _BITS, 200_000))
     context.options = options
-
-
-def matrix(size_hw: tuple[int, int]) -> int:
-    """The matrix that turns RGB into what is stored, by its number in ITU-T H.273."""
-    return _BT709 if size_hw[0] > _HD_HW[0] or size_hw[1] >= _HD_HW[1] else _BT601
 
 
 def threads() -> int:

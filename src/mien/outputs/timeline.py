@@ -44,6 +44,6 @@ class Timeline:
 
     @property
     def last_step(self) -> int:
-        """How many ticks the last frame is shown: as long as those before it, but a second at most."""
+        """How many ticks the last frame is shown: as long as those before it, but a second or a step at most."""
         usual = median(self._steps) if self._steps else self._step_s * self.ticks
-        return max(round(min(usual, _LONGEST_LAST_S * self.ticks)), self.least)
+        return max(round(min(usual, max(_LONGEST_LAST_S, self._step_s) * self.ticks)), self.least)

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from mien.errors import OutputError
 from mien.files import PartFile, is_stream, output_error
 from mien.outputs.container import MATROSKA_TICKS, WITH_TABLES, errors, frames_in, mapped, open_growing, rearrange
-from mien.outputs.encoders import KEY_S, SUFFIXES, Picture, best_encoder, matrix, set_up
+from mien.outputs.encoders import KEY_S, SUFFIXES, Picture, best_encoder, set_up
 from mien.outputs.letterbox import letterboxed
+from mien.outputs.planes import to_yuv420p
 from mien.outputs.sound import SoundOf, SoundTrack
 from mien.outputs.timeline import Timeline
 from mien.resource import ResultWriter
@@ -143,9 +144,6 @@ class VideoWriter(ResultWriter):
         self._finish(is_whole=True)
 
     def _open(self, fps: float, sound: SoundOf | None) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._reformatter = VideoReformatter()
         height, width = self.size_hw
         even_hw = height + height % 2, width + width % 2
         self._encoder = best_encoder(self._suffix, even_hw, fps)
@@ -172,22 +170,18 @@ class VideoWriter(ResultWriter):
     def _converted(self, image_rgb: NDArray[np.uint8]) -> VideoFrame:
         """A frame of even size in the encoder's format and colours."""
         import av
-        from av.video.reformatter import Interpolation
 
         height, width = self.size_hw
         if height % 2 or width % 2:
             padded = cv2.copyMakeBorder(image_rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
             image_rgb = np.asarray(padded, np.uint8)
-        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image_rgb), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(to_yuv420p(image_rgb), format="yuv420p")
+        if self._encoder.pixel_format != "yuv420p":
+            frame = frame.reformat(format=self._encoder.pixel_format)
         context = self._stream.codec_context
-        return self._reformatter.reformat(
-            frame,
-            format=self._encoder.pixel_format,
-            dst_colorspace=matrix(self.size_hw),
-            dst_color_range=context.color_range,
-            interpolation=Interpolation.AREA,
-            threads=1,
-        )
+        frame.colorspace, frame.color_range = context.colorspace, context.color_range
+        frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc
+        return frame
 
     def _encode(self, frame: VideoFrame, tick: int, *, may_be_key: bool = True) -> None:
         from av.video.frame import PictureType
