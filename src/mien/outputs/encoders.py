@@ -1,6 +1,6 @@
 """Which encoder makes the picture of a video file, and how it is set: the first of a list that opens here.
 
-H.264 by libx264 is what PyAV's wheels have; a PyAV built without it may have another one. `ultrafast` with CRF 20 was
+H.264 by libx264 is what PyAV's wheels have; a PyAV built without it may have another one. `ultrafast` with CRF 22 was
 chosen by measurement: at 1920 x 1080 it takes as much processor time as the MPEG-4 of OpenCV did (docs/media.md has the
 figures), `superfast` two to three times as much, and it is closer to the picture than either. VP9 by libvpx
 with its fastest real-time settings takes a tenth of what VP8 took.
@@ -57,7 +57,7 @@ class Encoder:
 
 
 _H264 = (
-    Encoder(name="libx264", options={"preset": "ultrafast", "crf": "20", "forced-idr": "1"}),
+    Encoder(name="libx264", options={"preset": "ultrafast", "crf": "22", "forced-idr": "1"}),
     Encoder(name="libopenh264"),
     Encoder(name="h264_videotoolbox", is_hardware=True),
     Encoder(name="h264_nvenc", options={"preset": "p3", "cq": "22", "forced-idr": "1"}, is_hardware=True),
