@@ -18,12 +18,16 @@ def make_clip(
     codec: str,
     *,
     picture_from_s: float = 0.0,
+    begin_s: float = 0.0,
     flashes_s: tuple[float, ...] = (1.0,),
     silent: tuple[float, float] = (0.0, 0.0),
     layout: str = "stereo",
     with_sound: bool = True,
 ) -> Path:
-    """A dark video that flashes, and beeps at the same moments; no packets at all in the silent seconds."""
+    """A dark video that flashes, and beeps at the same moments; no packets at all in the silent seconds.
+
+    Its clock starts at `begin_s`, as that of a recorded stream does; all other times are from there.
+    """
     with av.open(str(path), "w") as container:
         picture, options = ("libvpx", {}) if path.suffix == ".webm" else ("libx264", {"preset": "ultrafast"})
         video = container.add_stream(picture, rate=25, options=options)
@@ -33,7 +37,7 @@ def make_clip(
             time_s = picture_from_s + i / 25
             level = 230 if any(at <= time_s + 1e-6 < at + 0.2 for at in flashes_s) else 20
             frame = av.VideoFrame.from_ndarray(np.full((*SIZE_HW, 3), level, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = round(time_s * 25), Fraction(1, 25)
+            frame.pts, frame.time_base = round((begin_s + time_s) * 25), Fraction(1, 25)
             frames.append((time_s, frame))
         pieces = []
         if with_sound:
@@ -46,7 +50,8 @@ def make_clip(
                 if not silent[0] <= at / RATE < silent[1]:
                     planes = np.repeat(wave[None, at : at + 960], av.AudioLayout(layout).nb_channels, axis=0)
                     piece = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format="fltp", layout=layout)
-                    piece.sample_rate, piece.pts, piece.time_base = RATE, at, Fraction(1, RATE)
+                    piece.sample_rate, piece.time_base = RATE, Fraction(1, RATE)
+                    piece.pts = at + round(begin_s * RATE)
                     pieces.append((at / RATE, piece))
         for _, piece in sorted([*frames, *pieces], key=lambda pair: pair[0]):
             stream = video if isinstance(piece, av.VideoFrame) else audio

@@ -115,6 +115,21 @@ def test_a_part_of_a_video_has_the_sound_of_that_part(codec: str, suffix: str, c
         assert (container.duration or 0) / 1e6 == pytest.approx(1.0, abs=0.06)
 
 
+@pytest.mark.parametrize(("source", "suffix"), [(".ts", ".mp4"), (".mkv", ".mp4"), (".ts", ".webm"), (".mkv", ".mkv")])
+@pytest.mark.parametrize("start_s", [0.0, 0.8])
+def test_a_clock_that_starts_anywhere(source: str, suffix: str, start_s: float, clip: Clip, tmp_path: Path) -> None:
+    """A recorded stream starts at any time, its copy at 0."""
+    original = clip(tmp_path / f"in{source}", "aac", begin_s=600.0)
+    with av.open(str(original)) as container:
+        assert container.start_time == pytest.approx(600e6, abs=1e5)
+    copied(original, tmp_path / f"out{suffix}", start_s=start_s)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert abs(container.start_time or 0) < 1e5
+    (flash,), (beep,) = flashes_s(tmp_path / f"out{suffix}"), beeps_s(tmp_path / f"out{suffix}")
+    assert flash == pytest.approx(1.0 - start_s, abs=0.05)
+    assert beep - flash == pytest.approx(beeps_s(original)[0] - flashes_s(original)[0], abs=0.015)
+
+
 def test_frames_left_out_change_nothing_about_the_sound(clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mp4", "aac")
     copied(original, tmp_path / "out.mp4", every=5)
@@ -128,6 +143,9 @@ def test_a_hole_in_the_sound_stays_a_hole(clip: Clip, tmp_path: Path) -> None:
         original = clip(tmp_path / "in.mkv", codec, flashes_s=(0.4, 2.4), silent=(1.0, 1.8))
         copied(original, tmp_path / f"out{suffix}")
         assert beeps_s(tmp_path / f"out{suffix}") == pytest.approx([0.4, 2.4], abs=0.04)
+        with av.open(str(tmp_path / f"out{suffix}")) as container:
+            heard_s = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+        assert heard_s == pytest.approx(2.2 if (codec, suffix) == ("aac", ".mp4") else 3.0, abs=0.07)
 
 
 @pytest.mark.parametrize("layout", ["mono", "5.1"])
