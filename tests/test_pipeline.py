@@ -74,6 +74,23 @@ def test_stream_gives_what_the_function_gives(analyzer: Analyzer, clip: Path) ->
         list(analyzer.stream(clip, every=0))
 
 
+def test_stream_of_a_part(analyzer: Analyzer, clip: Path) -> None:
+    whole = list(analyzer.stream(clip))
+    step_s = whole[1].time_s
+    part = list(mien.stream(clip, start_s=step_s, end_s=3 * step_s, tasks=("emotion",), threads=1))
+    assert [scene.frame for scene in part] == [1, 2]
+    assert [scene.frame for scene in analyzer.stream(clip, fps=1 / step_s / 2)] == [0, 2, 4]
+    assert next(analyzer.stream(clip, keyframes=True)).frame == 0
+
+
+@pytest.mark.parametrize("chosen", [{"start_s": 1.0}, {"end_s": 1.0}, {"keyframes": True}])
+@pytest.mark.parametrize("source", [0, "rtsp://me:s3cret@127.0.0.1:9/x"])
+def test_what_is_live_has_no_start_end_or_key_frames(analyzer: Analyzer, source: int | str, chosen: dict) -> None:
+    with pytest.raises(InputError, match="shows what is there now") as raised:
+        list(analyzer.stream(source, **chosen))
+    assert "s3cret" not in str(raised.value)
+
+
 def test_two_sources_in_turn_keep_their_own_tracks(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
     other = np.roll(drawn, drawn.shape[1] // 2, axis=1)
     alone = [list(analyzer.scenes(_frames(image, 4, name))) for image, name in ((drawn, "a"), (other, "b"))]

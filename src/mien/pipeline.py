@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
+from mien.addresses import named
 from mien.errors import InputError, UnknownName
 from mien.labels import TASKS, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
-from mien.sources import Source, captured, open_live, open_source
+from mien.sources import Selection, Source, captured, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
@@ -156,10 +157,20 @@ class Analyzer(Resource):
         """What is in one photo, as with `mien.look`; nothing is remembered from other photos."""
         return self._see(_photo(picture), _Tracks())
 
-    def stream(self, source: str | os.PathLike[str] | int, *, every: int = 1) -> Iterator[Scene]:
+    def stream(
+        self,
+        source: str | os.PathLike[str] | int,
+        *,
+        every: int = 1,
+        fps: float | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        keyframes: bool = False,
+    ) -> Iterator[Scene]:
         """The scenes of one source, one at a time as they are asked for, as with `mien.stream`."""
-        with _opened(source, every) as frames:
-            yield from self.scenes(_thinned(frames, every))
+        selection = Selection(every=every, fps=fps, start_s=start_s, end_s=end_s, keyframes=keyframes)
+        with _opened(source, selection) as frames:
+            yield from self.scenes(_thinned(frames, selection))
 
     def step(self, frame: Frame) -> Scene:
         """What is in one frame; faces and hands keep their track numbers from one `restart` to the next.
@@ -343,22 +354,36 @@ def look(picture: PictureLike, **options: object) -> Scene:
         return analyzer.step(frame)
 
 
-def stream(source: str | os.PathLike[str] | int, *, every: int = 1, **options: object) -> Iterator[Scene]:
+def stream(
+    source: str | os.PathLike[str] | int,
+    *,
+    every: int = 1,
+    fps: float | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    keyframes: bool = False,
+    **options: object,
+) -> Iterator[Scene]:
     """The scenes of a video, one at a time as they are asked for.
 
     Args:
         source: path of a video file (or photo); the number of a camera; or an address, such as `rtsp://name:password@
             host/path`. From a camera or address each scene is the newest frame; those in between are left out.
         every: look at every n-th frame only; scenes keep their original frame number and time.
+        fps: look at this many frames per second of the video, by its times.
+        start_s: begin at this time of the video, in seconds.
+        end_s: end before this time of the video, in seconds.
+        keyframes: look only at the frames that the file stores whole, one every few seconds, many times faster.
         options: fields of `Options`.
 
     Raises:
         UnreadableMedia: the source cannot be read, or ends early; the scenes before that have been given.
-        InputError: not a valid address.
+        InputError: not a valid address, or a choice of frames that contradicts itself or that a live source has not.
     """
     chosen = _options(options)
-    with _opened(source, every) as frames, Analyzer(chosen) as analyzer:
-        yield from analyzer.scenes(_thinned(frames, every))
+    selection = Selection(every=every, fps=fps, start_s=start_s, end_s=end_s, keyframes=keyframes)
+    with _opened(source, selection) as frames, Analyzer(chosen) as analyzer:
+        yield from analyzer.scenes(_thinned(frames, selection))
 
 
 def _photo(picture: PictureLike) -> Frame:
@@ -366,22 +391,27 @@ def _photo(picture: PictureLike) -> Frame:
     return Frame(image_rgb=image_rgb, source=name)
 
 
-def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:
-    if every < 1:
-        raise InputError(f"every must be at least 1, got {every}")
+def _opened(source: str | os.PathLike[str] | int, selection: Selection) -> Source:
     if not isinstance(source, str | os.PathLike | int):
         raise InputError(
             f"A source must be a path, an address or the number of a camera, got {type(source).__qualname__}."
         )
     text = str(source)
     if isinstance(source, int) or "://" in text:
+        if not selection.has_live_meaning:
+            raise InputError(
+                f"A camera or address shows what is there now, so start_s, end_s and keyframes are no matter of "
+                f"{named(text)}; leave them out."
+            )
         return open_live(text)
-    return captured(open_source(text, every=every))
+    return captured(open_source(text, selection=selection))
 
 
-def _thinned(frames: Source, every: int) -> Iterable[Frame]:
-    """Every n-th frame; a file source has already left the others out, before decoding them."""
-    return islice(frames, 0, None, every) if frames.is_live and every > 1 else frames
+def _thinned(frames: Source, selection: Selection) -> Iterable[Frame]:
+    """The wanted frames; a file source has already left the others out, before decoding them."""
+    if not frames.is_live:
+        return frames
+    return selection.of(frames) if selection.every == 1 else islice(frames, 0, None, selection.every)
 
 
 def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:

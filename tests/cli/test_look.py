@@ -108,6 +108,77 @@ def test_every_takes_each_third_frame_with_its_true_number(mien: Run, clip: Path
     assert [json.loads(line)["frame"] for line in ended.out.splitlines()] == [0, 3, 6, 9]
 
 
+@pytest.mark.parametrize(
+    ("words", "frames"),
+    [
+        (["--fps", "3"], [0, 2, 4, 6, 8, 10]),
+        (["--from", "0.5"], [3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        (["--from", "0:00:00.500", "--to", "0:01"], [3, 4, 5]),
+        (["--from", "0.3", "--every", "4"], [4, 8]),
+        (["--to", ".35", "--fps", "3"], [0, 2]),
+        (["--keyframes"], [0]),
+    ],
+)
+def test_a_part_of_a_video(mien: Run, clip: Path, words: list[str], frames: list[int]) -> None:
+    ended = mien("look", clip, *words, "--task", "emotion", "--jsonl", "-")
+    records = [json.loads(line) for line in ended.out.splitlines()]
+    assert (ended.code, ended.err) == (0, "")
+    assert [record["frame"] for record in records] == frames
+    assert [record["time_s"] for record in records] == pytest.approx([frame / 6 for frame in frames], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--fps", "5", "--every", "2"], "every and fps"),
+        (["--fps", "5", "--keyframes"], "fps and keyframes"),
+        (["--from", "later"], "must be seconds or H:MM:SS.mmm"),
+        (["--from", "5", "--to", "4"], "end must come after the start"),
+    ],
+)
+def test_a_choice_of_frames_that_makes_no_sense_is_wrong_use(
+    mien: Run, clip: Path, tmp_path: Path, words: list[str], why: str
+) -> None:
+    ended = mien("look", clip, *words, "--jsonl", tmp_path / "out.jsonl")
+    assert ended.code == 2
+    assert why in " ".join(ended.err.split()).replace("│ ", "")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_videos_that_cannot_be_read_get_a_sentence_each_and_the_others_are_done(
+    mien: Run, clip: Path, tmp_path: Path
+) -> None:
+    data = bytearray(clip.read_bytes())
+    with av.open(str(clip)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data[places[6][0] : places[6][0] + places[6][1]] = bytes(places[6][1])
+    (tmp_path / "broken.mp4").write_bytes(data)
+    (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{clip}\n", encoding="utf-8")
+    with av.open(str(tmp_path / "sound.mp4"), "w") as out:
+        stream = out.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate, frame.pts = 8000, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    bad = [tmp_path / name for name in ("broken.mp4", "list.m3u8", "sound.mp4")]
+    ended = mien("look", *bad, clip, "--task", "emotion", "--jsonl", "-")
+    assert ended.code == 1
+    broken, listed, sound = ended.sentences
+    assert broken.startswith(f"mien: {bad[0]} is damaged: 1 of 12 frames could not be decoded, the others were kept")
+    assert "names other files, which are not opened" in listed
+    assert "holds sound but no picture" in sound
+    read = [(json.loads(line)["source"], json.loads(line)["frame"]) for line in ended.out.splitlines()]
+    assert [frame for name, frame in read if name == str(bad[0])] == [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    assert [frame for name, frame in read if name == str(clip)] == list(range(12))
+
+
+def test_a_part_that_a_video_does_not_have_is_told_and_the_others_are_done(mien: Run, photo: Path, clip: Path) -> None:
+    ended = mien("look", clip, photo, "--from", "1:00", "--task", "emotion")
+    assert ended.code == 1
+    assert ended.err.startswith(f"mien: {clip} ends at ")
+    assert ended.out.startswith(f"{photo}: ")
+
+
 @pytest.mark.parametrize(("task", "faces", "hands"), [("emotion", True, False), ("gesture", False, True)])
 def test_a_task_alone_looks_for_nothing_else(mien: Run, photo: Path, task: str, faces: bool, hands: bool) -> None:
     record = json.loads(mien("look", photo, "--task", task, "--jsonl", "-").out)

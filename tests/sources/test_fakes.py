@@ -3,12 +3,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from mien.errors import UnreadableMedia
+from mien.scene import Frame
 from mien.sources import Clock, FakeClock, FakeLiveSource, FakeSource, Fault, PacedSource, Retry, Source
 
 
@@ -246,6 +248,26 @@ def test_paced_frames_come_when_they_are_due() -> None:
         given = [(frame.index, frame.time_s, clock.now() - 100) for frame in source]
     assert given == [(index, pytest.approx(index / 10), pytest.approx(index / 10)) for index in range(5)]
     assert list(source) == []
+
+
+def test_a_video_keeps_its_own_times_and_is_shown_by_them() -> None:
+    stamps = [2.5, 2.6, 4.0, 4.01]
+    clock = FakeClock()
+
+    class Uneven(FakeSource):
+        def __next__(self) -> Frame:
+            frame = super().__next__()
+            return replace(frame, time_s=stamps[frame.index])
+
+    def make() -> Source:
+        return Uneven(_images()[:1] * 4, fps=10)
+
+    with PacedSource(make(), clock=clock) as source:
+        assert [frame.time_s for frame in source] == stamps
+    assert clock.waits == pytest.approx([0, 0.1, 1.4, 0.01])
+    with PacedSource(make, repeat=True, clock=clock) as source:
+        times = [next(source).time_s for _ in range(9)]
+    assert times == pytest.approx([*stamps, 4.11, 4.21, 5.61, 5.62, 5.72])
 
 
 def test_paced_frames_that_are_asked_for_late_keep_their_time_and_none_is_dropped() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import ProviderOption
+from mien.cli.console.options import ProviderOption, time_s
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
@@ -22,7 +22,7 @@ from mien.pipeline import Analyzer, Options, check_tasks
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.scene import Scene
-from mien.sources import VIDEO_SUFFIXES, Source, captured, expand_sources, open_source, source_kind
+from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
 from mien.wording import count, nothing
 
 
@@ -50,6 +50,17 @@ def look(
     ] = None,
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Leave the sound out of annotated videos.")] = False,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
+    fps: Annotated[
+        float | None, typer.Option(min=0.001, help="Look at this many frames per second of a video.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Begin a video here: seconds, or H:MM:SS.mmm.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End a video before this time.")] = None,
+    keyframes: Annotated[
+        bool,
+        typer.Option("--keyframes", help="Look only at frames that a video stores whole: hours take minutes."),
+    ] = False,
     tiles: Annotated[
         bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
     ] = False,
@@ -73,6 +84,7 @@ def look(
         provider=provider,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
+    selection = _selection(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources)
@@ -108,9 +120,22 @@ def look(
             words = _Words(stack, audience, silent=quiet or to_stdout)
             progress = stack.enter_context(_progress(quiet))
             for path in paths:
-                failed += _look_at(path, every, analyzer, [*outputs, words], saver, progress)
+                failed += _look_at(path, selection, analyzer, [*outputs, words], saver, progress)
     if failed:
         raise typer.Exit(1)
+
+
+def _selection(*, every: int, fps: float | None, start: str | None, end: str | None, keyframes: bool) -> Selection:
+    try:
+        return Selection(
+            every=every,
+            fps=fps,
+            start_s=0.0 if start is None else time_s(start),
+            end_s=None if end is None else time_s(end),
+            keyframes=keyframes,
+        )
+    except InputError as error:
+        raise _wrong_use(str(error)) from error
 
 
 def _is_video(path: Path) -> bool:
@@ -122,7 +147,7 @@ def _is_video(path: Path) -> bool:
 
 def _look_at(
     path: Path,
-    every: int,
+    selection: Selection,
     analyzer: Analyzer,
     outputs: list[Output],
     saver: SavedMedia | None,
@@ -132,10 +157,14 @@ def _look_at(
     bar: TaskID | None = None
     picture, problems = None, []
     try:
-        with captured(open_source(path, every=every)) as source, ExitStack() as stack:
-            bar = progress.add_task(path.name, total=_steps(source, every))
-            is_video, fps = source.kind == "video", source.fps and source.fps / every
-            picture = None if saver is None else stack.enter_context(saver.open(path, is_video=is_video, fps=fps))
+        with captured(open_source(path, selection=selection)) as source, ExitStack() as stack:
+            steps = selection.expected(source.frame_count, source.fps) if source.kind == "video" else 1
+            bar = progress.add_task(path.name, total=steps)
+            is_video, fps = source.kind == "video", selection.fps or (source.fps and source.fps / selection.every)
+            if saver is not None:
+                start_s, end_s = (selection.start_s, selection.end_s) if is_video else (0.0, None)
+                copy = saver.open(path, is_video=is_video, fps=fps, start_s=start_s, end_s=end_s)
+                picture = stack.enter_context(copy)
             for scene in analyzer.scenes(source):
                 for output in outputs if picture is None else [*outputs, picture]:
                     output.write(scene)
@@ -196,10 +225,6 @@ class _Words:
         counts = [*self._seen.most_common(), *self._read.most_common()]
         shares = "; ".join(f"{what} {count / self._frames:.0%}" for what, count in counts)
         return f"{count(self._frames, 'frame')} up to {last.time_s:.1f} s: {shares or nothing(last.models)}"
-
-
-def _steps(source: Source, every: int) -> int | None:
-    return None if source.frame_count is None else -(-source.frame_count // every)
 
 
 def _progress(quiet: bool) -> Progress:

@@ -1,6 +1,6 @@
 """Where frames come from: photos, videos, cameras, streams, standard input; one interface for all, and fakes for tests.
 
-with open_source("clip.mp4", every=5) as source:
+with open_source("clip.mp4", selection=Selection(every=5)) as source:
     for frame in source:
         ...
 
@@ -25,6 +25,7 @@ from mien.sources.files import (
 from mien.sources.link import Feed, Link, LinkSource, Retry
 from mien.sources.live import CameraSource, LiveSource, PipeSource, StreamSource, open_live
 from mien.sources.paced import PacedSource
+from mien.sources.selection import Picker, Selection
 from mien.sources.videos import VideoSource
 
 __all__ = [
@@ -45,8 +46,10 @@ __all__ = [
     "LiveSource",
     "PacedSource",
     "PhotoSource",
+    "Picker",
     "PipeSource",
     "Retry",
+    "Selection",
     "Source",
     "StreamSource",
     "VideoSource",

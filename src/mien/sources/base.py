@@ -20,8 +20,8 @@ class Source(Resource, ABC):
         name: the path or address as given; an address without its password.
         kind: `photo` or `video`; a camera or stream is a video.
         is_live: whether the frames show the present, so that a late one is worth less than the next.
-        frame_count: how many frames the file says it has, regardless of `every`; None if unknown.
-        fps: frames per second of the file, regardless of `every`; None for photos and if unknown.
+        frame_count: how many frames the file says it has, wanted or not; None if unknown.
+        fps: frames per second of the file, wanted or not; None for photos and if unknown.
     """
 
     name: str

@@ -16,6 +16,7 @@ from mien.pixels.headers import picture_kind
 from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
+from mien.sources.selection import ALL, Selection
 from mien.sources.videos import VideoSource
 from mien.wording import natural_key
 
@@ -65,19 +66,17 @@ class PhotoSource(Source):
         self._done = True
 
 
-def open_source(spec: str | Path, *, every: int = 1) -> Source:
+def open_source(spec: str | Path, *, selection: Selection = ALL) -> Source:
     """Open a photo or video; its contents, then its name, decide which it is.
 
     Args:
         spec: path of the file.
-        every: of a video, give frames 0, N, 2N, ...
+        selection: of a video, which frames to give; a photo is always given.
 
     Raises:
         UnreadableMedia: missing, or not readable as a photo or video.
     """
-    if every < 1:
-        raise ValueError(f"every must be at least 1, got {every}")
-    return PhotoSource(spec) if source_kind(spec) == "photo" else VideoSource(spec, every=every)
+    return PhotoSource(spec) if source_kind(spec) == "photo" else VideoSource(spec, selection=selection)
 
 
 def source_kind(spec: str | Path) -> Kind:

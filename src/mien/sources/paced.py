@@ -17,7 +17,7 @@ class PacedSource(Source):
 
     Args:
         source: what to play; or what opens it, which is called for each round.
-        fps: frames a second; the source's own, or 25, when None.
+        fps: frames per second; the source's own times when None, however its rate varies.
         repeat: play it for ever. Its frames are kept in memory for that (0.9 MB each of 640x480), unless it can be
             opened again.
         clock: what it goes by; real time when None.
@@ -42,6 +42,7 @@ class PacedSource(Source):
         self._stop = threading.Event()
         self._repeat = repeat
         self.name = self._source.name
+        self._is_even = fps is not None
         self._rate = self.fps = fps or self._source.fps or 25.0
         self.frame_count = None if repeat else self._source.frame_count
         self._frames = self._played()
@@ -59,9 +60,14 @@ class PacedSource(Source):
 
     def _played(self) -> Iterator[Frame]:
         start_s = self._clock.now()
+        first_s = begin_s = last_s = 0.0
         for index, frame in enumerate(self._rounds()):
-            time_s = index / self._rate
-            if self._clock.wait(start_s + time_s - self._clock.now(), self._stop):
+            if index == 0 and not self._is_even:
+                first_s = frame.time_s
+            elif index and begin_s + frame.time_s <= last_s:  # another round
+                begin_s = last_s + 1 / self._rate - frame.time_s
+            time_s = last_s = index / self._rate if self._is_even else begin_s + frame.time_s
+            if self._clock.wait(start_s + time_s - first_s - self._clock.now(), self._stop):
                 return
             yield replace(frame, index=index, time_s=time_s)
 

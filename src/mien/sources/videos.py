@@ -3,54 +3,78 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Generator, Iterator
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import cv2
 
-from mien.errors import UnreadableMedia
-from mien.pixels.images import quiet_opencv, read_head
+from mien.addresses import named
+from mien.errors import InputError, UnreadableMedia
+from mien.pixels.images import quiet_opencv
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
 from mien.sources.containers import is_whole
+from mien.sources.ffmpeg import errors_of_ffmpeg, open_file, rate_of, reason, threads
+from mien.sources.frame_times import Positions, timed
+from mien.sources.planes import ToRgb
+from mien.sources.selection import ALL, ROUNDING_S, Selection
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _log = logging.getLogger(__name__)
 
-_TOLERANCE_S = 0.5
-_TOLERANCE_PART = 0.1
+_MOST_FAILURES = 100  # in a row, after which a file counts as ended
+_MOST_WAITING = 64 * 2**20  # bytes of packets from a key frame on that are kept until the start is found
+_FALLBACK_S = 0.04
+_EARLIER_S = 1.0
 
 
 class VideoSource(Source):
-    """The frames of a video file; none is dropped, rotation is applied.
+    """The frames of a video file, as they are meant to be seen; none is dropped.
 
-    Times are the file's own; where it gives none they follow from the frame rate. A video that breaks off
-    gives the frames it has, then raises UnreadableMedia. `mien.sources.Capture` decodes ahead on another thread.
+    Times are the file's own, from the start of its picture or sound, whichever is first; `timed` says what becomes of
+    stamps that cannot be. A frame that cannot be decoded is left out but counted. A video that breaks off or lacks
+    frames gives those it has, then raises UnreadableMedia. `mien.sources.Capture` decodes ahead on another thread.
 
     Args:
         path: the file.
-        every: give frames 0, N, 2N, ...; the others are passed over without conversion.
+        selection: which frames to give; the others are passed over without conversion, and where possible without
+            decoding.
 
     Raises:
-        UnreadableMedia: the file is missing, empty, damaged, or holds no video.
-        ValueError: `every` is below 1.
+        UnreadableMedia: the file is missing, empty, damaged, encrypted, or holds no video.
+        InputError: it ends before the selection begins.
     """
 
     kind: Kind = "video"
 
-    def __init__(self, path: str | Path, *, every: int = 1) -> None:
-        if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}")
+    def __init__(self, path: str | Path, *, selection: Selection = ALL) -> None:
         self.name = str(path)
-        self._every = every
-        self._capture = _open_capture(self.name)
-        announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if math.isfinite(fps) and 0 < fps <= 1000 else None
-        known = math.isfinite(announced) and 0 < announced < 2**40
-        self.frame_count = int(announced) if known else None
+        self._selection = selection
+        self._container, self._stream = open_file(self.name)
+        self._errors = errors_of_ffmpeg()
+        self._fatal: tuple[type[Exception], ...] = (cv2.error, MemoryError, OSError, *self._errors)
+        self.fps = rate_of(self._stream)
+        stated = self._stream.frames
+        self.frame_count = stated if 0 < stated < 2**40 else self._estimated_count()
+        self._zero_s = Fraction(self._container.start_time or 0, 10**6)
+        context = self._stream.codec_context
+        context.thread_type, context.thread_count = "AUTO", threads()
+        if selection.keyframes:
+            context.skip_frame = "NONKEY"
+        self._step_s = 1 / self.fps if self.fps else _FALLBACK_S
+        self._aspect = self._stream.sample_aspect_ratio or context.sample_aspect_ratio
+        self._is_hidden_possible = context.name == "vp8"
+        self._read = 0  # frames that the file turned out to hold
+        self._lost = 0  # of these, that could not be decoded
+        self._is_cut = False
         self._is_closed = False
         self._reading = threading.Lock()
         self._frames = self._decoded()
@@ -59,8 +83,10 @@ class VideoSource(Source):
         try:
             with self._reading, quiet_opencv():
                 frame = next(self._frames)
-        except (cv2.error, MemoryError, OSError) as error:
-            raise UnreadableMedia(f"Cannot read {self.name} any further: decoding failed ({error}).") from error
+        except self._fatal as error:
+            raise UnreadableMedia(
+                f"Cannot read {named(self.name)} any further: decoding failed ({reason(error)})."
+            ) from None
         if self._is_closed:
             self.close()  # whoever closed it meanwhile could not
             raise StopIteration
@@ -72,76 +98,188 @@ class VideoSource(Source):
         if self._reading.acquire(blocking=False):  # else the thread that reads does it
             try:
                 self._frames.close()
-                self._capture.release()
+                self._container.close()
             finally:
                 self._reading.release()
 
+    def _estimated_count(self) -> int | None:
+        frames = (self._container.duration or 0) / 1e6 * (self.fps or 0)
+        return round(frames) if 0.5 < frames < 2**40 else None
+
     def _decoded(self) -> Generator[Frame, None, None]:
         try:
-            yield from self._numbered()
+            yield from self._wanted()
         finally:
-            self._capture.release()
+            self._container.close()
 
-    def _numbered(self) -> Iterator[Frame]:
-        capture = self._capture
-        index = 0
-        time_s = -1.0
-        step_s = 1.0 / self.fps if self.fps else 0.04
-        while not self._is_closed and capture.grab():
-            stamp_s = max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, 0.0)
-            time_s = stamp_s if stamp_s > time_s and math.isfinite(stamp_s) else time_s + step_s
-            if index % self._every == 0:
-                done, image_bgr = capture.retrieve()
-                if not done or image_bgr is None:
-                    raise UnreadableMedia(f"Cannot read {self.name} any further: frame {index} is damaged.")
-                image_rgb: Any = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
-                del image_bgr  # not kept while the frame is looked at
-                yield Frame(image_rgb, index, time_s, self.name)
-                del image_rgb
-            index += 1
+    def _wanted(self) -> Iterator[Frame]:
+        chosen = self._selection
+        picker, to_rgb = chosen.picker(), ToRgb()
+        given, time_s = 0, None
+        stamped = ((item, self._stamp_s(*item)) for item in self._numbered())
+        for (decoded, index), time_s in timed(stamped, self._step_s):
+            if self._is_closed or picker.is_over(time_s):
+                return
+            if picker.wants(index, time_s):
+                given += 1
+                yield Frame(to_rgb.convert(decoded, self._aspect), index, time_s, self.name)
+            del decoded  # its memory is the decoder's, which may want it for the next one
         if not self._is_closed:
-            self._check_whole(index, time_s + step_s)
+            self._check_whole(is_any=time_s is not None)
+            if not given and time_s is not None:
+                raise InputError(
+                    f"{named(self.name)} ends at {time_s:.3f} s, before {chosen.start_s:g} s; choose an earlier start."
+                )
 
-    def _check_whole(self, count: int, end_s: float) -> None:
-        """Raise when frames are missing at the end.
+    def _stamp_s(self, thing: VideoFrame | Packet[VideoStream], index: int | None = None) -> float | None:
+        """When it is to be shown, in seconds from the start of the file; None if the file does not say.
 
-        What a file announces is often an estimate, and a trimmed clip announces frames that are not shown. So the
-        sizes that the container states decide where it states them: if they go beyond the end of the file, any
-        frame that is short counts. Where it states none, frames count as missing when the last one ends more than
-        half a second and a tenth of the video before the announced end.
+        Args:
+            thing: a packet or frame.
+            index: its position; key frames of a file without any stamps have the time that follows from it.
         """
-        announced = self.frame_count
-        if count == 0:
-            raise UnreadableMedia(f"Cannot read {self.name}: it has no decodable frames; check the file.")
-        if announced is None or count >= announced:
-            return
-        whole = is_whole(self.name)
-        if whole is None:
-            length_s = announced / self.fps if self.fps else 0.0
-            whole = length_s - end_s <= max(_TOLERANCE_S, _TOLERANCE_PART * length_s)
-        if not whole:
+        stamp = thing.dts if thing.pts is None else thing.pts
+        base = self._stream.time_base
+        if stamp is None or base is None:
+            return index * self._step_s if index is not None and self._selection.keyframes else None
+        return float(stamp * base - self._zero_s)
+
+    def _numbered(self) -> Iterator[tuple[VideoFrame, int]]:
+        """Decoded frames in the order of showing, each with its position in the video."""
+        if self._selection.keyframes:
+            return self._keyframes()
+        return self._from_start() if self._selection.start_s > 0 else self._from_beginning()
+
+    def _from_beginning(self) -> Iterator[tuple[VideoFrame, int]]:
+        index, is_begun = 0, False
+        for packet in self._packets():
+            is_begun = is_begun or packet.is_keyframe
+            lost = self._lost
+            for decoded in self._frames_of(packet):
+                yield decoded, index
+                index += 1
+            if not is_begun:  # a recording that begins in the middle: nothing can be seen before the first key frame
+                self._lost = 0
+            index += self._lost - lost
+
+    def _from_start(self) -> Iterator[tuple[VideoFrame, int]]:
+        """From the last key frame before the start on; what is before it is counted but not decoded."""
+        waiting: list[Packet[VideoStream]] = []
+        before = self._read = self._skipped()
+        size, is_found = 0, False
+        positions = Positions()
+        for packet in self._packets():
+            if not is_found:
+                time_s = self._stamp_s(packet)
+                is_found = not packet.size or time_s is None or time_s >= self._selection.start_s - ROUNDING_S
+                if packet.is_keyframe and not is_found:
+                    before += sum(map(self._is_shown, waiting))
+                    waiting, size = [], 0
+                waiting.append(packet)
+                size += packet.size
+                if not is_found and size <= _MOST_WAITING:
+                    continue
+                is_found = True
+                positions.begin(before)
+            else:
+                waiting = [packet]
+            for fed in waiting:
+                if self._is_shown(fed):
+                    positions.add(fed.pts)
+                for decoded in self._frames_of(fed):
+                    yield decoded, positions.of(decoded.pts)
+            waiting = []
+
+    def _skipped(self) -> int:
+        """Go near the start where the file lists all its frames, as an MP4 does; returns how many are before."""
+        base, entries = self._stream.time_base, self._stream.index_entries
+        if base is None or not self._stream.frames or len(entries) != self._stream.frames:
+            return 0
+        # The list has times of decoding, which are earlier than those of showing, but hardly by a second.
+        wanted = round((Fraction(self._selection.start_s - _EARLIER_S) + self._zero_s) / base)
+        if wanted <= entries[0].timestamp:
+            return 0
+        place = None
+        with suppress(*self._errors):  # an index that is damaged, or a file that ends before it
+            self._container.seek(wanted, stream=self._stream)
+            place = next(self._container.demux(self._stream)).pos
+        # Where that led to is not always what was asked for.
+        at = next((index for index, entry in enumerate(entries) if entry.pos == place), 0)
+        self._container.seek(wanted if at else entries[0].timestamp, stream=self._stream)
+        return at - sum(entries[index].is_discard for index in range(at))
+
+    def _keyframes(self) -> Iterator[tuple[VideoFrame, int]]:
+        """Key frames alone; packets in between are counted but not decoded."""
+        start_s = self._selection.start_s - ROUNDING_S
+        positions = Positions()
+        self._read = self._skipped() if start_s > 0 else 0
+        positions.begin(self._read)
+        fed: list[int] = []
+        for packet in self._packets():
+            if self._is_shown(packet):
+                positions.add(packet.pts)
+            time_s = self._stamp_s(packet, self._read - 1)
+            if not packet.size or (packet.is_keyframe and (time_s is None or time_s >= start_s)):
+                fed.append(self._read - 1)
+                for decoded in self._frames_of(packet):
+                    at = fed.pop(0)
+                    yield decoded, at if decoded.pts is None else positions.of(decoded.pts)
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """What the file holds of the picture, in the order of decoding, and at its end one that is empty."""
+        failures = 0
+        while not self._is_closed and failures < _MOST_FAILURES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:
+                        failures = 0
+                        self._read += self._is_shown(packet)
+                        self._is_cut = packet.is_corrupt
+                        if packet.has_sidedata("encryption_info"):
+                            raise UnreadableMedia(
+                                f"Cannot read {named(self.name)}: it is encrypted; get a copy without protection."
+                            )
+                    yield packet
+                    if self._is_closed:
+                        return
+                return
+            except self._errors as error:  # reading goes on after it where it can
+                failures += 1
+                _log.debug("%s: %s", self.name, reason(error))
+        self._is_cut = True
+
+    def _frames_of(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        try:
+            return self._stream.codec_context.decode(packet)
+        except self._errors as error:
+            _log.debug("%s: frame %d is damaged: %s", self.name, self._read, reason(error))
+            self._lost += 1
+            return []
+
+    def _is_shown(self, packet: Packet[VideoStream]) -> bool:
+        """Whether a packet gives a frame: not one that an edit list cuts away, nor one that VP8 keeps for reference."""
+        if not packet.size or packet.is_discard:
+            return False
+        return not self._is_hidden_possible or bool(memoryview(packet)[0] & 0x10)
+
+    def _check_whole(self, *, is_any: bool) -> None:
+        """Raise when frames are missing. Announced lengths are estimates: they count only with a file that is cut."""
+        name, announced = named(self.name), self.frame_count
+        is_short = announced is None or self._read - self._lost < announced
+        is_cut = self._is_cut or (is_short and is_whole(self.name) is False)
+        if not is_any and self._selection.keyframes and self._selection.start_s and self._read:
+            raise InputError(f"{name} has no key frame from {self._selection.start_s:g} s on; choose an earlier start.")
+        if not is_any:
+            what = "it is truncated before its first frame" if is_cut else "it has no decodable frames"
+            raise UnreadableMedia(f"Cannot read {name}: {what}; check the file.")
+        kept = self._read - self._lost
+        if is_cut:
+            of = f" of {announced} announced" if announced is not None and announced > kept else ""
             raise UnreadableMedia(
-                f"{self.name} is truncated: {count} of {announced} announced frames could be read "
-                "and were kept; get a complete copy for the rest."
+                f"{name} is truncated: {kept}{of} frames could be read and were kept; get a complete copy for the rest."
             )
-        _log.debug("%s: %d of %d announced frames, nothing missing", self.name, count, announced)
-
-
-def _open_capture(name: str) -> cv2.VideoCapture:
-    read_head(name)
-    with quiet_opencv():
-        try:  # an absolute path, for a leading dash or a colon means something else to FFmpeg
-            capture = cv2.VideoCapture(str(Path(name).absolute()), cv2.CAP_FFMPEG)
-        except cv2.error as error:
-            raise _no_video(name) from error
-    if not capture.isOpened():
-        raise _no_video(name)
-    return capture
-
-
-def _no_video(name: str) -> UnreadableMedia:
-    if is_whole(name) is False:
-        return UnreadableMedia(f"Cannot read {name}: the video is truncated; get a complete copy of it.")
-    return UnreadableMedia(
-        f"Cannot read {name}: it is damaged or not a video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
-    )
+        if self._lost:
+            raise UnreadableMedia(
+                f"{name} is damaged: {self._lost} of {self._read} frames could not be decoded, the others were kept; "
+                "get a complete copy for the rest."
+            )

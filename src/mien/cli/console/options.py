@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Annotated, TypeAlias
 
 import typer
@@ -16,6 +18,22 @@ ProviderOption: TypeAlias = Annotated[
         "lists those here.",
     ),
 ]
+
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
+
+
+def time_s(text: str) -> float:
+    """Seconds of a time that is written as 95, 95.5, 1:35.5 or 0:01:35.500.
+
+    Raises:
+        InputError: it is not written so.
+    """
+    found = _TIME.fullmatch(text.strip())
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, math.nan)
+    if not math.isfinite(seconds) or (":" in text and seconds >= 60) or (text.count(":") == 2 and minutes >= 60):
+        raise InputError(f"A time must be seconds or H:MM:SS.mmm, e.g. 95.5 or 0:01:35.500, not {text[:40]!r}.")
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def size_hw(text: str) -> tuple[int, int]:

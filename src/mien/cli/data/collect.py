@@ -99,7 +99,7 @@ def _collect(collector: Collector, sources: Iterator[Source], limit: int | None,
 
 def _sources(origin: str, every: int, out: Path, problems: Problems) -> Iterator[Source]:
     """The camera, or each file; files of the data set itself are skipped."""
-    from mien.sources import expand_sources, open_source
+    from mien.sources import Selection, expand_sources, open_source
     from mien.sources.cameras import CameraFrames
 
     if origin.isdecimal():
@@ -112,7 +112,7 @@ def _sources(origin: str, every: int, out: Path, problems: Problems) -> Iterator
         if path.resolve().is_relative_to(out.resolve()):
             continue
         try:
-            source = open_source(path, every=every)
+            source = open_source(path, selection=Selection(every=every))
         except UnreadableMedia as problem:
             problems(problem)
             continue

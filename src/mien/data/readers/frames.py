@@ -28,7 +28,7 @@ from mien.pixels.boxes import iou
 from mien.pixels.images import read_image
 from mien.pixels.preprocess import fit_crop
 from mien.scene import Box, Detection, Frame
-from mien.sources import VIDEO_SUFFIXES, captured, open_source
+from mien.sources import VIDEO_SUFFIXES, Selection, captured, open_source
 from mien.wording import natural_key
 
 NOT_ANNOTATED = "not annotated"
@@ -237,7 +237,7 @@ def _label_set(clips: Sequence[Clip], cropper: Cropper) -> LabelSet:
 
 def _frames(video: Path, every: int) -> Iterator[Frame]:
     if not video.is_dir():
-        with captured(open_source(video, every=every)) as source:
+        with captured(open_source(video, selection=Selection(every=every))) as source:
             yield from source
         return
     for index, path in sorted(FrameNumbers.numbered(video, PICTURE_SUFFIXES).items()):

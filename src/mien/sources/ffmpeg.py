@@ -1,0 +1,150 @@
+"""The door to PyAV, which is FFmpeg: opening what holds a video, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.addresses import Address, named
+from mien.errors import UnreadableMedia
+from mien.pixels.images import MAX_PIXELS, read_head
+from mien.sources.containers import is_whole
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,mxf,gxf,dv,nut,wtv,rm,ivf,h264,hevc,vvc,obu,av1,"
+    "m4v,mjpeg,mpjpeg,nsv,nuv,yuv4mpegpipe,dirac,vc1,h261,h263"
+)
+"""Containers that a file may be: those that hold a video, not those that name other files or take anything for one."""
+_STREAM_FORMATS = f"{_FORMATS},hls,dash,rtsp,sdp,rtp,aac,mp3,ac3,webvtt"
+_STREAM_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,rtmpt,crypto,data"
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0")
+_MOST_THREADS = 4
+
+
+def errors_of_ffmpeg() -> tuple[type[Exception], ...]:
+    """What PyAV raises."""
+    from av.error import FFmpegError
+
+    return (FFmpegError,)
+
+
+def reason(error: Exception) -> str:
+    """What an error of FFmpeg or the system says, without the name of the file or address, which may be secret."""
+    return str(getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__)[:200].lower()
+
+
+def threads() -> int:
+    """Threads to decode with."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)
+
+
+def open_file(path: str) -> tuple[InputContainer, VideoStream]:
+    """Open a video file; nothing else is opened, whatever it names.
+
+    Raises:
+        UnreadableMedia: it is missing, empty or damaged, or holds no video that can be decoded.
+    """
+    import av
+
+    head = read_head(path)
+    # An absolute path, for a leading dash or a colon means something else to FFmpeg.
+    failures: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *errors_of_ffmpeg())
+    address = f"file:{Path(path).absolute()}"
+    try:
+        container = av.open(
+            address,
+            metadata_errors="ignore",
+            options={"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
+        )
+    except failures:
+        raise _no_video(path, head) from None
+    try:
+        return container, video_of(container, path)
+    except BaseException:
+        container.close()
+        raise
+
+
+def open_address(address: Address, *, stall_s: float, first_s: float) -> tuple[InputContainer, VideoStream]:
+    """Connect to a stream; no file of this machine is opened, whatever a playlist or a redirection names.
+
+    Args:
+        address: where it is.
+        stall_s: seconds without any data after which reading from it raises.
+        first_s: seconds to wait for the connection and for what tells how to decode.
+
+    Raises:
+        UnreadableMedia: it has no picture that can be decoded.
+        OSError, ValueError, FFmpegError: it cannot be opened; the message holds the whole address, so never show it.
+    """
+    import av
+
+    container = av.open(
+        address.whole(),
+        metadata_errors="ignore",
+        timeout=(first_s, stall_s),
+        options={
+            "format_whitelist": _STREAM_FORMATS,
+            "protocol_whitelist": _STREAM_PROTOCOLS,
+            "max_pixels": str(MAX_PIXELS),
+            **({"rtsp_flags": "prefer_tcp"} if address.scheme == "rtsp" else {}),
+        },
+    )
+    try:
+        return container, video_of(container, address.shown)
+    except BaseException:
+        container.close()
+        raise
+
+
+def video_of(container: InputContainer, name: str) -> VideoStream:
+    """The picture of what was opened; covers of music do not count.
+
+    Raises:
+        UnreadableMedia: there is none, or no decoder for it.
+    """
+    from av.stream import Disposition
+
+    videos = [
+        stream for stream in container.streams.video if not Disposition(stream.disposition) & Disposition.attached_pic
+    ]
+    if not videos:
+        what = "sound but no picture" if container.streams.audio else "no picture"
+        raise UnreadableMedia(f"Cannot read {named(name)}: it holds {what}; name a video.")
+    best = container.streams.best("video")
+    stream = next((video for video in videos if video is best or (best and video.index == best.index)), videos[0])
+    context = stream.codec_context
+    if context is None:
+        raise UnreadableMedia(
+            f"Cannot read {named(name)}: its picture is stored in a way that is not known here; convert it to MP4."
+        )
+    with suppress(ValueError):
+        context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def rate_of(stream: VideoStream) -> float | None:
+    """Frames per second, None if unknown: a browser's recording has only the ticks of its clock, taken for a rate."""
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate and 0 < rate < 1000 else None
+
+
+def _no_video(path: str, head: bytes) -> UnreadableMedia:
+    name = named(path)
+    if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(_PLAYLISTS):
+        return UnreadableMedia(
+            f"Cannot read {name}: it is not a video of a known kind but a text that names other files, which are not "
+            "opened; name the video itself, or the address of the stream."
+        )
+    if is_whole(path) is False:
+        return UnreadableMedia(f"Cannot read {name}: the video is truncated; get a complete copy of it.")
+    return UnreadableMedia(
+        f"Cannot read {name}: it is damaged or not a video of a known kind; give an MP4, MOV, AVI, MKV or WebM."
+    )
