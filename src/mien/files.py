@@ -386,6 +386,20 @@ class PartFile:
         except OSError as error:
             raise output_error(self.target, error) from error
 
+    def take(self, better: Path) -> None:
+        """Put another file, next to the target, in place of what was written.
+
+        Raises:
+            OutputError: it cannot be renamed; what was written stays.
+        """
+        self._let_go()  # Windows does not rename over a file that is open
+        try:
+            better.replace(self.path)
+            self._held = os.open(self.path, os.O_RDWR)
+        except OSError as error:
+            raise output_error(self.target, error) from error
+        hold(self._held)
+
     def keep(self) -> None:
         """Leave what was written under its current name, and the target unchanged."""
         self._let_go()

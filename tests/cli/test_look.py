@@ -11,6 +11,7 @@ import pytest
 
 from mien.labels import EMOTIONS_8
 from mien.models.artifact import load_artifact
+from mien.outputs import encoders
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import read_image, write_image
 from mien.records.writers import read_jsonl
@@ -193,6 +194,73 @@ def test_save_writes_annotated_copies_of_photo_and_video(mien: Run, photo: Path,
     assert (original != annotated).any()
     with open_source(saved / "clip.mp4") as source:
         assert len(list(source)) == 12
+
+
+def _with_sound(path: Path, target: Path, *, shift_s: float = 0.0) -> Path:
+    """The video with two seconds of a tone from 0 s on, and its picture later by this much; damaged in places."""
+    with av.open(str(path)) as source, av.open(str(target), "w") as container:
+        picture = container.add_stream_from_template(source.streams.video[0])
+        sound = container.add_stream("aac", rate=44_100, layout="mono")
+        wave = (0.4 * np.sin(np.arange(2 * 44_100) / 20)).astype(np.float32)
+        for at in range(0, len(wave), 1024):
+            frame = av.AudioFrame.from_ndarray(wave[None, at : at + 1024], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 44_100, at
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.pts += round(shift_s / packet.time_base)
+                packet.dts = packet.pts
+                packet.stream = picture
+                container.mux(packet)
+    return target
+
+
+def _tracks(path: Path) -> dict[str, tuple[float, float]]:
+    """Of the picture and the sound: when the first packet begins, and the last."""
+    times: dict[str, list[float]] = {}
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.size:
+                times.setdefault(packet.stream.type, []).append(float(packet.pts * packet.time_base))
+    return {kind: (min(found), max(found)) for kind, found in times.items()}
+
+
+def test_a_copy_has_the_times_and_the_sound_of_its_source(mien: Run, clip: Path, tmp_path: Path) -> None:
+    heard = _with_sound(clip, tmp_path / "heard.mp4", shift_s=0.5)
+    assert mien("look", heard, "--save", tmp_path / "copy.mp4", "--every", 3).code == 0
+    tracks = _tracks(tmp_path / "copy.mp4")
+    assert tracks["video"] == pytest.approx((0.5, 0.5 + 9 / 6), abs=0.001)
+    assert tracks["audio"] == pytest.approx((0.0, 1.98), abs=0.03)
+    assert mien("look", heard, "--save", tmp_path / "silent.mp4", "--no-sound").code == 0
+    assert set(_tracks(tmp_path / "silent.mp4")) == {"video"}
+    assert mien("look", clip, "--save", tmp_path / "never.mp4").code == 0
+    assert set(_tracks(tmp_path / "never.mp4")) == {"video"}
+
+
+def test_damaged_sound_is_told_and_the_copy_is_finished(mien: Run, clip: Path, tmp_path: Path) -> None:
+    heard = _with_sound(clip, tmp_path / "heard.mp4")
+    with av.open(str(heard)) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    data = heard.read_bytes()
+    for packet in packets[40:44]:
+        data = data.replace(packet, b"\xff" * len(packet))
+    heard.write_bytes(data)
+    ended = mien("look", heard, "--save", tmp_path / "copy.mp4")
+    assert ended.code == 1
+    assert f"mien: The sound of {heard} is damaged: " in ended.err
+    tracks = _tracks(tmp_path / "copy.mp4")
+    assert tracks["video"] == pytest.approx((0.0, 11 / 6), abs=0.001)
+    assert tracks["audio"][1] > 1.9
+
+
+def test_where_no_encoder_is_the_next_one_is_taken_and_it_is_said_once(
+    mien: Run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(encoders.ENCODERS, ".mp4", encoders.ENCODERS[".mp4"][-1:])
+    ended = mien("look", clip, clip, "--save", tmp_path / "copies")
+    assert ended.code == 0
+    assert ended.err.count("Browsers may not play it: this PyAV has no encoder for H.264") == 1
 
 
 def test_save_to_one_file(mien: Run, photo: Path, tmp_path: Path) -> None:

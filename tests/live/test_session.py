@@ -426,10 +426,10 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path, monkeypa
 
     written = module.VideoWriter.write
 
-    def filling(self: Any, image_rgb: Image) -> None:
+    def filling(self: Any, image_rgb: Image, time_s: float | None = None) -> None:
         if self.frames >= 6:
             raise OutputError("Cannot write clip.mp4: the disk is full; free some space or name another folder.")
-        written(self, image_rgb)
+        written(self, image_rgb, time_s)
 
     monkeypatch.setattr(module.VideoWriter, "write", filling)
     recording, watcher = Recording(tmp_path / "clip.mp4"), Watcher()

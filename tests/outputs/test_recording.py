@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import OutputError
+from mien.outputs import recording as recording_module
 from mien.outputs.recording import LONGEST_GAP_S, Recording
 from mien.scene import Scene
 from mien.sources.videos import VideoSource
@@ -54,10 +58,9 @@ def test_over_a_gap_the_last_picture_is_held_and_no_later_one_is_shown_early(
     after = [(1.9 + gap_s + i / 10, 220) for i in range(20)]
     frames = record(tmp_path / f"clip{suffix}", before + after)
     bright = [at for at, level in frames if level > 130]
-    assert min(bright) == pytest.approx(1.9 + gap_s, abs=1 / 15 + 0.002)
-    assert min(bright) >= 1.9 + gap_s - 0.002, "never early"
+    assert min(bright) == pytest.approx(1.9 + gap_s, abs=0.001), "0.1 s was the aim, WebM was off by up to 0.7 s"
     assert level_at(frames, 1.9 + gap_s / 2) == pytest.approx(40, abs=6)
-    assert frames[-1][0] == pytest.approx(1.9 + gap_s + 1.9, abs=1 / 15 + 0.002)
+    assert frames[-1][0] == pytest.approx(1.9 + gap_s + 1.9, abs=0.001)
     assert len(frames) == len({at for at, _ in frames})
 
 
@@ -72,12 +75,12 @@ def test_several_gaps_keep_their_own_pictures(tmp_path: Path) -> None:
         3,
         5,
     ]
-    assert len(frames) == 45 * 15 + 4
+    assert [at for at, _ in frames] == pytest.approx([*range(0, 35, 5), *(31, 36, 41), 45, 45.2], abs=1e-3)
 
 
 def test_a_gap_is_held_for_a_limited_time(tmp_path: Path) -> None:
     frames = record(tmp_path / "clip.mp4", [(0.0, 40), (LONGEST_GAP_S + 500, 220), (LONGEST_GAP_S + 501, 220)])
-    assert len(frames) == (LONGEST_GAP_S + 1) * 15 + 1
+    assert frames[-1][0] == pytest.approx(LONGEST_GAP_S + 1, abs=1e-3)
     assert level_at(frames, LONGEST_GAP_S - 0.1) < 60
     assert level_at(frames, LONGEST_GAP_S) > 200
 
@@ -104,7 +107,8 @@ def test_a_gap_of_ten_minutes_costs_hardly_more_than_a_short_one(tmp_path: Path,
 def test_times_within_a_frame_and_times_that_step_back_are_no_frames(tmp_path: Path) -> None:
     times = [(0.0, 40), (0.01, 60), (0.02, 80), (0.5, 100), (0.2, 120), (0.3, 140), (0.4, 160)]
     frames = record(tmp_path / "clip.mp4", times, fps=10)
-    assert [level for _, level in frames] == pytest.approx([40, 80, 80, 80, 80, 120, 140, 160], abs=6)
+    assert [at for at, _ in frames] == pytest.approx([0.0, 0.1, 0.5, 0.6, 0.7], abs=1e-3)
+    assert [level for _, level in frames] == pytest.approx([40, 80, 100, 140, 160], abs=3)
 
 
 def test_a_single_picture_is_a_frame(tmp_path: Path) -> None:
@@ -114,8 +118,10 @@ def test_a_single_picture_is_a_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fps", [5.0, 30.0, 29.97])
 def test_the_rate_is_the_users(tmp_path: Path, fps: float) -> None:
     frames = record(tmp_path / "clip.mp4", [(i / 30, 40 + i) for i in range(61)], fps=fps)
-    assert len(frames) == int(2.0 * fps + 1e-6) + 1
-    assert VideoSource(tmp_path / "clip.mp4").fps == pytest.approx(fps, rel=1e-3)
+    assert len(frames) == pytest.approx(2.0 * fps + 1, abs=1)
+    assert VideoSource(tmp_path / "clip.mp4").fps == pytest.approx(fps, rel=0.02)
+    for at, level in frames:
+        assert level == pytest.approx(40 + 30 * at, abs=2), "a picture is shown at its own time"
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), 1001.0])
@@ -125,14 +131,16 @@ def test_an_impossible_rate_is_refused(tmp_path: Path, fps: float) -> None:
 
 
 def test_a_picture_of_another_size_after_a_gap(tmp_path: Path) -> None:
+    """A phone that is turned: the picture is fitted in between black bars, not distorted."""
     recording = Recording(tmp_path / "clip.mp4")
     recording.write(scene(0.0, 40))
-    recording.write(scene(20.0, 220, size_hw=(240, 320)))
-    recording.write(scene(20.2, 220, size_hw=(240, 320)))
+    recording.write(scene(20.0, 220, size_hw=(320, 240)))
     recording.close()
-    frames = list(VideoSource(recording.path))
-    assert {frame.size_hw for frame in frames} == {SIZE_HW}
-    assert len(frames) == 20 * 15 + 4
+    first, *_, second = VideoSource(recording.path)
+    assert first.size_hw == second.size_hw == SIZE_HW
+    bright = second.image_rgb.mean(axis=(0, 2)) > 110
+    assert bright.sum() == pytest.approx(90, abs=2)
+    assert bright[36:124].all()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
@@ -144,7 +152,7 @@ def test_other_programs_read_what_was_held(tmp_path: Path, suffix: str) -> None:
     record(path, [(0.0, 40), (30.0, 100), (31.0, 160), (75.0, 220), (75.2, 220)])
     probe = [ffprobe, "-v", "error", "-show_entries", "format=duration", "-of", "json", str(path)]
     seconds = json.loads(subprocess.run(probe, capture_output=True, check=True).stdout)["format"]["duration"]
-    assert float(seconds) == pytest.approx(75.27, abs=0.1)
+    assert float(seconds) == pytest.approx(75.27, abs=0.02)
     # Sought in the middle of a gap, as a player's slider does; one grey pixel comes out.
     seek = [ffmpeg, "-v", "error", "-ss", "50", "-i", str(path), "-frames:v", "1", "-vf", "scale=1:1", "-f", "rawvideo"]
     sought = subprocess.run([*seek, "-pix_fmt", "gray", "-"], capture_output=True, check=True)
@@ -152,20 +160,62 @@ def test_other_programs_read_what_was_held(tmp_path: Path, suffix: str) -> None:
     assert sought.stdout[0] == pytest.approx(160, abs=8)
 
 
-def test_a_file_that_cannot_be_lengthened_keeps_its_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from mien.outputs import video
+def test_a_camera_that_is_not_exact_loses_no_frames(tmp_path: Path) -> None:
+    jitter = np.random.default_rng(3).uniform(-0.008, 0.008, 60)
+    times = [(i / 30 + 0.008 + float(jitter[i]), 40 + i) for i in range(60)]
+    frames = record(tmp_path / "clip.mp4", times, fps=30)
+    assert len(frames) >= 58
 
-    def unfit(*_: object, **__: object) -> None:
-        raise ValueError("its tables are not at its end")
 
-    monkeypatch.setattr(video, "hold_frames", unfit)
-    frames = record(tmp_path / "clip.mp4", [(0.0, 40), (30.0, 220), (30.2, 220)])
-    assert (frames[0][1] < 60, frames[-1][1] > 200) == (True, True)
-    assert "Gaps in" in caplog.text
+def test_the_encoder_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live run goes on: its frames are left out, and the file says how many. A file's frames wait."""
+    free, drained = threading.Event(), threading.Event()
+    written = recording_module.VideoWriter.write
+
+    def stuck(self: Any, *args: Any) -> None:
+        free.wait(30)
+        written(self, *args)
+        if self.frames == 5:  # one was being encoded and four were waiting
+            drained.set()
+
+    monkeypatch.setattr(recording_module.VideoWriter, "write", stuck)
+    live = Recording(tmp_path / "live.mp4", fps=30, waits=False)
+    for i in range(20):
+        live.write(scene(i / 30, 40 + i))  # returns at once though nothing is encoded
+    assert not free.is_set()
+    free.set()
+    assert drained.wait(30)
+    live.write(scene(2.0, 100))
+    live.close()
+    kept = [frame.time_s for frame in VideoSource(live.path)]
+    assert len(kept) < 10
+    assert kept[-1] == pytest.approx(2.0, abs=1e-3)
+    assert re.search(r"1\d of 2\d frames came too fast", live.advice)
+
+    patient = Recording(tmp_path / "file.mp4", fps=30)
+    for i in range(20):
+        patient.write(scene(i / 30, 40 + i))
+    patient.close()
+    assert len(list(VideoSource(patient.path))) == 20
+    assert patient.advice == ""
+
+
+def test_a_fault_of_the_encoder_ends_the_recording_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("Cannot write clip.mp4: the disk is full.")
+
+    recording = Recording(tmp_path / "clip.mp4")
+    recording.write(scene(0.0, 40))
+    monkeypatch.setattr(recording_module.VideoWriter, "write", full)
+    for i in range(1, 9):
+        recording.write(scene(i / 10, 40))
+    recording.close()
+    assert (
+        recording.problem
+        == "Cannot write clip.mp4: the disk is full. The recording has ended; everything else continues."
+    )
 
 
 def test_a_wrong_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"\.mp4 or \.webm"):
+    with pytest.raises(OutputError, match=r"\.mp4, .* or \.m4v"):
         Recording(tmp_path / "clip.gif")

@@ -109,10 +109,10 @@ def live(
         typer.Option(min=0.1, help="With --every-frame: the pictures on stdin per second of time. [default: 25]"),
     ] = None,
     record: Annotated[
-        Path | None, typer.Option(help="Annotated video: .webm, or .mp4, which browsers may not play.")
+        Path | None, typer.Option(help="Annotated video: .mp4, .webm, .mov, .mkv or .m4v; without sound.")
     ] = None,
     record_fps: Annotated[
-        float, typer.Option(min=1.0, max=120.0, help="Frames per second of recorded videos.")
+        float, typer.Option(min=1.0, max=120.0, help="Frames per second of recorded videos, at most.")
     ] = RATE_FPS,
     jsonl: Annotated[str | None, typer.Option(help="One JSON object per frame; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="One row per face or hand in each frame; - is stdout.")] = None,
@@ -187,7 +187,8 @@ def live(
         say = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
         if not (mute and headless):
             audience.add()
-        outputs = _outputs(targets, wording, stack, analyzer, audience, mute=mute, say=say)
+        recording = _recording(targets, stack, waits=not frames.is_live)
+        outputs = _outputs(targets, wording, stack, analyzer, audience, recording, mute=mute, say=say)
         display = None if headless else _window(spec, frames, stack, full_screen=full_screen, mirror=mirror)
         session = LiveSession(
             frames,
@@ -276,14 +277,12 @@ def _outputs(
     stack: ExitStack,
     analyzer: Analyzer,
     audience: Audience,
+    recording: Recording | None,
     *,
     mute: bool,
     say: Callable[[str], object],
 ) -> Callable[[Display | None], Outputs]:
     """Open everything that is written and spoken; the display is added last, when nothing can fail any more."""
-    recording = None if targets.record is None else Recording(targets.record, fps=targets.record_fps)
-    if recording is not None:
-        stack.callback(recording.close)
     voice, sentences = _voices(targets, wording, stack, mute=mute)
     sentences.append(lambda sentence: say(sentence.text))
     for target in (targets.record, targets.parquet, targets.speech_dir, targets.on_event):
@@ -298,6 +297,14 @@ def _outputs(
         "recording": recording,
     }
     return lambda display: Outputs(display=display, **parts)
+
+
+def _recording(targets: _Targets, stack: ExitStack, *, waits: bool) -> Recording | None:
+    if targets.record is None:
+        return None
+    recording = Recording(targets.record, fps=targets.record_fps, waits=waits)
+    stack.callback(recording.close)
+    return recording
 
 
 def _scene_outputs(

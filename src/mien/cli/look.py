@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from mien.cli.console.audience import Audience
 from mien.cli.console.options import ProviderOption, time_s
-from mien.errors import InputError, MienError, OutputError, UnreadableMedia
+from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
@@ -44,10 +44,11 @@ def look(
     save: Annotated[
         str | None,
         typer.Option(
-            help="Folder for annotated pictures and videos (without sound); for a single source also a file: .jpg .png "
-            ".webp .gif, for a video .mp4 .webm .gif .webp."
+            help="Folder for annotated pictures and videos; for a single source also a file: .jpg .png .webp .gif, for "
+            "a video .mp4 .webm .mov .mkv .m4v .gif .webp."
         ),
     ] = None,
+    no_sound: Annotated[bool, typer.Option("--no-sound", help="Leave the sound out of annotated videos.")] = False,
     every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
     fps: Annotated[
         float | None, typer.Option(min=0.001, help="Look at this many frames per second of a video.")
@@ -91,10 +92,12 @@ def look(
     targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
     for option, target in targets.items():
         plan.file(target, option)
-    failed = [_report(problem) for problem in problems]
+    failed = [_report(str(problem)) for problem in problems]
     if paths:
         with ExitStack() as stack:
-            saver = SavedMedia(save, [(path, _is_video(path)) for path in paths], plan) if save is not None else None
+            saver = None
+            if save is not None:
+                saver = SavedMedia(save, [(path, _is_video(path)) for path in paths], plan, with_sound=not no_sound)
             audience = Audience()
             if saver is not None:
                 audience.add()
@@ -152,12 +155,16 @@ def _look_at(
 ) -> list[str]:
     """Do one source; return what could not be read. A result that cannot be written ends the whole run instead."""
     bar: TaskID | None = None
+    picture, problems = None, []
     try:
         with captured(open_source(path, selection=selection)) as source, ExitStack() as stack:
             steps = selection.expected(source.frame_count, source.fps) if source.kind == "video" else 1
             bar = progress.add_task(path.name, total=steps)
             is_video, fps = source.kind == "video", selection.fps or (source.fps and source.fps / selection.every)
-            picture = None if saver is None else stack.enter_context(saver.open(path, is_video=is_video, fps=fps))
+            if saver is not None:
+                start_s, end_s = (selection.start_s, selection.end_s) if is_video else (0.0, None)
+                copy = saver.open(path, is_video=is_video, fps=fps, start_s=start_s, end_s=end_s)
+                picture = stack.enter_context(copy)
             for scene in analyzer.scenes(source):
                 for output in outputs if picture is None else [*outputs, picture]:
                     output.write(scene)
@@ -165,14 +172,19 @@ def _look_at(
     except OutputError:
         raise
     except InputError as problem:
-        return [_report(problem)]
+        problems = [_report(str(problem))]
     finally:
         if bar is not None:
             progress.remove_task(bar)
         for output in outputs:
             if isinstance(output, _Words):
                 output.end_of(path)
-    return []
+    if picture is not None and saver is not None:
+        if remark := saver.news(picture):
+            _report(f"{picture.path}: {remark}")
+        if picture.problem:
+            problems.append(_report(picture.problem))
+    return problems
 
 
 class _Words:
@@ -228,8 +240,7 @@ def _progress(quiet: bool) -> Progress:
     )
 
 
-def _report(problem: MienError) -> str:
-    sentence = str(problem)
+def _report(sentence: str) -> str:
     sys.stderr.write(f"mien: {sentence}\n")
     return sentence
 

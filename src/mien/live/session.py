@@ -101,7 +101,7 @@ class LiveSession(Resource):
         outputs: where everything goes; not closed, except for a recording started with a key.
         smoother: steadies labels and turns them into events; a default one if missing.
         snapshots: folder for pictures and videos taken with a key.
-        record_fps: frames per second of videos taken with a key.
+        record_fps: frames per second, at most, of videos taken with a key.
         notice: what the display says about what happens to the picture.
         no_face: what it says if there is no face.
         seconds: how long to run at most.
@@ -342,7 +342,7 @@ class LiveSession(Resource):
             self._recording = None
             return
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
-        self._recording = self._own_recording = Recording(path, fps=self._record_fps)
+        self._recording = self._own_recording = Recording(path, fps=self._record_fps, waits=not self._is_live)
         self._recordings.append(self._recording)
 
 

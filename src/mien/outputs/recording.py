@@ -1,4 +1,4 @@
-"""A live run as a video file: a constant frame rate from frames that arrive at any time."""
+"""A live run as a video file that plays at the speed of the run."""
 
 from __future__ import annotations
 
@@ -6,63 +6,70 @@ import logging
 import math
 from pathlib import Path
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from mien.errors import OutputError
+from mien.outputs.background import Worker
 from mien.outputs.draw import draw_scene
-from mien.outputs.video import CODECS, VideoWriter
+from mien.outputs.encoders import SUFFIXES
+from mien.outputs.video import VideoWriter
 from mien.scene import Scene
+from mien.wording import count
 
 RATE_FPS = 15.0
-"""Default frames per second of a recording."""
+"""Default of the most frames per second of a recording."""
 
 LONGEST_GAP_S = 120.0
 """A gap is shown for as long as it lasted, but no longer than this."""
+
+_EARLY = 0.3
+"""Share of the time between two frames by which one may come early: cameras are not exact."""
+_ROOM = 4
 
 _log = logging.getLogger(__name__)
 
 
 class Recording:
-    """Writes annotated frames so that the file plays at the speed of the run.
+    """Writes annotated frames at the times at which they came, drawn and encoded on a thread of its own.
 
-    At each time it shows the picture that was newest then, and nothing early. A frame is held until the next one
-    arrives, even over a gap of up to `LONGEST_GAP_S`, and left out if another arrives within the same frame of the
-    file.
+    Each picture is shown until the next one, even over a gap of up to `LONGEST_GAP_S`, and nothing early. Of frames
+    that follow each other faster than the rate allows, some are left out.
 
     A full disk ends the recording but not the run: what was written stays readable, and `problem` says what happened.
 
     Args:
-        path: ends in .mp4 or .webm; the file is created with the first frame.
-        fps: frames per second of the file.
+        path: ends in one of `encoders.SUFFIXES`; the file is created with the first frame.
+        fps: frames per second at most.
+        waits: whether `write` waits while the encoder is behind; otherwise a frame that comes meanwhile is left out.
 
     Raises:
         OutputError: the suffix is not one of these.
         ValueError: the rate is not above 0 and at most 1000.
     """
 
-    def __init__(self, path: str | Path, *, fps: float = RATE_FPS) -> None:
+    def __init__(self, path: str | Path, *, fps: float = RATE_FPS, waits: bool = True) -> None:
         self.path = Path(path)
-        if self.path.suffix.lower() not in CODECS:
-            raise OutputError(f"A video must be written as {' or '.join(CODECS)}, got {path}.")
+        if self.path.suffix.lower() not in SUFFIXES:
+            raise OutputError(f"A video must be written as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {path}.")
         if not (math.isfinite(fps) and 0 < fps <= 1000):
             raise ValueError(f"a video must have more than 0 and at most 1000 frames per second, got {fps}")
         self.fps = fps
         self.problem = ""
+        self._waits = waits
         self._video: VideoWriter | None = None
-        self._newest: Scene | None = None
-        self._picture: NDArray[np.uint8] | None = None  # the newest scene as it is written, once it is
-        self._time_s = 0.0  # of the newest scene, in the file
-        self._written = 0
-        self._codec = ""
+        self._worker: Worker[tuple[Scene, float]] | None = None
+        self._newest_s = 0.0  # the last scene's own time
+        self._time_s = 0.0  # and that in the file
+        self._due_s = 0.0  # when the next frame may come
+        self._left: Scene | None = None  # the newest scene, while it is not in the file
+        self._given = self._missed = 0
+        self._advice = ""
 
     @property
     def advice(self) -> str:
         """What to know about the file before sharing it; empty if there is nothing."""
-        if self._codec != "mp4v":
-            return ""
-        return "Browsers may not play it (MPEG-4 part 2); desktop players do. A .webm plays in both."
+        if not self._missed:
+            return self._advice
+        all_ = self._given + self._missed
+        return f"{self._advice} {self._missed} of {count(all_, 'frame')} came too fast to be encoded.".lstrip()
 
     @property
     def running(self) -> bool:
@@ -80,10 +87,8 @@ class Recording:
 
     def close(self) -> None:
         """Finish the file; may be called twice."""
-        if self._video is None:
-            return
         try:
-            self._hold(math.floor(round(self._time_s * self.fps, 6)) + 1 - self._written)
+            self._end_worker()
             video, self._video = self._video, None
             if video is not None:
                 video.close()
@@ -91,36 +96,53 @@ class Recording:
             self._stop(error)
 
     def _add(self, scene: Scene) -> None:
-        if self._video is None or self._newest is None:
-            self._video = VideoWriter(self.path, self.fps, scene.size_hw)
-            self._codec = self._video.codec
+        if self._video is None:
+            self._video = VideoWriter(self.path, self.fps, scene.size_hw, last_s=1 / self.fps)
+            self._advice = self._video.advice
+            self._worker = Worker(self._write, room=_ROOM, name=f"record {self.path.name}")
         else:
             # The times in files may jump; nothing is shown backwards, and gaps are limited.
-            self._time_s += min(max(scene.time_s - self._newest.time_s, 0.0), LONGEST_GAP_S)
-            self._hold(math.ceil(round(self._time_s * self.fps, 6)) - self._written)
-        self._newest, self._picture = scene, None
-
-    def _hold(self, frames: int) -> None:
-        """Write the newest picture this many times; it is drawn only if it gets into the file at all."""
-        if frames <= 0 or self._newest is None or self._video is None:
+            self._time_s += min(max(scene.time_s - self._newest_s, 0.0), LONGEST_GAP_S)
+        self._newest_s = scene.time_s
+        step_s = 1 / self.fps
+        if self._left is not None and self._time_s - self._due_s > step_s:  # it was the newest while no other came
+            self._give(self._left, self._due_s)
+            self._due_s += step_s
+        if self._time_s < self._due_s - _EARLY * step_s:
+            self._left = scene
             return
-        if self._picture is None:
-            self._picture = self._drawn(self._newest, self._video.size_hw)
-        self._video.hold(self._picture, frames)
-        self._written += frames
+        self._give(scene, self._time_s)
+        self._due_s = max(self._due_s, self._time_s - _EARLY * step_s) + step_s
 
-    def _drawn(self, scene: Scene, size_hw: tuple[int, int]) -> NDArray[np.uint8]:
-        picture = draw_scene(scene).image_rgb
-        if picture.shape[:2] == size_hw:
-            return picture
-        return np.asarray(cv2.resize(picture, size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    def _give(self, scene: Scene, time_s: float) -> None:
+        self._left = None
+        if self._worker is None:
+            return
+        if self._waits:
+            self._worker.put((scene, time_s))
+        elif not self._worker.offer((scene, time_s)):
+            self._left = scene
+            self._missed += 1
+            return
+        self._given += 1
+
+    def _write(self, piece: tuple[Scene, float]) -> None:
+        scene, time_s = piece
+        if self._video is not None:
+            self._video.write(draw_scene(scene).image_rgb, time_s)
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
 
     def _stop(self, error: OutputError) -> None:
         self.problem = f"{error} The recording has ended; everything else continues."
         _log.warning("%s", self.problem)
         video, self._video = self._video, None
-        if video is not None:
-            try:
+        try:
+            self._end_worker()
+            if video is not None:
                 video.close()
-            except OutputError as second:
-                _log.warning("%s", second)
+        except OutputError as second:
+            _log.warning("%s", second)

@@ -1,4 +1,4 @@
-"""Annotated copies of what was looked at: pictures as pictures, videos as videos without sound."""
+"""Annotated copies of what was looked at: pictures as pictures, videos as videos with their own times and sound."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from pathlib import Path
 from mien.errors import OutputError, RefusedOutput
 from mien.files import WritePlan, check_name
 from mien.outputs.animation import ANIMATIONS, AnimationWriter
+from mien.outputs.background import Worker
 from mien.outputs.draw import draw_scene
-from mien.outputs.video import CODECS, VideoWriter
+from mien.outputs.encoders import SUFFIXES
+from mien.outputs.sound import SoundOf
+from mien.outputs.video import VideoWriter
 from mien.resource import ResultWriter
 from mien.scene import Scene
 from mien.wording import count
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
-VIDEOS = (*CODECS, *ANIMATIONS)
+VIDEOS = (*SUFFIXES, *ANIMATIONS)
 
 _FALLBACK_FPS = 25.0
+_MOST_FPS = 1000.0
+_ROOM = 2
 
 
 class SavedMedia:
@@ -30,13 +35,18 @@ class SavedMedia:
             name with a suffix never becomes a folder, unless it ends in a separator.
         sources: everything that will be saved, and whether each is a video; a second file of the same name gets `-2`.
         plan: asked about each copy.
+        with_sound: whether copies of videos get their sound.
 
     Raises:
         RefusedOutput: the target cannot take these sources, or a copy would replace something.
         OutputError: the folder cannot be created.
     """
 
-    def __init__(self, target: str, sources: Sequence[tuple[Path, bool]], plan: WritePlan) -> None:
+    def __init__(
+        self, target: str, sources: Sequence[tuple[Path, bool]], plan: WritePlan, *, with_sound: bool = True
+    ) -> None:
+        self._with_sound = with_sound
+        self._told: set[str] = set()
         self._waiting: Mapping[Path, list[Path]] = defaultdict(list)
         check_name(target, "--save")
         folder = Path(target)
@@ -55,15 +65,33 @@ class SavedMedia:
                 f"The folder {exc.filename} cannot be created: {exc.strerror}; name another one."
             ) from exc
 
-    def open(self, path: Path, *, is_video: bool, fps: float | None) -> SavedMedium:
+    def open(
+        self,
+        path: Path,
+        *,
+        is_video: bool,
+        fps: float | None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+    ) -> SavedMedium:
         """The copy of one source, to be used in a `with` statement.
 
         Args:
             path: the source.
             is_video: whether its copy is a video.
-            fps: frames per second of the copy; 25 if unknown.
+            fps: nominal frames per second of the copy; 25 if unknown.
+            start_s: time of the source at which the copy begins, in seconds.
+            end_s: time of the source at which the copy ends; None for its end.
         """
-        return SavedMedium(self._waiting[path].pop(0), is_video=is_video, fps=fps or _FALLBACK_FPS)
+        sound = SoundOf(path=path, start_s=start_s, end_s=end_s) if is_video and self._with_sound else None
+        fps = min(fps, _MOST_FPS) if fps else _FALLBACK_FPS
+        return SavedMedium(self._waiting[path].pop(0), is_video=is_video, fps=fps, sound=sound, start_s=start_s)
+
+    def news(self, copy: SavedMedium) -> str:
+        """The remark about a copy if no other had the same; else empty."""
+        remark = "" if copy.remark in self._told else copy.remark
+        self._told.add(copy.remark)
+        return remark
 
     def _named(self, folder: Path, sources: Sequence[tuple[Path, bool]]) -> list[Path]:
         used: set[str] = set()
@@ -80,30 +108,78 @@ class SavedMedia:
 
 
 class SavedMedium(ResultWriter):
-    """One annotated copy; an interrupted video keeps the frames written so far."""
+    """One annotated copy; an interrupted video keeps the frames written so far.
 
-    def __init__(self, path: Path, *, is_video: bool, fps: float) -> None:
+    A video is drawn and encoded on a thread of its own, while the next frames are looked at.
+
+    Args:
+        path: of the copy.
+        is_video: whether it is a video.
+        fps: nominal frames per second.
+        sound: what sound goes with it; None for none.
+        start_s: time of the source at which it begins.
+
+    Attributes:
+        remark: what to know about the copy once it is closed, a sentence; empty if there is nothing.
+        problem: what is wrong with its sound once it is closed, a sentence; empty if nothing is.
+    """
+
+    def __init__(
+        self, path: Path, *, is_video: bool, fps: float, sound: SoundOf | None = None, start_s: float = 0.0
+    ) -> None:
         self.path, self._is_video, self._fps = path, is_video, fps
+        self.remark = self.problem = ""
+        self._sound, self._start_s = sound, start_s
         self._video: VideoWriter | AnimationWriter | None = None
+        self._worker: Worker[Scene] | None = None
 
     def write(self, scene: Scene) -> None:
-        """Draw the scene and add it."""
-        picture = draw_scene(scene)
+        """Draw the scene and add it; an error may come with a later scene, or with `close`."""
         if not self._is_video:
-            picture.save(self.path)
+            draw_scene(scene).save(self.path)
             return
-        if self._video is None:
-            kind = VideoWriter if self.path.suffix.lower() in CODECS else AnimationWriter
-            self._video = kind(self.path, self._fps, scene.size_hw)
-        self._video.write(picture.image_rgb)
+        if self._worker is None:
+            self._video = self._opened(scene.size_hw)
+            self._worker = Worker(self._add, room=_ROOM, name=f"save {self.path.name}")
+        self._worker.put(scene)
 
     def close(self) -> None:
+        """Finish the copy; may be called twice."""
+        try:
+            self._end_worker()
+        except BaseException:
+            self.fail()
+            raise
         if self._video is not None:
             self._video.close()
+            self._note(self._video)
 
     def fail(self) -> None:
+        """Finish the copy after an error or interruption, with what there is."""
+        try:
+            self._end_worker()
+        finally:
+            if self._video is not None:
+                self._video.fail()
+                self._note(self._video)
+
+    def _opened(self, size_hw: tuple[int, int]) -> VideoWriter | AnimationWriter:
+        if self.path.suffix.lower() in ANIMATIONS:
+            return AnimationWriter(self.path, self._fps, size_hw)
+        return VideoWriter(self.path, self._fps, size_hw, sound=self._sound)
+
+    def _add(self, scene: Scene) -> None:
         if self._video is not None:
-            self._video.fail()
+            self._video.write(draw_scene(scene).image_rgb, scene.time_s - self._start_s)
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+
+    def _note(self, video: VideoWriter | AnimationWriter) -> None:
+        if isinstance(video, VideoWriter):
+            self.problem, self.remark = video.problem, video.advice
 
 
 def _checked(file: Path, sources: Sequence[tuple[Path, bool]]) -> Path:

@@ -1,9 +1,7 @@
-"""Annotated videos out: MP4 for everything, WebM where it has to play in a browser.
+"""Annotated videos out: H.264 in MP4 (or MOV, M4V, MKV), VP9 in WebM, each frame at its own time, with the sound.
 
-The choice depends on what the OpenCV wheels can encode. MP4: H.264 (`avc1`), which every browser plays, if this build
-of OpenCV has an encoder; the Linux wheels have none, so there it is MPEG-4 part 2 (`mp4v`), which desktop players play
-and browsers do not. WebM: VP8, which browsers play, at about a tenth of the speed. VP9 would be available too, but is
-five times slower still.
+While an MP4 grows it consists of fragments of a second, so that it can be read whatever happens to the program; when it
+is finished, its tables are put at the front, as players on the web need them.
 """
 
 from __future__ import annotations
@@ -13,9 +11,10 @@ import logging
 import math
 import os
 import shutil
-import struct
-from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -23,152 +22,289 @@ from numpy.typing import NDArray
 
 from mien.errors import OutputError
 from mien.files import PartFile, is_stream, output_error
-from mien.outputs.held_frames import KEY_EVERY, Hold, hold_frames
-from mien.pixels.images import quiet_opencv, quiet_stderr
+from mien.outputs.container import MATROSKA_TICKS, WITH_TABLES, errors, frames_in, mapped, open_growing, rearrange
+from mien.outputs.encoders import KEY_S, SUFFIXES, Picture, best_encoder, set_up
+from mien.outputs.letterbox import letterboxed
+from mien.outputs.planes import to_yuv420p
+from mien.outputs.sound import SoundOf, SoundTrack
+from mien.outputs.timeline import Timeline
 from mien.resource import ResultWriter
-from mien.sources.containers import is_whole
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    VideoPacket = Packet[VideoStream]
 
 _log = logging.getLogger(__name__)
 
-CODECS = {".mp4": ("avc1", "mp4v"), ".webm": ("VP80",)}
-"""Codecs to try for each suffix, best first."""
-
 FREE_BYTES = 8 * 2**20
-"""Disk space to keep free: the index of a video is written last, and without it nothing can be read."""
+"""Disk space to keep free, for the tables that are written last."""
 
 _LOOK_EVERY = 16
+_LONGEST_S = 5
+"""A frame that is shown for longer is repeated, which takes hardly any space: programs that jump into such a gap would
+show what comes after it, and MP4 cannot hold a frame for more than half an hour at this clock."""
 
 
 class VideoWriter(ResultWriter):
-    """A video file that frames are added to; sound is not written.
+    """A video file that frames are added to, each shown until the next.
 
     It is called `<name>.part<suffix>` until it is closed, even if the run is interrupted or fails; then it holds the
-    frames so far. OpenCV does not report a full disk, so the free space is watched and the result is checked.
+    frames so far. The free space is watched, so that a full disk ends the file and does not spoil it.
 
     Args:
-        path: ends in .mp4 or .webm.
-        fps: frames per second, above 0 and at most 1000.
-        size_hw: height and width of the frames in pixels; odd sizes get a repeated row or column for the codecs.
+        path: ends in one of `SUFFIXES`.
+        fps: nominal frames per second, above 0 and at most 1000: what frames that come without times have.
+        size_hw: height and width of the frames in pixels; odd sizes get a repeated row or column for the encoders.
+        sound: of what video the sound is taken over; None for none.
+        last_s: how many seconds the last frame is shown; None for as long as those before it.
+
+    Attributes:
+        codec: what the picture is encoded as, e.g. `H.264`.
+        advice: what to know about the file before sharing it, a sentence; empty if there is nothing.
+        frames: how many were written.
+        problem: what is wrong with the sound, once the file is closed; empty if nothing is.
 
     Raises:
-        OutputError: wrong suffix, no codec, a folder that cannot be written, no space. From `write` and `close` too.
+        OutputError: wrong suffix, no encoder, a folder that cannot be written, no space. From `write` and `close` too.
         ValueError: an invalid rate or size.
     """
 
-    def __init__(self, path: str | Path, fps: float, size_hw: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float,
+        size_hw: tuple[int, int],
+        *,
+        sound: SoundOf | None = None,
+        last_s: float | None = None,
+    ) -> None:
         if not (math.isfinite(fps) and 0 < fps <= 1000):
             raise ValueError(f"a video must have more than 0 and at most 1000 frames per second, got {fps}")
         if min(size_hw) < 1 or max(size_hw) > 16384:
             raise ValueError(f"a video must be 1 to 16384 pixels high and wide, got {size_hw}")
         self.size_hw = size_hw
         self.frames = 0
-        self._fps = fps
-        self._holds: list[Hold] = []
+        self.problem = ""
+        self._last_s = last_s
         self._name = str(path)
-        suffix = Path(path).suffix.lower()
-        if suffix not in CODECS:
-            raise OutputError(f"A video must be written as {' or '.join(CODECS)}, got {path}.")
+        self._suffix = Path(path).suffix.lower()
+        if self._suffix not in SUFFIXES:
+            raise OutputError(f"A video must be written as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {path}.")
         if is_stream(path):
             raise OutputError(f"Cannot write {path}: a video needs an ordinary file.")
         self._part = PartFile(path, keep_suffix=True)
-        even_wh = size_hw[1] + size_hw[1] % 2, size_hw[0] + size_hw[0] % 2
+        self._errors = errors()
+        self._is_open = False
+        self._sound: SoundTrack | None = None
+        self._error: OutputError | None = None
+        self._waiting: VideoPacket | None = None  # the newest, until it is known how long it lasts
+        self._shown: VideoFrame | None = None
+        self._written = 0  # frames in the file, with those that are repeated
+        self._readable: int | None = None
+        self._key_tick: int | None = None
         try:
             self._check_room()
-            self.codec, writer = self._open(suffix, fps, even_wh)
+            self._open(fps, sound)
         except BaseException:
-            self._part.discard()
+            self._abandon()
             raise
-        self._writer: cv2.VideoWriter | None = writer
 
-    def write(self, image_rgb: NDArray[np.uint8]) -> None:
+    def write(self, image_rgb: NDArray[np.uint8], time_s: float | None = None) -> None:
         """Add a frame.
 
         Args:
-            image_rgb: (H, W, 3) uint8 RGB of the video's size.
+            image_rgb: (H, W, 3) uint8 RGB; of another size than the video's it is fitted in, with black bars.
+            time_s: when it is shown, in seconds from the start of the file, after the frame before; one that is not is
+                shown right after that. None for one frame of the nominal rate later.
         """
-        if self._writer is None:
+        if not self._is_open or self._error is not None:
             raise OutputError(f"Cannot write {self._name}: it is closed.")
-        if image_rgb.shape != (*self.size_hw, 3) or image_rgb.dtype != np.uint8:
-            raise ValueError(
-                f"a frame of {self._name} must be {(*self.size_hw, 3)} uint8, got {image_rgb.shape}, {image_rgb.dtype}"
-            )
         if self.frames % _LOOK_EVERY == 0:
             self._check_room()
-        height, width = self.size_hw
-        frame_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-        if height % 2 or width % 2:
-            frame_bgr = cv2.copyMakeBorder(frame_bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        with quiet_opencv():
-            self._writer.write(frame_bgr)
+        frame = self._converted(letterboxed(image_rgb, self.size_hw))
+        tick = self._timeline.tick(time_s)
+        longest = _LONGEST_S * self._timeline.ticks
+        while self._shown is not None and self._timeline.last is not None and tick - self._timeline.last > longest:
+            self._encode(self._shown, self._timeline.last + longest, may_be_key=False)
+        self._encode(frame, tick)
+        self._shown = frame
         self.frames += 1
-
-    def hold(self, image_rgb: NDArray[np.uint8], frames: int) -> None:
-        """Add a frame any number of times; this costs no more than `KEY_EVERY` frames, and hardly any space.
-
-        Args:
-            image_rgb: as for `write`.
-            frames: how many.
-        """
-        first, written = self.frames, min(frames, KEY_EVERY)
-        for _ in range(written):
-            self.write(image_rgb)
-        if frames > written:
-            self._holds.append(Hold(first=first, end=self.frames, more=frames - written))
 
     def fail(self) -> None:
         """Close after an error or interruption: what is finished gets its name, unless that would replace an earlier
         file; then it keeps its current name, and the log says so."""
-        if self._part.replaces and self._writer is not None and self.frames:
-            self._finish(self._part.keep)
-            _log.warning("%s stays as it was; what was finished is in %s", self._name, self._part.path)
-        else:
-            self.close()
+        self._finish(is_whole=False)
 
     def close(self) -> None:
-        """Finish the file, check that it can be read, and give it its name; may be called twice."""
-        self._finish(self._part.commit)
+        """Finish the file and give it its name; may be called twice."""
+        self._finish(is_whole=True)
 
-    def _finish(self, settle: Callable[[], None]) -> None:
-        writer, self._writer = self._writer, None
-        if writer is None:
+    def _open(self, fps: float, sound: SoundOf | None) -> None:
+        height, width = self.size_hw
+        even_hw = height + height % 2, width + width % 2
+        self._encoder = best_encoder(self._suffix, even_hw, fps)
+        self.codec, self.advice = self._encoder.codec, ""
+        if not self._encoder.plays_in_browsers:
+            self.advice = (
+                f"Browsers may not play it: this PyAV has no encoder for H.264, so it is {self.codec}; desktop players "
+                "do. A .webm plays in both."
+            )
+        ticks = self._encoder.most_ticks if self._suffix in WITH_TABLES else MATROSKA_TICKS
+        self._timeline = Timeline(ticks, 1 / fps)
+        try:
+            self._container: OutputContainer = open_growing(self._part.path, self._suffix)
+            self._is_open = True
+            self._stream = cast("VideoStream", self._container.add_stream(self._encoder.name))
+            set_up(self._stream.codec_context, self._encoder, Picture(size_hw=even_hw, fps=fps, ticks=ticks))
+            self._stream.time_base = self._stream.codec_context.time_base
+            if sound is not None:
+                self._sound = SoundTrack(sound, self._container, self._suffix)
+            self._container.start_encoding()
+        except self._errors as error:
+            raise mapped(self._name, error) from error
+
+    def _converted(self, image_rgb: NDArray[np.uint8]) -> VideoFrame:
+        """A frame of even size in the encoder's format and colours."""
+        import av
+
+        height, width = self.size_hw
+        if height % 2 or width % 2:
+            padded = cv2.copyMakeBorder(image_rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+            image_rgb = np.asarray(padded, np.uint8)
+        frame = av.VideoFrame.from_ndarray(to_yuv420p(image_rgb), format="yuv420p")
+        if self._encoder.pixel_format != "yuv420p":
+            frame = frame.reformat(format=self._encoder.pixel_format)
+        context = self._stream.codec_context
+        frame.colorspace, frame.color_range = context.colorspace, context.color_range
+        frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc
+        return frame
+
+    def _encode(self, frame: VideoFrame, tick: int, *, may_be_key: bool = True) -> None:
+        from av.video.frame import PictureType
+
+        is_key = may_be_key and (self._key_tick is None or tick - self._key_tick >= KEY_S * self._timeline.ticks)
+        if is_key:
+            self._key_tick = tick
+        frame.pict_type = PictureType.I if is_key else PictureType.NONE
+        frame.pts, frame.time_base = tick, self._stream.codec_context.time_base
+        self._timeline.add(tick)
+        self._written += 1
+        try:
+            self._take(self._stream.encode(frame))
+        except self._errors as error:
+            self._error = mapped(self._name, error)
+            raise self._error from error
+
+    def _take(self, packets: Iterable[VideoPacket]) -> None:
+        for packet in packets:
+            if self._waiting is not None:
+                self._waiting.duration = max((packet.pts or 0) - (self._waiting.pts or 0), 1)
+                self._put(self._waiting)
+            self._waiting = packet
+
+    def _put(self, packet: VideoPacket) -> None:
+        """Write a packet of the picture, and the sound before it."""
+        base = packet.time_base
+        self._put_sound(float((packet.pts or 0) * base))
+        self._container.mux(packet)
+
+    def _put_sound(self, time_s: float) -> None:
+        if self._sound is not None:
+            for packet in self._sound.until(time_s):
+                self._container.mux(packet)
+
+    def _finish(self, *, is_whole: bool) -> None:
+        told = self._error
+        if not self._is_open:
             return
-        with quiet_opencv():
-            writer.release()
         if self.frames == 0:
-            self._part.discard()
+            self._abandon()
             return
-        if not self._is_whole():
-            self._part.discard()
-            raise OutputError(
+        try:
+            if told is None:
+                self._end(is_whole=is_whole)
+        except self._errors as error:
+            self._error = mapped(self._name, error)
+        self._is_open = False
+        try:
+            self._container.close()
+        except self._errors as error:
+            self._error = self._error or mapped(self._name, error)
+        self._close_sound()
+        self._rearrange()
+        self._settle(is_whole=is_whole and self._error is None)
+        if self._error is not None and told is None:
+            raise self._error
+
+    def _end(self, *, is_whole: bool) -> None:
+        """Everything that is not in the file yet; the sound to its end, or up to where the picture ends."""
+        self._take(self._stream.encode(None))
+        last, self._waiting = self._waiting, None
+        if last is not None:
+            line = self._timeline
+            last.duration = line.last_step if self._last_s is None else max(round(self._last_s * line.ticks), 1)
+            end_s = float(((last.pts or 0) + last.duration) * last.time_base)
+            self._put(last)
+            self._put_sound(math.inf if is_whole else end_s)
+
+    def _rearrange(self) -> None:
+        """The tables to the front; after an error, whatever can be read into a file of its own."""
+        if self._suffix not in WITH_TABLES and self._error is None:
+            self._readable = self._written
+            return
+        path = self._part.path
+        better = path.with_name(f"{path.stem}.tables{path.suffix}")
+        try:
+            self._readable = rearrange(path, self._suffix, better)
+        except self._errors as error:
+            _log.debug("%s keeps its tables where they are: %s", self._name, error)
+            self._readable = self._written if self._error is None else None
+            return
+        if self._readable < self._written and self._error is None:
+            self._error = OutputError(
                 f"Cannot write {self._name}: the system did not store all of it, most likely because the disk is full "
                 "or the file is too large; free some space or name another folder."
             )
-        self._lengthen()
-        settle()
+        if self._readable:
+            self._part.take(better)
 
-    def _lengthen(self) -> None:
-        """Make held pictures last as long as they should, without risking what has been written."""
-        if not self._holds:
-            return
-        size_wh = self.size_hw[1] + self.size_hw[1] % 2, self.size_hw[0] + self.size_hw[0] % 2
-        try:
-            hold_frames(self._part.path, self._holds, fourcc=self.codec, fps=self._fps, size_wh=size_wh)
-        except (ValueError, OSError, struct.error, cv2.error) as error:
-            _log.warning("Gaps in %s are shorter than they were: %s.", self._name, error)
+    def _settle(self, *, is_whole: bool) -> None:
+        """Give the file its name if it may have it; a file of which nothing can be read is removed."""
+        if self._error is not None and self._readable is None:
+            if frames_in(self._part.path):
+                self._keep()
+            else:
+                self._part.discard()
+        elif not self._readable:
+            self._part.discard()
+        elif self._part.replaces and not is_whole:
+            self._keep()
+        else:
+            self._part.commit()
 
-    def _open(self, suffix: str, fps: float, size_wh: tuple[int, int]) -> tuple[str, cv2.VideoWriter]:
-        for codec in CODECS[suffix]:
-            with quiet_opencv(), quiet_stderr():
-                fourcc = cv2.VideoWriter.fourcc(*codec)
-                writer = cv2.VideoWriter(str(self._part.path.absolute()), cv2.CAP_FFMPEG, fourcc, fps, size_wh)
-            if writer.isOpened():
-                return codec, writer
-            writer.release()
-        height, width = self.size_hw
-        raise OutputError(
-            f"Cannot write {self._name}: OpenCV has no encoder for {suffix} of {width} x {height} pixels at {fps:g} "
-            "frames a second here; try the other of .mp4 and .webm."
-        )
+    def _keep(self) -> None:
+        self._part.keep()
+        what = "stays as it was" if self._part.replaces else "was not finished"
+        _log.warning("%s %s; what was finished is in %s", self._name, what, self._part.path)
+
+    def _abandon(self) -> None:
+        """Remove everything; the earlier file stays."""
+        if self._is_open:
+            self._is_open = False
+            with suppress(*self._errors):
+                self._container.close()
+        self._close_sound()
+        self._part.discard()
+
+    def _close_sound(self) -> None:
+        sound, self._sound = self._sound, None
+        if sound is not None:
+            sound.close()
+            self.problem = sound.problem
 
     def _check_room(self) -> None:
         try:
@@ -177,12 +313,3 @@ class VideoWriter(ResultWriter):
             raise output_error(self._name, error) from error
         if free < FREE_BYTES:
             raise output_error(self._name, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-
-    def _is_whole(self) -> bool:
-        with quiet_opencv():
-            capture = cv2.VideoCapture(str(self._part.path.absolute()), cv2.CAP_FFMPEG)
-            try:
-                opened, announced = capture.isOpened(), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-            finally:
-                capture.release()
-        return opened and announced >= self.frames - 1 and is_whole(self._part.path) is not False
