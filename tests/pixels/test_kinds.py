@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mien.pixels.headers import picture_kind
+from mien.pixels.kinds import picture_kind
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Damage that Pillow passes over."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+TRUNCATED = "it is truncated"
+WRONG_CHECKSUM = "a checksum inside it is wrong"
+
+_EXTENSION, _GIF_FRAME = 0x21, 0x2C
+_PICTURE_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"eXIf"))
+
+
+def damage_of_png(data: bytes) -> str | None:
+    """What is wrong with a PNG, as a clause; None if nothing was found.
+
+    Pillow compares no checksum of the pixels, and does not miss the end mark.
+    """
+    view = memoryview(data)
+    try:
+        for _, start, end in _chunks(data):
+            (checksum,) = struct.unpack_from(">I", data, end)
+            if zlib.crc32(view[start + 4 : end]) != checksum:
+                return WRONG_CHECKSUM
+    except struct.error:
+        return TRUNCATED
+    return None
+
+
+def is_whole_gif(data: bytes) -> bool:
+    """Whether a GIF does not break off inside a frame, which Pillow takes for the end."""
+    try:
+        position = 13 + _colours(data[10])
+        while position < len(data) and data[position] in (_EXTENSION, _GIF_FRAME):
+            if data[position] == _EXTENSION:
+                position += 2
+            else:
+                position += 11 + _colours(data[position + 9])
+            while data[position]:
+                position += 1 + data[position]
+            position += 1
+    except IndexError:
+        return False
+    return True
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the colour table that the flags of a GIF announce."""
+    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
+
+
+def plain_png(data: bytes) -> bytes:
+    """The PNG without its texts and colour profiles, which may inflate to more than anybody wants.
+
+    Raises:
+        struct.error: the PNG is truncated.
+    """
+    kept = (data[start : end + 4] for name, start, end in _chunks(data) if name in _PICTURE_CHUNKS)
+    return data[:8] + b"".join(kept)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte, and end of the contents of each chunk, up to and including IEND."""
+    position = 8
+    while position < len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        yield name, position, position + 8 + length
+        if name == b"IEND":
+            return
+        position += 12 + length
+    raise struct.error("no IEND")
