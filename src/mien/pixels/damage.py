@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 TRUNCATED = "it is truncated"
 WRONG_CHECKSUM = "a checksum inside it is wrong"
 
+_BLOCK = 8  # rows that a JPEG stores together, at least
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_END_OF_PICTURE, _WITHOUT_SEGMENT = 0xD9, 0x01
 _EXTENSION, _GIF_FRAME = 0x21, 0x2C
 _PICTURE_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"eXIf"))
 
@@ -27,6 +34,46 @@ def damage_of_png(data: bytes) -> str | None:
     except struct.error:
         return TRUNCATED
     return None
+
+
+def may_lack_rows(image_rgb: NDArray[np.uint8]) -> bool:
+    """Whether a decoded JPEG ends in one colour, right of the middle, as where data is missing, and some drawings do.
+
+    Args:
+        image_rgb: (H, W, 3) uint8, as it is stored.
+    """
+    end = image_rgb[-_BLOCK:, image_rgb.shape[1] // 2 :]
+    return bool((end == end[:1, :1]).all())
+
+
+def lacks_rows(data: bytes) -> bool:
+    """Whether a JPEG holds fewer pixels than its header says, so that Pillow fills the rest with grey.
+
+    FFmpeg's decoder notices it. It takes as long as decoding, so that it is asked only where `may_lack_rows`.
+    """
+    import av
+
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.options = {"err_detect": "explode"}
+    try:
+        decoder.decode(av.Packet(data[: _end_of_jpeg(data)]))
+    except av.error.InvalidDataError:
+        return True
+    except av.error.FFmpegError:  # a kind of JPEG that FFmpeg does not know
+        return False
+    return False
+
+
+def _end_of_jpeg(data: bytes) -> int:
+    """Where the first picture of a JPEG file ends; those in its segments do not count."""
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker, position = found.group()[-1], found.end()
+        if marker == _END_OF_PICTURE:
+            return position
+        if marker != _WITHOUT_SEGMENT:
+            position += int.from_bytes(data[position : position + 2], "big")
+    return len(data)
 
 
 def is_whole_gif(data: bytes) -> bool:

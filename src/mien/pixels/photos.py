@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.errors import MienError, UnreadableMedia
 from mien.pixels.colours import eight_bits, in_srgb, on_white, pixels, rgb8
-from mien.pixels.damage import TRUNCATED, damage_of_png, plain_png
+from mien.pixels.damage import TRUNCATED, damage_of_png, lacks_rows, may_lack_rows, plain_png
 from mien.pixels.kinds import HEAD_BYTES, RAW_SUFFIXES, picture_kind, unread_kind
 from mien.pixels.pillow import open_picture, quiet_pillow
 from mien.pixels.quiet import quiet_libtiff, quiet_opencv
@@ -31,6 +31,7 @@ MAX_PIXELS = 250_000_000
 _CANNOT_DECODE = "its contents cannot be decoded"
 _ORIENTATION = 0x0112
 _MP_ENTRIES = 0xB002
+_CODESTREAM, _DEPTH_AT = b"\xff\x4f\xff\x51", 42  # of JPEG 2000; where it says how many bits the first colour has
 
 _log = logging.getLogger(__name__)
 
@@ -68,11 +69,13 @@ def decode_photo(photo: PhotoFile) -> NDArray[np.uint8]:
     """
     kind = photo.kind()
     with opened(photo, kind) as image:
-        if is_deep(image):
+        if _is_deep(image, photo.data, kind):
             return upright(_decoded_deep(photo, kind, image), orientation_of(image, kind))
         with quiet_libtiff() if kind == "TIFF" else nullcontext():
             image.load()
         image_rgb = rgb8(image, photo.name)
+        if kind == "JPEG" and may_lack_rows(image_rgb) and lacks_rows(photo.data):
+            raise damaged(photo.name, kind, TRUNCATED)
         orientation = orientation_of(image, kind)
         image.close()
         return upright(image_rgb, orientation)
@@ -189,13 +192,6 @@ def orientation_of(image: Image.Image, kind: str) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Whether it is the first picture of its file and has colours of 16 bits, of which Pillow would cut off 8."""
-    if image.mode not in ("RGB", "RGBA", "RGBX", "LA") or image.tell():
-        return False
-    return any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
-
-
 def _open(photo: PhotoFile, kind: str) -> Image.Image:
     data = photo.data
     pages = TiffPages()
@@ -242,13 +238,24 @@ def _photos_in_mpo(data: bytes, image: Image.Image) -> int:
     return sum("Thumbnail" not in kind for kind in kinds)
 
 
+def _is_deep(image: Image.Image, data: bytes, kind: str) -> bool:
+    """Whether it has colours of more than 8 bits, of which Pillow cuts off the rest, in JPEG 2000 even wrongly."""
+    if image.mode not in ("RGB", "RGBA", "RGBX", "LA") or image.tell():
+        return False
+    if kind == "JPEG 2000":
+        depth = data.find(_CODESTREAM) + _DEPTH_AT
+        return len(data) > depth and data[depth] & 0x7F >= 8  # one less than the number of bits
+    return any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
 def _decoded_deep(photo: PhotoFile, kind: str, image: Image.Image) -> NDArray[np.uint8]:
-    """Colours of 16 bits, which OpenCV keeps, so that they are rounded and not cut off."""
+    """Colours of more than 8 bits, which OpenCV brings to 8 as they should be."""
     from PIL.Image import fromarray
 
     data = plain_png(photo.data) if kind == "PNG" else photo.data
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if kind == "JPEG 2000" else cv2.IMREAD_UNCHANGED
     with quiet_opencv():
-        decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if decoded is None or decoded.dtype not in (np.uint8, np.uint16):
         raise damaged(photo.name, kind, _CANNOT_DECODE)
     shallow = decoded if decoded.dtype == np.uint8 else eight_bits(decoded)
