@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import base64
-import builtins
 import io
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from pi_heif import HeifImageFile
+from PIL import Image, ImageCms
 
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import read_image, write_image
@@ -165,8 +166,7 @@ def test_pil_images_of_all_modes_are_as_their_files(mode: str, tmp_path: Path) -
     image.save(path)
     told = image_of(image)
     assert told.shape == (24, 40, 3)
-    if mode not in ("CMYK", "YCbCr"):  # of these PIL and OpenCV have conversions of their own
-        assert np.abs(told.astype(int) - read_image(path)).max() <= 1
+    assert np.array_equal(told, read_image(path))
 
 
 def test_a_pil_image_is_turned_upright(tmp_path: Path) -> None:
@@ -208,15 +208,84 @@ def test_arrays_of_other_libraries() -> None:
         read_picture(Elsewhere())
 
 
-def test_pil_is_not_needed(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
-    monkeypatch.delitem(sys.modules, "PIL.Image")
-    real = builtins.__import__
+def test_a_pil_image_is_read_as_its_file_is(tmp_path: Path, heic: Any) -> None:
+    """Through the same door: profiles, orientations and pages count alike."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # with red and blue exchanged
+    profile = profile.replace(b"rXYZ", b"once").replace(b"bXYZ", b"rXYZ").replace(b"once", b"bXYZ")
+    exif = Image.Exif()
+    exif[0x0112] = 7
+    for suffix, options in ((".png", {}), (".jpg", {}), (".webp", {}), (".tif", {}), (".avif", {})):
+        path = tmp_path / f"a{suffix}"
+        Image.fromarray(RGB).save(path, exif=exif, icc_profile=profile, **options)
+        with Image.open(path) as image:
+            told = image_of(image)
+            assert told.shape == (40, 24, 3)
+            assert np.array_equal(told, read_image(path)), suffix
+            assert np.abs(told.astype(int) - np.asarray(image.convert("RGB").resize((24, 40)))).mean() > 9
+            assert np.array_equal(image_of(image), told), "the user's own may be given again"
+    (tmp_path / "a.heic").write_bytes(heic(6))
+    with HeifImageFile(tmp_path / "a.heic") as image:
+        assert np.array_equal(image_of(image), read_image(tmp_path / "a.heic"))
 
-    def refuse(name: str, *rest: Any, **named: Any) -> Any:
-        if name.partition(".")[0] == "PIL":
-            raise ModuleNotFoundError(name=name)
-        return real(name, *rest, **named)
 
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    for form in (photo, photo.read_bytes(), RGB):
-        assert np.array_equal(image_of(form), RGB)
+def test_a_picture_may_be_larger_or_smaller_than_usual() -> None:
+    for picture in (RGB, Image.fromarray(RGB), RGB[..., 0]):
+        assert read_picture(picture, max_pixels=24 * 40)[0].shape == (24, 40, 3)
+        with pytest.raises(UnreadableMedia, match="40 x 24 pixels exceed the limit of 959"):
+            read_picture(picture, max_pixels=24 * 40 - 1)
+
+
+def test_arrays_by_their_interface() -> None:
+    class Interface:
+        __array_interface__ = RGB.__array_interface__
+        kept = RGB
+
+    class Tensor:
+        """As torch gives one: channels first."""
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return RGB.transpose(2, 0, 1)
+
+    assert np.array_equal(image_of(Interface()), RGB)
+    with pytest.raises(InputError, match=r"channels of an array must come last, got shape \(3, 24, 40\)"):
+        read_picture(Tensor())
+
+
+def test_tensors_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(RGB.copy())
+    assert np.array_equal(image_of(tensor), RGB)
+    assert np.array_equal(image_of(tensor[..., 0]), np.dstack([RGB[..., 0]] * 3))
+    assert np.array_equal(image_of(tensor.permute(2, 0, 1).permute(1, 2, 0)), RGB)
+    with pytest.raises(InputError, match="channels of an array must come last"):
+        read_picture(tensor.permute(2, 0, 1))
+    with pytest.raises(InputError, match=r"Expected one picture, got an array of shape \(1, 3, 24, 40\)"):
+        read_picture(tensor.permute(2, 0, 1)[None])
+    with pytest.raises(InputError, match=r"uint8, 0 to 255, got float32"):
+        read_picture(tensor.float() / 255)
+    with pytest.raises(InputError, match="Tensor cannot be read as a NumPy array"):
+        read_picture((tensor.float() / 255).requires_grad_())
+
+
+def test_frames_of_pyav() -> None:
+    av = pytest.importorskip("av")
+    smooth = np.kron(RGB[:3, :5], np.ones((16, 16, 1), np.uint8))
+    for layout in ("rgb24", "bgr24", "yuv444p", "gray", "rgba"):
+        frame = av.VideoFrame.from_ndarray(smooth, format="rgb24").reformat(format=layout)
+        told = image_of(frame)
+        assert told.shape == (48, 80, 3)
+        expected = np.dstack([frame.to_ndarray(format="gray")] * 3) if layout == "gray" else smooth
+        assert np.abs(told.astype(int) - expected).max() <= (0 if layout in ("rgb24", "bgr24", "rgba") else 6)
+    with pytest.raises(UnreadableMedia, match="80 x 48 pixels exceed"):
+        read_picture(av.VideoFrame.from_ndarray(smooth, format="rgb24"), max_pixels=99)
+
+
+def test_nothing_is_imported_to_tell_what_a_picture_is() -> None:
+    program = (
+        "import sys, numpy as np\n"
+        "from mien.pixels.pictures import read_picture\n"
+        "read_picture(np.zeros((4, 4, 3), np.uint8))\n"
+        "print([name for name in ('torch', 'av', 'PIL') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -169,8 +169,8 @@ def is_media(path: str | Path, head: bytes) -> bool:
         head: its first `HEAD_BYTES`, or all of it.
     """
     suffix = Path(path).suffix.lower()
-    if suffix in MEDIA_SUFFIXES:
-        return suffix not in _SHARED_SUFFIXES or not _is_text(head)
+    if suffix in MEDIA_SUFFIXES and not (suffix in _SHARED_SUFFIXES and _is_text(head)):
+        return True
     if suffix in UNFINISHED_SUFFIXES:
         return False
     if picture_kind(head) is not None:

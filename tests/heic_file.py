@@ -28,8 +28,8 @@ _SAMPLE = base64.b64decode(
     "hXHRNc8JHwNqNEKAAM/0tMXe6bYVVc/hmshuPNzL9J7Kl7/g"
 )
 
-# The transforms that stand for each EXIF orientation: quarter turns counterclockwise, then a mirror, 0 exchanging top and
-# bottom, 1 left and right.
+# The transforms that stand for each EXIF orientation: quarter turns counterclockwise, then a mirror, 0 exchanging top
+# and bottom, 1 left and right.
 _TRANSFORMS = {
     1: (0, None),
     2: (0, 1),
