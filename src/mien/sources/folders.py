@@ -38,8 +38,9 @@ class LeftOut:
         """A sentence, empty if nothing was left out."""
         parts = []
         if self.suffixes:
-            names = [name for name, _ in self.suffixes.most_common(_MOST_NAMED)]
-            more = ", ..." if len(self.suffixes) > len(names) else ""
+            often = sorted(self.suffixes, key=lambda name: (-self.suffixes[name], name))
+            names = often[:_MOST_NAMED]
+            more = ", ..." if len(often) > len(names) else ""
             files, are = self.suffixes.total(), "is" if self.suffixes.total() == 1 else "are"
             parts.append(f"{count(files, 'file')} that {are} no photo or video ({', '.join(names)}{more})")
         if self.hidden:
