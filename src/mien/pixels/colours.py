@@ -108,6 +108,12 @@ def in_srgb(image: Image.Image, original: Image.Image) -> Image.Image:
         return image
 
 
+def has_other_colours(image: Image.Image) -> bool:
+    """Whether `in_srgb` changes a picture, because of its profile."""
+    profile = image.info.get("icc_profile")
+    return isinstance(profile, bytes) and bool(profile) and _to_srgb(profile, image.mode) is not None
+
+
 @lru_cache(maxsize=8)
 def _to_srgb(profile: bytes, mode: str) -> Any:
     """The conversion to sRGB from an embedded profile; None if it cannot be used or changes next to nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ TRUNCATED = "it is truncated"
 WRONG_CHECKSUM = "a checksum inside it is wrong"
 
 _BLOCK = 8  # rows that a JPEG stores together, at least
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
-_END_OF_PICTURE, _WITHOUT_SEGMENT = 0xD9, 0x01
+_MARKER, _PIXELS, _END_MARK = 0xFF, 0xDA, b"\xff\xd9"
+_WITHOUT_SEGMENT = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
 _EXTENSION, _GIF_FRAME = 0x21, 0x2C
 _PICTURE_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"eXIf"))
 
@@ -56,7 +55,7 @@ def lacks_rows(data: bytes) -> bool:
     decoder = av.CodecContext.create("mjpeg", "r")
     decoder.options = {"err_detect": "explode"}
     try:
-        decoder.decode(av.Packet(data[: _end_of_jpeg(data)]))
+        decoder.decode(av.Packet(data[: end_of_jpeg(data)]))
     except av.error.InvalidDataError:
         return True
     except av.error.FFmpegError:  # a kind of JPEG that FFmpeg does not know
@@ -64,16 +63,24 @@ def lacks_rows(data: bytes) -> bool:
     return False
 
 
-def _end_of_jpeg(data: bytes) -> int:
-    """Where the first picture of a JPEG file ends; those in its segments do not count."""
+def end_of_jpeg(data: bytes) -> int | None:
+    """Where the first picture of a JPEG file ends; None if it has no end mark.
+
+    The segments in front of the pixels are stepped over, for a small picture in one has an end mark of its own.
+    """
     position = 2
-    while found := _MARKER.search(data, position):
-        marker, position = found.group()[-1], found.end()
-        if marker == _END_OF_PICTURE:
-            return position
-        if marker != _WITHOUT_SEGMENT:
+    while position + 4 <= len(data):
+        if data[position] != _MARKER or data[position + 1] == _MARKER:  # filling
+            position += 1
+            continue
+        kind = data[position + 1]
+        position += 2
+        if kind not in _WITHOUT_SEGMENT:
             position += int.from_bytes(data[position : position + 2], "big")
-    return len(data)
+        if kind == _PIXELS:
+            end = data.find(_END_MARK, position)
+            return None if end < 0 else end + len(_END_MARK)
+    return None
 
 
 def is_whole_gif(data: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MienError, UnreadableMedia
-from mien.pixels.colours import eight_bits, in_srgb, on_white, pixels, rgb8
-from mien.pixels.damage import TRUNCATED, damage_of_png, lacks_rows, may_lack_rows, plain_png
+from mien.pixels.colours import eight_bits, has_other_colours, in_srgb, on_white, pixels, rgb8
+from mien.pixels.damage import TRUNCATED, damage_of_png, end_of_jpeg, lacks_rows, may_lack_rows, plain_png
 from mien.pixels.kinds import HEAD_BYTES, RAW_SUFFIXES, picture_kind, unread_kind
 from mien.pixels.pillow import open_picture, quiet_pillow
-from mien.pixels.quiet import quiet_libtiff, quiet_opencv
+from mien.pixels.quiet import quiet_opencv
 from mien.pixels.tiff import TiffPages, read_pages
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ MAX_PIXELS = 250_000_000
 _CANNOT_DECODE = "its contents cannot be decoded"
 _ORIENTATION = 0x0112
 _MP_ENTRIES = 0xB002
+_AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _CODESTREAM, _DEPTH_AT = b"\xff\x4f\xff\x51", 42  # of JPEG 2000; where it says how many bits the first colour has
 
 _log = logging.getLogger(__name__)
@@ -71,9 +72,11 @@ def decode_photo(photo: PhotoFile) -> NDArray[np.uint8]:
     with opened(photo, kind) as image:
         if _is_deep(image, photo.data, kind):
             return upright(_decoded_deep(photo, kind, image), orientation_of(image, kind))
-        with quiet_libtiff() if kind == "TIFF" else nullcontext():
+        if kind == "JPEG" and image.mode in ("RGB", "L") and not has_other_colours(image):
+            image_rgb = _decoded_jpeg(photo)
+        else:
             image.load()
-        image_rgb = rgb8(image, photo.name)
+            image_rgb = rgb8(image, photo.name)
         if kind == "JPEG" and may_lack_rows(image_rgb) and lacks_rows(photo.data):
             raise damaged(photo.name, kind, TRUNCATED)
         orientation = orientation_of(image, kind)
@@ -90,7 +93,7 @@ def opened(photo: PhotoFile, kind: str) -> Iterator[Image.Image]:
 
 @contextmanager
 def decoding(photo: PhotoFile, kind: str) -> Iterator[None]:
-    """Whatever Pillow says against a picture in this block becomes UnreadableMedia; its warnings are not heard."""
+    """Whatever Pillow says against a picture in this block becomes UnreadableMedia; warnings are not heard."""
     try:
         with quiet_pillow(photo.max_pixels):
             yield
@@ -246,6 +249,22 @@ def _is_deep(image: Image.Image, data: bytes, kind: str) -> bool:
         depth = data.find(_CODESTREAM) + _DEPTH_AT
         return len(data) > depth and data[depth] & 0x7F >= 8  # one less than the number of bits
     return any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+
+
+def _decoded_jpeg(photo: PhotoFile) -> NDArray[np.uint8]:
+    """The pixels of a JPEG in RGB or grey, by OpenCV: bit for bit those of Pillow, for both have libjpeg-turbo.
+
+    It takes a fifth less time, for Pillow keeps the pixels in a form of its own first. Unlike Pillow it does not miss
+    an end mark.
+    """
+    if end_of_jpeg(photo.data) is None:
+        raise damaged(photo.name, "JPEG", TRUNCATED)
+    with quiet_opencv():
+        decoded: Any = cv2.imdecode(np.frombuffer(photo.data, np.uint8), _AS_STORED)
+    if decoded is None:
+        raise damaged(photo.name, "JPEG", _CANNOT_DECODE)
+    image_rgb: NDArray[np.uint8] = decoded
+    return image_rgb
 
 
 def _decoded_deep(photo: PhotoFile, kind: str, image: Image.Image) -> NDArray[np.uint8]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mien.pixels.quiet import quiet_c_libraries
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -38,7 +40,7 @@ def quiet_pillow(max_pixels: int) -> Iterator[None]:
 
     Pillow warns, through the warnings of Python, of much that does no harm, and refuses pictures above 179 million
     pixels, both for the whole process. So both are set for as long as any thread is in such a block. Warnings of other
-    libraries are as they were.
+    libraries are as they were; what the C libraries below Pillow print is discarded.
     """
     global _users, _quiet, _limit_before
     from PIL import Image
@@ -53,7 +55,8 @@ def quiet_pillow(max_pixels: int) -> Iterator[None]:
         if Image.MAX_IMAGE_PIXELS is not None:
             Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_pixels)
     try:
-        yield
+        with quiet_c_libraries():
+            yield
     finally:
         with _lock:
             _users -= 1

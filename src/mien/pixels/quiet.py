@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import cv2
@@ -63,36 +63,47 @@ def quiet_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-_LIBTIFF_LINE = re.compile(
-    rb"[\w.]*(?:TIFF|JPEG|Fax|LZW|ZIP|ZSTD|Pack|Log|LERC|Decode|Setup|tempfile|filename)[\w.]*: .*"
-)
-_libtiff_lock = threading.Lock()
+_STDERR_OF_C = {"linux": "stderr", "darwin": "__stderrp"}
+_c_lock = threading.Lock()
+_c_users = 0
+_c_before: int | None = None
 
 
 @contextmanager
-def quiet_libtiff() -> Iterator[None]:
-    """Drop the lines that libtiff prints in this block; one thread at a time.
+def quiet_c_libraries() -> Iterator[None]:
+    """Discard what C code prints through its own stderr in this block; safe in any number of threads.
 
-    Pillow has it print errors, which are raised as well. Other lines that come meanwhile are printed at the end.
+    libjpeg and libtiff print a line for much that is wrong with a file, whether or not it is reported as well. Only
+    their FILE is exchanged: what Python and others write to descriptor 2 appears as ever. Where there is no such FILE,
+    as on Windows, nothing is done.
     """
-    with _libtiff_lock:
-        try:
-            kept = os.dup(2)
-        except OSError:
-            yield
-            return
-        try:
-            with tempfile.TemporaryFile() as caught:
-                if sys.stderr is not None:
-                    sys.stderr.flush()
-                os.dup2(caught.fileno(), 2)
-                try:
-                    yield
-                finally:
-                    os.dup2(kept, 2)
-                    caught.seek(0)
-                    for line in caught.readlines():
-                        if not _LIBTIFF_LINE.match(line):
-                            os.write(2, line)
-        finally:
-            os.close(kept)
+    global _c_users, _c_before
+    files = _c_files()
+    if files is None:
+        yield
+        return
+    stderr, nowhere = files
+    with _c_lock:
+        if _c_users == 0:
+            _c_before = stderr.value
+            stderr.value = nowhere
+        _c_users += 1
+    try:
+        yield
+    finally:
+        with _c_lock:
+            _c_users -= 1
+            if _c_users == 0:
+                stderr.value = _c_before
+
+
+@cache
+def _c_files() -> tuple[ctypes.c_void_p, int] | None:
+    """The pointer to the FILE that C calls stderr, and another FILE that leads nowhere."""
+    try:
+        library = ctypes.CDLL(None)
+        library.fopen.restype = ctypes.c_void_p
+        nowhere = library.fopen(os.devnull.encode(), b"w")
+        return (ctypes.c_void_p.in_dll(library, _STDERR_OF_C[sys.platform]), nowhere) if nowhere else None
+    except (OSError, TypeError, ValueError, AttributeError, KeyError):
+        return None
