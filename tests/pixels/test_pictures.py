@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -278,6 +279,28 @@ def test_frames_of_pyav() -> None:
         assert np.abs(told.astype(int) - expected).max() <= (0 if layout in ("rgb24", "bgr24", "rgba") else 6)
     with pytest.raises(UnreadableMedia, match="80 x 48 pixels exceed"):
         read_picture(av.VideoFrame.from_ndarray(smooth, format="rgb24"), max_pixels=99)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_frame_of_pyav_is_turned_upright(quarters: int, tmp_path: Path) -> None:
+    """As its file says: the display matrix of the track, as phones write it."""
+    av = pytest.importorskip("av")
+    stored = np.zeros((32, 64, 3), np.uint8)
+    stored[:, :32] = (200, 30, 40)
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")), *stream.encode()]:
+            out.mux(packet)
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    a, b, c, d = {0: (1, 0, 0, 1), 1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0)}[quarters]
+    struct.pack_into(">5i", data, data.index(b"tkhd") + 44, a << 16, b << 16, 0, c << 16, d << 16)
+    (tmp_path / "a.mp4").write_bytes(data)
+    with av.open(str(tmp_path / "a.mp4")) as read:
+        told = image_of(next(read.decode(video=0)))
+    expected = np.rot90(stored, quarters)
+    assert told.shape == expected.shape
+    assert np.abs(told.astype(int) - expected).mean() < 12
 
 
 def test_nothing_is_imported_to_tell_what_a_picture_is() -> None:
