@@ -41,7 +41,7 @@ class Options:
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
         follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
             hand may be seen up to a quarter of a second late.
-        max_pixels: a larger photo is refused before it is decoded; one of 200 million takes about 1.6 GB for a moment.
+        max_pixels: a larger photo is refused before it is decoded; one of 200 million takes about 1.2 GB for a moment.
     """
 
     tasks: tuple[Task, ...] = TASKS
