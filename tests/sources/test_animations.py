@@ -164,6 +164,17 @@ def test_a_gif_that_breaks_off_gives_what_it_has(saved: Saved, part: float, tmp_
     assert f"cut.gif is damaged or truncated: {len(frames)} frame" in str(caught.value)
 
 
+def test_a_gif_that_breaks_off_before_the_pixels_of_a_frame(saved: Saved) -> None:
+    """There Pillow takes it for a shorter one."""
+    path = saved(".gif", [plain(index) for index in range(4)], durations=40)
+    data = path.read_bytes()
+    at = data.rindex(b"\x21\xf9\x04")  # what comes before the last frame
+    for cut in (at + 1, at + 4, at + 8, at + 12):
+        path.write_bytes(data[:cut])
+        with open_source(path) as source, pytest.raises(UnreadableMedia, match="damaged or truncated: 3 frames"):
+            list(source)
+
+
 def test_a_gif_without_its_end_mark_is_whole(saved: Saved) -> None:
     path = saved(".gif", [plain(index) for index in range(4)], durations=40)
     assert path.read_bytes()[-1:] == b";"

@@ -15,7 +15,7 @@ WRONG_CHECKSUM = "a checksum inside it is wrong"
 _BLOCK = 8  # rows that a JPEG stores together, at least
 _MARKER, _PIXELS, _END_MARK = 0xFF, 0xDA, b"\xff\xd9"
 _WITHOUT_SEGMENT = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
-_EXTENSION, _GIF_FRAME = 0x21, 0x2C
+_EXTENSION, _FRAME_FOLLOWS, _GIF_FRAME = 0x21, 0xF9, 0x2C
 _PICTURE_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"eXIf"))
 
 
@@ -83,21 +83,25 @@ def end_of_jpeg(data: bytes) -> int | None:
     return None
 
 
-def is_whole_gif(data: bytes) -> bool:
-    """Whether a GIF does not break off inside a frame, which Pillow takes for the end."""
+def frames_of_gif(data: bytes) -> tuple[int, bool]:
+    """How many frames of a GIF are there from end to end, and whether it does not break off inside one.
+
+    Pillow takes one that breaks off for a shorter one, or refuses it all, depending on where that is.
+    """
+    frames, announced = 0, False
     try:
         position = 13 + _colours(data[10])
         while position < len(data) and data[position] in (_EXTENSION, _GIF_FRAME):
-            if data[position] == _EXTENSION:
-                position += 2
-            else:
-                position += 11 + _colours(data[position + 9])
+            is_frame = data[position] == _GIF_FRAME
+            announced = not is_frame and (announced or data[position + 1] == _FRAME_FOLLOWS)
+            position += 11 + _colours(data[position + 9]) if is_frame else 2
             while data[position]:
                 position += 1 + data[position]
             position += 1
+            frames += is_frame
     except IndexError:
-        return False
-    return True
+        return frames, False
+    return frames, not announced
 
 
 def _colours(flags: int) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.addresses import named
 from mien.errors import UnreadableMedia
 from mien.pixels.colours import rgb8
-from mien.pixels.damage import is_whole_gif
+from mien.pixels.damage import frames_of_gif
 from mien.pixels.images import read_error
 from mien.pixels.kinds import picture_kind
 from mien.pixels.photos import MAX_PIXELS, PhotoFile, decoding, opened, orientation_of, upright
@@ -50,11 +50,12 @@ def is_animation(path: str | Path, head: bytes) -> bool:
         return False
     with suppress(OSError, UnreadableMedia):  # a damaged one is a photo that cannot be read
         data = Path(path).read_bytes()
+        if kind == "GIF":
+            frames, is_whole = frames_of_gif(data)
+            return frames > 1 or (frames == 1 and not is_whole)
         if kind == "PNG" and b"acTL" not in data[: max(data.find(b"IDAT"), 0)]:
             return False
         with opened(PhotoFile(data, named(path), max_pixels=2**62), kind) as image:
-            if kind == "GIF":
-                return bool(getattr(image, "is_animated", False))
             return _frames_in(image) - _first_of(image) > 1
     return False
 
@@ -85,8 +86,11 @@ class AnimationSource(Source):
         self._photo = PhotoFile(data, named(path), max_pixels)
         self._format = self._photo.kind()
         with opened(self._photo, self._format) as image:
-            self._first = _first_of(image)
-            self.frame_count = _frames_in(image) - self._first
+            self._first, self._is_whole = _first_of(image), True
+            if self._format == "GIF":
+                self.frame_count, self._is_whole = frames_of_gif(data)
+            else:
+                self.frame_count = _frames_in(image) - self._first
             image.seek(self._first)
             image.load()
             self.fps = 1 / _duration_s(image)
@@ -123,7 +127,7 @@ class AnimationSource(Source):
             if image_rgb is not None:
                 yield Frame(image_rgb, index, time_s, self.name)
             time_s += step_s
-        if not self._is_closed and self._format == "GIF" and not is_whole_gif(self._photo.data):
+        if not self._is_closed and not self._is_whole:
             raise self._cut(self.frame_count or 0)
 
     def _image_rgb(self) -> NDArray[np.uint8]:
