@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import struct
 import subprocess
@@ -253,19 +254,29 @@ def test_arrays_by_their_interface() -> None:
 
 
 def test_tensors_of_torch() -> None:
-    torch = pytest.importorskip("torch")
-    tensor = torch.from_numpy(RGB.copy())
-    assert np.array_equal(image_of(tensor), RGB)
-    assert np.array_equal(image_of(tensor[..., 0]), np.dstack([RGB[..., 0]] * 3))
-    assert np.array_equal(image_of(tensor.permute(2, 0, 1).permute(1, 2, 0)), RGB)
-    with pytest.raises(InputError, match="channels of an array must come last"):
-        read_picture(tensor.permute(2, 0, 1))
-    with pytest.raises(InputError, match=r"Expected one picture, got an array of shape \(1, 3, 24, 40\)"):
-        read_picture(tensor.permute(2, 0, 1)[None])
-    with pytest.raises(InputError, match=r"uint8, 0 to 255, got float32"):
-        read_picture(tensor.float() / 255)
-    with pytest.raises(InputError, match="Tensor cannot be read as a NumPy array"):
-        read_picture((tensor.float() / 255).requires_grad_())
+    """In a process of its own, for torch stays imported."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    program = (
+        "import numpy as np, torch\n"
+        "from mien.errors import InputError\n"
+        "from mien.pixels.pictures import read_picture\n"
+        "image = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)\n"
+        "tensor = torch.from_numpy(image.copy())\n"
+        "for given in (tensor, tensor.permute(2, 0, 1).permute(1, 2, 0)):\n"
+        "    assert np.array_equal(read_picture(given)[0], image)\n"
+        "assert np.array_equal(read_picture(tensor[..., 0])[0], np.dstack([image[..., 0]] * 3))\n"
+        "chw, scaled = tensor.permute(2, 0, 1), tensor.float() / 255\n"
+        "for wrong in (chw, chw[None], scaled, scaled.clone().requires_grad_()):\n"
+        "    try:\n        read_picture(wrong)\n"
+        "    except InputError as error:\n        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    chw, batch, scaled, graded = done.stdout.splitlines()
+    assert "channels of an array must come last, got shape (3, 24, 40); give array.transpose(1, 2, 0)" in chw
+    assert "Expected one picture, got an array of shape (1, 3, 24, 40)" in batch
+    assert "uint8, 0 to 255, got float32; give (array * 255).round().astype(np.uint8)" in scaled
+    assert "Tensor cannot be read as a NumPy array" in graded
 
 
 def test_frames_of_pyav() -> None:
