@@ -292,8 +292,8 @@ def test_frames_of_pyav() -> None:
         read_picture(av.VideoFrame.from_ndarray(smooth, format="rgb24"), max_pixels=99)
 
 
-@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-def test_a_frame_of_pyav_is_turned_upright(quarters: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3, "mirrored"])
+def test_a_frame_of_pyav_is_turned_upright(quarters: Any, tmp_path: Path) -> None:
     """As its file says: the display matrix of the track, as phones write it."""
     av = pytest.importorskip("av")
     stored = np.zeros((32, 64, 3), np.uint8)
@@ -304,12 +304,13 @@ def test_a_frame_of_pyav_is_turned_upright(quarters: int, tmp_path: Path) -> Non
         for packet in [*stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")), *stream.encode()]:
             out.mux(packet)
     data = bytearray((tmp_path / "a.mp4").read_bytes())
-    a, b, c, d = {0: (1, 0, 0, 1), 1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0)}[quarters]
+    matrices = {0: (1, 0, 0, 1), 1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0), "mirrored": (-1, 0, 0, 1)}
+    a, b, c, d = matrices[quarters]
     struct.pack_into(">5i", data, data.index(b"tkhd") + 44, a << 16, b << 16, 0, c << 16, d << 16)
     (tmp_path / "a.mp4").write_bytes(data)
     with av.open(str(tmp_path / "a.mp4")) as read:
         told = image_of(next(read.decode(video=0)))
-    expected = np.rot90(stored, quarters)
+    expected = stored[:, ::-1] if quarters == "mirrored" else np.rot90(stored, quarters)
     assert told.shape == expected.shape
     assert np.abs(told.astype(int) - expected).mean() < 12
 

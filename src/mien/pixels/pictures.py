@@ -166,13 +166,13 @@ def _is_video_frame(picture: object) -> bool:
 
 
 def _from_video_frame(frame: Any, max_pixels: int) -> NDArray[np.uint8]:
+    from mien.pixels.planes import ToRgb
+
     check_size((frame.height, frame.width), "the VideoFrame", max_pixels)
     try:
-        image_rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+        return ToRgb().convert(frame)
     except Exception as error:  # a frame on a GPU, one without pixels, or one of an unknown format
         raise InputError("This VideoFrame has no pixels that can be read; give frame.to_ndarray().") from error
-    quarters = round(getattr(frame, "rotation", 0) / 90)  # counterclockwise, as its display matrix says
-    return np.ascontiguousarray(np.rot90(image_rgb, quarters))
 
 
 def _as_uint8(array: NDArray[Any]) -> str:
