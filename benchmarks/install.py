@@ -15,7 +15,10 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TIMED = "import time; t = time.perf_counter(); import mien; print(time.perf_counter() - t)"
-HEAVY = "import sys, mien; print([m for m in ('torch', 'cv2', 'onnxruntime', 'numpy') if m in sys.modules])"
+HEAVY = (
+    "import sys, mien; print([m for m in ('torch', 'cv2', 'onnxruntime', 'numpy', 'PIL', 'pi_heif', 'av') "
+    "if m in sys.modules])"
+)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,18 @@ def media(data_root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no photos and clips in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def heic() -> Callable[..., bytes]:
+    """Makes HEIC files of four coloured quarters; see heic_file.py."""
+    spec = importlib.util.spec_from_file_location("heic_file", Path(__file__).with_name("heic_file.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    make: Callable[..., bytes] = module.heic
+    return make
 
 
 def _reading(names: Sequence[str], label: str, confidence: float, uncertain: bool) -> Prediction:

@@ -14,6 +14,7 @@ from mien.addresses import named
 from mien.errors import InputError, UnknownName
 from mien.labels import TASKS, Task
 from mien.models.artifact import load_artifact
+from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
@@ -40,6 +41,7 @@ class Options:
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
         follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
             hand may be seen up to a quarter of a second late.
+        max_pixels: a larger photo is refused before it is decoded; one of 200 million takes about 1.2 GB for a moment.
     """
 
     tasks: tuple[Task, ...] = TASKS
@@ -51,6 +53,7 @@ class Options:
     threads: int | None = None
     provider: str = "cpu"
     follow: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
@@ -60,6 +63,8 @@ class Options:
                 raise InputError(f"{name} must lie between 0 and 1, got {value}")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
+        if self.max_pixels < 1:
+            raise InputError(f"max_pixels must be at least 1, got {self.max_pixels}")
 
     @property
     def computing(self) -> dict[str, Any]:
@@ -155,7 +160,7 @@ class Analyzer(Resource):
 
     def look(self, picture: PictureLike) -> Scene:
         """What is in one photo, as with `mien.look`; nothing is remembered from other photos."""
-        return self._see(_photo(picture), _Tracks())
+        return self._see(_photo(picture, self.options.max_pixels), _Tracks())
 
     def stream(
         self,
@@ -169,7 +174,7 @@ class Analyzer(Resource):
     ) -> Iterator[Scene]:
         """The scenes of one source, one at a time as they are asked for, as with `mien.stream`."""
         selection = Selection(every=every, fps=fps, start_s=start_s, end_s=end_s, keyframes=keyframes)
-        with _opened(source, selection) as frames:
+        with _opened(source, selection, self.options.max_pixels) as frames:
             yield from self.scenes(_thinned(frames, selection))
 
     def step(self, frame: Frame) -> Scene:
@@ -278,6 +283,7 @@ class CropReader(Resource):
         check_tasks((task,))
         o = options or Options()
         self.task = task
+        self._max_pixels = o.max_pixels
         self._computing = threading.Lock()
         with ExitStack() as stack:
             if task == "emotion":
@@ -315,7 +321,7 @@ class CropReader(Resource):
         Raises:
             UnreadableMedia, InputError: as for `mien.look`.
         """
-        crop_rgb, _ = read_picture(crop)
+        crop_rgb, _ = read_picture(crop, max_pixels=self._max_pixels)
         with self._computing:
             if self.task == "emotion":
                 return self._expressions.classify_crops([crop_rgb])[0]
@@ -338,8 +344,9 @@ def look(picture: PictureLike, **options: object) -> Scene:
     """What is in one photo.
 
     Args:
-        picture: a path; the bytes of a photo file, or a file opened in binary mode; a PIL image; or a uint8 array, 0 to
-            255: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA on white. OpenCV's are BGR: `image[..., ::-1]`.
+        picture: a path; the bytes of a photo file, or a file opened in binary mode; a PIL image; a VideoFrame of PyAV;
+            or a uint8 array or tensor, 0 to 255: (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA on white. OpenCV's are
+            BGR: `image[..., ::-1]`.
         options: fields of `Options`, e.g. `tasks=("gesture",)`, `tiles=True`.
 
     Raises:
@@ -349,8 +356,9 @@ def look(picture: PictureLike, **options: object) -> Scene:
 
     Loading the models takes longer than looking; for many photos keep one `Analyzer`.
     """
-    frame = _photo(picture)
-    with Analyzer(_options(options)) as analyzer:
+    chosen = _options(options)
+    frame = _photo(picture, chosen.max_pixels)
+    with Analyzer(chosen) as analyzer:
         return analyzer.step(frame)
 
 
@@ -382,16 +390,16 @@ def stream(
     """
     chosen = _options(options)
     selection = Selection(every=every, fps=fps, start_s=start_s, end_s=end_s, keyframes=keyframes)
-    with _opened(source, selection) as frames, Analyzer(chosen) as analyzer:
+    with _opened(source, selection, chosen.max_pixels) as frames, Analyzer(chosen) as analyzer:
         yield from analyzer.scenes(_thinned(frames, selection))
 
 
-def _photo(picture: PictureLike) -> Frame:
-    image_rgb, name = read_picture(picture)
+def _photo(picture: PictureLike, max_pixels: int) -> Frame:
+    image_rgb, name = read_picture(picture, max_pixels=max_pixels)
     return Frame(image_rgb=image_rgb, source=name)
 
 
-def _opened(source: str | os.PathLike[str] | int, selection: Selection) -> Source:
+def _opened(source: str | os.PathLike[str] | int, selection: Selection, max_pixels: int) -> Source:
     if not isinstance(source, str | os.PathLike | int):
         raise InputError(
             f"A source must be a path, an address or the number of a camera, got {type(source).__qualname__}."
@@ -404,7 +412,7 @@ def _opened(source: str | os.PathLike[str] | int, selection: Selection) -> Sourc
                 f"{named(text)}; leave them out."
             )
         return open_live(text)
-    return captured(open_source(text, selection=selection))
+    return captured(open_source(text, selection=selection, max_pixels=max_pixels))
 
 
 def _thinned(frames: Source, selection: Selection) -> Iterable[Frame]:

@@ -73,13 +73,48 @@ def test_exif_rotation_is_applied(mien: Run, drawn: NDArray[np.uint8], tmp_path:
     assert record["faces"]
 
 
-def test_an_animated_gif_is_its_first_picture(mien: Run, drawn: NDArray[np.uint8], tmp_path: Path) -> None:
-    path = tmp_path / "moving.gif"
-    black = Image.fromarray(np.zeros_like(drawn))
-    Image.fromarray(drawn).save(path, save_all=True, append_images=[black, black], duration=100)
-    ended = mien("look", path, "--jsonl", "-")
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".avif"])
+def test_an_animated_picture_is_a_video(mien: Run, drawn: NDArray[np.uint8], tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"moving{suffix}"
+    others = [Image.fromarray(np.full_like(drawn, level)) for level in (0, 90)]
+    Image.fromarray(drawn).save(path, save_all=True, append_images=others, duration=[100, 400, 50])
+    ended = mien("look", path, "--jsonl", "-", "--save", tmp_path / "saved")
     assert ended.code == 0
-    assert json.loads(ended.out)["faces"]
+    records = [json.loads(line) for line in ended.out.splitlines()]
+    assert [record["time_s"] for record in records] == [0, 0.1, 0.5]
+    assert [bool(record["faces"]) for record in records] == [True, False, False]
+    assert [path.name for path in (tmp_path / "saved").iterdir()] == ["moving.mp4"]
+
+
+def test_a_folder_as_people_have_it(
+    mien: Run, drawn: NDArray[np.uint8], tmp_path: Path, heic: Callable[..., bytes]
+) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    jpeg(folder / "a.jpg", drawn)
+    (folder / "from_browser.jfif").write_bytes((folder / "a.jpg").read_bytes())
+    (folder / "link.jpg").symlink_to("a.jpg")
+    (folder / "IMG_0001.HEIC").write_bytes(heic())
+    (folder / "IMG_0002.CR2").write_bytes(b"II*\0\x10\0\0\0CR\2\0" + bytes(99))
+    (folder / "notes.txt").write_text("nothing to see")
+    ended = mien("look", folder, "--jsonl", "-")
+    assert ended.code == 1, "the RAW file cannot be read"
+    sources = [Path(json.loads(line)["source"]).name for line in ended.out.splitlines()]
+    assert sources == ["a.jpg", "from_browser.jfif", "IMG_0001.HEIC"]
+    left_out, refused = ended.sentences
+    assert left_out == "mien: Left out: 1 file that is no photo or video (.txt)."
+    assert "IMG_0002.CR2: camera RAW (CR2)" in refused
+
+
+def test_the_largest_picture_is_the_users_choice(mien: Run, photo: Path, drawn: NDArray[np.uint8]) -> None:
+    pixels = drawn.shape[0] * drawn.shape[1]
+    for verb in (("look",), ("classify", "emotion")):
+        assert mien(*verb, photo, "--max-pixels", pixels).code == 0
+        ended = mien(*verb, photo, "--max-pixels", pixels - 1)
+        assert ended.code == 1
+        (sentence,) = ended.sentences
+        assert f"{drawn.shape[1]} x {drawn.shape[0]} pixels exceed the limit" in sentence
+    assert mien("look", photo, "--max-pixels", "0").code == 2
 
 
 def test_a_picture_of_one_pixel(mien: Run, tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import base64
-import builtins
+import importlib.util
 import io
+import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from pi_heif import HeifImageFile
+from PIL import Image, ImageCms
 
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import read_image, write_image
@@ -165,8 +168,7 @@ def test_pil_images_of_all_modes_are_as_their_files(mode: str, tmp_path: Path) -
     image.save(path)
     told = image_of(image)
     assert told.shape == (24, 40, 3)
-    if mode not in ("CMYK", "YCbCr"):  # of these PIL and OpenCV have conversions of their own
-        assert np.abs(told.astype(int) - read_image(path)).max() <= 1
+    assert np.array_equal(told, read_image(path))
 
 
 def test_a_pil_image_is_turned_upright(tmp_path: Path) -> None:
@@ -208,15 +210,117 @@ def test_arrays_of_other_libraries() -> None:
         read_picture(Elsewhere())
 
 
-def test_pil_is_not_needed(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
-    monkeypatch.delitem(sys.modules, "PIL.Image")
-    real = builtins.__import__
+def test_a_pil_image_is_read_as_its_file_is(tmp_path: Path, heic: Any) -> None:
+    """Through the same door: profiles, orientations and pages count alike."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()  # with red and blue exchanged
+    profile = profile.replace(b"rXYZ", b"once").replace(b"bXYZ", b"rXYZ").replace(b"once", b"bXYZ")
+    exif = Image.Exif()
+    exif[0x0112] = 7
+    for suffix, options in ((".png", {}), (".jpg", {}), (".webp", {}), (".tif", {}), (".avif", {})):
+        path = tmp_path / f"a{suffix}"
+        Image.fromarray(RGB).save(path, exif=exif, icc_profile=profile, **options)
+        with Image.open(path) as image:
+            told = image_of(image)
+            assert told.shape == (40, 24, 3)
+            assert np.array_equal(told, read_image(path)), suffix
+            assert np.abs(told.astype(int) - np.asarray(image.convert("RGB").resize((24, 40)))).mean() > 9
+            assert np.array_equal(image_of(image), told), "the user's own may be given again"
+    (tmp_path / "a.heic").write_bytes(heic(6))
+    with HeifImageFile(tmp_path / "a.heic") as image:
+        assert np.array_equal(image_of(image), read_image(tmp_path / "a.heic"))
 
-    def refuse(name: str, *rest: Any, **named: Any) -> Any:
-        if name.partition(".")[0] == "PIL":
-            raise ModuleNotFoundError(name=name)
-        return real(name, *rest, **named)
 
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    for form in (photo, photo.read_bytes(), RGB):
-        assert np.array_equal(image_of(form), RGB)
+def test_a_picture_may_be_larger_or_smaller_than_usual() -> None:
+    for picture in (RGB, Image.fromarray(RGB), RGB[..., 0]):
+        assert read_picture(picture, max_pixels=24 * 40)[0].shape == (24, 40, 3)
+        with pytest.raises(UnreadableMedia, match="40 x 24 pixels exceed the limit of 959"):
+            read_picture(picture, max_pixels=24 * 40 - 1)
+
+
+def test_arrays_by_their_interface() -> None:
+    class Interface:
+        __array_interface__ = RGB.__array_interface__
+        kept = RGB
+
+    class Tensor:
+        """As torch gives one: channels first."""
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return RGB.transpose(2, 0, 1)
+
+    assert np.array_equal(image_of(Interface()), RGB)
+    with pytest.raises(InputError, match=r"channels of an array must come last, got shape \(3, 24, 40\)"):
+        read_picture(Tensor())
+
+
+def test_tensors_of_torch() -> None:
+    """In a process of its own, for torch stays imported."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    program = (
+        "import numpy as np, torch\n"
+        "from mien.errors import InputError\n"
+        "from mien.pixels.pictures import read_picture\n"
+        "image = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)\n"
+        "tensor = torch.from_numpy(image.copy())\n"
+        "for given in (tensor, tensor.permute(2, 0, 1).permute(1, 2, 0)):\n"
+        "    assert np.array_equal(read_picture(given)[0], image)\n"
+        "assert np.array_equal(read_picture(tensor[..., 0])[0], np.dstack([image[..., 0]] * 3))\n"
+        "chw, scaled = tensor.permute(2, 0, 1), tensor.float() / 255\n"
+        "for wrong in (chw, chw[None], scaled, scaled.clone().requires_grad_()):\n"
+        "    try:\n        read_picture(wrong)\n"
+        "    except InputError as error:\n        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    chw, batch, scaled, graded = done.stdout.splitlines()
+    assert "channels of an array must come last, got shape (3, 24, 40); give array.transpose(1, 2, 0)" in chw
+    assert "Expected one picture, got an array of shape (1, 3, 24, 40)" in batch
+    assert "uint8, 0 to 255, got float32; give (array * 255).round().astype(np.uint8)" in scaled
+    assert "Tensor cannot be read as a NumPy array" in graded
+
+
+def test_frames_of_pyav() -> None:
+    av = pytest.importorskip("av")
+    smooth = np.kron(RGB[:3, :5], np.ones((16, 16, 1), np.uint8))
+    for layout in ("rgb24", "bgr24", "yuv444p", "gray", "rgba"):
+        frame = av.VideoFrame.from_ndarray(smooth, format="rgb24").reformat(format=layout)
+        told = image_of(frame)
+        assert told.shape == (48, 80, 3)
+        expected = np.dstack([frame.to_ndarray(format="gray")] * 3) if layout == "gray" else smooth
+        assert np.abs(told.astype(int) - expected).max() <= (0 if layout in ("rgb24", "bgr24", "rgba") else 6)
+    with pytest.raises(UnreadableMedia, match="80 x 48 pixels exceed"):
+        read_picture(av.VideoFrame.from_ndarray(smooth, format="rgb24"), max_pixels=99)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3, "mirrored"])
+def test_a_frame_of_pyav_is_turned_upright(quarters: Any, tmp_path: Path) -> None:
+    """As its file says: the display matrix of the track, as phones write it."""
+    av = pytest.importorskip("av")
+    stored = np.zeros((32, 64, 3), np.uint8)
+    stored[:, :32] = (200, 30, 40)
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")), *stream.encode()]:
+            out.mux(packet)
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    matrices = {0: (1, 0, 0, 1), 1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0), "mirrored": (-1, 0, 0, 1)}
+    a, b, c, d = matrices[quarters]
+    struct.pack_into(">5i", data, data.index(b"tkhd") + 44, a << 16, b << 16, 0, c << 16, d << 16)
+    (tmp_path / "a.mp4").write_bytes(data)
+    with av.open(str(tmp_path / "a.mp4")) as read:
+        told = image_of(next(read.decode(video=0)))
+    expected = stored[:, ::-1] if quarters == "mirrored" else np.rot90(stored, quarters)
+    assert told.shape == expected.shape
+    assert np.abs(told.astype(int) - expected).mean() < 12
+
+
+def test_nothing_is_imported_to_tell_what_a_picture_is() -> None:
+    program = (
+        "import sys, numpy as np\n"
+        "from mien.pixels.pictures import read_picture\n"
+        "read_picture(np.zeros((4, 4, 3), np.uint8))\n"
+        "print([name for name in ('torch', 'av', 'PIL') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -141,7 +141,7 @@ def test_expand_in_the_order_given(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     _touch(tmp_path, "b.jpg", "a.jpg", "notes.txt", "x/10.png", "x/9.png", "-d.jpg", "lit[1].jpg", "empty/notes.txt")
     paths, problems = expand_sources(["b.jpg", "nothing.jpg", "x", "a.jpg", "notes.txt", "empty", "*.gif", "b.jpg"])
-    assert [str(path) for path in paths] == ["b.jpg", "x/9.png", "x/10.png", "a.jpg", "notes.txt", "b.jpg"]
+    assert [str(path) for path in paths] == ["b.jpg", "x/9.png", "x/10.png", "a.jpg", "notes.txt"]
     assert [str(problem).split(":")[0] for problem in problems] == [
         "Cannot read nothing.jpg",
         "The folder empty holds no photo or video; name another one.",

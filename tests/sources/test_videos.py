@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mien.errors import InputError, UnreadableMedia
+from mien.pixels.planes import ToRgb, to_sdr
 from mien.scene import Frame
 from mien.sources import Selection, VideoSource, open_source, videos
-from mien.sources.planes import ToRgb, to_sdr
 
 WriteClip = Callable[..., Path]
 

@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import ProviderOption
+from mien.cli.console.options import MaxPixelsOption, ProviderOption, print_note
 from mien.errors import InputError, RefusedOutput
 from mien.files import WritePlan, check_name, descriptor_of
 from mien.labels import Task
@@ -22,6 +22,7 @@ from mien.outputs.draw import Picture
 from mien.outputs.saved import PICTURES
 from mien.pipeline import Analyzer, CropReader, Options, check_tasks
 from mien.pixels.images import read_image
+from mien.pixels.photos import MAX_PIXELS
 from mien.records.writers import LineFile
 from mien.resource import Resource
 from mien.scene import Box, Frame, Prediction, UsedModel
@@ -49,6 +50,7 @@ def classify(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Name the expression or gesture in ready-made crops, in the order given.
@@ -64,7 +66,7 @@ def classify(
         provider=provider,
         **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
     )
-    paths, problems = expand_sources(images)
+    paths, problems = expand_sources(images, on_note=print_note)
     plan = WritePlan([*paths, model], overwrite=overwrite)
     plan.file(jsonl, "--jsonl")
     charts = None if chart is None else _Charts(chart, paths, plan)
@@ -82,7 +84,7 @@ def classify(
         words = None if is_silent else stack.enter_context(LineFile("-", audience.growth()))
         for path in paths:
             try:
-                image = read_image(path)
+                image = read_image(path, max_pixels=max_pixels)
                 prediction, box = reader.read(image, str(path))
             except InputError as problem:
                 failed += 1

@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import ProviderOption, time_s
-from mien.errors import InputError, OutputError, UnreadableMedia
+from mien.cli.console.options import MaxPixelsOption, ProviderOption, print_note, time_s
+from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
 from mien.pipeline import Analyzer, Options, check_tasks
+from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
 from mien.scene import Scene
@@ -64,6 +65,7 @@ def look(
     tiles: Annotated[
         bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
     ] = False,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
@@ -82,12 +84,13 @@ def look(
         tiles=tiles,
         threads=threads,
         provider=provider,
+        max_pixels=max_pixels,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     selection = _selection(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
-    paths, problems = expand_sources(sources)
+    paths, problems = expand_sources(sources, on_note=print_note)
     plan = WritePlan([*paths, emotion_model, gesture_model], overwrite=overwrite)
     targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
     for option, target in targets.items():
@@ -157,7 +160,10 @@ def _look_at(
     bar: TaskID | None = None
     picture, problems = None, []
     try:
-        with captured(open_source(path, selection=selection)) as source, ExitStack() as stack:
+        with (
+            captured(open_source(path, selection=selection, max_pixels=analyzer.options.max_pixels)) as source,
+            ExitStack() as stack,
+        ):
             steps = selection.expected(source.frame_count, source.fps) if source.kind == "video" else 1
             bar = progress.add_task(path.name, total=steps)
             is_video, fps = source.kind == "video", selection.fps or (source.fps and source.fps / selection.every)

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
-from mien.pixels.images import check_size, decode_image, read_image, to_rgb8
+from mien.pixels.colours import on_white, rgb8
+from mien.pixels.images import decode_image, read_image
+from mien.pixels.photos import MAX_PIXELS, check_size, orientation_of, upright
+from mien.pixels.pillow import quiet_pillow
 
 _LONGEST_PATH = 4096
-_KINDS = "a path, the bytes of a file, an open file, a PIL image, or an (H, W, 3) uint8 RGB array"
+_PIL_KINDS = {"HEIF": "HEIC", "TIFF": "TIFF", "AVIF": "AVIF"}
+_KINDS = "a path, the bytes of a file, an open file, a PIL image, a VideoFrame, or an (H, W, 3) uint8 RGB array"
 
 
 class BinaryFile(Protocol):
@@ -28,14 +32,16 @@ PictureLike: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryvie
 """What `read_picture` takes; naming the types of PIL images and other arrays would mean importing their libraries."""
 
 
-def read_picture(picture: PictureLike) -> tuple[NDArray[np.uint8], str]:
+def read_picture(picture: PictureLike, *, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str]:
     """A picture in any of its forms.
 
     Args:
         picture: a path; the bytes of a photo file, or a file opened in binary mode, read from its current position and
             left open; a PIL image, turned upright by its EXIF; or an array, uint8, 0 to 255: (H, W, 3) RGB, (H, W) or
             (H, W, 1) grey, or (H, W, 4) RGBA, whose transparency becomes white. OpenCV's arrays are BGR: give
-            `image[..., ::-1]`. Arrays of other libraries count if NumPy can read them.
+            `image[..., ::-1]`. Arrays and tensors of other libraries count if NumPy can read them, and a VideoFrame of
+            PyAV, turned upright.
+        max_pixels: the largest picture that is accepted.
 
     Returns:
         (H, W, 3) uint8 RGB, and the name of the file, empty if there is none.
@@ -45,27 +51,29 @@ def read_picture(picture: PictureLike) -> tuple[NDArray[np.uint8], str]:
         InputError: it is none of these; the message repeats at most 200 characters of it.
     """
     if isinstance(picture, str | os.PathLike):
-        return _from_path(picture)
+        return _from_path(picture, max_pixels)
     if isinstance(picture, bytes | bytearray | memoryview):
-        return decode_image(bytes(picture), "the bytes"), ""
+        return decode_image(bytes(picture), "the bytes", max_pixels=max_pixels), ""
     if isinstance(picture, np.ndarray):
-        return image_from_array(picture), ""
+        return image_from_array(picture, max_pixels=max_pixels), ""
     if _is_pil(picture):
-        return _from_pil(picture), _name(getattr(picture, "filename", ""))
+        return _from_pil(picture, max_pixels), _name(getattr(picture, "filename", ""))
     if callable(getattr(picture, "read", None)):
-        return _from_file(picture)
-    if hasattr(picture, "__array__"):
+        return _from_file(picture, max_pixels)
+    if _is_video_frame(picture):
+        return _from_video_frame(picture, max_pixels), ""
+    if any(hasattr(picture, way) for way in ("__array__", "__array_interface__")):
         try:
             array = np.asarray(picture)
         except Exception as error:  # a tensor on a GPU, or one with a gradient: each library raises its own
             raise InputError(f"This {_kind(picture)} cannot be read as a NumPy array; convert it to one.") from error
-        return image_from_array(array), ""
+        return image_from_array(array, max_pixels=max_pixels), ""
     if picture is None:
         raise InputError(f"A picture must be {_KINDS}, got None, which cv2.imread returns for an unreadable file.")
     raise InputError(f"A picture must be {_KINDS}, got {_kind(picture)}.")
 
 
-def image_from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
+def image_from_array(array: NDArray[Any], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """An array as (H, W, 3) uint8 RGB; `read_picture` says which arrays are accepted."""
     array = np.asarray(array)  # a subclass may have its own idea of a shape; np.matrix with a third axis ends Python
     if array.dtype != np.uint8:
@@ -83,25 +91,25 @@ def image_from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
         raise InputError(
             f"The array of a picture must be (H, W, 3) for RGB, (H, W) for grey or (H, W, 4) for RGBA, got {shape}."
         )
-    check_size(array.shape[:2], "the array")
+    check_size(array.shape[:2], "the array", max_pixels)
     if array.shape[2] == 3:
         return np.ascontiguousarray(array)
     if array.shape[2] == 1:
         return np.repeat(array, 3, axis=2)
-    return to_rgb8(array[..., [2, 1, 0, 3]], "the array")
+    return on_white(array)
 
 
-def _from_path(picture: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], str]:
+def _from_path(picture: str | os.PathLike[str], max_pixels: int) -> tuple[NDArray[np.uint8], str]:
     path = os.fsdecode(picture)
     if isinstance(picture, str) and (path.startswith("data:") or len(path) > _LONGEST_PATH):
         raise UnreadableMedia(
             f"Expected a path, got a string of {len(path):,} characters that begins with {path[:30]!r}; if it is a "
             "picture in base64, give base64.b64decode(text) of what follows the comma."
         )
-    return read_image(path), path
+    return read_image(path, max_pixels=max_pixels), path
 
 
-def _from_file(file: Any) -> tuple[NDArray[np.uint8], str]:
+def _from_file(file: Any, max_pixels: int) -> tuple[NDArray[np.uint8], str]:
     wrong = InputError('The file is open for text; open it with open(path, "rb").')
     if isinstance(file, io.TextIOBase):
         raise wrong
@@ -116,7 +124,7 @@ def _from_file(file: Any) -> tuple[NDArray[np.uint8], str]:
         raise InputError(f"An open file must return bytes, got {_kind(data)} from {_kind(file)}.read().")
     if not data and _position(file):
         raise UnreadableMedia(f"{named(name) or 'The file'} is read to its end already; call seek(0) before.")
-    return decode_image(bytes(data), named(name) or "the file"), name
+    return decode_image(bytes(data), named(name) or "the file", max_pixels=max_pixels), name
 
 
 def _position(file: Any) -> int:
@@ -133,28 +141,38 @@ def _is_pil(picture: object) -> bool:
     return module is not None and isinstance(picture, module.Image)
 
 
-def _from_pil(image: Any) -> NDArray[np.uint8]:
-    from PIL import ImageOps
-
+def _from_pil(image: Any, max_pixels: int) -> NDArray[np.uint8]:
     name = named(_name(getattr(image, "filename", ""))) or "the PIL image"
     width, height = image.size
     if not width or not height:
         raise InputError(f"A picture must have a width and a height, got a PIL image of {width} x {height}.")
-    check_size((height, width), name)
+    check_size((height, width), name, max_pixels)
     if image.mode == "F":
         raise InputError("A PIL image of mode F has no known range; scale it to 0 to 255 and give image.convert('L').")
     try:
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I"):  # 16 bit, which PIL keeps in 32 where it must
-            values = np.asarray(image)
-            if values.min() < 0 or values.max() >= 2**16:
+        with quiet_pillow(max_pixels):
+            image.load()
+            if image.mode == "I" and not all(0 <= value < 2**16 for value in image.getextrema()):
                 raise InputError(f"A PIL image of mode {image.mode} must hold 0 to 65535; scale it to that range.")
-            return to_rgb8(values.astype(np.uint16), name)
-        is_clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-        array = np.asarray(image.convert("RGBA" if is_clear else "RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+            return upright(rgb8(image, name), orientation_of(image, _PIL_KINDS.get(image.format, "")))
+    except (OSError, SyntaxError, ValueError, AttributeError, RuntimeError) as error:  # the last two when it is closed
         raise UnreadableMedia(f"Cannot read {name}: it is damaged or its file is closed; open it again.") from error
-    return image_from_array(array)
+
+
+def _is_video_frame(picture: object) -> bool:
+    """Whether it is a VideoFrame of PyAV; PyAV is not imported to find out, for without it there can be none."""
+    module = sys.modules.get("av")
+    return module is not None and isinstance(picture, module.VideoFrame)
+
+
+def _from_video_frame(frame: Any, max_pixels: int) -> NDArray[np.uint8]:
+    from mien.pixels.planes import ToRgb
+
+    check_size((frame.height, frame.width), "the VideoFrame", max_pixels)
+    try:
+        return ToRgb().convert(frame)
+    except Exception as error:  # a frame on a GPU, one without pixels, or one of an unknown format
+        raise InputError("This VideoFrame has no pixels that can be read; give frame.to_ndarray().") from error
 
 
 def _as_uint8(array: NDArray[Any]) -> str:

@@ -11,17 +11,13 @@ with open_live("0") as camera:
 
 from __future__ import annotations
 
+from mien.pixels.kinds import VIDEO_SUFFIXES
+from mien.sources.animations import AnimationSource
 from mien.sources.base import Clock, Kind, Source
 from mien.sources.capture import Capture, Captured, captured
 from mien.sources.fakes import FakeClock, FakeLiveSource, FakeSource, Fault
-from mien.sources.files import (
-    VIDEO_SUFFIXES,
-    FolderSource,
-    PhotoSource,
-    expand_sources,
-    open_source,
-    source_kind,
-)
+from mien.sources.files import FolderSource, PhotoSource, open_source, source_kind
+from mien.sources.folders import expand_sources
 from mien.sources.link import Feed, Link, LinkSource, Retry
 from mien.sources.live import CameraSource, LiveSource, PipeSource, StreamSource, open_live
 from mien.sources.paced import PacedSource
@@ -30,6 +26,7 @@ from mien.sources.videos import VideoSource
 
 __all__ = [
     "VIDEO_SUFFIXES",
+    "AnimationSource",
     "CameraSource",
     "Capture",
     "Captured",

@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-import glob
 import logging
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mien.addresses import named
 from mien.errors import UnreadableMedia
-from mien.pixels.headers import picture_kind
-from mien.pixels.images import PHOTO_SUFFIXES, read_error, read_head, read_image
+from mien.pixels.images import read_head, read_image
+from mien.pixels.kinds import MEDIA_SUFFIXES, VIDEO_SUFFIXES, is_video_head, picture_kind, unread_kind
+from mien.pixels.photos import MAX_PIXELS
 from mien.scene import Frame
+from mien.sources.animations import AnimationSource, is_animation
 from mien.sources.base import Kind, Source
 from mien.sources.selection import ALL, Selection
 from mien.sources.videos import VideoSource
-from mien.wording import natural_key
 
 _log = logging.getLogger(__name__)
-
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".ts",
-        ".mts",
-        ".ogv",
-    }
-)
-"""Suffixes, in lower case, of the files in a folder that count as videos."""
 
 PHOTO_S = 1.0
 """Seconds that a photo counts for between the videos of a folder."""
 
 
 class PhotoSource(Source):
-    """A photo as a single frame, read on demand."""
+    """A photo as a single frame, read on demand.
+
+    Args:
+        path: the file.
+        max_pixels: the largest size that is decoded.
+    """
 
     kind: Kind = "photo"
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
         self.name = str(path)
+        self._max_pixels = max_pixels
         self.frame_count = 1
         self._done = False
 
@@ -60,23 +43,29 @@ class PhotoSource(Source):
         if self._done:
             raise StopIteration
         self._done = True
-        return Frame(read_image(self.name), source=self.name)
+        return Frame(read_image(self.name, max_pixels=self._max_pixels), source=self.name)
 
     def close(self) -> None:
         self._done = True
 
 
-def open_source(spec: str | Path, *, selection: Selection = ALL) -> Source:
-    """Open a photo or video; its contents, then its name, decide which it is.
+def open_source(spec: str | Path, *, selection: Selection = ALL, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open a photo or video; its contents, then its name, decide which it is. An animated picture is a video.
 
     Args:
         spec: path of the file.
         selection: of a video, which frames to give; a photo is always given.
+        max_pixels: the largest picture that is decoded.
 
     Raises:
         UnreadableMedia: missing, or not readable as a photo or video.
     """
-    return PhotoSource(spec) if source_kind(spec) == "photo" else VideoSource(spec, selection=selection)
+    head = read_head(str(spec))
+    if _kind(spec, head) == "photo":
+        return PhotoSource(spec, max_pixels=max_pixels)
+    if picture_kind(head) is not None:
+        return AnimationSource(spec, selection=selection, max_pixels=max_pixels)
+    return VideoSource(spec, selection=selection)
 
 
 def source_kind(spec: str | Path) -> Kind:
@@ -85,12 +74,14 @@ def source_kind(spec: str | Path) -> Kind:
     Raises:
         UnreadableMedia: missing, empty, or not permitted.
     """
-    head = read_head(str(spec))
+    return _kind(spec, read_head(str(spec)))
+
+
+def _kind(spec: str | Path, head: bytes) -> Kind:
     if picture_kind(head) is not None:
-        return "photo"
-    if Path(spec).suffix.lower() in PHOTO_SUFFIXES and head[4:8] != b"ftyp":
-        return "photo"
-    return "video"
+        return "video" if is_animation(spec, head) else "photo"
+    is_picture = Path(spec).suffix.lower() in MEDIA_SUFFIXES - VIDEO_SUFFIXES
+    return "photo" if unread_kind(head) is not None or (is_picture and not is_video_head(head)) else "video"
 
 
 class FolderSource(Source):
@@ -143,78 +134,3 @@ class FolderSource(Source):
             start_s = end_s
         if not count and self.problems and not self._closed:
             raise self.problems[0]
-
-
-def expand_sources(specs: Sequence[str | Path]) -> tuple[list[Path], list[UnreadableMedia]]:
-    """The files that specs name, in the order given.
-
-    A file stands for itself, whatever its suffix. A folder gives the photos and videos in and below it; hidden files
-    and folders and other suffixes are skipped, and links to folders are not followed. A glob (`*`, `?`, `[...]`, `**`
-    for any depth) gives the photos and videos that match, and those in the folders that match. Folders and globs are in
-    natural order: frame2 before frame10.
-
-    Returns:
-        The files, and an error to report for each spec that names nothing and each unreadable folder.
-    """
-    paths: list[Path] = []
-    problems: list[UnreadableMedia] = []
-    for spec in map(str, specs):
-        if not spec:  # Path("") is the folder one stands in, and nobody has named that
-            problems.append(UnreadableMedia("The name of a source is empty; name a photo, a video or a folder."))
-            continue
-        path = Path(spec)
-        try:
-            if path.is_dir():
-                found = _folder(path, problems)
-            elif os.path.lexists(path):
-                found = [path]
-            else:
-                found = _matches(spec)
-        except (OSError, ValueError) as error:
-            problems.append(read_error(spec, error))
-        except UnreadableMedia as problem:
-            problems.append(problem)
-        else:
-            paths.extend(found)
-    return paths, problems
-
-
-def _folder(folder: Path, problems: list[UnreadableMedia]) -> list[Path]:
-    """Media in and below a folder; subfolders that cannot be listed are added to the problems."""
-    before = len(problems)
-    paths: list[Path] = []
-
-    def fail(error: OSError) -> None:
-        problems.append(read_error(str(error.filename), error))
-
-    for name, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [sub for sub in folders if not sub.startswith(".")]
-        paths.extend(Path(name, file) for file in files if not file.startswith(".") and _is_media(Path(file)))
-    if not paths and len(problems) == before:
-        raise UnreadableMedia(f"The folder {folder} holds no photo or video; name another one.")
-    return _in_order(paths)
-
-
-def _matches(spec: str) -> list[Path]:
-    """Media that a glob names, each once, also when its folder matches as well."""
-    if not glob.has_magic(spec):
-        raise UnreadableMedia(f"Cannot read {named(spec)}: there is no such file or folder; check the name.")
-    found: dict[Path, None] = {}
-    for path in _in_order(map(Path, glob.glob(spec, recursive=True))):  # noqa: PTH207
-        if path.is_dir():
-            with suppress(UnreadableMedia):  # a match without media, among others
-                found.update(dict.fromkeys(_folder(path, [])))
-        elif _is_media(path):
-            found[path] = None
-    if not found:
-        raise UnreadableMedia(f"Cannot read {named(spec)}: no photo or video matches it; check the pattern.")
-    return _in_order(found)
-
-
-def _is_media(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
-
-
-def _in_order(paths: Iterable[Path]) -> list[Path]:
-    """Natural order, part by part."""
-    return sorted(paths, key=lambda path: [natural_key(part) for part in path.parts])

@@ -17,7 +17,8 @@ from mien.errors import InputError, UnreadableMedia
 from mien.sources.base import Clock, Source
 from mien.sources.cameras import Camera, find_camera
 from mien.sources.capture import Capture
-from mien.sources.files import FolderSource, expand_sources, open_source
+from mien.sources.files import FolderSource, open_source
+from mien.sources.folders import expand_sources
 from mien.sources.link import Feed, Link, LinkSource, Retry
 from mien.sources.mjpeg import MjpegFeed, pipe_reader
 from mien.sources.streams import SCHEMES, open_stream

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from mien.addresses import Address
 from mien.errors import InputError, UnreadableMedia
+from mien.pixels.planes import ToRgb
 from mien.resource import Resource
 from mien.sources.ffmpeg import errors_of_ffmpeg, open_address, threads
 from mien.sources.mjpeg import MjpegFeed
-from mien.sources.planes import ToRgb
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

@@ -15,12 +15,12 @@ import cv2
 from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import quiet_opencv
+from mien.pixels.planes import ToRgb
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
 from mien.sources.containers import is_whole
 from mien.sources.ffmpeg import errors_of_ffmpeg, open_file, rate_of, reason, threads
 from mien.sources.frame_times import Positions, timed
-from mien.sources.planes import ToRgb
 from mien.sources.selection import ALL, ROUNDING_S, Selection
 
 if TYPE_CHECKING:

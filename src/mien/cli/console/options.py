@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import Annotated, TypeAlias
 
 import typer
@@ -19,6 +20,9 @@ ProviderOption: TypeAlias = Annotated[
     ),
 ]
 
+MaxPixelsOption: TypeAlias = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Refuse a larger photo before it is decoded.")
+]
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
 
@@ -34,6 +38,11 @@ def time_s(text: str) -> float:
     if not math.isfinite(seconds) or (":" in text and seconds >= 60) or (text.count(":") == 2 and minutes >= 60):
         raise InputError(f"A time must be seconds or H:MM:SS.mmm, e.g. 95.5 or 0:01:35.500, not {text[:40]!r}.")
     return hours * 3600 + minutes * 60 + seconds
+
+
+def print_note(sentence: str) -> None:
+    """Tell, on stderr, what is no error."""
+    sys.stderr.write(f"mien: {sentence}\n")
 
 
 def size_hw(text: str) -> tuple[int, int]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, MienError
 from mien.labels import LabelSet
-from mien.pixels.images import PHOTO_SUFFIXES, read_image
+from mien.pixels.images import read_image
+from mien.pixels.kinds import OTHER_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
 from mien.pixels.preprocess import InputSpec, fit_crop
 
 OnProblem = Callable[[MienError], None]
@@ -22,8 +23,8 @@ OnStep = Callable[[int], None]
 Crop = Callable[[NDArray[np.uint8], Path], NDArray[np.uint8]]
 """From an (H, W, 3) RGB picture, and its file, to the sample; an InputError says why there is none."""
 
-PICTURE_SUFFIXES = PHOTO_SUFFIXES | {".heic", ".heif"}
-"""Suffixes, in lower case, of files that count as pictures; HEIC cannot be read but has to be reported."""
+PICTURE_SUFFIXES = PHOTO_SUFFIXES | RAW_SUFFIXES | frozenset(OTHER_SUFFIXES)
+"""Suffixes, in lower case, of files that count as pictures; some cannot be read but have to be reported."""
 
 _QUEUED = 64
 
@@ -145,7 +146,7 @@ def missing_labels(label_set: LabelSet, labels: NDArray[np.int64]) -> tuple[str,
 
 
 def _workers() -> int:
-    # OpenCV decodes without holding the GIL, so threads are enough.
+    # Pillow decodes without holding the GIL, so threads are enough.
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 

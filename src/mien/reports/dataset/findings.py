@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from mien import wording
 from mien.data.dataset import SPLITS, Dataset
-from mien.pixels.headers import picture_kind, read_header
+from mien.errors import UnreadableMedia
+from mien.pixels.images import picture_size_hw
 
 _BALANCED = 1.5
 """Largest ratio of two class sizes that counts as about equal."""
@@ -195,11 +197,8 @@ def file_sizes_hw(folder: Path, dataset: Dataset) -> Counter[tuple[int, int]]:
         path = folder / dataset.name(i)
         if not path.is_file():
             continue
-        data = path.read_bytes()
-        kind = picture_kind(data[:32])
-        size_hw = None if kind is None else read_header(data, kind).size_hw
-        if size_hw is not None:
-            found[size_hw] += 1
+        with suppress(UnreadableMedia):
+            found[picture_size_hw(path)] += 1
     return found
 
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from mien.sources.planes import ToRgb, matrix_of, square_hw, to_sdr
+from mien.pixels.planes import ToRgb, matrix_of, square_hw, to_sdr
 
 _WEIGHTS = {5: (0.299, 0.114), 6: (0.299, 0.114), 1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 7: (0.212, 0.087)}
 _COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 100, 50), (255, 255, 255), (0, 0, 0), (90, 90, 90))
