@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from mien.cli.console.audience import Audience
 from mien.cli.console.options import MaxPixelsOption, ProviderOption, print_note, time_s
-from mien.errors import InputError, MienError, OutputError, UnreadableMedia
+from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
