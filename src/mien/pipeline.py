@@ -18,7 +18,7 @@ from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Source, captured, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
-from mien.stages.faces import FaceDetector
+from mien.stages.faces import DETAILS, Detail, FaceDetector
 from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
@@ -30,6 +30,9 @@ class Options:
 
     Args:
         tasks: `emotion` finds and reads faces, `gesture` hands.
+        detail: how closely pictures are searched for faces: low, normal or high. Photos at 640 pixels on the longer side,
+            and from normal on at up to 1600, with high at up to 2560; frames of videos and cameras at 320, at half of
+            their own size, or at their own size, within 320 to 640.
         tiles: also search overlapping tiles, for small and distant faces and hands; slower.
         emotion_model: name of a model in the package, or a model folder.
         gesture_model: likewise.
@@ -42,6 +45,7 @@ class Options:
     """
 
     tasks: tuple[Task, ...] = TASKS
+    detail: Detail = "normal"
     tiles: bool = False
     emotion_model: str = EMOTION_MODEL
     gesture_model: str = GESTURE_MODEL
@@ -53,6 +57,8 @@ class Options:
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
+        if self.detail not in DETAILS:
+            raise UnknownName("detail", self.detail, DETAILS)
         for name in ("emotion_threshold", "gesture_threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -196,7 +202,7 @@ class Analyzer(Resource):
             tasks = self._tasks
             self._load()
             if "emotion" in tasks and self._faces is not None:
-                faces = tracks.faces.update(self._faces.detect(image), frame.time_s)
+                faces = tracks.faces.update(self._faces.detect(image, still=frame.still), frame.time_s)
                 faces = self._expressions.classify(image, faces)
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
@@ -236,7 +242,7 @@ class Analyzer(Resource):
                     o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
                 )
             )
-            self._faces = enter(FaceDetector(tiles=o.tiles, **o.computing))
+            self._faces = enter(FaceDetector(detail=o.detail, tiles=o.tiles, **o.computing))
         if "gesture" in self._tasks and self._hands is None:
             self._gestures = enter(
                 GestureClassifier(
@@ -363,7 +369,7 @@ def stream(source: str | os.PathLike[str] | int, *, every: int = 1, **options: o
 
 def _photo(picture: PictureLike) -> Frame:
     image_rgb, name = read_picture(picture)
-    return Frame(image_rgb=image_rgb, source=name)
+    return Frame(image_rgb=image_rgb, source=name, still=True)
 
 
 def _opened(source: str | os.PathLike[str] | int, every: int) -> Source:

@@ -60,7 +60,7 @@ def test_only_what_was_looked_for_is_said_to_be_missing(mien: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("tasks", [("emotion",), ("gesture",), ("emotion", "gesture")])
 def test_records_say_which_models_looked(mien: Run, photo: Path, tmp_path: Path, tasks: tuple[str, ...]) -> None:
-    names = {"emotion": ("emotion_residual", "face_blazeface_back"), "gesture": ("gesture_landmark", "palm_mediapipe")}
+    names = {"emotion": ("emotion_residual", "face_centerface"), "gesture": ("gesture_landmark", "palm_mediapipe")}
     mien("look", photo, "--task", ",".join(tasks), "--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
     (record,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert tuple(record["models"]) == tasks

@@ -95,7 +95,7 @@ def test_threads_are_at_least_one() -> None:
         Session(zoo_artifact("palm_mediapipe_full"), threads=0)
 
 
-@pytest.mark.parametrize("name", ["face_blazeface_back", "palm_mediapipe_full", "hand_landmark_full"])
+@pytest.mark.parametrize("name", ["face_centerface", "palm_mediapipe_full", "hand_landmark_full"])
 def test_a_batch_gives_what_single_items_give(name: str) -> None:
     artifact = zoo_artifact(name)
     batch = np.random.default_rng(1).random((3, *artifact.manifest.input.size_hw, 3), np.float32)

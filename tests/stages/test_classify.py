@@ -123,7 +123,7 @@ def test_a_model_for_another_task_is_refused() -> None:
 
 def test_a_model_of_the_package_for_another_task_is_refused() -> None:
     with pytest.raises(ModelError, match="made for face_detection"):
-        ExpressionClassifier("face_blazeface_back")
+        ExpressionClassifier("face_centerface")
 
 
 def test_an_unknown_model_is_named() -> None:

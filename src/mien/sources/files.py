@@ -59,7 +59,7 @@ class PhotoSource(Source):
         if self._done:
             raise StopIteration
         self._done = True
-        return Frame(read_image(self.name), source=self.name)
+        return Frame(read_image(self.name), source=self.name, still=True)
 
     def close(self) -> None:
         self._done = True
