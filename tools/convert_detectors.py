@@ -52,7 +52,7 @@ from mien.pixels.preprocess import InputSpec
 OPSET = 17
 RANDOM_INPUTS = 12
 SMOOTH_INPUTS = 12
-FACE_THRESHOLD = 0.4
+FACE_THRESHOLD = 0.45
 """Of CenterFace; docs/models.md says what it finds at this and other thresholds."""
 
 TOLERANCE = 1e-4

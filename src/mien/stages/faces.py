@@ -39,7 +39,7 @@ _LARGEST = 256.0
 _COARSEST = 160
 
 # Finds of one face: a higher intersection over union, or a higher share of the smaller box inside the larger.
-_OVERLAP = 0.4
+_OVERLAP = 0.3
 _NESTED = 0.75
 _ALIKE = 0.6
 
