@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, CropReader, Options
 from mien.pixels.images import encode_image
 from mien.records.writers import JsonlWriter
-from mien.scene import Frame, Scene
+from mien.scene import Face, Frame, Scene
 from mien.sources import FakeLiveSource
 
 EMOTION = Options(tasks=("emotion",), threads=1)
@@ -98,16 +98,16 @@ def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray
     inside, go_on = threading.Event(), threading.Event()
     detector = analyzer._faces
     assert detector is not None
-    real = detector.detect
+    real = detector.follow
 
-    def slow(image_rgb: NDArray[np.uint8]) -> object:
+    def slow(image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, search: bool = False) -> object:
         inside.set()
         assert go_on.wait(10)
-        return real(image_rgb)
+        return real(image_rgb, previous, search=search)
 
     analyzer.restart()
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(detector, "detect", slow)
+        patch.setattr(detector, "follow", slow)
         first = pool.submit(analyzer.step, Frame(drawn, 0, 0.0, "a"))
         assert inside.wait(10)
         try:
@@ -121,7 +121,7 @@ def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray
 
 def test_step_is_free_again_after_an_error(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analyzer._faces, "detect", None)
+        patch.setattr(analyzer._faces, "follow", None)
         with pytest.raises(TypeError):
             analyzer.step(Frame(drawn))
     assert analyzer.step(Frame(drawn)).faces

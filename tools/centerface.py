@@ -103,9 +103,9 @@ def compare(before: bytes, after: bytes, manifest: Manifest, pictures: NDArray[n
     new = sum(int((~each.any(axis=0)).sum()) for each in shared)
     total = sum(map(len, found[0]))
     print(
-        f"{manifest.name:20} {len(pictures)} pictures, {len(lively)} with a face: heat maps of those correlate with "
-        f"float32 by {correlations.min():.4f} at least, {np.median(correlations):.4f} in the median; {total} finds, {lost} lost, "
-        f"{new} new"
+        f"{manifest.name:20} {len(pictures)} pictures, {len(lively)} with a face: their heat maps correlate with "
+        f"those of float32 by {correlations.min():.4f} at least, {np.median(correlations):.4f} in the median; "
+        f"{total} finds, {lost} lost, {new} new"
     )
     return len(pictures) >= 30 and correlations.min() >= _LEAST_CORRELATION and lost + new <= 0.05 * total
 

@@ -23,6 +23,10 @@ from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
 
+# Longest time until a new face is found, in seconds.
+_NEW_FACE_S = 0.1
+_NEW_FACE_LIVE_S = 0.25
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -30,9 +34,9 @@ class Options:
 
     Args:
         tasks: `emotion` finds and reads faces, `gesture` hands.
-        detail: how closely pictures are searched for faces: low, normal or high. Photos at 640 pixels on the longer side,
-            and from normal on at up to 1600, with high at up to 2560; frames of videos and cameras at 320, at half of
-            their own size, or at their own size, within 320 to 640.
+        detail: how closely pictures are searched for faces: low, normal or high. Photos at 640 pixels on the longer
+            side, from normal on also at up to 1600, with high also at up to 2560; frames of videos and cameras at 320
+            pixels, at half of their own size, or at their own size, within 320 to 640.
         tiles: also search overlapping tiles, for small and distant faces and hands; slower.
         emotion_model: name of a model in the package, or a model folder.
         gesture_model: likewise.
@@ -40,8 +44,9 @@ class Options:
         gesture_threshold: likewise for gestures.
         threads: threads per network; by default the available cores, 4 at most.
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
-        follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
-            hand may be seen up to a quarter of a second late.
+        follow: in a video, follow faces and hands from frame to frame and search for others only now and then; faster,
+            but a new one may be seen up to a quarter of a second late. Without it all hands are searched for in every
+            frame, and new faces in every third or so: at most a tenth of a second passes between two searches.
     """
 
     tasks: tuple[Task, ...] = TASKS
@@ -57,8 +62,7 @@ class Options:
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
-        if self.detail not in DETAILS:
-            raise UnknownName("detail", self.detail, DETAILS)
+        check_detail(self.detail)
         for name in ("emotion_threshold", "gesture_threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -78,7 +82,8 @@ class _Tracks:
 
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
-    follower: DetectionScheduler | None = None
+    follower: DetectionScheduler[Hand] | None = None
+    face_follower: DetectionScheduler[Face] | None = None
 
 
 class Analyzer(Resource):
@@ -202,7 +207,7 @@ class Analyzer(Resource):
             tasks = self._tasks
             self._load()
             if "emotion" in tasks and self._faces is not None:
-                faces = tracks.faces.update(self._faces.detect(image, still=frame.still), frame.time_s)
+                faces = tracks.faces.update(self._faces_of(frame, self._faces, tracks), frame.time_s)
                 faces = self._expressions.classify(image, faces)
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
@@ -222,6 +227,15 @@ class Analyzer(Resource):
             models=models,
             image_rgb=image,
         )
+
+    def _faces_of(self, frame: Frame, detector: FaceDetector, tracks: _Tracks) -> tuple[Face, ...]:
+        if frame.still:
+            return detector.detect(frame.image_rgb)
+        if tracks.face_follower is None:
+            tracks.face_follower = DetectionScheduler(
+                detector, within_s=_NEW_FACE_LIVE_S if self.options.follow else _NEW_FACE_S
+            )
+        return tracks.face_follower.update(frame.image_rgb, frame.time_s)
 
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
         """What the records of these tasks say; rebuilt only when the tasks change."""
@@ -398,6 +412,14 @@ def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:
     if not tasks:
         raise InputError(f"At least one task is needed: {', '.join(TASKS)}.")
     return tuple(task for task in TASKS if task in tasks)
+
+
+def check_detail(detail: str) -> Detail:
+    """The detail, if there is one of that name; otherwise UnknownName."""
+    for known in DETAILS:
+        if detail == known:
+            return known
+    raise UnknownName("detail", detail, DETAILS)
 
 
 def _options(values: dict[str, object]) -> Options:

@@ -220,12 +220,15 @@ class Face(Detection):
     """A face in a frame.
 
     Args:
-        keypoints_xy: right eye, left eye, nose tip, right and left corner of the mouth of the person (the person's right
-            eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
+        keypoints_xy: right eye, left eye, nose tip, right and left corner of the mouth of the person (the person's
+            right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
+        roll_known: whether the key points tell which way up the face is; where they do not, its expression is read all
+            four ways round and is seldom sure. Not written to JSON.
         box_xyxy, detection_score, track, prediction: as in `Detection`.
     """
 
     keypoints_xy: tuple[Point, ...] = ()
+    roll_known: bool = True
 
     def __post_init__(self) -> None:
         Detection.__post_init__(self)

@@ -49,8 +49,8 @@ class CenterFaceDetector:
     """Runs CenterFace over parts of a picture.
 
     Args:
-        network: output (N, 15, h, w): the logit of a face's centre, the logarithms of its height and width in cells, the
-            centre's offset down and to the right in cells, and the key points, down and right, relative to the box.
+        network: output (N, 15, h, w): the logit of a face's centre, the logarithms of its height and width in cells,
+            the centre's offset down and to the right in cells, and the key points, down and right, in sides of the box.
         threshold: lowest score; the manifest's if None.
     """
 

@@ -204,8 +204,9 @@ def face_angle(keypoints_xy: Sequence[Point]) -> float:
     """How far a face is rolled: radians, clockwise on screen, -pi to pi; 0 without key points.
 
     Args:
-        keypoints_xy: the person's right eye and left eye, and possibly nose tip, right and left corner of the mouth: the
-            mouth tells up from down, and steadies the angle where the eyes lie close together, as in a half profile.
+        keypoints_xy: the person's right eye and left eye, and possibly nose tip, right and left corner of the mouth:
+            the mouth tells up from down, and steadies the angle where the eyes look close together, as in a half
+            profile.
     """
     if len(keypoints_xy) < 2:
         return 0.0

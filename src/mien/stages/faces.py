@@ -1,47 +1,46 @@
-"""Finding faces: boxes and five key points, largest face first."""
+"""Finding faces: boxes and five key points, largest face first, upright, lying or upside down."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
-from mien.models.centerface import POINTS, STEP, CenterFaceDetector, frame_hw
-from mien.models.detections import Detections, joined, tile_views
+from mien.models.centerface import CenterFaceDetector
+from mien.models.detections import Detections, View, scaled
+from mien.models.face_search import DETAILS, Detail, same_face, search
 from mien.models.session import Network, Session
-from mien.pixels.boxes import areas, group_overlapping, iou, weighted_nms
+from mien.pixels.boxes import RotatedRoi
+from mien.pixels.preprocess import InputSpec, crop_square, face_angle
 from mien.resource import Resource
-from mien.scene import Face
+from mien.scene import Box, Face, Point
+
+__all__ = ["DETAILS", "MODEL", "Detail", "FaceDetector"]
 
 MODEL = "face_centerface"
 
-Detail = Literal["low", "normal", "high"]
-"""How closely pictures are searched, from fast to far-sighted."""
+# A closer look at one face: a square around it, so many longer sides of its box wide, in so many pixels.
+_LOOK = 1.8
+_LOOK_PIXELS = 128
+_STEPS = 4
+_LOOK_SPEC = InputSpec(size_hw=(_LOOK_PIXELS, _LOOK_PIXELS))
 
-DETAILS: tuple[Detail, ...] = get_args(Detail)
+# The network learnt from faces that are nearly upright. Of one that is rolled further it gives the angle only roughly,
+# and sometimes the wrong way round, so it is looked at again, turned upright. One that seems upright but is not sure is
+# looked at upside down, unless it is too small to be read anyway.
+_ROLLED = math.radians(30)
+_UPRIGHT = math.radians(25)
+_SURE = 0.8
+_SMALL = 32.0  # pixels
 
-# Longest sides, in pixels, at which a photo is searched. A photo may be enlarged up to `_ENLARGED`; beyond that faces
-# are found no better and large ones get lost.
-_PHOTO = {"low": (640,), "normal": (640, 1600), "high": (640, 1600, 2560)}
-_ENLARGED = 960
+# Beyond so many faces, looking at each costs more than searching the whole frame.
+_MOST_FOLLOWED = 4
 
-# A frame of a video is searched once, at a share of its longest side within these limits.
-_VIDEO_SHARE = {"low": 0.0, "normal": 0.5, "high": 1.0}
-_VIDEO = 320, 640
-
-# A face is found whole only up to this many pixels of the network's input; of larger ones it finds parts. Where there
-# are such finds, and where there are none, the picture is searched at half the size, down to `_COARSEST`.
-_LARGEST = 256.0
-_COARSEST = 160
-
-# Finds of one face: a higher intersection over union, or a higher share of the smaller box inside the larger.
-_OVERLAP = 0.3
-_NESTED = 0.75
-_ALIKE = 0.6
+_NEAR = 0.25  # of the square's side: how far from its middle the face lies at most
 
 
 class FaceDetector(Resource):
@@ -88,73 +87,149 @@ class FaceDetector(Resource):
         Returns:
             Faces with boxes and key points in pixels of the picture; both may extend beyond it.
         """
-        height, width = image_rgb.shape[:2]
-        found = self._pyramid(image_rgb, _sides(max(height, width), self._detail, still=still))
-        if self._tiles:
-            found += self._tiled(image_rgb)
-        one_each = _one_each(joined(found))
-        order = np.argsort(-areas(one_each.boxes_xyxy), kind="stable")
-        return tuple(_face(one_each, i) for i in order)
+        return _largest_first(self._searched(image_rgb, still=still))
+
+    def follow(
+        self, image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, search: bool = False
+    ) -> tuple[Face, ...]:
+        """The faces of the previous frame, found again near where they were, largest first.
+
+        Following a face costs a quarter of searching the frame. The frame is searched anyway if one of the faces is
+        gone or there are many.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB, a frame of a video.
+            previous: faces of a picture a moment ago, in pixels of this one.
+            search: also look for other faces.
+
+        Returns:
+            Faces as from `detect`; each is detected anew, without the track and prediction of `previous`.
+        """
+        if len(previous) > _MOST_FOLLOWED:
+            return self.detect(image_rgb, still=False)
+        known = self._seen_again(image_rgb, previous)
+        if search or len(known) < len(previous):
+            others = self._searched(image_rgb, still=False)
+            if known and others:
+                boxes = [np.array([face.box_xyxy for face in faces]) for faces in (others, known)]
+                new = np.flatnonzero(~same_face(*boxes).any(axis=1))
+                others = [others[i] for i in new]
+            known += others
+        return _largest_first(known)
 
     def close(self) -> None:
         """Free the network."""
         self._detector.close()
 
-    def _pyramid(self, image_rgb: NDArray[np.uint8], sides: Sequence[int]) -> list[Detections]:
-        """What is found at each side, and at smaller ones as long as something is too large for the last."""
-        height, width = image_rgb.shape[:2]
-        whole = (0, 0, width, height)
-        kept = []
-        todo = sorted(sides)
-        while todo:
-            side = todo.pop()
-            (found,) = self._detector.candidates(image_rgb, [whole], frame_hw((height, width), side))
-            scale = side / max(height, width)
-            fits = (_sides_of(found) * scale <= _LARGEST) | (side == _COARSEST)
-            kept.append(found.at(np.flatnonzero(fits)))
-            if not todo and side > _COARSEST and (not fits.all() or not any(map(len, kept))):
-                todo.append(max(_COARSEST, side // 2 // STEP * STEP))
-        return kept
+    def _searched(self, image_rgb: NDArray[np.uint8], *, still: bool) -> list[Face]:
+        found = search(self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles)
+        faces = [_face(found, i) for i in range(len(found))]
+        rolled = {i for i, face in enumerate(faces) if abs(face_angle(face.keypoints_xy)) > _ROLLED}
+        unsure = [
+            i for i, face in enumerate(faces)
+            if i not in rolled and face.detection_score < _SURE and _longer_side(face.box_xyxy) >= _SMALL
+        ]  # fmt: skip
+        rois = [_roi(faces[i].box_xyxy, face_angle(faces[i].keypoints_xy) + math.pi) for i in unsure]
+        for i, roi, look in zip(unsure, rois, self._looks(image_rgb, rois), strict=True):
+            if look and look.detection_score > faces[i].detection_score and abs(_rolled(look, roi.angle)) < math.pi / 2:
+                rolled.add(i)
+        return [self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)]
 
-    def _tiled(self, image_rgb: NDArray[np.uint8]) -> list[Detections]:
-        views = tile_views((image_rgb.shape[0], image_rgb.shape[1]))
-        if not views:
+    def _turned(self, image_rgb: NDArray[np.uint8], face: Face) -> Face:
+        """A rolled face as it is seen upright: looked at all four ways round, and again until it is upright."""
+        angle = face_angle(face.keypoints_xy)
+        for turns in ((0.0, 0.5, 1.0, 1.5), (0.0,)):
+            rois = [_roi(face.box_xyxy, angle + turn * math.pi) for turn in turns]
+            looks = self._looks(image_rgb, rois)
+            upright = [
+                face.detection_score * math.cos(_rolled(face, roi.angle) / 2) if face else -1.0
+                for roi, face in zip(rois, looks, strict=True)
+            ]
+            best = looks[int(np.argmax(upright))]
+            if best is None:
+                break
+            roll = _rolled(best, rois[int(np.argmax(upright))].angle)
+            face, angle = best, face_angle(best.keypoints_xy)
+            if abs(roll) <= _UPRIGHT:
+                return face
+        return Face(
+            box_xyxy=face.box_xyxy,
+            detection_score=face.detection_score,
+            keypoints_xy=face.keypoints_xy,
+            roll_known=False,
+        )
+
+    def _seen_again(self, image_rgb: NDArray[np.uint8], previous: Sequence[Face]) -> list[Face]:
+        """Those of the faces that are still near where they were, one each."""
+        angles = [face_angle(face.keypoints_xy) for face in previous]
+        angles = [angle if abs(angle) > _ROLLED else 0.0 for angle in angles]
+        seen: list[Face] = []
+        for face in self._looks(image_rgb, [_roi(f.box_xyxy, a) for f, a in zip(previous, angles, strict=True)]):
+            if face is not None and not any(same_face(*_boxes(face, other))[0, 0] for other in seen):
+                seen.append(face)
+        return seen
+
+    def _looks(self, image_rgb: NDArray[np.uint8], rois: Sequence[RotatedRoi]) -> list[Face | None]:
+        """The face in the middle of each square, seen with the square upright; None where there is none."""
+        if not rois:
             return []
-        size_hw = max(y2 - y1 for _, y1, _, y2 in views), max(x2 - x1 for x1, _, x2, _ in views)
-        found = self._detector.candidates(image_rgb, views, frame_hw(size_hw, _ENLARGED))
-        scale = _ENLARGED / max(size_hw)
-        return [one.at(np.flatnonzero((_sides_of(one) * scale <= _LARGEST))) for one in found]
+        side = _LOOK_PIXELS
+        # One above the other they make one picture, in which each is a part.
+        stack = np.concatenate([_upright_square(image_rgb, roi) for roi in rois])
+        views: list[View] = [(0, side * i, side, side * (i + 1)) for i in range(len(rois))]
+        found = self._detector.candidates(stack, views, (side, side))
+        faces = []
+        for roi, view, one in zip(rois, views, found, strict=True):
+            boxes = (one.boxes_xyxy - (0, view[1], 0, view[1])) / side
+            points = (one.points_xy - (0, view[1])) / side
+            off = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).max(axis=1, initial=0.0)
+            near = np.flatnonzero(off <= _NEAR)
+            best = near[np.argmax(one.scores[near] - off[near])] if near.size else None
+            faces.append(None if best is None else _placed(roi, boxes[best], points[best], float(one.scores[best])))
+        return faces
 
 
-def _sides(longest: int, detail: Detail, *, still: bool) -> tuple[int, ...]:
-    """The longest sides, multiples of `STEP`, at which a picture is searched."""
-    if not still:
-        least, most = _VIDEO
-        return (_stepped(min(max(longest * _VIDEO_SHARE[detail], least), most)),)
-    most = max(longest, _ENLARGED)
-    return tuple(sorted({_stepped(min(side, most)) for side in _PHOTO[detail]}))
+def _roi(box_xyxy: Box, angle: float) -> RotatedRoi:
+    """The square around a face, in steps of place and size: one that moved with every box would let boxes tremble."""
+    x1, y1, x2, y2 = box_xyxy
+    side = 2.0 ** (math.ceil(_STEPS * math.log2(_LOOK * _longer_side(box_xyxy))) / _STEPS)
+    step = side / _STEPS / 4
+    return RotatedRoi((round((x1 + x2) / 2 / step) * step, round((y1 + y2) / 2 / step) * step), side, angle)
 
 
-def _stepped(side: float) -> int:
-    return round(side / STEP) * STEP
+def _upright_square(image_rgb: NDArray[np.uint8], roi: RotatedRoi) -> NDArray[np.uint8]:
+    """(128, 128, 3) uint8: a square of the picture turned upright, black or repeated where the picture ends."""
+    if roi.angle:
+        return crop_square(image_rgb, roi.centre_xy, roi.side, roi.angle, _LOOK_SPEC)
+    height, width = image_rgb.shape[:2]
+    half = max(1, round(roi.side / 2))
+    x, y = round(roi.centre_xy[0]), round(roi.centre_xy[1])
+    left, top, right, bottom = max(0, x - half), max(0, y - half), min(width, x + half), min(height, y + half)
+    scale = _LOOK_PIXELS / (2 * half)
+    square = np.zeros((_LOOK_PIXELS, _LOOK_PIXELS, 3), np.uint8)
+    inner = [round(scale * side) for side in (left - x + half, top - y + half, right - x + half, bottom - y + half)]
+    if inner[2] > inner[0] and inner[3] > inner[1]:
+        part = scaled(image_rgb[top:bottom, left:right], (inner[3] - inner[1], inner[2] - inner[0]))
+        square[inner[1] : inner[3], inner[0] : inner[2]] = part
+    return square
 
 
-def _sides_of(found: Detections) -> NDArray[np.float64]:
-    return np.asarray((found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]).max(axis=1, initial=0.0), np.float64)
+def _rolled(face: Face, angle: float) -> float:
+    """How far a face is rolled from an angle, -pi to pi."""
+    return (face_angle(face.keypoints_xy) - angle + math.pi) % (2 * math.pi) - math.pi
 
 
-def _one_each(found: Detections) -> Detections:
-    """One box for each face: the finds of one face averaged, weighted by score."""
-    groups = group_overlapping(found.boxes_xyxy, found.scores, overlap=_OVERLAP, nested=_NESTED)
-    best = np.array([group[0] for group in groups], np.intp)
-    # A part of a face must not pull the box of the whole one.
-    alike = iou(found.boxes_xyxy[best], found.boxes_xyxy) > _ALIKE
-    alike[np.arange(len(best)), best] = True
-    groups = [group[alike[i, group]] for i, group in enumerate(groups)]
-    count = len(groups)
-    values = np.concatenate([found.boxes_xyxy, found.points_xy.reshape(len(found), 2 * POINTS)], axis=1)
-    merged = weighted_nms(values, found.scores, groups)
-    return Detections(merged[:, :4], merged[:, 4:].reshape(count, POINTS, 2), found.scores[best])
+def _placed(roi: RotatedRoi, box: NDArray[np.float64], points: NDArray[np.float64], score: float) -> Face:
+    """A face found in a square, 0 to 1, in pixels of the picture; its box lies across if the square does."""
+    x, y = roi.to_pixels((box[:2] + box[2:]) / 2).tolist()
+    half_w, half_h = ((box[2:] - box[:2]) / 2 * roi.side).tolist()
+    if abs(math.sin(roi.angle)) > abs(math.cos(roi.angle)):
+        half_w, half_h = half_h, half_w
+    return Face(
+        box_xyxy=(x - half_w, y - half_h, x + half_w, y + half_h),
+        detection_score=score,
+        keypoints_xy=_pairs(roi.to_pixels(points)),
+    )
 
 
 def _face(found: Detections, index: int) -> Face:
@@ -162,5 +237,27 @@ def _face(found: Detections, index: int) -> Face:
     return Face(
         box_xyxy=(x1, y1, x2, y2),
         detection_score=float(found.scores[index]),
-        keypoints_xy=tuple((x, y) for x, y in found.points_xy[index].tolist()),
+        keypoints_xy=_pairs(found.points_xy[index]),
     )
+
+
+def _pairs(points_xy: NDArray[np.float64]) -> tuple[Point, ...]:
+    return tuple((x, y) for x, y in points_xy.tolist())
+
+
+def _boxes(*faces: Face) -> list[NDArray[np.float64]]:
+    return [np.array([face.box_xyxy]) for face in faces]
+
+
+def _largest_first(faces: Sequence[Face]) -> tuple[Face, ...]:
+    return tuple(sorted(faces, key=lambda face: -_area(face.box_xyxy)))
+
+
+def _longer_side(box_xyxy: Box) -> float:
+    x1, y1, x2, y2 = box_xyxy
+    return max(x2 - x1, y2 - y1)
+
+
+def _area(box_xyxy: Box) -> float:
+    x1, y1, x2, y2 = box_xyxy
+    return (x2 - x1) * (y2 - y1)
