@@ -183,7 +183,16 @@ def _cut(image: NDArray[np.uint8], face: Face, reach: float) -> NDArray[np.uint8
 
 
 def _print_turned(analyzer: Analyzer, paths: list[Path]) -> None:
-    table = _table("turned by", "as a", "faces", "found", "answer as upright", "another, not sure", "another, sure")
+    table = _table(
+        "turned by",
+        "as a",
+        "faces",
+        "found",
+        "answer as upright",
+        "another, not sure",
+        "another, sure",
+        "not found upright",
+    )
     for still in (True, False):
         upright = [_seen(analyzer, read_image(path), still) for path in paths]
         for quarters in (1, 2, 3):
@@ -193,7 +202,7 @@ def _print_turned(analyzer: Analyzer, paths: list[Path]) -> None:
                 scene = _seen(analyzer, np.ascontiguousarray(np.rot90(image, quarters)), still)
                 verdicts += _compared(expected.faces, scene.faces, image.shape[:2], quarters)
             kind = "photo" if still else "frame of a video"
-            figures = (verdicts["same"], verdicts["unsure"], verdicts["sure"])
+            figures = (verdicts["same"], verdicts["unsure"], verdicts["sure"], verdicts["alone"])
             total = sum(len(scene.faces) for scene in upright)
             table.add_row(f"{90 * quarters} degrees", kind, str(total), str(verdicts.total()), *map(str, figures))
     Console(width=120).print(table)
@@ -214,7 +223,7 @@ def _compared(
             same = face.label == near[0].label
             verdicts["same" if same else "unsure" if face.uncertain else "sure"] += 1
         else:
-            verdicts["unsure" if face.uncertain else "sure"] += 1
+            verdicts["alone"] += 1
     return verdicts
 
 

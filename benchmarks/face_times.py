@@ -2,10 +2,10 @@
 
     python benchmarks/face_times.py OTHER_CHECKOUT CLIP... [--rounds 5] [--frames 60]
 
-Each round starts a process for each checkout, which looks at the frames of each clip and prints milliseconds of processor
-time per frame: `search` finds the faces of every frame anew; `video` and `live` are what `mien look` and `mien live` do,
-faces only, without reading their expressions; `both tasks` is a whole frame of `mien live`. The first line is for the
-drawn clip of `mien demo`.
+Each round starts a process for each checkout, which looks at the frames of each clip and prints milliseconds of
+processor time per frame: `search` finds the faces of every frame anew; `video` and `live` are what `mien look` and
+`mien live` do, faces only, without reading their expressions; `both tasks` is a whole frame of `mien live`. The first
+lines are for the drawn clip of `mien demo`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-CHILD = '''
+CHILD = """
 import sys, time
 sys.path.insert(0, sys.argv[1] + "/src")
 import cv2
@@ -37,11 +37,6 @@ def frames(path, count):
             break
         out.append(np.ascontiguousarray(cv2.resize(frame, (640, 480), interpolation=cv2.INTER_AREA)[..., ::-1]))
     return out, capture.get(cv2.CAP_PROP_FPS) or 25.0
-
-class Nothing:
-    """Stands in for the expressions, which are not timed."""
-    def classify(self, image_rgb, faces):
-        return faces
 
 def timed(run, items):
     for item in items[:5]:
@@ -69,7 +64,7 @@ for path in sys.argv[3:]:
                 took = timed(run, images)
             else:
                 if name != "both tasks":
-                    analyzer._expressions = Nothing()
+                    analyzer._expressions.classify = lambda image_rgb, faces: faces  # not timed here
                 shots = [Frame(image, index, index / fps) for index, image in enumerate(images)]
                 if name == "video":
                     list(analyzer.scenes(shots[:5]))
@@ -79,7 +74,7 @@ for path in sys.argv[3:]:
                 else:
                     took = timed(analyzer.step, shots)
         print(path, name.replace(" ", "_"), took)
-'''
+"""
 
 
 def main() -> None:
@@ -100,9 +95,9 @@ def main() -> None:
     for (clip, name), by_checkout in took.items():
         other, ours = (np.array(by_checkout[checkout]) for checkout in (arguments.other, here))
         print(
-            f"{Path(clip).name:20} {name:10} other {other.min():6.2f} / {np.median(other):6.2f}  here {ours.min():6.2f} / "
-            f"{np.median(ours):6.2f} ms (least / median of rounds)  ratio {ours.min() / other.min():.2f} / "
-            f"{np.median(ours) / np.median(other):.2f}"
+            f"{Path(clip).name:20} {name:10} other {other.min():6.2f} / {np.median(other):6.2f} ms, "
+            f"here {ours.min():6.2f} / {np.median(ours):6.2f} ms (least / median of rounds), "
+            f"ratio {ours.min() / other.min():.2f} / {np.median(ours) / np.median(other):.2f}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,6 +85,7 @@ class _Tracks:
     hands: Tracker = field(default_factory=Tracker)
     follower: DetectionScheduler[Hand] | None = None
     face_follower: DetectionScheduler[Face] | None = None
+    face_time_s: float = -math.inf
 
 
 class Analyzer(Resource):
@@ -231,10 +233,12 @@ class Analyzer(Resource):
     def _faces_of(self, frame: Frame, detector: FaceDetector, tracks: _Tracks) -> tuple[Face, ...]:
         if frame.still:
             return detector.detect(frame.image_rgb)
+        within_s = _NEW_FACE_LIVE_S if self.options.follow else _NEW_FACE_S
+        pace_s, tracks.face_time_s = frame.time_s - tracks.face_time_s, frame.time_s
+        if pace_s > within_s / 2:  # every frame would be searched, so following would only cost time
+            return detector.detect(frame.image_rgb, still=False)
         if tracks.face_follower is None:
-            tracks.face_follower = DetectionScheduler(
-                detector, within_s=_NEW_FACE_LIVE_S if self.options.follow else _NEW_FACE_S
-            )
+            tracks.face_follower = DetectionScheduler(detector, within_s=within_s)
         return tracks.face_follower.update(frame.image_rgb, frame.time_s)
 
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:

@@ -18,7 +18,9 @@ class Seen:
     """A network that sees faces of given places and sizes, as shares of the picture, if they are large enough; of those
     that are far too large it sees two parts."""
 
-    def __init__(self, *faces: tuple[float, float, float], least: float = 10, most: float = 450) -> None:
+    def __init__(
+        self, *faces: tuple[float, float, float], least: float = 10, most: float = 450, parts: bool = True
+    ) -> None:
         self.sides: list[int] = []
 
         def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -30,7 +32,7 @@ class Seen:
                 if least <= size * side <= most:
                     cell = int(y * side / 4), int(x * side / 4)
                     maps[:, :3, cell[0], cell[1]] = (2.0, math.log(size * side / 4), math.log(size * side / 4))
-                elif size * side > most:  # parts of it
+                elif parts and size * side > most:  # parts of it
                     for dx, dy in ((-0.2, -0.2), (0.2, 0.2)):
                         cell = int((y + dy * size) * side / 4), int((x + dx * size) * side / 4)
                         extent = math.log(0.7 * size * side / 4)
@@ -83,6 +85,13 @@ def test_a_face_of_the_right_size_needs_one_look() -> None:
 def test_an_empty_picture_is_looked_at_as_a_whole_too() -> None:
     """Of a face that is larger than the picture nothing may be seen at first."""
     seen = Seen()
+    assert len(search(seen.detector, PICTURE, detail="low", still=True)) == 0
+    assert seen.sides == [640, 320, 160]
+
+
+def test_what_is_small_and_seen_only_from_afar_is_no_face() -> None:
+    """At 640 pixels the wheels of a motorcycle are wheels; at 160 they might be eyes."""
+    seen = Seen((0.5, 0.5, 0.06), least=0, most=15, parts=False)
     assert len(search(seen.detector, PICTURE, detail="low", still=True)) == 0
     assert seen.sides == [640, 320, 160]
 

@@ -27,8 +27,10 @@ _VIDEO_SHARE = {"low": 0.0, "normal": 0.5, "high": 1.0}
 _VIDEO = 320, 640
 
 # A face is found whole only up to this many pixels of the network's input; of larger ones it finds parts. Where there
-# are such finds, and where there are none, the picture is searched at half the size, down to `_COARSEST`.
+# are such finds, and where there are none, the picture is searched at half the size, down to `_COARSEST`, for large
+# faces only: small ones would have been found before, and what looks like one at that size is none.
 _LARGEST = 320.0
+_LEAST_OF_LARGE = 64.0
 _COARSEST = 160
 
 # Finds of one face: a higher intersection over union, or a higher share of the smaller box inside the larger. Only
@@ -95,9 +97,11 @@ def _pyramid(detector: CenterFaceDetector, image_rgb: NDArray[np.uint8], wanted:
     while todo:
         side = todo.pop()
         (found,) = detector.candidates(image_rgb, [(0, 0, width, height)], frame_hw((height, width), side))
-        fits = (_extents(found) * side / max(height, width) <= _LARGEST) | (side == _COARSEST)
-        kept.append(found.at(np.flatnonzero(fits)))
-        if not todo and side > _COARSEST and (not fits.all() or not any(map(len, kept))):
+        extents = _extents(found) * side / max(height, width)
+        too_large = (extents > _LARGEST) & (side > _COARSEST)
+        too_small = (extents < _LEAST_OF_LARGE) & (side < min(wanted))
+        kept.append(found.at(np.flatnonzero(~too_large & ~too_small)))
+        if not todo and side > _COARSEST and (too_large.any() or not any(map(len, kept))):
             todo.append(max(_COARSEST, side // 2 // STEP * STEP))
     return kept
 
