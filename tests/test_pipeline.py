@@ -120,6 +120,7 @@ def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray
 
 
 def test_step_is_free_again_after_an_error(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
+    analyzer.restart()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analyzer._faces, "detect", None)
         with pytest.raises(TypeError):
