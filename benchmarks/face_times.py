@@ -84,6 +84,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=60)
     arguments = parser.parse_args()
+    if not (arguments.other / "src" / "mien").is_dir():
+        parser.error(f"{arguments.other} is not a checkout of mien")
     here = Path(__file__).resolve().parents[1]
     took: dict[tuple[str, str], dict[Path, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(arguments.rounds):
