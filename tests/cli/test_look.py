@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from mien.artwork.drawings import draw_face
 from mien.labels import EMOTIONS_8
 from mien.models.artifact import load_artifact
 from mien.outputs import encoders
@@ -62,7 +63,7 @@ def test_only_what_was_looked_for_is_said_to_be_missing(mien: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("tasks", [("emotion",), ("gesture",), ("emotion", "gesture")])
 def test_records_say_which_models_looked(mien: Run, photo: Path, tmp_path: Path, tasks: tuple[str, ...]) -> None:
-    names = {"emotion": ("emotion_residual", "face_blazeface_back"), "gesture": ("gesture_landmark", "palm_mediapipe")}
+    names = {"emotion": ("emotion_residual", "face_centerface"), "gesture": ("gesture_landmark", "palm_mediapipe")}
     mien("look", photo, "--task", ",".join(tasks), "--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
     (record,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert tuple(record["models"]) == tasks
@@ -306,6 +307,26 @@ def test_the_api_names_an_unknown_option(photo: Path) -> None:
 
     with pytest.raises(package.UnknownName, match="Did you mean 'tiles'"):
         package.look(photo, tile=True)
+
+
+def test_an_unknown_detail_is_wrong_use(mien: Run, photo: Path) -> None:
+    ended = mien("look", photo, "--detail", "hihg")
+    assert ended.code == 2
+    assert "Did you mean 'high'" in ended.err
+
+
+def test_details_find_what_is_far(mien: Run, tmp_path: Path) -> None:
+    """Portraits of 40 pixels in 1,280: seen where the picture is searched as it is."""
+    picture = np.full((720, 1280, 3), 200, np.uint8)
+    small = draw_face("happy", person="ben", size=40)
+    for x in (100, 600, 1100):
+        picture[300:340, x : x + 40] = small
+    write_image(tmp_path / "far.png", picture)
+    counts = {}
+    for detail in ("low", "normal"):
+        ended = mien("look", tmp_path / "far.png", "--task", "emotion", "--detail", detail, "--jsonl", "-")
+        counts[detail] = len(json.loads(ended.out)["faces"])
+    assert counts == {"low": 0, "normal": 3}
 
 
 def test_parquet_has_the_rows_of_csv_and_the_landmarks(mien: Run, clip: Path, tmp_path: Path) -> None:

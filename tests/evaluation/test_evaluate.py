@@ -345,7 +345,7 @@ def test_what_can_be_evaluated(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'emotion_residual'"):
         kind_of("emotion_residul")
     with pytest.raises(ModelError, match="does not name expressions"):
-        open_model("face_blazeface_back")
+        open_model("face_centerface")
 
 
 def test_a_model_of_the_package_answers_as_at_run_time() -> None:

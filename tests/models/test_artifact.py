@@ -171,7 +171,7 @@ def test_detectors_have_no_labels_and_classifiers_do() -> None:
 
 
 def test_the_zoo_is_whole() -> None:
-    assert {"face_blazeface_back", "palm_mediapipe_full", "hand_landmark_full"} <= set(zoo_names())
+    assert {"face_centerface", "palm_mediapipe_full", "hand_landmark_full"} <= set(zoo_names())
     for name in zoo_names():
         artifact = zoo_artifact(name)
         assert isinstance(artifact, Artifact)

@@ -77,5 +77,5 @@ def test_import_of_mien_sets_no_variable(tmp_path: Path) -> None:
 def test_windows_is_told_by_its_own_door(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
     monkeypatch.setattr(onnx_runtime(), "disable_telemetry_events", lambda: told.append(True))
-    Session(zoo_artifact("face_blazeface_back")).close()
+    Session(zoo_artifact("face_centerface")).close()
     assert told

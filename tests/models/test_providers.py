@@ -49,7 +49,7 @@ def test_one_that_this_build_lacks_is_refused_with_what_it_has_and_the_cure(name
 
 def test_the_cpu_is_always_there_and_computes() -> None:
     assert provider_named("cpu") in available_providers()
-    with Session(zoo_artifact("face_blazeface_back"), threads=1, provider="CPUExecutionProvider") as found:
+    with Session(zoo_artifact("face_centerface"), threads=1, provider="CPUExecutionProvider") as found:
         assert found._session.get_providers() == ["CPUExecutionProvider"]
 
 
@@ -69,5 +69,5 @@ def test_one_that_cannot_be_started_is_an_error_and_not_the_cpu(monkeypatch: pyt
     monkeypatch.setattr(session, "onnx_runtime", lambda: Runtime)
     monkeypatch.setattr(session, "provider_named", lambda _: "CUDAExecutionProvider")
     with pytest.raises(ModelError, match="provider cuda but cannot start it here"):
-        Session(zoo_artifact("face_blazeface_back"), provider="cuda")
+        Session(zoo_artifact("face_centerface"), provider="cuda")
     assert asked == [["CUDAExecutionProvider", "CPUExecutionProvider"]]

@@ -95,15 +95,28 @@ def test_threads_are_at_least_one() -> None:
         Session(zoo_artifact("palm_mediapipe_full"), threads=0)
 
 
-@pytest.mark.parametrize("name", ["face_blazeface_back", "palm_mediapipe_full", "hand_landmark_full"])
+@pytest.mark.parametrize("name", ["face_centerface", "palm_mediapipe_full", "hand_landmark_full"])
 def test_a_batch_gives_what_single_items_give(name: str) -> None:
     artifact = zoo_artifact(name)
-    batch = np.random.default_rng(1).random((3, *artifact.manifest.input.size_hw, 3), np.float32)
+    height, width = artifact.manifest.input.size_hw
+    item_shape = (height, width, 3) if artifact.manifest.input.layout == "nhwc" else (3, height, width)
+    batch = np.random.default_rng(1).random((3, *item_shape), np.float32)
     with Session(artifact, threads=1) as session:
         together = session.run(batch)
         alone = [session.run(item[None]) for item in batch]
     for i, output in enumerate(together):
         np.testing.assert_allclose(output, np.concatenate([one[i] for one in alone]), atol=1e-4)
+
+
+def test_a_model_may_leave_height_and_width_free() -> None:
+    with Session(zoo_artifact("face_centerface"), threads=1) as session:
+        shapes = [session.run(np.zeros((2, 3, *size_hw), np.float32))[0].shape for size_hw in ((64, 96), (32, 32))]
+        assert shapes == [(2, 15, 16, 24), (2, 15, 8, 8)]
+        assert session.run(np.zeros((0, 3, 64, 64), np.float32))[0].shape == (0, 15, 0, 0)
+        with pytest.raises(ModelError, match=r"items \(3, any, any\), got float32 \(1, 4, 64, 64\)"):
+            session.run(np.zeros((1, 4, 64, 64), np.float32))
+        with pytest.raises(ModelError, match=r"\(3, any, any\)"):
+            session.run(np.zeros((3, 64, 64), np.float32))
 
 
 def test_the_fake_remembers_and_closes() -> None:

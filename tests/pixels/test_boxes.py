@@ -12,6 +12,7 @@ from mien.pixels.boxes import (
     bounding_box,
     group_overlapping,
     iou,
+    nesting,
     tile_boxes,
     weighted_nms,
 )
@@ -52,6 +53,21 @@ def test_suppression_keeps_the_best_of_each_group() -> None:
     for i in set(range(60)) - set(kept.tolist()):
         better = kept[scores[kept] >= scores[i]]
         assert iou(boxes[i : i + 1], boxes[better]).max() > 0.3
+
+
+def test_nesting_by_hand() -> None:
+    outer, inner, apart = (0.0, 0.0, 10.0, 10.0), (2.0, 2.0, 4.0, 6.0), (9.0, 0.0, 19.0, 10.0)
+    boxes = np.array([outer, inner, apart])
+    np.testing.assert_allclose(nesting(boxes, boxes), [[1, 1, 0.1], [1, 1, 0], [0.1, 0, 1]])
+    flat = np.array([(3.0, 3.0, 3.0, 8.0)])
+    assert nesting(flat, boxes).max() == 0
+
+
+def test_boxes_inside_one_another_are_one_group_where_asked() -> None:
+    boxes = np.array([(0.0, 0.0, 10.0, 10.0), (2.0, 2.0, 4.0, 6.0), (9.0, 0.0, 19.0, 10.0)])
+    scores = np.array([0.5, 0.9, 0.7])
+    assert [group.tolist() for group in group_overlapping(boxes, scores, overlap=0.5)] == [[1], [2], [0]]
+    assert [g.tolist() for g in group_overlapping(boxes, scores, overlap=0.5, nested=0.8)] == [[1, 0], [2]]
 
 
 def test_suppression_of_nothing() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.pixels.preprocess import InputSpec, crop_face, crop_square, fit_crop, to_batch
+from mien.pixels.preprocess import InputSpec, crop_face, crop_square, face_angle, fit_crop, to_batch
 from mien.schema import checked
 
 Bytes = NDArray[np.uint8]
@@ -196,6 +196,25 @@ def test_a_level_crop_does_not_see_how_the_face_is_turned(angle: float, scale: f
     )
     assert difference(crop, upright) < 1.5
     assert difference(crop_face(turned(image, centre, angle, scale), box, spec()), upright) > 10
+
+
+@pytest.mark.parametrize("degrees", range(-170, 181, 35))
+def test_the_angle_of_a_face_is_how_far_it_is_rolled(degrees: int) -> None:
+    """All the way round: the mouth tells up from down."""
+    upright = np.array([(-15, -10), (15, -10), (0, 5), (-10, 20), (10, 20)], float)
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    points = [(x + 200, y + 100) for x, y in (upright @ turn).tolist()]
+    assert face_angle(points) == pytest.approx(angle)
+    assert face_angle(points[:2]) == pytest.approx(angle)
+    assert face_angle([]) == 0.0
+
+
+def test_the_mouth_steadies_the_angle_where_the_eyes_are_close_together() -> None:
+    """In a profile an error of two pixels in an eye turns the line between the eyes by half a right angle."""
+    profile = [(100.0, 50.0), (102.0, 52.0), (110.0, 60.0), (100.0, 80.0), (102.0, 80.0)]
+    assert math.degrees(face_angle(profile[:2])) == pytest.approx(45)
+    assert abs(math.degrees(face_angle(profile))) < 5
 
 
 def test_level_eyes_end_up_on_one_row() -> None:

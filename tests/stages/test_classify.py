@@ -123,7 +123,7 @@ def test_a_model_for_another_task_is_refused() -> None:
 
 def test_a_model_of_the_package_for_another_task_is_refused() -> None:
     with pytest.raises(ModelError, match="made for face_detection"):
-        ExpressionClassifier("face_blazeface_back")
+        ExpressionClassifier("face_centerface")
 
 
 def test_an_unknown_model_is_named() -> None:
@@ -177,6 +177,23 @@ def test_the_network_sees_the_crop_that_training_would() -> None:
     )
     expected = to_batch(crop_face(image, (20, 20, 70, 80), spec, keypoints_xy=eyes)[None], spec)
     np.testing.assert_array_equal(network.batches[0], expected)
+
+
+def test_a_face_of_which_nothing_tells_which_way_up_it_is_is_read_all_four_ways() -> None:
+    """One way round the answer would be sure; the average of all four is not."""
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[20:80, 20:30] = 255  # the first of the seven stripes, if upright
+    face = Face(box_xyxy=(20, 20, 80, 80), detection_score=0.9)
+    other = Face(box_xyxy=(20, 20, 80, 80), detection_score=0.9, roll_known=False)
+    network = emotion_network(lambda batch: (9 * from_pixels(batch)[0],), threshold=0.5)
+    known, unknown = ExpressionClassifier(network).classify(image, [face, other])
+    assert (known.label, known.uncertain) == ("angry", False)
+    assert unknown.uncertain
+    assert sum(unknown.probabilities.values()) == pytest.approx(1)
+    ways = [np.ascontiguousarray(np.rot90(image, turn)) for turn in range(4)]
+    alone = [ExpressionClassifier(network).classify(way, [face])[0].probabilities for way in ways]
+    for label, value in unknown.probabilities.items():
+        assert value == pytest.approx(np.mean([each[label] for each in alone]), abs=0.02)
 
 
 def test_ready_crops_of_any_size() -> None:

@@ -37,6 +37,21 @@ def logits(model_bytes: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float3
     return np.asarray(session.run(None, {"input": inputs})[0])
 
 
+def test_what_is_to_be_kept_stays_float32(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:
+    model_bytes, inputs = model_and_inputs
+    graph = onnx.load_from_string(model_bytes).graph
+    kept = next(node.name for node in graph.node if node.op_type == "Conv")
+
+    def floats(model: bytes) -> set[str]:
+        """Convolutions whose weights are not rounded."""
+        small = onnx.load_from_string(model).graph
+        rounded = {name for node in small.node if node.op_type == "DequantizeLinear" for name in node.output}
+        return {node.name for node in small.node if node.op_type == "Conv" and node.input[1] not in rounded}
+
+    assert floats(quantize(model_bytes, "int8", calibration=inputs)) == set()
+    assert floats(quantize(model_bytes, "int8", calibration=inputs, keep=(kept,), batch=5)) == {kept}
+
+
 @pytest.mark.parametrize(("weights", "share", "error"), [("float16", 0.6, 0.01), ("int8", 0.45, 0.25)])
 def test_smaller_and_nearly_the_same(
     model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights, share: float, error: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from mien.stages.hands import HandDetector
 from mien.wording import count
 
 _WARM_UP = 10
+_FPS = 30.0
 
 
 def bench(
@@ -40,11 +42,12 @@ def bench(
     for heading in ("stage", "median ms", "p95 ms"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     with Analyzer(Options(tasks=tasks, threads=threads, provider=provider)) as analyzer:
-        frame = Frame(image_rgb=image)
-        scene = analyzer.step(frame)
+        # A video, in which faces are followed.
+        frames = (Frame(image_rgb=image, index=index, time_s=index / _FPS) for index in itertools.count())
+        scene = analyzer.step(next(frames))
         for name, run in _stages(image, tasks, threads=threads, provider=provider).items():
             table.add_row(name, *_timed(run, rounds))
-        table.add_row("whole frame", *_timed(lambda: analyzer.step(frame), rounds))
+        table.add_row("whole frame", *_timed(lambda: analyzer.step(next(frames)), rounds))
     Console(soft_wrap=True).print(table)
     found = {"emotion": count(len(scene.faces), "face"), "gesture": count(len(scene.hands), "hand")}
     seen = ", ".join(found[name] for name in tasks)
@@ -55,8 +58,9 @@ def _stages(image: np.ndarray, tasks: tuple[str, ...], **how: Any) -> dict[str, 
     stages: dict[str, Callable[[], object]] = {}
     if "emotion" in tasks:
         faces, expressions = FaceDetector(**how), ExpressionClassifier(**how)
-        found = faces.detect(image)
-        stages["find faces"] = lambda: faces.detect(image)
+        found = faces.detect(image, still=False)
+        stages["find faces"] = lambda: faces.detect(image, still=False)
+        stages["follow faces"] = lambda: faces.follow(image, found)
         stages["read expressions"] = lambda: expressions.classify(image, found)
     if "gesture" in tasks:
         hands, gestures = HandDetector(**how), GestureClassifier(**how)

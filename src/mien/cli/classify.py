@@ -122,7 +122,7 @@ class _Reader(Resource):
         if isinstance(self._reader, CropReader):
             return self._reader.read(image_rgb), None
         self._reader.restart()
-        scene = self._reader.step(Frame(image_rgb=image_rgb, source=name))
+        scene = self._reader.step(Frame(image_rgb=image_rgb, source=name, still=True))
         seen = max((*scene.faces, *scene.hands), key=lambda region: _area(region.box_xyxy), default=None)
         if seen is None or seen.prediction is None:
             raise InputError(

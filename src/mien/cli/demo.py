@@ -71,7 +71,7 @@ def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArr
     from mien.outputs.text import describe
     from mien.scene import Frame
 
-    (scene,) = analyzer.scenes([Frame(image_rgb=image_rgb, source=str(path))])
+    (scene,) = analyzer.scenes([Frame(image_rgb=image_rgb, source=str(path), still=True)])
     records.write(scene)
     scene.draw().save(path.with_name(f"{path.stem}{_ANNOTATED}"))
     typer.echo(f"{path}: {describe(scene)}")

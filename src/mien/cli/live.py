@@ -13,14 +13,14 @@ import typer
 
 from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import ProviderOption, size_hw
+from mien.cli.console.options import DetailOption, ProviderOption, size_hw
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.labels import TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SceneOutput, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import Analyzer, Options, check_tasks
+from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.records.events import EventWriter
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.scene import Event
@@ -136,6 +136,7 @@ def live(
     full_screen: Annotated[bool, typer.Option("--full-screen", help="Start in full screen.")] = False,
     mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Show the camera picture mirrored.")] = True,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
+    detail: DetailOption = "normal",
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
@@ -170,6 +171,7 @@ def live(
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
         tasks=_tasks(task, asked=source is None),
+        detail=check_detail(detail),
         threads=threads,
         provider=provider,
         follow=True,

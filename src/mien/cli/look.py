@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import MaxPixelsOption, ProviderOption, print_note, time_s
+from mien.cli.console.options import DetailOption, MaxPixelsOption, ProviderOption, print_note, time_s
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import appearance, describe
-from mien.pipeline import Analyzer, Options, check_tasks
+from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
@@ -66,6 +66,7 @@ def look(
         bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
     ] = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    detail: DetailOption = "normal",
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
@@ -82,6 +83,7 @@ def look(
     options = Options(
         tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
         tiles=tiles,
+        detail=check_detail(detail),
         threads=threads,
         provider=provider,
         max_pixels=max_pixels,

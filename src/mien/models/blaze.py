@@ -1,4 +1,4 @@
-"""Single-shot detectors of the BlazeFace family: faces and palms.
+"""Single-shot detectors of the BlazeFace family: palms.
 
 A network sees the picture once and gives a box, some key points and a score for each of a fixed set of anchors.
 Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", arXiv:1907.05047; anchors
@@ -8,40 +8,18 @@ and decoding as in the graphs of MediaPipe (Apache-2.0).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ModelError
+from mien.models.detections import Detections, View, joined, placed, tile_views
 from mien.models.session import Network
-from mien.pixels.boxes import Floats, Letterbox, group_overlapping, tile_boxes, weighted_nms
+from mien.pixels.boxes import Floats, Letterbox, group_overlapping, weighted_nms
 from mien.pixels.preprocess import to_batch
 
 _LOGIT_LIMIT = 100.0
 _OVERLAP = 0.3
-_MIN_TILE = 400
-_MAX_TILES_A_SIDE = 6
-_TILE_OVERLAP = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Detections:
-    """What was found, best score first.
-
-    Args:
-        boxes_xyxy: (N, 4) pixels of the picture; may extend beyond it.
-        points_xy: (N, K, 2) key points, likewise.
-        scores: (N,) in 0..1.
-    """
-
-    boxes_xyxy: Floats
-    points_xy: Floats
-    scores: Floats
-
-    def __len__(self) -> int:
-        return len(self.scores)
 
 
 def anchor_centres(layers: Sequence[tuple[int, int]]) -> Floats:
@@ -80,23 +58,17 @@ class BlazeDetector:
         self._centres = anchor_centres(layers)
 
     def detect(self, image_rgb: NDArray[np.uint8], *, tiles: bool = False) -> Detections:
-        """Find everything in a picture.
+        """Find everything in a picture, best score first.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
             tiles: search the picture in overlapping tiles too, for what is small or far away.
         """
         size_hw = image_rgb.shape[0], image_rgb.shape[1]
-        views = [(0, 0, size_hw[1], size_hw[0])]
-        if tiles:
-            side = max(_MIN_TILE, -(-max(size_hw) // _MAX_TILES_A_SIDE))
-            parts = tile_boxes(size_hw, tile=side, overlap=_TILE_OVERLAP).tolist()
-            views += [(x1, y1, x2, y2) for x1, y1, x2, y2 in parts if len(parts) > 1]
-        return self._merge(_joined(self.candidates(image_rgb, views)))
+        views = [(0, 0, size_hw[1], size_hw[0]), *(tile_views(size_hw) if tiles else [])]
+        return self._merge(joined(self.candidates(image_rgb, views)))
 
-    def candidates(
-        self, image_rgb: NDArray[np.uint8], views_xyxy: Sequence[tuple[int, int, int, int]]
-    ) -> list[Detections]:
+    def candidates(self, image_rgb: NDArray[np.uint8], views_xyxy: Sequence[View]) -> list[Detections]:
         """Everything above the threshold in some parts of a picture, before overlapping detections are merged.
 
         Args:
@@ -109,7 +81,7 @@ class BlazeDetector:
         frame_hw = self._spec.size_hw
         fits = [Letterbox.fit((y2 - y1, x2 - x1), frame_hw) for x1, y1, x2, y2 in views_xyxy]
         cuts = [image_rgb[y1:y2, x1:x2] for x1, y1, x2, y2 in views_xyxy]
-        frames = [_place(cut, fit, frame_hw) for cut, fit in zip(cuts, fits, strict=True)]
+        frames = [placed(cut, fit, frame_hw) for cut, fit in zip(cuts, fits, strict=True)]
         raw, logits = self._run(np.stack(frames))
         found = []
         for view, fit, raw_of, logits_of in zip(views_xyxy, fits, raw, logits, strict=True):
@@ -152,26 +124,3 @@ class BlazeDetector:
         merged = weighted_nms(values, found.scores, groups)
         best = np.array([found.scores[group[0]] for group in groups], np.float64)
         return Detections(merged[:, :4], merged[:, 4:].reshape(len(groups), *found.points_xy.shape[1:]), best)
-
-
-def _joined(parts: Sequence[Detections]) -> Detections:
-    return Detections(
-        np.concatenate([part.boxes_xyxy for part in parts]),
-        np.concatenate([part.points_xy for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
-
-
-def _place(image_rgb: NDArray[np.uint8], box: Letterbox, frame_hw: tuple[int, int]) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8: the picture scaled into a black frame."""
-    height, width = box.inner_hw
-    # Halves first: OpenCV averages 2x2 pixels fast, any other factor eight times slower.
-    while image_rgb.shape[0] >= 2 * height and image_rgb.shape[0] % 2 == 0 and image_rgb.shape[1] % 2 == 0:
-        half_wh = image_rgb.shape[1] // 2, image_rgb.shape[0] // 2
-        image_rgb = np.asarray(cv2.resize(image_rgb, half_wh, interpolation=cv2.INTER_AREA), np.uint8)
-    averages = image_rgb.shape[0] >= 2 * height
-    scaled = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA if averages else cv2.INTER_LINEAR)
-    frame = np.zeros((*frame_hw, 3), np.uint8)
-    x, y = box.pad_xy
-    frame[y : y + height, x : x + width] = scaled
-    return frame

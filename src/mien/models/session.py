@@ -67,10 +67,14 @@ class Session(Resource):
         self._session: Any = _open(artifact, weights, threads or _usable_threads(), provider_named(provider))
         entry = self._session.get_inputs()[0]
         self._input_name: str = entry.name
-        self._item_shape: tuple[int, ...] = tuple(entry.shape[1:])
+        # A side that the model leaves free has a name instead of a number.
+        self._item_shape = tuple(side if isinstance(side, int) else None for side in entry.shape[1:])
         fixed = isinstance(entry.shape[0], int)
         self._step: int = entry.shape[0] if fixed else _MAX_BATCH
-        self._output_shapes = [tuple(output.shape[1:]) for output in self._session.get_outputs()]
+        self._output_shapes = [
+            tuple(side if isinstance(side, int) else 0 for side in output.shape[1:])
+            for output in self._session.get_outputs()
+        ]
         if fixed and self._step != 1:
             self.close()
             raise ModelError(
@@ -81,16 +85,21 @@ class Session(Resource):
         """Compute the outputs for any number of items.
 
         Args:
-            batch: (N, ...) float32, normalised as the manifest's input says.
+            batch: (N, ...) float32, normalised as the manifest's input says; of any height and width where the model
+                leaves them free.
 
         Returns:
-            The model's outputs in its order, each with N rows, float32.
+            The model's outputs in its order, each with N rows, float32; without items, sides that the model leaves free
+            are 0.
         """
         if self._session is None:
             raise ModelError(f"The session of {self.artifact.manifest.name} is closed; open a new one.")
-        if batch.dtype != np.float32 or batch.shape[1:] != self._item_shape:
+        fits = batch.ndim == 1 + len(self._item_shape) and all(
+            wanted in (None, side) for side, wanted in zip(batch.shape[1:], self._item_shape, strict=True)
+        )
+        if batch.dtype != np.float32 or not fits:
             raise ModelError(
-                f"The model {self.artifact.manifest.name} takes float32 batches of items {self._item_shape}, "
+                f"The model {self.artifact.manifest.name} takes float32 batches of items {_shape(self._item_shape)}, "
                 f"got {batch.dtype} {batch.shape}; prepare the batch with its manifest's input."
             )
         if not len(batch):
@@ -160,6 +169,10 @@ def _open(artifact: Artifact, weights: bytes | None, threads: int, provider: str
             "libraries, or take another provider: `mien doctor` lists them."
         )
     return session
+
+
+def _shape(sides: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if side is None else str(side) for side in sides)})"
 
 
 def _usable_threads() -> int:

@@ -26,11 +26,21 @@ def iou(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
     Returns:
         (N, M) values in 0..1; 0 for boxes without area.
     """
-    a, b = a_xyxy[:, None], b_xyxy[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.clip(sides, 0, None), axis=-1)
+    shared = _shared(a_xyxy, b_xyxy)
     union = areas(a_xyxy)[:, None] + areas(b_xyxy)[None] - shared
     return np.asarray(shared / np.where(union > 0, union, 1), np.float64)
+
+
+def nesting(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
+    """How much of the smaller of two boxes lies inside the larger; arguments and result as for `iou`."""
+    least = np.minimum(areas(a_xyxy)[:, None], areas(b_xyxy)[None])
+    return np.asarray(_shared(a_xyxy, b_xyxy) / np.where(least > 0, least, 1), np.float64)
+
+
+def _shared(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
+    a, b = a_xyxy[:, None], b_xyxy[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    return np.asarray(np.prod(np.clip(sides, 0, None), axis=-1), np.float64)
 
 
 def areas(boxes_xyxy: Floats) -> Floats:
@@ -38,22 +48,27 @@ def areas(boxes_xyxy: Floats) -> Floats:
     return np.asarray(np.prod(np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None), axis=1), np.float64)
 
 
-def group_overlapping(boxes_xyxy: Floats, scores: Floats, *, overlap: float) -> list[NDArray[np.intp]]:
+def group_overlapping(
+    boxes_xyxy: Floats, scores: Floats, *, overlap: float, nested: float = 1.0
+) -> list[NDArray[np.intp]]:
     """Repeatedly gather boxes around the best remaining one.
 
     Args:
         boxes_xyxy: (N, 4).
         scores: (N,).
         overlap: boxes with a higher IoU with the best one join its group.
+        nested: so do boxes of which a larger share lies inside the best one, or of the best one inside them.
 
     Returns:
         Index arrays, best group first, the best box first in each; every index occurs once.
     """
     order = np.argsort(-scores, kind="stable")
-    overlaps = iou(boxes_xyxy, boxes_xyxy)
+    belongs = iou(boxes_xyxy, boxes_xyxy) > overlap
+    if nested < 1:
+        belongs |= nesting(boxes_xyxy, boxes_xyxy) > nested
     groups = []
     while order.size:
-        joins = overlaps[order[0], order] > overlap
+        joins = belongs[order[0], order]
         joins[0] = True
         groups.append(order[joins])
         order = order[~joins]

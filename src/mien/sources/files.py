@@ -43,7 +43,7 @@ class PhotoSource(Source):
         if self._done:
             raise StopIteration
         self._done = True
-        return Frame(read_image(self.name, max_pixels=self._max_pixels), source=self.name)
+        return Frame(read_image(self.name, max_pixels=self._max_pixels), source=self.name, still=True)
 
     def close(self) -> None:
         self._done = True

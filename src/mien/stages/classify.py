@@ -117,7 +117,12 @@ class ExpressionClassifier(Classifier):
         if not faces:
             return ()
         crops = [crop_face(image_rgb, face.box_xyxy, self.spec, keypoints_xy=face.keypoints_xy) for face in faces]
-        predictions = self.read(to_batch(np.stack(crops), self.spec))
+        probabilities = self.probabilities(to_batch(np.stack(crops), self.spec))
+        for i, face in enumerate(faces):
+            if not face.roll_known:
+                ways = np.stack([np.rot90(crops[i], turn) for turn in range(4)])
+                probabilities[i] = self.probabilities(to_batch(ways, self.spec)).mean(axis=0)
+        predictions = [self._reading(row) for row in probabilities]
         return tuple(replace(face, prediction=prediction) for face, prediction in zip(faces, predictions, strict=True))
 
     def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Prediction, ...]:

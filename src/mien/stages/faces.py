@@ -1,98 +1,263 @@
-"""Finding faces: boxes and six key points, largest face first."""
+"""Finding faces: boxes and five key points, largest face first, upright, lying or upside down."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
-from mien.models.blaze import BlazeDetector, Detections
+from mien.models.centerface import CenterFaceDetector
+from mien.models.detections import Detections, View, scaled
+from mien.models.face_search import DETAILS, Detail, same_face, search
 from mien.models.session import Network, Session
-from mien.pixels.boxes import areas, iou
+from mien.pixels.boxes import RotatedRoi
+from mien.pixels.preprocess import InputSpec, crop_square, face_angle
 from mien.resource import Resource
-from mien.scene import Face
+from mien.scene import Box, Face, Point
 
-MODEL = "face_blazeface_back"
+__all__ = ["DETAILS", "MODEL", "Detail", "FaceDetector"]
 
-_LAYERS = ((16, 2), (8, 6))
+MODEL = "face_centerface"
 
-# Second look: an uncertain detection must be found again, with a higher score, in a cut-out of its own.
-# Measured: 85 false detections on lettering scored up to 0.81 at first and at most 0.59 then, 117 faces at least 0.76.
-_CERTAIN = 0.85
-_SECOND_EXTRA = 0.18
-_SECOND_MARGIN = 0.25
-_SECOND_IOU = 0.4
+# A closer look at one face: a square around it, so many longer sides of its box wide, in so many pixels.
+_LOOK = 1.8
+_LOOK_PIXELS = 128
+_STEPS = 4
+_LOOK_SPEC = InputSpec(size_hw=(_LOOK_PIXELS, _LOOK_PIXELS))
+
+# The network learnt from faces that are nearly upright. Of one that is rolled further it gives the angle only roughly,
+# and sometimes the wrong way round, so it is looked at again, turned upright. One that seems upright but is not sure is
+# looked at upside down, unless it is too small to be read anyway.
+_ROLLED = math.radians(30)
+_UPRIGHT = math.radians(25)
+_SURE = 0.8
+_SMALL = 32.0  # pixels
+
+# Beyond so many faces, looking at each costs more than searching the whole frame.
+_MOST_FOLLOWED = 4
+
+_NEAR = 0.25  # of the square's side: how far from its middle the face lies at most
 
 
 class FaceDetector(Resource):
-    """BlazeFace on the whole picture, and on tiles for small and distant faces.
+    """CenterFace at the resolutions that a picture deserves, and on tiles for what is farther still.
 
     Args:
         threshold: lowest score of a face, 0 to 1; the manifest's if None.
+        detail: how closely pictures are searched.
         tiles: also search overlapping tiles; several times slower, for crowds and wide rooms.
         session: a network to use instead of the package's own.
         threads: how many threads compute; see `Session`.
         provider: what computes; see `Session`.
+
+    Raises:
+        UnknownName: there is no such detail.
     """
 
     def __init__(
         self,
         *,
         threshold: float | None = None,
+        detail: Detail = "normal",
         tiles: bool = False,
         session: Network | None = None,
         threads: int | None = None,
         provider: str = "cpu",
     ) -> None:
+        if detail not in DETAILS:
+            raise UnknownName("detail", detail, DETAILS)
         network = session or Session(zoo_artifact(MODEL), threads=threads, provider=provider)
-        self._detector = BlazeDetector(network, _LAYERS, threshold=threshold)
+        self._detector = CenterFaceDetector(network, threshold=threshold)
+        self._detail = detail
         self._tiles = tiles
         self.name = network.artifact.manifest.title
         """Name and version of the model, for records."""
 
-    def detect(self, image_rgb: NDArray[np.uint8]) -> tuple[Face, ...]:
+    def detect(self, image_rgb: NDArray[np.uint8], *, still: bool = True) -> tuple[Face, ...]:
         """The faces of a picture, largest first.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB.
+            still: a photo, which is searched more closely than a frame of a video.
 
         Returns:
-            Faces with boxes and key points in pixels of the picture; boxes may extend beyond it.
+            Faces with boxes and key points in pixels of the picture; both may extend beyond it.
         """
-        found = self._detector.detect(image_rgb, tiles=self._tiles)
-        kept = self._confirmed(image_rgb, found)
-        order = kept[np.argsort(-areas(found.boxes_xyxy[kept]), kind="stable")]
-        return tuple(
-            Face(
-                box_xyxy=tuple(found.boxes_xyxy[i].tolist()),
-                detection_score=float(found.scores[i]),
-                keypoints_xy=tuple((x, y) for x, y in found.points_xy[i].tolist()),
-            )
-            for i in order
-        )
+        return _largest_first(self._searched(image_rgb, still=still))
 
-    def _confirmed(self, image_rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.intp]:
-        """Indices of the detections that are certain, or that a second look at a cut-out confirms."""
-        doubtful = np.flatnonzero(found.scores < _CERTAIN)
-        views = {int(i): _view(found.boxes_xyxy[i], image_rgb.shape) for i in doubtful}
-        views = {i: view for i, view in views.items() if view[2] > view[0] and view[3] > view[1]}
-        seen = self._detector.candidates(image_rgb, list(views.values())) if views else []
-        confirmed = found.scores >= _CERTAIN
-        for i, again in zip(views, seen, strict=True):
-            same = iou(found.boxes_xyxy[i : i + 1], again.boxes_xyxy)[0] >= _SECOND_IOU
-            least = min(_CERTAIN, self._detector.threshold + _SECOND_EXTRA)
-            confirmed[i] = bool((again.scores[same] >= least).any())
-        return np.flatnonzero(confirmed)
+    def follow(
+        self, image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, search: bool = False
+    ) -> tuple[Face, ...]:
+        """The faces of the previous frame, found again near where they were, largest first.
+
+        Following a face costs a quarter of searching the frame. The frame is searched anyway if one of the faces is
+        gone or there are many.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB, a frame of a video.
+            previous: faces of a picture a moment ago, in pixels of this one.
+            search: also look for other faces.
+
+        Returns:
+            Faces as from `detect`; each is detected anew, without the track and prediction of `previous`.
+        """
+        if len(previous) > _MOST_FOLLOWED:
+            return self.detect(image_rgb, still=False)
+        known = self._seen_again(image_rgb, previous)
+        if search or len(known) < len(previous):
+            others = self._searched(image_rgb, still=False)
+            if known and others:
+                boxes = [np.array([face.box_xyxy for face in faces]) for faces in (others, known)]
+                new = np.flatnonzero(~same_face(*boxes).any(axis=1))
+                others = [others[i] for i in new]
+            known += others
+        return _largest_first(known)
 
     def close(self) -> None:
         """Free the network."""
         self._detector.close()
 
+    def _searched(self, image_rgb: NDArray[np.uint8], *, still: bool) -> list[Face]:
+        found = search(self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles)
+        faces = [_face(found, i) for i in range(len(found))]
+        rolled = {i for i, face in enumerate(faces) if abs(face_angle(face.keypoints_xy)) > _ROLLED}
+        unsure = [
+            i for i, face in enumerate(faces)
+            if i not in rolled and face.detection_score < _SURE and _longer_side(face.box_xyxy) >= _SMALL
+        ]  # fmt: skip
+        rois = [_roi(faces[i].box_xyxy, face_angle(faces[i].keypoints_xy) + math.pi) for i in unsure]
+        for i, roi, look in zip(unsure, rois, self._looks(image_rgb, rois), strict=True):
+            if look and look.detection_score > faces[i].detection_score and abs(_rolled(look, roi.angle)) < math.pi / 2:
+                rolled.add(i)
+        return [self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)]
 
-def _view(box_xyxy: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """The part of the picture, whole pixels, that shows a box and its margin."""
-    x1, y1, x2, y2 = box_xyxy.tolist()
-    reach = max(x2 - x1, y2 - y1) * (0.5 + _SECOND_MARGIN)
-    x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    left, top = max(0, int(x - reach)), max(0, int(y - reach))
-    return left, top, min(shape[1], int(x + reach)), min(shape[0], int(y + reach))
+    def _turned(self, image_rgb: NDArray[np.uint8], face: Face) -> Face:
+        """A rolled face as it is seen upright: looked at all four ways round, and again until it is upright."""
+        angle = face_angle(face.keypoints_xy)
+        for turns in ((0.0, 0.5, 1.0, 1.5), (0.0,)):
+            rois = [_roi(face.box_xyxy, angle + turn * math.pi) for turn in turns]
+            looks = self._looks(image_rgb, rois)
+            upright = [
+                face.detection_score * math.cos(_rolled(face, roi.angle) / 2) if face else -1.0
+                for roi, face in zip(rois, looks, strict=True)
+            ]
+            best = looks[int(np.argmax(upright))]
+            if best is None:
+                break
+            roll = _rolled(best, rois[int(np.argmax(upright))].angle)
+            face, angle = best, face_angle(best.keypoints_xy)
+            if abs(roll) <= _UPRIGHT:
+                return face
+        return Face(
+            box_xyxy=face.box_xyxy,
+            detection_score=face.detection_score,
+            keypoints_xy=face.keypoints_xy,
+            roll_known=False,
+        )
+
+    def _seen_again(self, image_rgb: NDArray[np.uint8], previous: Sequence[Face]) -> list[Face]:
+        """Those of the faces that are still near where they were, one each."""
+        angles = [face_angle(face.keypoints_xy) for face in previous]
+        angles = [angle if abs(angle) > _ROLLED else 0.0 for angle in angles]
+        seen: list[Face] = []
+        for face in self._looks(image_rgb, [_roi(f.box_xyxy, a) for f, a in zip(previous, angles, strict=True)]):
+            if face is not None and not any(same_face(*_boxes(face, other))[0, 0] for other in seen):
+                seen.append(face)
+        return seen
+
+    def _looks(self, image_rgb: NDArray[np.uint8], rois: Sequence[RotatedRoi]) -> list[Face | None]:
+        """The face in the middle of each square, seen with the square upright; None where there is none."""
+        if not rois:
+            return []
+        side = _LOOK_PIXELS
+        # One above the other they make one picture, in which each is a part.
+        stack = np.concatenate([_upright_square(image_rgb, roi) for roi in rois])
+        views: list[View] = [(0, side * i, side, side * (i + 1)) for i in range(len(rois))]
+        found = self._detector.candidates(stack, views, (side, side))
+        faces = []
+        for roi, view, one in zip(rois, views, found, strict=True):
+            boxes = (one.boxes_xyxy - (0, view[1], 0, view[1])) / side
+            points = (one.points_xy - (0, view[1])) / side
+            off = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).max(axis=1, initial=0.0)
+            near = np.flatnonzero(off <= _NEAR)
+            best = near[np.argmax(one.scores[near] - off[near])] if near.size else None
+            faces.append(None if best is None else _placed(roi, boxes[best], points[best], float(one.scores[best])))
+        return faces
+
+
+def _roi(box_xyxy: Box, angle: float) -> RotatedRoi:
+    """The square around a face, in steps of place and size: one that moved with every box would let boxes tremble."""
+    x1, y1, x2, y2 = box_xyxy
+    side = 2.0 ** (math.ceil(_STEPS * math.log2(_LOOK * _longer_side(box_xyxy))) / _STEPS)
+    step = side / _STEPS / 4
+    return RotatedRoi((round((x1 + x2) / 2 / step) * step, round((y1 + y2) / 2 / step) * step), side, angle)
+
+
+def _upright_square(image_rgb: NDArray[np.uint8], roi: RotatedRoi) -> NDArray[np.uint8]:
+    """(128, 128, 3) uint8: a square of the picture turned upright, black or repeated where the picture ends."""
+    if roi.angle:
+        return crop_square(image_rgb, roi.centre_xy, roi.side, roi.angle, _LOOK_SPEC)
+    height, width = image_rgb.shape[:2]
+    half = max(1, round(roi.side / 2))
+    x, y = round(roi.centre_xy[0]), round(roi.centre_xy[1])
+    left, top, right, bottom = max(0, x - half), max(0, y - half), min(width, x + half), min(height, y + half)
+    scale = _LOOK_PIXELS / (2 * half)
+    square = np.zeros((_LOOK_PIXELS, _LOOK_PIXELS, 3), np.uint8)
+    inner = [round(scale * side) for side in (left - x + half, top - y + half, right - x + half, bottom - y + half)]
+    if inner[2] > inner[0] and inner[3] > inner[1]:
+        part = scaled(image_rgb[top:bottom, left:right], (inner[3] - inner[1], inner[2] - inner[0]))
+        square[inner[1] : inner[3], inner[0] : inner[2]] = part
+    return square
+
+
+def _rolled(face: Face, angle: float) -> float:
+    """How far a face is rolled from an angle, -pi to pi."""
+    return (face_angle(face.keypoints_xy) - angle + math.pi) % (2 * math.pi) - math.pi
+
+
+def _placed(roi: RotatedRoi, box: NDArray[np.float64], points: NDArray[np.float64], score: float) -> Face:
+    """A face found in a square, 0 to 1, in pixels of the picture; its box lies across if the square does."""
+    x, y = roi.to_pixels((box[:2] + box[2:]) / 2).tolist()
+    half_w, half_h = ((box[2:] - box[:2]) / 2 * roi.side).tolist()
+    if abs(math.sin(roi.angle)) > abs(math.cos(roi.angle)):
+        half_w, half_h = half_h, half_w
+    return Face(
+        box_xyxy=(x - half_w, y - half_h, x + half_w, y + half_h),
+        detection_score=score,
+        keypoints_xy=_pairs(roi.to_pixels(points)),
+    )
+
+
+def _face(found: Detections, index: int) -> Face:
+    x1, y1, x2, y2 = found.boxes_xyxy[index].tolist()
+    return Face(
+        box_xyxy=(x1, y1, x2, y2),
+        detection_score=float(found.scores[index]),
+        keypoints_xy=_pairs(found.points_xy[index]),
+    )
+
+
+def _pairs(points_xy: NDArray[np.float64]) -> tuple[Point, ...]:
+    return tuple((x, y) for x, y in points_xy.tolist())
+
+
+def _boxes(*faces: Face) -> list[NDArray[np.float64]]:
+    return [np.array([face.box_xyxy]) for face in faces]
+
+
+def _largest_first(faces: Sequence[Face]) -> tuple[Face, ...]:
+    return tuple(sorted(faces, key=lambda face: -_area(face.box_xyxy)))
+
+
+def _longer_side(box_xyxy: Box) -> float:
+    x1, y1, x2, y2 = box_xyxy
+    return max(x2 - x1, y2 - y1)
+
+
+def _area(box_xyxy: Box) -> float:
+    x1, y1, x2, y2 = box_xyxy
+    return (x2 - x1) * (y2 - y1)

@@ -1,56 +1,56 @@
-"""When to search a frame for hands, and when to follow those of the previous frame."""
+"""When to search a frame for hands or faces, and when to follow those of the previous frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.scene import Hand
+from mien.scene import Face, Hand
+
+T = TypeVar("T", Face, Hand)
 
 
-class FollowsHands(Protocol):
-    """What `DetectionScheduler` needs from a detector; `HandDetector` provides it."""
+class Follows(Protocol[T]):
+    """What `DetectionScheduler` needs from a detector; `HandDetector` and `FaceDetector` provide it."""
 
-    def follow(
-        self, image_rgb: NDArray[np.uint8], previous: Sequence[Hand], *, search: bool = False
-    ) -> tuple[Hand, ...]:
-        """The hands of the previous frame in this frame and, if `search`, all others."""
+    def follow(self, image_rgb: NDArray[np.uint8], previous: Sequence[T], *, search: bool = False) -> tuple[T, ...]:
+        """The hands or faces of the previous frame in this frame and, if `search`, all others."""
         ...
 
 
-class DetectionScheduler:
-    """Finds the hands of one source frame by frame, searching only as often as new hands must be found.
+class DetectionScheduler(Generic[T]):
+    """Finds the hands or faces of one source frame by frame, searching only as often as new ones must be found.
 
     The scheme of Zhang et al. 2020, "MediaPipe Hands", section 2, by time instead of by number of hands: every hand
-    is followed by its landmarks; the whole frame is searched when a hand was lost, for a while after that, and
-    otherwise so often that a new hand is found within `within_s`.
+    is followed by its landmarks, every face near where it was; the whole frame is searched when one was lost, for a
+    while after that, and otherwise so often that a new one is found within `within_s`.
 
     Args:
         detector: finds and follows; not closed.
-        within_s: longest time in seconds from when a new hand comes into view, even just after a frame, to the frame in
+        within_s: longest time in seconds from when a new one comes into view, even just after a frame, to the frame in
             which it is found; slower frames are all searched, and with 0 every frame is.
-        eager_s: how long, in seconds, every frame is searched after a hand was lost.
+        eager_s: how long, in seconds, every frame is searched after one was lost.
     """
 
-    def __init__(self, detector: FollowsHands, *, within_s: float = 0.25, eager_s: float = 0.5) -> None:
+    def __init__(self, detector: Follows[T], *, within_s: float = 0.25, eager_s: float = 0.5) -> None:
         if not (within_s >= 0 and eager_s >= 0):
             raise ValueError(f"within_s and eager_s must be 0 or more seconds, got {within_s}, {eager_s}")
         self.within_s = within_s
         self.eager_s = eager_s
-        self._detector = detector
+        self._detector: Follows[T] = detector
         self.restart()
 
     def restart(self) -> None:
-        """Forget all hands, because another source comes next."""
-        self._hands: tuple[Hand, ...] = ()
+        """Forget all, because another source comes next."""
+        self._hands: tuple[T, ...] = ()
         self._size_hw = (0, 0)
         self._time_s = self._searched_s = self._lost_s = float("-inf")
 
-    def update(self, image_rgb: NDArray[np.uint8], time_s: float) -> tuple[Hand, ...]:
-        """The hands of one frame, largest first, as `HandDetector.detect` gives them.
+    def update(self, image_rgb: NDArray[np.uint8], time_s: float) -> tuple[T, ...]:
+        """The hands or faces of one frame, largest first, as the detector's `detect` gives them.
 
         Args:
             image_rgb: (H, W, 3) uint8 RGB, frame after frame of one source.
@@ -64,7 +64,7 @@ class DetectionScheduler:
         # Waiting for the next frame would be too late.
         due = time_s - self._searched_s + pace_s > self.within_s
         eager = time_s - self._lost_s <= self.eager_s
-        hands = self._detector.follow(image_rgb, self._hands, search=due or eager)
+        hands: tuple[T, ...] = self._detector.follow(image_rgb, self._hands, search=due or eager)
         if due or eager:
             self._searched_s = time_s
         if len(hands) < len(self._hands):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,14 @@ _SMALLEST = 256
 """Smallest tensor for which float16 is worth an extra node; biases and scales keep float32."""
 
 
-def quantize(model_bytes: bytes, weights: Weights, *, calibration: NDArray[np.float32]) -> bytes:
+def quantize(
+    model_bytes: bytes,
+    weights: Weights,
+    *,
+    calibration: NDArray[np.float32],
+    keep: Sequence[str] = (),
+    batch: int = 32,
+) -> bytes:
     """The same network with smaller weights.
 
     `float16` is only for storage: ONNX Runtime turns the weights back into float32 once, when it loads the model, and
@@ -32,13 +39,15 @@ def quantize(model_bytes: bytes, weights: Weights, *, calibration: NDArray[np.fl
         model_bytes: an ONNX model with float32 weights.
         weights: what to store.
         calibration: (N, ...) float32 prepared inputs whose activations set the scales of `int8`; a few hundred.
+        keep: names of nodes that `int8` leaves in float32.
+        batch: how many inputs are computed at a time.
 
     Raises:
         MissingExtra: the package onnx is not installed.
     """
     if weights == "float32":
         return model_bytes
-    return _half(model_bytes) if weights == "float16" else _quantised(model_bytes, calibration)
+    return _half(model_bytes) if weights == "float16" else _quantised(model_bytes, calibration, keep, batch)
 
 
 def bare(model_bytes: bytes) -> bytes:
@@ -109,7 +118,7 @@ def _half(model_bytes: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _quantised(model_bytes: bytes, calibration: NDArray[np.float32]) -> bytes:
+def _quantised(model_bytes: bytes, calibration: NDArray[np.float32], keep: Sequence[str], batch: int) -> bytes:
     onnx = _onnx()
     tools = quantization()
     base: Any = tools.CalibrationDataReader
@@ -118,7 +127,7 @@ def _quantised(model_bytes: bytes, calibration: NDArray[np.float32]) -> bytes:
     class Batches(base):  # type: ignore[misc]
         def __init__(self) -> None:
             self.batches: Iterator[dict[str, Any]] = (
-                {name: calibration[i : i + 32]} for i in range(0, len(calibration), 32)
+                {name: calibration[i : i + batch]} for i in range(0, len(calibration), batch)
             )
 
         def get_next(self) -> dict[str, Any] | None:
@@ -141,6 +150,7 @@ def _quantised(model_bytes: bytes, calibration: NDArray[np.float32]) -> bytes:
                 reduce_range=True,
                 activation_type=tools.QuantType.QUInt8,
                 weight_type=tools.QuantType.QInt8,
+                nodes_to_exclude=list(keep),
             )
             return Path(small).read_bytes()
     finally:

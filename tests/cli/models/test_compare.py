@@ -145,7 +145,7 @@ def test_a_run(mien: Run, faces: Path, tmp_path: Path) -> None:
         ("{short}", "has 1 row, the split has 7 samples"),
         ("{typo}", "Did you mean 'licence'"),
         ("{damaged}", "is damaged"),
-        ("face_blazeface_back", "does not name expressions"),
+        ("face_centerface", "does not name expressions"),
     ],
 )
 def test_what_cannot_be_read_is_reported_and_the_rest_done(

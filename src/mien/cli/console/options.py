@@ -45,6 +45,14 @@ def print_note(sentence: str) -> None:
     sys.stderr.write(f"mien: {sentence}\n")
 
 
+DetailOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="low|normal|high", help="How closely to search for faces: low is fast, high finds the farthest."
+    ),
+]
+
+
 def size_hw(text: str) -> tuple[int, int]:
     """Height and width in pixels of a size that is written as 640x480, width first.
 
