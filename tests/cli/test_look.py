@@ -36,8 +36,19 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
     assert list(record) == ["source", "frame", "time_s", "size", "faces", "hands", "models"]
     assert record["source"] == str(photo)
     face, hand = record["faces"][0], record["hands"][0]
-    assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "scores"]
-    assert list(hand) == ["track", "box", "score", "side", "landmarks", "label", "confidence", "uncertain", "scores"]
+    assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "grade", "scores"]
+    assert list(hand) == [
+        "track",
+        "box",
+        "score",
+        "side",
+        "landmarks",
+        "label",
+        "confidence",
+        "uncertain",
+        "grade",
+        "scores",
+    ]
     assert list(face["scores"]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
     assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
