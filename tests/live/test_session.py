@@ -486,3 +486,15 @@ def test_ten_thousand_frames_leave_the_memory_flat() -> None:
     run(10_000)
     gc.collect()
     assert process.memory_info().rss - before < 30 * 2**20
+
+
+def test_a_key_learns_neutral_faces_and_the_window_says_so() -> None:
+    watcher, kept, seeing = Watcher({5: Command.NEUTRAL}), Kept(), Seeing()
+    session(FakeSource(images(60), fps=25), seeing, Outputs(scenes=(kept,), display=watcher)).run()
+    assert seeing.learned == [5.0]
+    messages = [status.message for status in watcher.statuses]
+    asked, learned = "Learning neutral faces: look calm for 5 s", "The neutral face of person 1 is learned"
+    assert asked in messages
+    assert learned in messages
+    assert messages.index(asked) < messages.index(learned)
+    assert [scene.faces[0].prediction.baseline for scene in kept.scenes if scene.faces[0].prediction][-1]
