@@ -80,7 +80,7 @@ def test_without_votes_an_answer_is_sure_or_unclear() -> None:
 
 def test_a_promise_that_nothing_keeps() -> None:
     p, data = answers()
-    with pytest.raises(ModelError, match=r"\(2,000 validation samples\); lower export\.precision"):
+    with pytest.raises(ModelError, match=r"\(2,000 samples\); lower export\.precision"):
         fitted_grades(ExportRecipe(precision=0.999, certainty=0.9999), p, data)
     none = fitted_grades(ExportRecipe(precision=0.8, acceptable=0.999, certainty=0.9999), p, data)
     assert none.perhaps is None

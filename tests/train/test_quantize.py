@@ -119,7 +119,8 @@ def test_the_mirrored_model_gives_the_mean_of_both_views(
     plain = quantize(model_bytes, weights, calibration=inputs)
     both = mirrored(plain, average)
     seen, turned = logits(plain, inputs), logits(plain, np.ascontiguousarray(inputs[..., ::-1]))
-    assert not np.allclose(seen, turned, atol=1e-3), "the views differ"
+    if np.ptp(seen, axis=0).max() > 0.01:  # random weights may make a network that answers everything alike
+        assert not np.allclose(seen, turned, atol=1e-3), "the views differ"
     found = logits(both, inputs)
     if average == "logits":
         np.testing.assert_allclose(found, (seen + turned) / 2, atol=2e-5)
@@ -137,7 +138,7 @@ def test_mirroring_twice_or_not_at_all_changes_nothing(model_and_inputs: tuple[b
     for average, other in (("logits", "probabilities"), ("probabilities", "none")):
         both = mirrored(model_bytes, average)  # type: ignore[arg-type]
         assert mirrored(both, average) == both  # type: ignore[arg-type]
-        with pytest.raises(ModelError, match=f"averages {average} of the mirrored view already"):
+        with pytest.raises(ModelError, match=f"averages the {average} of the mirrored view already"):
             mirrored(both, other)  # type: ignore[arg-type]
 
 

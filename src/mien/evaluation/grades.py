@@ -93,7 +93,7 @@ def _sure(
     if threshold is None:
         raise ModelError(
             f"No confidence makes answers right in {percent(export.precision)} of cases on the validation split "
-            f"({samples}); lower export.precision, or set it to 0 to use export.threshold"
+            f"({count(len(right) // views, 'sample')}); lower export.precision, or set it to 0 to use export.threshold"
         )
     coverage, accuracy = risk_coverage(confidence, right).at(threshold)
     return threshold, (

@@ -22,7 +22,7 @@ from mien.scene import Event, UsedModel
 LABELS = ("neutral", "happy", "fear", "victory", "none")
 NEUTRAL, HAPPY, FEAR, VICTORY, NONE = range(5)
 
-Row = tuple[int, int, int, int, bool]
+Row = tuple[int, int, int, int, bool | str]
 
 
 def make(
@@ -237,8 +237,8 @@ def test_the_time_line_keeps_the_shares() -> None:
     assert len(panel.edges_s) == MOST_BINS + 1
     width = np.diff(panel.edges_s)
     assert (panel.in_view * width).sum() == pytest.approx(found.seconds.sum())
-    assert [name.split()[0] for name, _, _ in panel.rows] == ["afraid", "happy", "neutral", "hard"]
-    expected = found.seconds[0][[FEAR, HAPPY, NEUTRAL, len(LABELS)]]
+    assert [name.split()[0] for name, _, _ in panel.rows] == ["afraid", "happy", "neutral", "unclear"]
+    expected = found.seconds[0][[FEAR, HAPPY, NEUTRAL, 2 * len(LABELS)]]
     assert [(share * width).sum() for _, _, share in panel.rows] == pytest.approx(expected.tolist())
     assert sum(share for _, _, share in panel.rows) == pytest.approx(panel.in_view)
 
@@ -287,3 +287,18 @@ def test_a_password_in_an_older_record_is_not_shown(text_of: TextOf) -> None:
     told = text_of(replace(session, sources=("http://cam/v?user=me&password=s3cret",)))
     assert "http://cam/v?user=***" in told
     assert "s3cret" not in told
+
+
+def test_perhaps_has_its_own_time_and_changes_from_a_baseline_are_listed(text_of: TextOf) -> None:
+    rows: list[Row] = [
+        (i, 0, 1, HAPPY if 50 <= i < 80 else NEUTRAL, "perhaps" if i < 20 else False) for i in range(100)
+    ]
+    session = make(rows, frames=100)
+    words = text_of(session)
+    assert "looked neutral for 5.0 s (50 %), happy for 3.0 s (30 %), perhaps neutral for 2.0 s (20 %)." in words
+    assert "neutral face" not in words
+    session.seen.baseline[30:] = True
+    words = text_of(session)
+    assert "Read as changes from their own neutral face, for 7.0 s in all: person 1." in words
+    assert "Changes from a neutral face, the longest 1, in order of time" in words
+    assert "0:05.0 person 1 looked happy 3.0 s" in words

@@ -155,9 +155,7 @@ def _add_changes(page: Page, part: Segment, labels: tuple[str, ...]) -> None:
     found = runs(replace(part, seen=seen.where(seen.baseline & (seen.label != neutral))), labels)
     rows = longest_rows(found)
     if rows:
-        page.table(
-            LONGEST, rows, caption=f"The {len(rows)} longest changes from the own neutral face, in order of time"
-        )
+        page.table(LONGEST, rows, caption=f"Changes from a neutral face, the longest {len(rows)}, in order of time")
     else:
         page.paragraph("There was no sure change from it.")
 
