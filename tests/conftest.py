@@ -68,10 +68,10 @@ def heic() -> Callable[..., bytes]:
     return make
 
 
-def _reading(names: Sequence[str], label: str, confidence: float, uncertain: bool) -> Prediction:
+def _reading(names: Sequence[str], label: str, confidence: float, uncertain: bool, perhaps: bool) -> Prediction:
     rest = (1 - confidence) / (len(names) - 1)
     scores = {name: confidence if name == label else rest for name in names}
-    return Prediction(label=label, confidence=confidence, uncertain=uncertain, probabilities=scores)
+    return Prediction(label=label, confidence=confidence, uncertain=uncertain, perhaps=perhaps, probabilities=scores)
 
 
 def make_face(
@@ -79,10 +79,11 @@ def make_face(
     confidence: float = 0.91,
     *,
     uncertain: bool = False,
+    perhaps: bool = False,
     box_xyxy: Box = (20.0, 30.0, 90.5, 120.25),
     track: int | None = 1,
 ) -> Face:
-    prediction = _reading(EMOTIONS.labels, label, confidence, uncertain) if label else None
+    prediction = _reading(EMOTIONS.labels, label, confidence, uncertain, perhaps) if label else None
     return Face(box_xyxy=box_xyxy, detection_score=0.98, track=track, prediction=prediction)
 
 
@@ -91,13 +92,14 @@ def make_hand(
     confidence: float = 0.99,
     *,
     uncertain: bool = False,
+    perhaps: bool = False,
     side: Side = "right",
     wrist_xy: tuple[float, float] = (120.0, 150.0),
     size: float = 60.0,
 ) -> Hand:
     x, y = wrist_xy
     points = tuple((x + size * a, y + size * b, 0.0) for a, b in _HAND)
-    prediction = _reading(GESTURES.labels, label, confidence, uncertain) if label else None
+    prediction = _reading(GESTURES.labels, label, confidence, uncertain, perhaps) if label else None
     box = (x - 0.4 * size, y - 1.3 * size, x + 0.8 * size, y + 0.1 * size)
     return Hand(box_xyxy=box, detection_score=0.97, side=side, landmarks_xyz=points, track=1, prediction=prediction)
 

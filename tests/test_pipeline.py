@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import mien
-from mien.artwork.drawings import demo_frame
+from mien.artwork.drawings import demo_frame, draw_face
 from mien.errors import InputError, UnknownName
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, CropReader, Options
@@ -256,3 +256,45 @@ def test_no_face_is_followed_where_every_frame_is_searched_anyway(drawn: NDArray
 def test_an_unknown_detail_is_told_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'normal'"):
         Options(detail="norml")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def calm() -> NDArray[np.uint8]:
+    return np.asarray(draw_face("neutral"), np.uint8)
+
+
+def test_a_neutral_face_is_the_reference(analyzer: Analyzer, calm: NDArray[np.uint8]) -> None:
+    smile = np.asarray(draw_face("happy"), np.uint8)
+    alone = analyzer.look(calm).faces[0]
+    with Analyzer(Options(tasks=("emotion",), threads=1, baseline=calm)) as relative:
+        found = relative.look(calm).faces[0]
+        assert (found.label, found.grade) == ("neutral", "sure")
+        assert found.prediction is not None
+        assert found.prediction.baseline
+        assert found.to_dict()["baseline"] is True
+        changed = relative.look(smile).faces[0]
+        assert changed.probabilities["happy"] > found.probabilities["happy"]
+        relative.use_baseline(None)
+        assert relative.look(calm).faces[0].probabilities == pytest.approx(dict(alone.probabilities))
+    assert alone.prediction is not None
+    assert "baseline" not in alone.to_dict()
+
+
+def test_a_baseline_that_is_none_says_why(calm: NDArray[np.uint8]) -> None:
+    empty = np.full((200, 200, 3), 90, np.uint8)
+    with pytest.raises(InputError, match="must show one face, with a neutral expression; found 0 faces"):
+        Analyzer(Options(tasks=("emotion",), threads=1, baseline=empty))
+    with pytest.raises(InputError, match="faces are not looked for"):
+        Options(tasks=("gesture",), baseline=calm)
+    with pytest.raises(InputError, match="give only one of them"):
+        Options(baseline=calm, baseline_s=5.0)
+    with pytest.raises(InputError, match="seconds above 0, got 0"):
+        Options(baseline_s=0)
+
+
+def test_a_neutral_face_is_learned_from_a_video(calm: NDArray[np.uint8]) -> None:
+    with Analyzer(Options(tasks=("emotion",), threads=1)) as learner:
+        learner.learn_baselines(1.0)
+        told = [scene.faces[0].prediction for scene in learner.scenes(_frames(calm, 14, "calm"))]
+    known = [prediction is not None and prediction.baseline for prediction in told]
+    assert known == [False] * 10 + [True] * 4

@@ -152,6 +152,28 @@ def test_values_are_frozen(value: Any) -> None:
         setattr(value, name, getattr(value, name))
 
 
+def test_the_grade_goes_through_json_and_older_records_have_two() -> None:
+    scores = {"happy": 0.2, "sad": 0.5, "fear": 0.3}
+    for uncertain, perhaps, grade in ((False, False, "sure"), (True, True, "perhaps"), (True, False, "unclear")):
+        made = Prediction(label="sad", confidence=0.5, uncertain=uncertain, perhaps=perhaps, probabilities=scores)
+        assert made.grade == grade
+        assert made.to_dict()["grade"] == grade
+        assert Prediction.from_dict(made.to_dict()) == made
+        older = {key: value for key, value in made.to_dict().items() if key != "grade"}
+        assert Prediction.from_dict(older).grade == ("unclear" if uncertain else "sure")
+    assert made.likeliest == ("sad", "fear")
+    assert face(prediction=None).grade == "unclear"
+    with pytest.raises(ValueError, match="is sure, and cannot be perhaps right"):
+        Prediction(label="sad", confidence=0.5, uncertain=False, perhaps=True, probabilities=scores)
+
+
+def test_a_baseline_is_told_only_where_there_is_one() -> None:
+    scores = {"happy": 0.9, "sad": 0.1}
+    made = Prediction(label="happy", confidence=0.9, uncertain=False, probabilities=scores, baseline=True)
+    assert list(made.to_dict()) == ["label", "confidence", "uncertain", "grade", "baseline", "scores"]
+    assert Prediction.from_dict(made.to_dict()) == made
+
+
 def test_the_json_of_a_scene_is_the_documented_one() -> None:
     written = json.dumps(scene(faces=(face(track=None, prediction=None), face())).to_dict())
     landmarks = json.dumps([list(point) for point in LANDMARKS])
@@ -159,10 +181,11 @@ def test_the_json_of_a_scene_is_the_documented_one() -> None:
         '{"source": "photo.jpg", "frame": 4, "time_s": 0.16, "size": [480, 640], "faces": ['
         '{"track": null, "box": [10.0, 20.5, 50.25, 80.0], "score": 0.98}, '
         '{"track": 3, "box": [10.0, 20.5, 50.25, 80.0], "score": 0.98, "label": "happy", "confidence": 0.75, '
-        '"uncertain": false, "scores": {"happy": 0.75, "sad": 0.25}}], "hands": ['
+        '"uncertain": false, "grade": "sure", "scores": {"happy": 0.75, "sad": 0.25}}], "hands": ['
         '{"track": 1, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.97, "side": "right", '
         f'"landmarks": {landmarks}, '
-        '"label": "victory", "confidence": 0.9, "uncertain": false, "scores": {"victory": 0.9, "none": 0.1}}]}'
+        '"label": "victory", "confidence": 0.9, "uncertain": false, "grade": "sure", '
+        '"scores": {"victory": 0.9, "none": 0.1}}]}'
     )
 
 

@@ -11,20 +11,25 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.addresses import named
-from mien.errors import InputError, UnknownName
-from mien.labels import TASKS, Task
+from mien.errors import InputError, ModelError, UnknownName
+from mien.labels import TASKS, LabelSet, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Selection, Source, captured, open_live, open_source
-from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
+from mien.stages.baseline import Baselines, neutral_reference
+from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier, softmax
 from mien.stages.faces import DETAILS, Detail, FaceDetector
 from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.stages.track import Tracker
+from mien.wording import count
 
 # Longest time until a new face is found, in seconds.
 _NEW_FACE_S = 0.1
@@ -47,6 +52,9 @@ class Options:
         gesture_threshold: likewise for gestures.
         threads: threads per network; by default the available cores, 4 at most.
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
+        baseline: a picture of the one person who is looked at, with a neutral face: expressions are read as changes
+            from it, in all pictures (`mien.stages.baseline`). Anything that `look` takes.
+        baseline_s: in a video, learn the neutral face of each track from its first so many calm seconds.
         follow: in a video, follow faces and hands from frame to frame and search for others only now and then; faster,
             but a new one may be seen up to a quarter of a second late. Without it all hands are searched for in every
             frame, and new faces in every third or so: at most a tenth of a second passes between two searches.
@@ -62,6 +70,8 @@ class Options:
     gesture_threshold: float | None = None
     threads: int | None = None
     provider: str = "cpu"
+    baseline: PictureLike | None = None
+    baseline_s: float | None = None
     follow: bool = False
     max_pixels: int = MAX_PIXELS
 
@@ -72,6 +82,12 @@ class Options:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} must lie between 0 and 1, got {value}")
+        if self.baseline_s is not None and not 0 < self.baseline_s < math.inf:
+            raise InputError(f"baseline_s must be a number of seconds above 0, got {self.baseline_s}")
+        if self.baseline is not None and self.baseline_s is not None:
+            raise InputError("baseline gives a neutral face that baseline_s would learn; give only one of them")
+        if (self.baseline is not None or self.baseline_s is not None) and "emotion" not in self.tasks:
+            raise InputError("a baseline is a neutral face, and faces are not looked for; add the task emotion")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
         if self.max_pixels < 1:
@@ -89,6 +105,8 @@ class _Tracks:
 
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
+    baselines: Baselines | None = None
+    taught: int = 0
     follower: DetectionScheduler[Hand] | None = None
     face_follower: DetectionScheduler[Face] | None = None
     face_time_s: float = -math.inf
@@ -115,6 +133,8 @@ class Analyzer(Resource):
         self._resources = ExitStack()
         self._tasks = self.options.tasks
         self._models: dict[str, UsedModel] = {}
+        self._baseline: NDArray[np.float64] | None = None
+        self._baseline_s, self._taught = self.options.baseline_s, 0
         try:
             self._load()
         except BaseException:
@@ -151,6 +171,51 @@ class Analyzer(Resource):
             if self._hands is None
             else self._gestures.threshold,
         }
+
+    @property
+    def perhaps(self) -> dict[Task, float | None]:
+        """The confidence for each task from which an uncertain answer is "perhaps"; None where there is no such grade.
+
+        Raises:
+            UnknownName, ModelError: a model that is not loaded yet cannot be used.
+        """
+        models = {"emotion": self.options.emotion_model, "gesture": self.options.gesture_model}
+        found = {task: load_artifact(models[task]).manifest.perhaps for task in TASKS}
+        limits = self.thresholds
+        return {task: None if least is None else min(least, limits[task]) for task, least in found.items()}
+
+    @property
+    def learns_baselines(self) -> bool:
+        """Whether neutral faces are learned, from `Options.baseline_s` or since `learn_baselines`."""
+        return self._baseline_s is not None
+
+    def use_baseline(self, picture: PictureLike | None) -> None:
+        """Read faces as changes from the neutral one in another picture, as `Options.baseline`; None ends that.
+
+        Raises:
+            InputError: the picture does not show just one face, or faces are not looked for.
+            ModelError: the model cannot answer neutral.
+        """
+        if "emotion" not in self._tasks:
+            raise InputError("a baseline is a neutral face, and faces are not looked for; add the task emotion")
+        with self._computing:
+            self._baseline = None if picture is None else self._neutral_face(picture)
+            self._baseline_s = None
+            self._taught += 1
+
+    def learn_baselines(self, seconds: float) -> None:
+        """Forget all neutral faces, and learn that of each track from its next so many calm seconds.
+
+        Raises:
+            InputError: the number of seconds is not above 0.
+            ModelError: the model cannot answer neutral.
+        """
+        if not 0 < seconds < math.inf:
+            raise InputError(f"a neutral face is learned in a number of seconds above 0, got {seconds}")
+        neutral_reference(_label_set_of(self.options.emotion_model), 0.5)  # that the model can answer neutral
+        with self._computing:
+            self._baseline, self._baseline_s = None, seconds
+            self._taught += 1
 
     @property
     def models(self) -> Mapping[str, UsedModel]:
@@ -226,7 +291,7 @@ class Analyzer(Resource):
             self._load()
             if "emotion" in tasks and self._faces is not None:
                 faces = tracks.faces.update(self._faces_of(frame, self._faces, tracks), frame.time_s)
-                faces = self._expressions.classify(image, faces)
+                faces = self._read(frame, faces, tracks)
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
                     tracks.follower = DetectionScheduler(self._hands)
@@ -257,6 +322,41 @@ class Analyzer(Resource):
             tracks.face_follower = DetectionScheduler(detector, within_s=within_s)
         return tracks.face_follower.update(frame.image_rgb, frame.time_s)
 
+    def _read(self, frame: Frame, faces: tuple[Face, ...], tracks: _Tracks) -> tuple[Face, ...]:
+        """The faces with their predictions, relative to neutral faces where these are known."""
+        if self._baseline is None and self._baseline_s is None:
+            return self._expressions.classify(frame.image_rgb, faces)
+        if not faces:
+            return ()
+        reader = self._expressions
+        if tracks.baselines is None or tracks.taught != self._taught:
+            tracks.taught = self._taught
+            tracks.baselines = Baselines(
+                reader.labels,
+                threshold=reader.threshold,
+                gain=reader.baseline_gain,
+                seconds=self._baseline_s,
+                given=self._baseline,
+            )
+        logits = reader.face_logits(frame.image_rgb, faces)
+        numbers = [face.track for face in faces]
+        rows, own = tracks.baselines.relative(numbers, logits, softmax(logits), frame.time_s)
+        predictions = reader.read_logits(rows, own)
+        return tuple(replace(face, prediction=prediction) for face, prediction in zip(faces, predictions, strict=True))
+
+    def _neutral_face(self, picture: PictureLike) -> NDArray[np.float64]:
+        """(L,) calibrated logits of the only face of a picture; InputError if there is not just one."""
+        frame = _photo(picture, self.options.max_pixels)
+        assert self._faces is not None  # noqa: S101
+        faces = self._faces.detect(frame.image_rgb, still=True)
+        if len(faces) != 1:
+            raise InputError(
+                f"The baseline {frame.source or 'picture'} must show one face, with a neutral expression; found "
+                f"{count(len(faces), 'face')}."
+            )
+        neutral_reference(self._expressions.labels, self._expressions.threshold)  # that the model can answer neutral
+        return np.asarray(self._expressions.face_logits(frame.image_rgb, faces)[0])
+
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
         """What the records of these tasks say; rebuilt only when the tasks change."""
         if self._models.keys() != set(tasks):
@@ -277,6 +377,10 @@ class Analyzer(Resource):
                 )
             )
             self._faces = enter(FaceDetector(detail=o.detail, tiles=o.tiles, **o.computing))
+            if o.baseline is not None:
+                self._baseline = self._neutral_face(o.baseline)
+            if o.baseline_s is not None:
+                neutral_reference(self._expressions.labels, self._expressions.threshold)
         if "gesture" in self._tasks and self._hands is None:
             self._gestures = enter(
                 GestureClassifier(
@@ -287,8 +391,14 @@ class Analyzer(Resource):
 
 
 def _labels_of(model: str) -> tuple[str, ...]:
-    labels = load_artifact(model).manifest.label_set
-    return () if labels is None else labels.labels
+    return _label_set_of(model).labels
+
+
+def _label_set_of(model: str) -> LabelSet:
+    manifest = load_artifact(model).manifest
+    if manifest.label_set is None:
+        raise ModelError(f"The model {manifest.name} is made for {manifest.task}; it names no expressions or gestures.")
+    return manifest.label_set
 
 
 def _threshold_of(model: str, chosen: float | None) -> float:

@@ -39,7 +39,7 @@ def test_a_folder_gets_a_picture_each_and_bad_files_are_skipped(mien: Run, photo
 
 def test_records_on_stdout_are_not_disturbed(mien: Run, photo: Path, tmp_path: Path) -> None:
     ended = mien("classify", "emotion", photo, "--jsonl", "-", "--chart", tmp_path / "c.png")
-    assert list(json.loads(ended.out)) == ["source", "label", "confidence", "uncertain", "scores", "model"]
+    assert list(json.loads(ended.out)) == ["source", "label", "confidence", "uncertain", "grade", "scores", "model"]
 
 
 @pytest.mark.parametrize("task", ["emotion", "gesture"])

@@ -38,8 +38,19 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
     assert list(record) == ["source", "frame", "time_s", "size", "faces", "hands", "models"]
     assert record["source"] == str(photo)
     face, hand = record["faces"][0], record["hands"][0]
-    assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "scores"]
-    assert list(hand) == ["track", "box", "score", "side", "landmarks", "label", "confidence", "uncertain", "scores"]
+    assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "grade", "scores"]
+    assert list(hand) == [
+        "track",
+        "box",
+        "score",
+        "side",
+        "landmarks",
+        "label",
+        "confidence",
+        "uncertain",
+        "grade",
+        "scores",
+    ]
     assert list(face["scores"]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
     assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
@@ -363,3 +374,16 @@ def test_parquet_goes_to_no_stdout(mien: Run, photo: Path) -> None:
     ended = mien("look", photo, "--parquet", "-")
     assert ended.code == 2
     assert "name a file" in ended.err
+
+
+def test_a_neutral_face_can_be_the_reference(mien: Run, tmp_path: Path) -> None:
+    calm, smile = tmp_path / "calm.png", tmp_path / "smile.png"
+    write_image(calm, draw_face("neutral"))
+    write_image(smile, draw_face("happy"))
+    ended = mien("look", calm, smile, "--task", "emotion", "--baseline", calm, "--csv", "-")
+    assert ended.code == 0
+    rows = list(csv.DictReader(ended.out.splitlines()))
+    assert [row["baseline"] for row in rows] == ["true", "true"]
+    assert (rows[0]["label"], rows[0]["grade"]) == ("neutral", "sure")
+    assert mien("look", smile, "--task", "emotion", "--baseline", calm, "--save", calm, "--overwrite").code == 2
+    assert mien("look", smile, "--task", "gesture", "--baseline", calm).code != 0

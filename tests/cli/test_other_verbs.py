@@ -54,7 +54,7 @@ def test_classify_emotion_takes_the_picture_as_the_face(mien: Run, photo: Path, 
     assert ended.code == 0
     records = [json.loads(line) for line in ended.out.splitlines()]
     assert [Path(record["source"]).name for record in records] == ["b.png", "a.png"], "the order given is kept"
-    assert list(records[0]) == ["source", "label", "confidence", "uncertain", "scores", "model"]
+    assert list(records[0]) == ["source", "label", "confidence", "uncertain", "grade", "scores", "model"]
     assert records[0]["model"]["name"] == EMOTION_MODEL
     assert "detector" not in records[0]["model"], "the picture is the face"
     assert sum(records[0]["scores"].values()) == pytest.approx(1, abs=1e-3)

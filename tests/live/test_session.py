@@ -46,6 +46,9 @@ class Seeing:
     labels: Callable[[float], str] = lambda _: "happy"
     tasks: tuple[str, ...] = ("emotion", "gesture")
     thresholds: dict[str, float] = field(default_factory=dict)
+    perhaps: dict[str, float | None] = field(default_factory=dict)
+    learns_baselines: bool = False
+    learned: list[float] = field(default_factory=list)
     options: Options = field(default_factory=Options)
     seconds: float = 0.0
     error_at: int | None = None
@@ -53,6 +56,10 @@ class Seeing:
 
     def restart(self) -> None:
         self.restarts += 1
+
+    def learn_baselines(self, seconds: float) -> None:
+        self.learns_baselines = True
+        self.learned.append(seconds)
 
     def step(self, frame: Frame) -> Scene:
         time.sleep(self.seconds)
@@ -62,7 +69,13 @@ class Seeing:
         if frame.image_rgb.any() and "emotion" in self.tasks:
             label = self.labels(frame.time_s)
             scores = {name: 0.94 if name == label else 0.01 for name in LABELS}
-            prediction = Prediction(label=label, confidence=0.94, uncertain=False, probabilities=scores)
+            prediction = Prediction(
+                label=label,
+                confidence=0.94,
+                uncertain=False,
+                probabilities=scores,
+                baseline=self.learns_baselines and frame.time_s >= 1,
+            )
             faces = (Face(box_xyxy=(10, 10, 30, 30), detection_score=0.9, track=1, prediction=prediction),)
         height, width = frame.size_hw
         return Scene(
@@ -473,3 +486,15 @@ def test_ten_thousand_frames_leave_the_memory_flat() -> None:
     run(10_000)
     gc.collect()
     assert process.memory_info().rss - before < 30 * 2**20
+
+
+def test_a_key_learns_neutral_faces_and_the_window_says_so() -> None:
+    watcher, kept, seeing = Watcher({5: Command.NEUTRAL}), Kept(), Seeing()
+    session(FakeSource(images(60), fps=25), seeing, Outputs(scenes=(kept,), display=watcher)).run()
+    assert seeing.learned == [5.0]
+    messages = [status.message for status in watcher.statuses]
+    asked, learned = "Learning neutral faces: look calm for 5 s", "The neutral face of person 1 is learned"
+    assert asked in messages
+    assert learned in messages
+    assert messages.index(asked) < messages.index(learned)
+    assert [scene.faces[0].prediction.baseline for scene in kept.scenes if scene.faces[0].prediction][-1]

@@ -47,6 +47,19 @@ def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(data))
 
 
+def test_grades_are_kept_and_older_folders_have_none(tmp_path: Path) -> None:
+    graded = replace(MANIFEST, perhaps=0.3, baseline_gain=2.5)
+    folder = write_artifact(tmp_path / "graded", WEIGHTS, graded, "# graded\n").folder
+    assert (load_artifact(folder).manifest.perhaps, load_artifact(folder).manifest.baseline_gain) == (0.3, 2.5)
+    _edit(folder, lambda data: (data.pop("perhaps"), data.pop("baseline_gain")))
+    assert (load_artifact(folder).manifest.perhaps, load_artifact(folder).manifest.baseline_gain) == (None, 1.0)
+    with pytest.raises(ValueError, match=r"at most the threshold of 0\.4, got 0\.5"):
+        replace(MANIFEST, perhaps=0.5)
+    detector = {"task": "face_detection", "labels": None, "perhaps": 0.3}
+    with pytest.raises(ValueError, match="perhaps must be null for detectors"):
+        replace(MANIFEST, **detector)
+
+
 def test_what_is_written_is_read_back(folder: Path) -> None:
     artifact = load_artifact(folder)
     assert replace(artifact.manifest, sha256="") == MANIFEST

@@ -34,7 +34,7 @@ def coloured(picture: Picture, label: str) -> int:
     [
         ("emotion", "happy", 0.914, False, "looks happy (91 %)"),
         ("emotion", "fear", 0.6, False, "looks afraid (60 %)"),
-        ("emotion", "sad", 0.41, True, "hard to read, perhaps sad (41 %)"),
+        ("emotion", "sad", 0.41, True, "unclear: sad or surprised"),
         ("gesture", "victory", 0.99, False, "shows victory (99 %)"),
         ("gesture", "none", 1.0, False, "shows no known gesture (100 %)"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from mien.errors import OutputError
 from mien.labels import EMOTIONS_8, GESTURES
 from mien.outputs import draw
-from mien.outputs.draw import Picture, draw_scene, label_text
+from mien.outputs.draw import Picture, draw_scene, label_text, mark_regions
 from mien.outputs.palette import ink_on, label_colour
 from mien.pixels.images import read_image
 from mien.scene import Face, Hand, Scene
@@ -72,7 +72,9 @@ def test_no_picture(scene: Callable[..., Scene]) -> None:
 
 def test_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
     assert label_text(face("happy", 0.914)) == "happy 91%"
-    assert label_text(face("happy", 0.41, uncertain=True)) == "happy? 41%"
+    assert label_text(face("sad", 0.62, uncertain=True, perhaps=True)) == "perhaps sad 62%"
+    assert label_text(face("happy", 0.41, uncertain=True)) == "happy or surprised?"
+    assert label_text(face(None)) == ""
     assert label_text(hand("victory", 1.0)) == "victory 100%"
 
 
@@ -136,9 +138,15 @@ def test_landmarks_far_outside(hand: Callable[..., Hand]) -> None:
 
 def test_uncertain_is_lighter(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
     for make in (face, hand):
-        sure = _changed(_scene((480, 640), make(confidence=0.5)))
         unsure = _changed(_scene((480, 640), make(confidence=0.5, uncertain=True)))
-        assert unsure.sum() < sure.sum()
+        perhaps = _changed(_scene((480, 640), make(confidence=0.5, uncertain=True, perhaps=True)))
+        assert not np.array_equal(perhaps, unsure)
+        frames = []
+        for doubt in ({}, {"uncertain": True, "perhaps": True}, {"uncertain": True}):
+            blank = np.zeros((480, 640, 3), np.uint8)
+            mark_regions(blank, [make(confidence=0.5, **doubt)])
+            frames.append(int((blank > 0).any(axis=2).sum()))
+        assert frames[2] <= frames[1] < frames[0]
 
 
 def test_faces_before_classification_have_no_plate(face: Callable[..., Face], plates: Any) -> None:

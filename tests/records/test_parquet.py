@@ -62,7 +62,8 @@ def _scene_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
             values = [round(value, 2) for value in row["landmarks"]]
             region["landmarks"] = [values[i : i + 3] for i in range(0, 63, 3)]
         if row["label"] is not None:
-            region |= {key: row[key] for key in ("label", "confidence", "uncertain")}
+            region |= {key: row[key] for key in ("label", "confidence", "uncertain", "grade")}
+            region |= {"baseline": True} if row["baseline"] else {}
             region["scores"] = {label: row[f"{task}_{label}"] for label in labels.labels}
         scene[f"{row['kind']}s"].append(region)
     return scene

@@ -96,7 +96,7 @@ def test_csv_is_a_row_a_region(scenes: list[Scene], tmp_path: Path) -> None:
     ]
     assert list(rows[0]) == [
         *("source", "frame", "time_s", "height", "width", "kind", "track", "x1", "y1", "x2", "y2", "score", "side"),
-        *("label", "confidence", "uncertain"),
+        *("label", "confidence", "uncertain", "grade", "baseline"),
         *(f"emotion_{label}" for label in EMOTIONS.labels),
         *(f"gesture_{label}" for label in GESTURES.labels),
         *("model_emotion", "model_gesture"),
@@ -106,7 +106,8 @@ def test_csv_is_a_row_a_region(scenes: list[Scene], tmp_path: Path) -> None:
     assert float(happy["emotion_happy"]) == 0.91
     assert math.isclose(sum(float(happy[f"emotion_{label}"]) for label in EMOTIONS.labels), 1, abs_tol=1e-3)
     assert happy["gesture_victory"] == happy["side"] == ""
-    assert sad["uncertain"] == "true"
+    assert (sad["uncertain"], sad["grade"], sad["baseline"]) == ("true", "unclear", "false")
+    assert (victory["grade"], victory["baseline"]) == ("sure", "")
     assert (victory["side"], victory["gesture_victory"], victory["emotion_sad"]) == ("right", "0.99", "")
     assert (nothing["time_s"], nothing["height"], nothing["width"]) == ("0.04", "160", "200")
     assert (left["side"], left["track"]) == ("left", "1")

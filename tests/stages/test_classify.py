@@ -295,3 +295,23 @@ def test_the_shape_is_not_changed(points: NDArray[np.float64]) -> None:
 def test_a_hand_in_one_point_stays_finite() -> None:
     flat = Hand(box_xyxy=(0, 0, 1, 1), detection_score=0.5, side="left", landmarks_xyz=((5.0, 5.0, 0.0),) * 21)
     assert np.isfinite(canonical_landmarks(flat)).all()
+
+
+@pytest.mark.parametrize(
+    ("threshold", "confidence", "grade"),
+    [
+        (None, 0.85, "sure"),
+        (None, 0.7, "perhaps"),
+        (None, 0.55, "unclear"),
+        (0.5, 0.55, "sure"),
+        (0.9, 0.85, "perhaps"),
+    ],
+)
+def test_grades_of_the_manifest_and_of_an_own_threshold(threshold: float | None, confidence: float, grade: str) -> None:
+    rest = (1 - confidence) / 6
+    network = emotion_network(fixed(*np.log([confidence, *[rest] * 6])), threshold=0.8, perhaps=0.6)
+    classifier = ExpressionClassifier(network, threshold=threshold)
+    (found,) = classifier.classify_crops([np.zeros((48, 48, 3), np.uint8)])
+    assert (found.label, found.grade, found.uncertain) == ("angry", grade, grade != "sure")
+    without = ExpressionClassifier(emotion_network(fixed(*np.log([0.7, *[0.05] * 6])), threshold=0.8))
+    assert without.classify_crops([np.zeros((48, 48, 3), np.uint8)])[0].grade == "unclear"

@@ -54,6 +54,40 @@ def scene(
     )
 
 
+def test_perhaps_is_a_grade_with_a_slack_of_its_own_and_no_event() -> None:
+    settings = replace(SETTINGS, average_s=0.0, emotion_threshold=0.8, emotion_perhaps=0.5)
+    shares = [0.62, 0.55, 0.47, 0.40, 0.47, 0.55, 0.9]
+    grades, events = [], []
+    smoother = Smoother(settings)
+    for i, share in enumerate(shares):
+        seen, told = smoother.update(scene(i / 2, {1: prediction("sad", share, threshold=0.8)}))
+        grades.append((seen.faces[0].label, seen.faces[0].grade))
+        events += told
+    wanted = ["perhaps", "perhaps", "perhaps", "unclear", "unclear", "perhaps", "perhaps"]
+    assert grades == [("sad", grade) for grade in wanted]
+    assert not events, "only what is sure is told, and it has not held yet"
+    seen, told = smoother.update(scene(4.0, {1: prediction("sad", 0.9, threshold=0.8)}))
+    assert seen.faces[0].grade == "sure"
+    assert [(event.kind, event.label) for event in told] == [("start", "sad")]
+
+
+def test_without_that_grade_what_is_uncertain_is_unclear() -> None:
+    smoother = Smoother(replace(SETTINGS, average_s=0.0, emotion_threshold=0.8))
+    seen, _ = smoother.update(scene(0.0, {1: prediction("sad", 0.79, threshold=0.8)}))
+    assert seen.faces[0].grade == "unclear"
+    with pytest.raises(ValueError, match=r"emotion_perhaps must lie between 0 and the threshold of 0\.5, got 0\.6"):
+        SmoothSettings(emotion_perhaps=0.6)
+
+
+def test_a_baseline_is_still_told_after_smoothing() -> None:
+    smoother = Smoother(SETTINGS)
+    own = replace(prediction("sad"), baseline=True)
+    for i, each in enumerate((prediction("sad"), own)):
+        seen, _ = smoother.update(scene(i / 10, {1: each}))
+        assert seen.faces[0].prediction is not None
+        assert seen.faces[0].prediction.baseline is (i == 1)
+
+
 def run(
     scenes: Iterable[Scene], settings: SmoothSettings = SETTINGS, *, finish: bool = True
 ) -> tuple[list[Scene], list[Event]]:

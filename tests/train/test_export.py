@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from mien.models.manifest import Score
 from mien.models.session import Session
 from mien.recipes.recipe import load_recipe
 from mien.stages.classify import ExpressionClassifier, softmax
-from mien.train.export import ExportOptions, export_run, relative_difference, to_onnx
+from mien.train.export import ExportOptions, export_model, export_run, relative_difference, to_onnx
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
 from mien.train.runs import trained_network
@@ -81,6 +81,8 @@ def test_the_scores_are_those_of_the_validation_split(exported: Artifact, tiny_f
     certain = probabilities.max(axis=1) >= 0.5
     expected["coverage_at_0.5"] = certain.mean()
     expected["accuracy_at_0.5"] = (probabilities.argmax(axis=1) == validation.labels)[certain].mean()
+    expected["acceptable"] = (probabilities.argmax(axis=1) == validation.labels).mean()  # raters agree with the labels
+    expected["acceptable_at_0.5"] = expected["accuracy_at_0.5"]
     stated = {score.metric: score.value for score in manifest.scores}
     assert stated == {name: pytest.approx(value, abs=2e-4) for name, value in expected.items()}
     assert {(score.data, score.split, score.command) for score in manifest.scores} == {("bars", "validation", COMMAND)}
@@ -384,3 +386,90 @@ def test_smaller_weights_that_cost_too_much_are_refused(
     with pytest.raises(ModelError, match=r"int8 weights cost \d+\.\d points .* set export.weights to float16"):
         export_run(run, tmp_path / "model", tiny_faces, options)
     assert not (tmp_path / "model").exists()
+
+
+GRADED = {
+    "export.precision": "0.5",
+    "export.certainty": "0.5",
+    "export.acceptable": "0.4",
+    "export.mirror": "logits",
+    "export.calibration": "bias",
+}
+
+
+@pytest.fixture(scope="module")
+def graded(run: Path, tiny_faces: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = tmp_path_factory.mktemp("graded") / "graded"
+    return export_run(run, folder, tiny_faces, ExportOptions(command=COMMAND, changes=GRADED))
+
+
+def answers(artifact: Artifact, samples: NDArray[np.uint8]) -> NDArray[np.float64]:
+    with Session(artifact) as session:
+        return session.run(prepared(samples, artifact.manifest.input))[0].astype(np.float64)
+
+
+def test_a_model_may_average_its_mirrored_view(graded: Artifact, run: Path, tiny_faces: Dataset) -> None:
+    samples = tiny_faces.part("validation").samples
+    np.testing.assert_allclose(answers(graded, samples), answers(graded, samples[..., ::-1]), atol=1e-4)
+    _, network = trained_network(run)
+    with torch.inference_mode():
+        views = [
+            network(torch.from_numpy(prepared(np.ascontiguousarray(each), graded.manifest.input))).double().numpy()
+            for each in (samples, samples[..., ::-1])
+        ]
+    mean = (views[0] + views[1]) / 2
+    shift = answers(graded, samples) - mean  # the bias of each label
+    np.testing.assert_allclose(shift - shift[:1], 0, atol=1e-3)
+    assert "the mean of the logits for the picture and its mirror image" in graded.card
+
+
+def test_the_grades_are_in_manifest_card_and_scores(graded: Artifact, tiny_faces: Dataset) -> None:
+    manifest, validation = graded.manifest, tiny_faces.part("validation")
+    assert manifest.perhaps is not None
+    assert manifest.perhaps <= manifest.threshold
+    p = softmax(answers(graded, validation.samples) / manifest.temperature)
+    right = p.argmax(axis=1) == validation.labels
+    sure = precise_threshold(p.max(axis=1), right, precision=0.5, certainty=0.5)
+    assert manifest.threshold == pytest.approx(sure, abs=2e-4)
+    stated = {score.metric: score.value for score in manifest.scores}
+    assert stated[f"acceptable_at_{manifest.perhaps:g}"] >= 0.4
+    assert f"confidence of {manifest.perhaps:g} or more is given as" in graded.card
+    assert 1 <= manifest.baseline_gain <= 20
+
+
+def test_without_votes_there_is_no_perhaps(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    unvoted = replace(tiny_faces, votes=None)
+    artifact = export_run(run, tmp_path / "model", unvoted, ExportOptions(command=COMMAND, changes=GRADED))
+    assert artifact.manifest.perhaps is None
+    assert "There are no raters' votes, so an answer is either sure or unclear." in artifact.card
+
+
+def test_a_model_without_its_run_is_calibrated_anew(
+    graded: Artifact, run: Path, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    recipe, _ = trained_network(run)
+    options = ExportOptions(command=COMMAND, changes=GRADED)
+    again = export_model(graded, recipe, tmp_path / "graded", tiny_faces, options)
+    assert again.manifest.threshold == pytest.approx(graded.manifest.threshold, abs=1e-3)
+    samples = tiny_faces.part("validation").samples
+    np.testing.assert_allclose(answers(again, samples), answers(graded, samples), atol=1e-3)
+    assert f"Its weights are those of {graded.manifest.title}" in again.card
+    plain = export_model(
+        graded,
+        recipe,
+        tmp_path / "plain",
+        tiny_faces,
+        ExportOptions(command=COMMAND, changes={"export.mirror": "logits"}),
+    )
+    difference = answers(plain, samples) - answers(again, samples)
+    np.testing.assert_allclose(difference - difference[:1], 0, atol=1e-3)
+
+
+def test_a_recipe_of_another_model_is_refused(graded: Artifact, tiny_faces: Dataset, tmp_path: Path) -> None:
+    for name, message in (
+        ("emotion_ferplus", "has the labels emotions, the recipe"),
+        ("emotion", "is not fed as the recipe"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            export_model(graded, load_recipe(name), tmp_path / "m", tiny_faces, ExportOptions(command=COMMAND))
+    assert not (tmp_path / "m").exists()

@@ -84,11 +84,12 @@ def test_mirroring_twice_is_nothing(hand: Callable[..., Hand]) -> None:
 def test_label_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
     assert label_words(face("happy", 0.913)) == "looks happy 91 %"
     assert label_words(face("surprise", 0.5)) == "looks surprised 50 %"
-    assert label_words(face("happy", 0.3, uncertain=True)) == "not sure"
+    assert label_words(face("sad", 0.62, uncertain=True, perhaps=True)) == "perhaps sad 62 %"
+    assert label_words(face("happy", 0.3, uncertain=True)) == "unclear: happy or surprised"
     assert label_words(face(None)) == ""
     assert label_words(hand("victory", 1.0)) == "victory 100 %"
     assert label_words(hand("none", 0.9)) == "no known gesture"
-    assert label_words(hand("none", 0.4, uncertain=True)) == "not sure"
+    assert label_words(hand("none", 0.4, uncertain=True)) == "unclear: no known gesture or victory"
 
 
 ROOM = (0, 0, 200, 100)

@@ -20,6 +20,7 @@ from mien.labels import Task
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture
 from mien.outputs.saved import PICTURES
+from mien.outputs.text import either
 from mien.pipeline import Analyzer, CropReader, Options, check_tasks
 from mien.pixels.images import read_image
 from mien.pixels.photos import MAX_PIXELS
@@ -97,7 +98,8 @@ def classify(
             if charts is not None:
                 charts.add(path, draw_chart(image, prediction, task=chosen, box_xyxy=box, name=path.name))
             if words is not None:
-                doubt = " (not sure)" if prediction.uncertain else ""
+                unclear = f" (unclear: {either(prediction, chosen)})"
+                doubt = {"sure": "", "perhaps": " (perhaps)", "unclear": unclear}[prediction.grade]
                 words.write(f"{path}: {prediction.label} {prediction.confidence:.0%}{doubt}")
     if failed:
         raise typer.Exit(1)

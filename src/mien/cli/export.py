@@ -1,4 +1,4 @@
-"""`mien export`: turns a run folder into a model folder."""
+"""`mien export`: turns a run folder into a model folder, or calibrates a model anew."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from mien.models.artifact import check_place
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder of `mien train`.")],
+    run: Annotated[str, typer.Argument(help="Run folder of `mien train`; with --recipe a model folder or name.")],
     folder: Annotated[Path, typer.Argument(help="Model folder to write.")],
     data: Annotated[Path, typer.Option(help="The data of the run; the temperature is fitted on its validation split.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Of a model whose run is gone: its weights stay, its calibration and grades are made anew."),
+    ] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     scores: Annotated[
         list[Path] | None,
@@ -32,18 +36,27 @@ def export(
     """Write a trained run as a model folder: ONNX checked against torch, manifest, card. Needs mien[train]."""
     with needs("train"):
         from mien.evaluation.manifest_scores import read_scores
+        from mien.models.artifact import load_artifact
+        from mien.recipes.recipe import load_recipe
         from mien.train.corpus import CorpusPaths
-        from mien.train.export import ExportOptions, export_run
+        from mien.train.export import ExportOptions, export_model, export_run
         from mien.train.runs import run_recipe
     WritePlan((run, data, votes, *(scores or ())), overwrite=overwrite).folder(folder, "The model folder")
     check_place(folder, overwrite=overwrite)
     changes = dict(setting(text) for text in settings or ())
-    command = shlex.join(["mien", "export", run.name, folder.name, "--data", data.name])
+    place = Path(run)
+    made_by = [] if recipe is None else ["--recipe", Path(recipe).name]
+    command = shlex.join(["mien", "export", place.name, folder.name, "--data", data.name, *made_by])
     measured = tuple(score for path in scores or () for score in read_scores(path))
     options = ExportOptions(command=command, changes=changes, scores=measured)
-    dataset = corpus(run_recipe(run), CorpusPaths(data=data, votes=votes, cache=run.parent / "cache"))
-    artifact = export_run(run, folder, dataset, options)
+    paths = CorpusPaths(data=data, votes=votes, cache=(place if recipe is None else folder).parent / "cache")
+    if recipe is None:
+        artifact = export_run(place, folder, corpus(run_recipe(place), paths), options)
+    else:
+        known = load_recipe(recipe)
+        artifact = export_model(load_artifact(run), known, folder, corpus(known, paths), options)
     made = artifact.manifest
-    typer.echo(f"{folder}: {made.name}, temperature {made.temperature:g}, threshold {made.threshold:g}")
+    also = "" if made.perhaps is None else f", perhaps from {made.perhaps:g}"
+    typer.echo(f"{folder}: {made.name}, temperature {made.temperature:g}, threshold {made.threshold:g}{also}")
     for score in made.scores:
         typer.echo(f"{score.split} {score.metric} {score.value:.4f}")

@@ -139,6 +139,14 @@ def live(
     detail: DetailOption = "normal",
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    baseline: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="Learn each person's neutral face from the first so many calm seconds; read changes from it.",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no words on stdout.")] = False,
@@ -149,7 +157,7 @@ def live(
     --append or --overwrite is given. While mien runs, other programs can follow --jsonl, --csv and --events files.
 
     Keys in the window: q quit, m mute, p pause, s snapshot,
-    r record, e expressions, g gestures, b both, l landmarks, f mirror, h help.
+    r record, e expressions, g gestures, b both, n neutral faces, l landmarks, f mirror, h help.
     """
     targets = _Targets(
         record=record,
@@ -175,6 +183,7 @@ def live(
         threads=threads,
         provider=provider,
         follow=True,
+        baseline_s=baseline,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     wording = Responses.load(responses)

@@ -26,6 +26,9 @@ from mien.scene import Scene
 from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
 from mien.wording import count, nothing
 
+_LOOKS = {"sure": "looks", "perhaps": "perhaps"}
+_SHOWS = {"sure": "hand shows", "perhaps": "hand perhaps shows"}
+
 
 class Output(Protocol):
     """Anything that scenes can be written to."""
@@ -67,6 +70,10 @@ def look(
     ] = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     detail: DetailOption = "normal",
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Photo of the person with a neutral face: expressions are read as changes from it."),
+    ] = None,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
@@ -84,6 +91,7 @@ def look(
         tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
         tiles=tiles,
         detail=check_detail(detail),
+        baseline=baseline,
         threads=threads,
         provider=provider,
         max_pixels=max_pixels,
@@ -93,7 +101,7 @@ def look(
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources, on_note=print_note)
-    plan = WritePlan([*paths, emotion_model, gesture_model], overwrite=overwrite)
+    plan = WritePlan([*paths, baseline, emotion_model, gesture_model], overwrite=overwrite)
     targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
     for option, target in targets.items():
         plan.file(target, option)
@@ -214,8 +222,9 @@ class _Words:
         self._last = scene
         seen = {"a face": bool(scene.faces), "a hand": bool(scene.hands)}
         self._seen.update(what for what, is_there in seen.items() if is_there)
-        looks = {f"looks {appearance(str(face.label))}" for face in scene.faces if not face.uncertain}
-        self._read.update(looks | {f"hand shows {hand.label}" for hand in scene.hands if not hand.uncertain})
+        looks = {f"{_LOOKS[face.grade]} {appearance(str(face.label))}" for face in scene.faces if face.grade in _LOOKS}
+        shows = {f"{_SHOWS[hand.grade]} {hand.label}" for hand in scene.hands if hand.grade in _SHOWS}
+        self._read.update(looks | shows)
 
     def end_of(self, path: Path) -> None:
         """Print it, and start afresh for the next source."""

@@ -20,6 +20,7 @@ from mien.evaluation.measures import (
     calibration,
     classification,
     confused_pairs,
+    grade_scores,
     ranking,
     risk_curve,
     risk_scores,
@@ -123,6 +124,11 @@ def evaluate(about: ModelInfo, answers: Predictions, dataset: Dataset, circumsta
             risk_coverage=risk_scores(risk_curve(answers), answers.threshold),
             views={name: summary_scores(view, part.labels) for name, view in answers.views.items()},
         )
+    if p is not None and answers.threshold is not None:
+        grades = grade_scores(
+            p, part, threshold=answers.threshold, perhaps=answers.perhaps, predicted=answers.predicted
+        )
+        measures = replace(measures, grades=grades)
     return Evaluation(
         about=about,
         answers=answers,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError, ModelError, UnknownName
 from mien.extras import needs
-from mien.models.artifact import MANIFEST_FILE, load_artifact, zoo_names
+from mien.models.artifact import MANIFEST_FILE, MIRRORED, load_artifact, zoo_names
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, fit_crop, to_batch
 from mien.recipes.recipe import RECIPE_FILE
@@ -61,9 +61,11 @@ class EvaluatedModel(Resource):
         labels: names of its outputs, in their order.
         spec: how samples are prepared.
         threshold: confidence below which its answer is uncertain.
+        perhaps: confidence from which an uncertain answer is perhaps right; None if there is no such grade.
         temperature: as fitted by its maker; None leaves that to the caller.
         forward: logits (N, L) for a prepared batch (N, ...) float32.
         close: frees the network.
+        averages_mirror: whether the network averages the mirrored view of each picture itself.
     """
 
     def __init__(
@@ -76,9 +78,12 @@ class EvaluatedModel(Resource):
         temperature: float | None,
         forward: Callable[[NDArray[np.float32]], NDArray[np.float32]],
         close: Callable[[], None] = lambda: None,
+        perhaps: float | None = None,
+        averages_mirror: bool = False,
     ) -> None:
         self.about, self.labels, self.spec = about, labels, spec
-        self.threshold, self.temperature = threshold, temperature
+        self.threshold, self.perhaps, self.temperature = threshold, perhaps, temperature
+        self.averages_mirror = averages_mirror
         self._forward, self._close = forward, close
 
     def logits(self, samples: NDArray[Any], *, on_step: Callable[[int], None] | None = None) -> NDArray[np.float64]:
@@ -139,12 +144,13 @@ def open_model(folder_or_name: str) -> EvaluatedModel:
             f"The model {manifest.name} is made for {manifest.task}; it does not name expressions or gestures"
         )
     session = Session(artifact)
+    model_bytes = artifact.model_path.read_bytes()
     about = ModelInfo(
         kind="model",
         name=manifest.name,
         sha256=manifest.sha256,
-        bytes=artifact.model_path.stat().st_size,
-        parameters=onnx_parameters(artifact.model_path.read_bytes()),
+        bytes=len(model_bytes),
+        parameters=onnx_parameters(model_bytes),
     )
     return EvaluatedModel(
         about,
@@ -154,6 +160,8 @@ def open_model(folder_or_name: str) -> EvaluatedModel:
         temperature=manifest.temperature,
         forward=lambda batch: session.run(batch)[0],
         close=session.close,
+        perhaps=manifest.perhaps,
+        averages_mirror=MIRRORED.encode() in model_bytes,
     )
 
 

@@ -2,8 +2,9 @@
 
 Names of the scores: as in metrics.json (`accuracy`, `macro_f1`, `ece`, ...); `accuracy_low_95` and `accuracy_high_95`
 for the ends of its interval; suffixes `_flip_averaged`, `_without_copies` and `_ferplus` for those counted in another
-way; `coverage_at_` and `accuracy_at_` before a confidence, for the answers that have it or more; `precision_`,
-`recall_` and `f1_` before a label; `_taken_for_` between two labels, for the share of the first answered as the second.
+way; `coverage_at_`, `accuracy_at_` and `acceptable_at_` before a confidence, for the answers that have it or more;
+`precision_`, `recall_` and `f1_` before a label; `_taken_for_` between two labels, for the share of the first answered
+as the second.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mien.errors import InputError, UnknownName
-from mien.evaluation.results import MeasuredEvaluation, Measures, measured_evaluation
+from mien.evaluation.results import GradeScores, MeasuredEvaluation, Measures, measured_evaluation
 from mien.models.manifest import Score
 from mien.schema import checked
 
 TAKEN_FOR = "_taken_for_"
-COVERAGE, CERTAIN = "coverage_at_", "accuracy_at_"
+COVERAGE, CERTAIN, ACCEPTED = "coverage_at_", "accuracy_at_", "acceptable_at_"
+ACCEPTABLE = "acceptable"
 BY_LABEL = {"precision_": "precision", "recall_": "recall", "f1_": "f1"}
 """Beginnings of the names of scores of one label, and the fields of `LabelScores`."""
 FLIP_AVERAGED, WITHOUT_COPIES, FERPLUS = "_flip_averaged", "_without_copies", "_ferplus"
@@ -126,6 +128,8 @@ def _figures(measures: Measures, what: str) -> Iterator[Figure]:
     if risk is not None and risk.threshold is not None and risk.coverage is not None:
         certain = certain_figures(risk.threshold, risk.coverage, risk.accuracy)
         yield from ((name, value, one_view) for name, value in certain.items())
+    if measures.grades is not None:
+        yield from ((name, value, one_view) for name, value in grade_figures(measures.grades).items())
     for label in measures.confusion.labels:
         row = measures.report[label]
         yield from ((f"{start}{label}", getattr(row, name), one_view) for start, name in BY_LABEL.items())
@@ -149,6 +153,20 @@ def _other_counts(measures: Measures, what: str) -> Iterator[Figure]:
         yield f"accuracy{FERPLUS}", votes.accuracy, on
         yield f"macro_f1{FERPLUS}", votes.macro_f1, on
         yield f"labels_agree{FERPLUS}", votes.labels_agree_with_votes, on
+
+
+def grade_figures(grades: GradeScores) -> dict[str, float]:
+    """By name, the share of answers of each grade or a better one, and how many of these people would accept.
+
+    The share of the sure ones that are right is among `certain_figures`.
+    """
+    figures = {} if grades.acceptable is None else {ACCEPTABLE: grades.acceptable}
+    for share in filter(None, (grades.sure, grades.perhaps)):
+        if share is not grades.sure:
+            figures |= certain_figures(share.threshold, share.coverage, share.accuracy)
+        if share.acceptable is not None:
+            figures[f"{ACCEPTED}{share.threshold:g}"] = share.acceptable
+    return figures
 
 
 def certain_figures(threshold: float, coverage: float, accuracy: float | None) -> dict[str, float]:

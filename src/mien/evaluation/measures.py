@@ -24,6 +24,8 @@ from mien.evaluation.results import (
     CalibrationScores,
     ConfusedPair,
     CopyFreeScores,
+    GradeScores,
+    GradeShare,
     GroupScores,
     LabelScores,
     Ranking,
@@ -32,6 +34,8 @@ from mien.evaluation.results import (
 )
 from mien.extras import needs
 
+_ENOUGH_VOTES = 0.2 - 1e-6
+"""Two of ten votes; votes are shares of those that named a label."""
 _FEWEST_CONFUSED = 3
 _MOST_PAIRS = 10
 _MOST_GROUPS = 40
@@ -167,6 +171,56 @@ def by_votes(answers: Predictions, seed: int) -> VoteScores | None:
         **asdict(answer_scores(answers.predicted[voted], plurality)),
         accuracy_95=accuracy_interval(right, seed=seed),
         labels_agree_with_votes=float((answers.part.labels[voted] == plurality).mean()),
+    )
+
+
+def acceptable(part: Dataset, predicted: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """(N,) whether people would accept each answer: it is the label, or at least two of the ten raters of FER+ gave it.
+
+    Args:
+        part: the samples, with the votes of raters; one without votes goes by its label.
+        predicted: (N,) positions of the answers among its labels, or NO_ANSWER, which nobody accepts.
+
+    Returns:
+        None if there are no votes.
+    """
+    votes = part.votes
+    if votes is None or not votes.any():
+        return None
+    given = votes[np.arange(len(predicted)), np.maximum(predicted, 0)] >= _ENOUGH_VOTES
+    return np.asarray((predicted == part.labels) | (given & (predicted != NO_ANSWER)))
+
+
+def grade_scores(
+    probabilities: NDArray[np.float64],
+    part: Dataset,
+    *,
+    threshold: float,
+    perhaps: float | None,
+    predicted: NDArray[np.int64] | None = None,
+) -> GradeScores:
+    """What grades are worth.
+
+    Args:
+        probabilities: (N, L) of the answers.
+        part: the samples.
+        threshold: confidence from which an answer is sure.
+        perhaps: confidence from which it is perhaps right; None if there is no such grade.
+        predicted: (N,) positions of the answers; those of the highest probabilities by default.
+    """
+    answers = probabilities.argmax(axis=1) if predicted is None else predicted
+    confidence = np.where(answers == NO_ANSWER, 0.0, probabilities.max(axis=1))
+    right, good = answers == part.labels, acceptable(part, answers)
+
+    def share(least: float) -> GradeShare:
+        coverage, accuracy = risk_coverage(confidence, right).at(least)
+        accepted = None if good is None else risk_coverage(confidence, good).at(least)[1]
+        return GradeShare(threshold=least, coverage=coverage, accuracy=accuracy, acceptable=accepted)
+
+    return GradeScores(
+        sure=share(threshold),
+        perhaps=None if perhaps is None else share(perhaps),
+        acceptable=None if good is None else float(good.mean()),
     )
 
 

@@ -153,7 +153,13 @@ def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> 
 
 
 def precise_threshold(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_], *, precision: float, certainty: float = 0.95
+    confidence: NDArray[np.float64],
+    right: NDArray[np.bool_],
+    *,
+    precision: float,
+    certainty: float = 0.95,
+    views: int = 1,
+    weights: NDArray[np.float64] | None = None,
 ) -> float | None:
     """The lowest confidence at which answers are right often enough, with a margin for new samples.
 
@@ -166,17 +172,24 @@ def precise_threshold(
         right: (N,) whether each answer was right.
         precision: wanted share of right answers among those that are not uncertain, below 1.
         certainty: of the bound, one-sided.
+        views: how many of the samples show the same thing; the bound counts them as one.
+        weights: (N,) above 0, how much each sample counts, e.g. more for a rare label; all the same by default. The
+            bound is that of as many equal samples as these are worth: square of the sum over sum of the squares (Kish
+            1965).
 
     Returns:
         The threshold, rounded up to four digits; None if no threshold is good enough.
     """
     with needs("data"):
         from scipy.stats import beta
-    curve = risk_coverage(confidence, right)
-    kept = np.rint(curve.coverage * len(right))
-    hits = np.rint(curve.accuracy * kept)
+    order = np.argsort(-confidence, kind="stable")
+    ranked, last = confidence[order], np.append(np.diff(confidence[order]) != 0, True)
+    w = (np.ones(len(right)) if weights is None else weights)[order]
+    total = np.cumsum(w)
+    kept = total**2 / np.cumsum(w**2) / views
+    hits = kept * np.cumsum(w * right[order]) / total
     bound = np.nan_to_num(beta.ppf(1 - certainty, hits, kept - hits + 1))  # not a number where no answer was right
-    enough = curve.threshold[bound >= precision]
+    enough = ranked[last & (bound >= precision)]
     return float(min(np.ceil(enough.min() * 1e4) / 1e4, 1.0)) if len(enough) else None
 
 

@@ -38,6 +38,7 @@ class Predictions:
         temperature: what the logits were divided by.
         temperature_from: where it comes from, in words.
         threshold: confidence below which the subject's answer is uncertain; None if unknown.
+        perhaps: confidence from which an uncertain answer is perhaps right; None if there is no such grade.
         views: (N, L) probabilities averaged over several views of each sample, by name.
         notes: what a reader must know, one sentence each.
     """
@@ -50,6 +51,7 @@ class Predictions:
     temperature: float | None = None
     temperature_from: str = ""
     threshold: float | None = None
+    perhaps: float | None = None
     views: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -111,6 +113,7 @@ def answers_of_subject(
         temperature=temperature,
         temperature_from=source,
         threshold=subject.threshold,
+        perhaps=subject.perhaps,
         views=averaged,
         notes=match.notes + notes,
     )
@@ -212,8 +215,13 @@ def _views(
     if subject.spec.kind == "landmarks":
         return {}, ()
     mirror_safe = part.label_set.mirror_safe
+    notes: tuple[str, ...] = ()
+    if not mirror_safe:
+        notes = ("Mirrored views are left out, because mirroring changes what these labels mean.",)
+    elif subject.averages_mirror:
+        mirror_safe = False
+        notes = ("The model averages the mirrored view itself; no other view is mirrored.",)
     views: dict[str, list[View | None]] = {"flip": [None, _mirrored]} if mirror_safe else {}
-    notes = () if mirror_safe else ("Mirrored views are left out, because mirroring changes what these labels mean.",)
     if ten_crop:
         crops = list(_corner_crops(part.samples.shape[1:3]))
         mirrored = [lambda samples, crop=crop: _mirrored(crop(samples)) for crop in crops] if mirror_safe else []

@@ -145,6 +145,36 @@ class RiskScores:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GradeShare:
+    """Answers of a grade or a better one.
+
+    Args:
+        threshold: lowest confidence of the grade.
+        coverage: share of all answers.
+        accuracy: share of these that are right; None when there are none.
+        acceptable: share of these that people would accept; None when there are none or no votes.
+    """
+
+    threshold: float
+    coverage: float
+    accuracy: float | None = None
+    acceptable: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeScores:
+    """What the grades of a model are worth: of its sure answers, and of those that are sure or perhaps right.
+
+    `acceptable` is the share of all answers that people would accept; None without votes. `perhaps` is None for a model
+    without that grade.
+    """
+
+    sure: GradeShare
+    perhaps: GradeShare | None = None
+    acceptable: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VoteScores(AnswerScores):
     """Scores against the label most raters chose."""
 
@@ -174,6 +204,7 @@ class Measures(AnswerScores):
         accuracy_with_left_out: samples that were left out counted as wrong.
         views: by name, scores of the mean over several views of each sample.
         ferplus: against raters' votes.
+        grades: of the model's answers.
         groups: by name.
     """
 
@@ -192,6 +223,7 @@ class Measures(AnswerScores):
     risk_coverage: RiskScores | None = None
     views: Mapping[str, SummaryScores] | None = None
     ferplus: VoteScores | None = None
+    grades: GradeScores | None = None
     groups: Mapping[str, GroupScores] | None = None
 
 

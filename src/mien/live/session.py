@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mien.errors import OutputError, UnreadableMedia
+from mien.errors import ModelError, OutputError, UnreadableMedia
 from mien.labels import TASKS, Task
 from mien.live.runner import AnalyzedFrame, Runner
 from mien.outputs.draw import draw_scene
@@ -28,6 +28,9 @@ from mien.window.status import NO_FACE, NOTICE, Command, Status
 
 POLL_S = 1 / 60
 """How often a window is drawn and its keys are read while no frame arrives."""
+
+BASELINE_S = 5.0
+"""Calm seconds from which a neutral face is learned when a key asks for it."""
 
 _CAPTION_S = 6.0
 _CAPTION_GAP_S = 0.5
@@ -136,6 +139,8 @@ class LiveSession(Resource):
         self._answer: Sentence | None = None  # what the caption says
         self._caption_s = self._label_s = 0.0
         self._told_troubles: set[str] = set()
+        self._baseline_s = analyzer.options.baseline_s or BASELINE_S
+        self._learned: set[int] = set()
         self._message, self._message_s = "", 0.0
         self._quit = False
         self._frames = self._dropped = 0
@@ -215,6 +220,7 @@ class LiveSession(Resource):
         ended: tuple[Event, ...] = ()
         if self._scene is None or self._scene.source != moment.scene.source:
             self._steadier = OneEuroSmoother()
+            self._learned.clear()
             ended = self._smoother.finish()
         scene, changes = self._smoother.update(moment.scene)
         events = (*ended, *changes)
@@ -226,6 +232,7 @@ class LiveSession(Resource):
             self._recording.write(self._scene)
         for event in events:
             self._tell(event)
+        self._check_learned(scene)
         self._respond(scene, events)
         self._check_caption(scene)
         now = time.monotonic()
@@ -311,6 +318,8 @@ class LiveSession(Resource):
             self._snapshot()
         elif command is Command.RECORD:
             self._switch_recording()
+        elif command is Command.NEUTRAL:
+            self._learn()
         else:
             tasks: dict[Command, tuple[Task, ...]] = {
                 Command.EMOTIONS: ("emotion",),
@@ -318,6 +327,26 @@ class LiveSession(Resource):
                 Command.BOTH: TASKS,
             }
             self._analyzer.tasks = tasks.get(command, self._analyzer.tasks)
+
+    def _learn(self) -> None:
+        """Learn the neutral faces of everybody again; what has been learned so far no longer counts."""
+        try:
+            self._analyzer.learn_baselines(self._baseline_s)
+        except ModelError as error:
+            self._say(str(error))
+            return
+        self._learned.clear()
+        self._say(f"Learning neutral faces: look calm for {self._baseline_s:g} s")
+
+    def _check_learned(self, scene: Scene) -> None:
+        """Say whose neutral face is known from now on."""
+        if not self._analyzer.learns_baselines:
+            return
+        for face in scene.faces:
+            known = face.prediction is not None and face.prediction.baseline
+            if known and face.track is not None and face.track not in self._learned:
+                self._learned.add(face.track)
+                self._say(f"The neutral face of person {face.track} is learned")
 
     def _snapshot(self) -> None:
         if self._scene is None:
@@ -347,9 +376,10 @@ class LiveSession(Resource):
 
 
 def _settings(analyzer: Analyzer) -> SmoothSettings:
-    """The thresholds of both tasks, so that a task switched on later shows what is uncertain too."""
-    thresholds: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
-    return SmoothSettings(**thresholds)
+    """The grades of both tasks, so that a task switched on later shows what is uncertain too."""
+    sure: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
+    perhaps: dict[str, float | None] = {f"{task}_perhaps": least for task, least in analyzer.perhaps.items()}
+    return SmoothSettings(**sure, **perhaps)  # type: ignore[arg-type]
 
 
 def _free_name(path: Path) -> Path:

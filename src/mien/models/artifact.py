@@ -30,6 +30,9 @@ MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "CARD.md"
 
+MIRRORED = "mirror_picture"
+"""Tensor of a model that averages the mirrored view of each picture itself: that view."""
+
 _FILES = (MODEL_FILE, MANIFEST_FILE, CARD_FILE)
 
 _ZOO = Path(__file__).parent / "zoo"

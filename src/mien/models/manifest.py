@@ -60,7 +60,11 @@ class Manifest:
         task: what it does.
         labels: name of the label set of its outputs; None for detectors and landmarks.
         input: the preprocessing.
-        threshold: a detection with a lower score is dropped; an answer with a lower confidence is uncertain.
+        threshold: a detection with a lower score is dropped; an answer with a lower confidence is uncertain, the others
+            are sure.
+        perhaps: an uncertain answer with this confidence or more may be given as "perhaps"; one with less is unclear.
+            None if there is no such grade: then all uncertain answers are unclear.
+        baseline_gain: how much changes from a person's own neutral face count (`mien.stages.baseline`).
         temperature: logits are divided by it before the softmax.
         licence: SPDX name, or a sentence if there is none.
         origin: where the weights come from.
@@ -80,6 +84,8 @@ class Manifest:
     temperature: Annotated[float, Gt(0)] = 1.0
     scores: tuple[Score, ...] = ()
     version: Text = "1"
+    perhaps: Annotated[float, Ge(0), Le(1)] | None = None
+    baseline_gain: Annotated[float, Ge(1), Le(20)] = 1.0
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -88,6 +94,10 @@ class Manifest:
             raise ValueError(f"labels must be null for detectors and a label set for classifiers, got {self.labels!r}")
         if self.labels is not None and self.labels not in LABEL_SETS:
             raise ValueError(f"labels must be one of {', '.join(LABEL_SETS)}, got {self.labels!r}")
+        if self.perhaps is not None and (self.labels is None or self.perhaps > self.threshold):
+            raise ValueError(
+                f"perhaps must be null for detectors, and at most the threshold of {self.threshold}, got {self.perhaps}"
+            )
         if self.sha256 and not _SHA256.fullmatch(self.sha256):
             raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
 
@@ -110,6 +120,8 @@ class Manifest:
             "labels": self.labels,
             "input": self.input.to_dict(),
             "threshold": self.threshold,
+            **({} if self.perhaps is None else {"perhaps": self.perhaps}),
+            **({} if self.baseline_gain == 1 else {"baseline_gain": self.baseline_gain}),
             "temperature": self.temperature,
             "licence": self.licence,
             "origin": self.origin,

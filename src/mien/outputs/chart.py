@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.outputs.draw import Picture
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
-from mien.outputs.text import appearance
+from mien.outputs.text import verdict as in_words
 from mien.scene import Box, Prediction
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -27,18 +27,13 @@ MOST_ROWS = 50
 
 
 def verdict(prediction: Prediction, task: str) -> str:
-    """The answer in words: "looks happy (91 %)", "shows victory (99 %)", "hard to read, perhaps sad (41 %)".
+    """The answer in words: "looks happy (91 %)", "shows victory (99 %)", "perhaps sad (62 %)", "unclear: sad or angry".
 
     Args:
         prediction: of a face or a hand.
         task: `emotion` or `gesture`.
     """
-    share = f"({100 * prediction.confidence:.0f} %)"
-    none = task == "gesture" and prediction.label == "none"
-    word = appearance(prediction.label) if task == "emotion" else "no known gesture" if none else prediction.label
-    if prediction.uncertain:
-        return f"hard to read, perhaps {word} {share}"
-    return f"{'looks' if task == 'emotion' else 'shows'} {word} {share}"
+    return in_words(prediction, task, "" if task == "emotion" else "shows")
 
 
 def draw_chart(

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
+from mien.outputs.text import either
 from mien.pixels.images import encode_image, write_image
-from mien.scene import Box, Face, Hand, Scene
+from mien.scene import Box, Face, Grade, Hand, Scene
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITALS = 22.0  # height of capitals at scale 1, pixels
@@ -46,7 +47,8 @@ class Picture:
 def draw_scene(scene: Scene) -> Picture:
     """A copy of the scene's frame with its faces and hands marked.
 
-    Uncertain predictions have thinner, dashed lines and a question mark: "happy? 41%".
+    Uncertain predictions have dashed lines: "perhaps sad 62%". Unclear ones have thinner, grey lines and the two
+    likeliest labels with a question mark: "sad or afraid?".
 
     Raises:
         ValueError: the scene has no picture, because it was read back from a record.
@@ -58,7 +60,7 @@ def draw_scene(scene: Scene) -> Picture:
     pen.mark(regions)
     for region in regions:
         if region.prediction is not None:
-            pen.plate(region.box_xyxy, label_text(region), label_colour(region.label))
+            pen.plate(region.box_xyxy, label_text(region), region_colour(region))
     return Picture(pen.image_rgb)
 
 
@@ -74,9 +76,18 @@ def mark_regions(image_rgb: NDArray[np.uint8], regions: Sequence[Face | Hand], *
 
 
 def label_text(region: Face | Hand) -> str:
-    """The text on a plate: "happy 91%", or "happy? 41%" if uncertain."""
-    doubt = "?" if region.uncertain else ""
-    return f"{region.label}{doubt} {100 * (region.confidence or 0.0):.0f}%"
+    """The text on a plate: "happy 91%", "perhaps sad 62%", "sad or afraid?"; empty before classification."""
+    if region.prediction is None:
+        return ""
+    if region.grade == "unclear":
+        return f"{either(region.prediction, 'emotion' if isinstance(region, Face) else 'gesture')}?"
+    doubt = "perhaps " if region.grade == "perhaps" else ""
+    return f"{doubt}{region.label} {100 * region.prediction.confidence:.0f}%"
+
+
+def region_colour(region: Face | Hand) -> Colour:
+    """The colour of its label; a light grey if the label is unclear."""
+    return label_colour(None if region.grade == "unclear" else region.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +119,21 @@ class _Pen:
     def mark(self, regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:
         """Boxes first, hands on top."""
         for region in regions:
-            self.frame(region.box_xyxy, label_colour(region.label), sure=not region.uncertain)
+            self.frame(region.box_xyxy, region_colour(region), grade=region.grade)
         for region in regions:
             if landmarks and isinstance(region, Hand):
-                self.hand(region.landmarks_xyz, label_colour(region.label), sure=not region.uncertain)
+                self.hand(region.landmarks_xyz, region_colour(region), sure=not region.uncertain)
 
-    def frame(self, box_xyxy: Box, colour: Colour, *, sure: bool) -> None:
-        """A box with rounded corners, clipped to the picture; dashed and thinner if uncertain."""
+    def frame(self, box_xyxy: Box, colour: Colour, *, grade: Grade) -> None:
+        """A box with rounded corners, clipped to the picture; dashed if uncertain, and thinner if unclear."""
         rect = self._inside(box_xyxy)
         if rect is None:
             return
         x1, y1, x2, y2 = rect
         radius = min(x2 - x1, y2 - y1, 24 * self.line) // 4
         outline = _round_rect(rect, radius)
-        thickness = self.line if sure else self.thin
-        pieces = [outline] if sure else _dashes(outline, 4.0 * self.line + 3, 3.0 * self.line + 2)
+        thickness = self.thin if grade == "unclear" else self.line
+        pieces = [outline] if grade == "sure" else _dashes(outline, 4.0 * self.line + 3, 3.0 * self.line + 2)
         self._lines(pieces, colour, thickness)
 
     def hand(self, landmarks_xyz: Sequence[tuple[float, float, float]], colour: Colour, *, sure: bool) -> None:

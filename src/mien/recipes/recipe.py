@@ -125,6 +125,15 @@ class Recipe:
             if not name or label not in label_set(self.label_set):
                 raise ValueError(f"data.classes are names and labels of {self.label_set}, as fist=punch, got {text!r}")
         self.logit_shift()
+        views = self.export.views
+        if views[0] != "own" or len(set(views)) < len(views):
+            raise ValueError(f'export.views must be distinct and begin with "own", got {views}')
+        if self.task != "emotion" and len(views) > 1:
+            raise ValueError(f'export.views must be "own" for hands, got {views}')
+        if self.data.kind == "hands" and self.export.mirror != "none":
+            raise ValueError('export.mirror must be "none" for landmarks, which have no mirrored view')
+        if self.export.mirror != "none" and not label_set(self.label_set).mirror_safe:
+            raise ValueError(f'export.mirror must be "none" for {self.label_set}, whose labels change in a mirror')
         if self.fit.optimizer == "sgd" and self.fit.nesterov and not self.fit.momentum:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         if self.augment.views and (self.augment.mixup or self.augment.validation or self.fit.sizes):

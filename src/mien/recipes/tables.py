@@ -11,6 +11,8 @@ from mien.schema import Text
 
 CalibrationKind = Literal["temperature", "bias", "vector"]
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
+View = Literal["own", "detected", "camera"]
+MirrorKind = Literal["none", "logits", "probabilities"]
 Weights = Literal["float32", "float16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
@@ -190,14 +192,26 @@ class ExportRecipe:
     answers are right that often, with this `certainty`; 0.5 is about the share counted on the validation split itself
     (`mien.evaluation.metrics.precise_threshold`). `weights` other than float32 make a smaller file; they are refused
     where they cost accuracy. `shift` is added to logits of labels, as "none=-1.5", before the rest: for a label that is
-    more common in training than in use (logit adjustment, Menon et al. 2021)."""
+    more common in training than in use (logit adjustment, Menon et al. 2021). `mirror` makes the model ask its network
+    about the mirror image of each picture too and average both logits or both probabilities: part of the model, for
+    twice the time. `views` are what the calibration and the grades are fitted on, in equal parts: the validation images
+    in their own frame, in the detector's crop, and in that crop with a camera's faults (`mien.train.views`).
+    `balance` is for a promise that holds where other labels are common: a sample counts as much as the number of those
+    with its label to the power of minus this, so that 0 keeps the data's proportions, 1 makes all labels equally common
+    and 0.5 lies half way; for `precision` only. `acceptable` above 0 chooses where "perhaps" begins: the lowest
+    confidence whose answers are that often acceptable to people, with the same `certainty`; it needs raters' votes
+    (`mien.evaluation.grades`)."""
 
     name: str = ""
     version: Annotated[int, Ge(1)] = 1
     threshold: Share = 0.5
     precision: Annotated[float, Ge(0), Le(0.999)] = 0.0
     certainty: Annotated[float, Ge(0.5), Le(0.9999)] = 0.95
+    balance: Share = 0.0
+    acceptable: Annotated[float, Ge(0), Le(0.999)] = 0.0
+    views: Annotated[tuple[View, ...], MinLen(1)] = ("own",)
     weights: Weights = "float32"
+    mirror: MirrorKind = "none"
     temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
     shift: tuple[str, ...] = ()

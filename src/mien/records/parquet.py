@@ -37,21 +37,21 @@ _MOST_WAITING = 256
 _GROUP_ROWS = 65_536
 _SPARE_BYTES = 2**20
 _TYPES = {
-    **dict.fromkeys(("source", "kind", "side", "label", *MODEL_COLUMNS.values()), "string"),
+    **dict.fromkeys(("source", "kind", "side", "label", "grade", *MODEL_COLUMNS.values()), "string"),
     **dict.fromkeys(("height", "width", "track"), "int32"),
     "frame": "int64",
-    "uncertain": "bool",
+    **dict.fromkeys(("uncertain", "baseline"), "bool"),
 }
 
 
 class ParquetWriter(RecordFile):
     """Scenes as a Parquet table with the rows of `CsvWriter`: one per face or hand, one for a frame without any.
 
-    Columns as in `CsvWriter`, typed: text, whole numbers, `uncertain` true or false, all else 64-bit floats with the
-    values of the JSON; and `landmarks`, for hands a list of 63 32-bit floats: x, y, z of the 21 points in order. What
-    does not apply is null. Memory stays constant however long the run is. The finished file's metadata has `mien`: JSON
-    with the `version` of the package and a list of the `models` that answered, each as in the JSON of a frame, with
-    its `task`.
+    Columns as in `CsvWriter`, typed: text, whole numbers, `uncertain` and `baseline` true or false, all else 64-bit
+    floats with the values of the JSON; and `landmarks`, for hands a list of 63 32-bit floats: x, y, z of the 21 points
+    in order. What does not apply is null. Memory stays constant however long the run is. The finished file's metadata
+    has `mien`: JSON with the `version` of the package and a list of the `models` that answered, each as in the JSON of
+    a frame, with its `task`.
 
     Args:
         target: path of an ordinary file.

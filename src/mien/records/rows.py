@@ -14,7 +14,7 @@ from mien.scene import Scene
 FRAME_COLUMNS = ("source", "frame", "time_s", "height", "width")
 REGION_COLUMNS = (
     *("kind", "track", "x1", "y1", "x2", "y2", "score"),
-    *("side", "label", "confidence", "uncertain"),
+    *("side", "label", "confidence", "uncertain", "grade", "baseline"),
 )
 MODEL_COLUMNS = {"emotion": "model_emotion", "gesture": "model_gesture"}
 """By task. They do not start with the task, because columns of scores, which do, are often selected by that."""
@@ -49,10 +49,11 @@ def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]
 def _cells(kind: str, task: str, region: Mapping[str, Any]) -> dict[str, Any]:
     """The cells of one face or hand, from its plain form."""
     scores = {f"{task}_{label}": value for label, value in region.get("scores", {}).items()}
-    there = ("track", "score", "side", "label", "confidence", "uncertain")
+    there = ("track", "score", "side", "label", "confidence", "uncertain", "grade")
     return {
         "kind": kind,
         **{key: region[key] for key in there if key in region},
+        **({"baseline": region.get("baseline", False)} if kind == "face" and "label" in region else {}),
         **dict(zip(("x1", "y1", "x2", "y2"), region["box"], strict=True)),
         **scores,
     }

@@ -36,6 +36,8 @@ class Detections:
         label: position among the labels, -1 before classification, (M,) int64.
         confidence: of the label, 0 to 1, NaN before classification, (M,) float64.
         uncertain: whether the label should be taken as "not sure", (M,) bool.
+        perhaps: whether an uncertain label is still perhaps right, (M,) bool; never in records of older versions.
+        baseline: whether the label is relative to the person's own neutral face, (M,) bool.
     """
 
     frame: NDArray[np.int64]
@@ -45,6 +47,13 @@ class Detections:
     label: NDArray[np.int64]
     confidence: NDArray[np.float64]
     uncertain: NDArray[np.bool_]
+    perhaps: NDArray[np.bool_]
+    baseline: NDArray[np.bool_]
+
+    @property
+    def unclear(self) -> NDArray[np.bool_]:
+        """(M,) whether the label is neither sure nor perhaps right, or there is none."""
+        return (self.uncertain & ~self.perhaps) | (self.label < 0)
 
     def where(self, chosen: NDArray[Any]) -> Detections:
         """Those selected by a mask or by positions, in that order, as copies."""
@@ -98,6 +107,7 @@ def read_session(path: str | Path) -> Session:
     kinds, kind = _coded(rows["kind"])
     sides, side = _coded(rows["side"])
     labels, label = _coded(rows["label"])
+    grades, grade_of = _coded(rows["grade"])
     strange = [name for name in kinds if name not in _KINDS] + [name for name in sides if name not in _SIDES]
     if strange:
         raise DataError(
@@ -116,6 +126,8 @@ def read_session(path: str | Path) -> Session:
         label=label,
         confidence=rows["confidence"].fill_null(np.nan).to_numpy(),
         uncertain=rows["uncertain"].fill_null(True).to_numpy(),
+        perhaps=np.array([grade == "perhaps" for grade in (*grades, "")], np.bool_)[grade_of],
+        baseline=rows["baseline"].fill_null(False).to_numpy(),
     ).where(task >= 0)
     models, model = _models(rows, path)
     return Session(path.name, sources, labels, source[first], number[first], time_s[first], seen, models, model[first])

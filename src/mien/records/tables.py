@@ -37,7 +37,10 @@ COLUMNS = {
     "confidence": pa.float64(),
     "uncertain": pa.bool_(),
 }
-"""The columns that a session must have; `MODEL_COLUMNS` may be missing, and all other columns are ignored."""
+"""The columns that a session must have; `LATER` and `MODEL_COLUMNS` may be missing, all other columns are ignored."""
+
+LATER = {"grade": pa.string(), "baseline": pa.bool_()}
+"""Columns that records of older versions lack."""
 
 _MODEL_TEXTS = ("name", "version", "sha256", "detector")
 _NEVER_EMPTY = ("frame", "time_s", "kind")
@@ -46,8 +49,10 @@ _LONE_SURROGATE = re.compile(rb"(?<!\\)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The required columns and those of the models (all null if missing), typed; the suffix decides how the file is
-    read, and `.part` may follow it.
+    """The required columns, the later ones and those of the models, typed; what is missing of the last two is null.
+
+    Args:
+        path: its suffix decides how the file is read, and `.part` may follow it.
 
     Raises:
         UnreadableMedia: there is no such file, or it is damaged.
@@ -94,7 +99,7 @@ def _csv(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as head:
         names = next(reader(head), [])
     # Whole numbers next to empty cells become 1.0 when pandas rewrites a table.
-    types = {name: pa.float64() if kind == pa.int64() else kind for name, kind in COLUMNS.items()}
+    types = {name: pa.float64() if kind == pa.int64() else kind for name, kind in (COLUMNS | LATER).items()}
     types |= dict.fromkeys(MODEL_COLUMNS.values(), pa.string())
     parsing = csv.ParseOptions(newlines_in_values=True)
     options = csv.ConvertOptions(
@@ -138,7 +143,7 @@ def _holds_events(path: Path) -> bool:
 
 def _scenes(file: Any) -> pa.Table:
     """One row per frame; detections as lists."""
-    face = [(name, COLUMNS[name]) for name in ("track", "label", "confidence", "uncertain")]
+    face = [(name, COLUMNS[name]) for name in ("track", "label", "confidence", "uncertain")] + list(LATER.items())
     hand = [*face, ("side", COLUMNS["side"])]
     frame = [(name, COLUMNS[name]) for name in ("source", "frame", "time_s")]
     model = pa.struct([(name, pa.string()) for name in _MODEL_TEXTS] + [("threshold", pa.float64())])
@@ -178,26 +183,26 @@ def _rows_of_scenes(scenes: pa.Table) -> pa.Table:
     parts.append(_part(scenes, nothing, "none", {}))
     rows = pa.concat_tables(parts)
     order = pc.sort_indices(rows, sort_keys=[("at", "ascending")])
-    return rows.take(order).select([*COLUMNS, *MODEL_COLUMNS.values()])
+    return rows.take(order).select([*COLUMNS, *LATER, *MODEL_COLUMNS.values()])
 
 
 def _part(scenes: pa.Table, at: pa.Array, kind: str, fields: dict[str, pa.Array]) -> pa.Table:
     frame = scenes.select(["source", "frame", "time_s", *MODEL_COLUMNS.values()]).take(at)
     columns = {name: frame[name] for name in frame.column_names} | fields
     columns["kind"] = pa.repeat(kind, len(at))
-    absent = {name: pa.nulls(len(at), kind_) for name, kind_ in COLUMNS.items() if name not in columns}
+    absent = {name: pa.nulls(len(at), kind_) for name, kind_ in (COLUMNS | LATER).items() if name not in columns}
     return pa.table({**columns, **absent, "at": pc.cast(at, pa.int64())}).select(
-        [*COLUMNS, *MODEL_COLUMNS.values(), "at"]
+        [*COLUMNS, *LATER, *MODEL_COLUMNS.values(), "at"]
     )
 
 
 def _there(names: list[str], path: Path) -> list[str]:
-    """The required columns, if all are present, and the model columns that are."""
+    """The required columns, if all are present, and those of the others that are."""
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         what = "the column" if len(missing) == 1 else "the columns"
         raise DataError(f"{path} lacks {what} {', '.join(missing)}; {ADVICE}")
-    return [*COLUMNS, *(name for name in MODEL_COLUMNS.values() if name in names)]
+    return [*COLUMNS, *(name for name in (*LATER, *MODEL_COLUMNS.values()) if name in names)]
 
 
 def _checked(table: pa.Table, path: Path) -> pa.Table:
@@ -211,7 +216,7 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
             raise DataError(f"{path}: the column {name} has empty cells; {ADVICE}")
     if not pc.all(pc.is_finite(columns["time_s"])).as_py():
         raise DataError(f"{path}: a time is not a finite number; {ADVICE}")
-    for name in MODEL_COLUMNS.values():
+    for name, kind in (LATER | dict.fromkeys(MODEL_COLUMNS.values(), pa.string())).items():
         there = name in table.column_names
-        columns[name] = table[name].cast(pa.string()) if there else pa.nulls(table.num_rows, pa.string())
+        columns[name] = table[name].cast(kind) if there else pa.nulls(table.num_rows, kind)
     return pa.table(columns)

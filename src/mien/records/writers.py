@@ -186,11 +186,15 @@ class JsonWriter(RecordFile):
         self._add((b",\n" if self.records else b"\n") + _to_json(scene))
 
 
+_FLAGS = ("uncertain", "baseline")
+
+
 class CsvWriter(RecordFile):
     """Scenes as a table: a row for each face and hand, and a row of kind `none` for a frame without any.
 
     Columns: source, frame, time_s, height, width, kind (face, hand or none), track, x1, y1, x2, y2 (pixels),
-    score, side, label, confidence, uncertain (true or false), then `emotion_<label>` and `gesture_<label>`,
+    score, side, label, confidence, uncertain (true or false), grade (sure, perhaps or unclear), baseline (of a face:
+    true if its expression is relative to the person's own neutral face), then `emotion_<label>` and `gesture_<label>`,
     the scores, and `model_emotion` and `model_gesture`, the models that looked, with their thresholds. What does not
     apply is empty. Landmarks and detectors are only in JSON.
 
@@ -217,8 +221,7 @@ class CsvWriter(RecordFile):
         """Add the rows of one scene."""
         rows = scene_rows(scene)
         for row in rows:
-            if "uncertain" in row:
-                row["uncertain"] = "true" if row["uncertain"] else "false"
+            row |= {name: "true" if row[name] else "false" for name in _FLAGS if name in row}
         self._add(self._rows(rows))
 
     def _check_fits(self, file: io.FileIO) -> None:

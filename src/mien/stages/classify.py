@@ -59,7 +59,10 @@ class Classifier(Resource):
         self.spec: InputSpec = manifest.input
         self.labels: LabelSet = manifest.label_set
         self.threshold = manifest.threshold if threshold is None else threshold
+        self.perhaps = None if manifest.perhaps is None else min(manifest.perhaps, self.threshold)
+        """Confidence from which an uncertain answer is perhaps right; None if there is no such grade."""
         self._temperature = manifest.temperature
+        self.baseline_gain = manifest.baseline_gain
         self.used = UsedModel(
             name=manifest.name, version=manifest.version, threshold=self.threshold, sha256=manifest.sha256
         )
@@ -67,22 +70,36 @@ class Classifier(Resource):
 
     def read(self, batch: NDArray[np.float32]) -> tuple[Prediction, ...]:
         """Predictions for a batch prepared as the spec says."""
-        return tuple(self._reading(row) for row in self.probabilities(batch))
+        return self.read_logits(self.logits(batch))
+
+    def read_logits(self, logits: NDArray[np.float64], baseline: Sequence[bool] = ()) -> tuple[Prediction, ...]:
+        """Predictions for calibrated logits.
+
+        Args:
+            logits: (N, L) calibrated.
+            baseline: for each of them whether it is relative to a person's own neutral face; none is by default.
+        """
+        own = baseline or [False] * len(logits)
+        return tuple(self._reading(row, baseline=is_own) for row, is_own in zip(softmax(logits), own, strict=True))
 
     def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, L) calibrated probabilities for a prepared batch; rows sum to 1."""
+        return softmax(self.logits(batch))
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, L) calibrated logits for a prepared batch: their softmax gives the probabilities."""
         logits = self._network.run(batch)[0].astype(np.float64) / self._temperature
         wanted = (len(batch), len(self.labels))
         if logits.shape != wanted or not np.isfinite(logits).all():
             name = self._network.artifact.manifest.name
             raise ModelError(f"The model {name} gave {logits.shape} instead of {wanted} finite logits.")
-        return softmax(logits)
+        return logits
 
     def close(self) -> None:
         """Free the network."""
         self._network.close()
 
-    def _reading(self, row: NDArray[np.float64]) -> Prediction:
+    def _reading(self, row: NDArray[np.float64], *, baseline: bool) -> Prediction:
         best = int(row.argmax())
         confidence = float(row[best])
         scores = {label: float(p) for label, p in zip(self.labels.labels, row, strict=True)}
@@ -90,6 +107,8 @@ class Classifier(Resource):
             label=self.labels.labels[best],
             confidence=confidence,
             uncertain=confidence < self.threshold,
+            perhaps=self.perhaps is not None and self.perhaps <= confidence < self.threshold,
+            baseline=baseline,
             probabilities=scores,
         )
 
@@ -116,14 +135,19 @@ class ExpressionClassifier(Classifier):
         """
         if not faces:
             return ()
+        predictions = self.read_logits(self.face_logits(image_rgb, faces))
+        return tuple(replace(face, prediction=prediction) for face, prediction in zip(faces, predictions, strict=True))
+
+    def face_logits(self, image_rgb: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.float64]:
+        """(N, L) calibrated logits of the N faces of a picture, at least one; arguments as of `classify`."""
         crops = [crop_face(image_rgb, face.box_xyxy, self.spec, keypoints_xy=face.keypoints_xy) for face in faces]
-        probabilities = self.probabilities(to_batch(np.stack(crops), self.spec))
+        logits = self.logits(to_batch(np.stack(crops), self.spec))
         for i, face in enumerate(faces):
             if not face.roll_known:
                 ways = np.stack([np.rot90(crops[i], turn) for turn in range(4)])
-                probabilities[i] = self.probabilities(to_batch(ways, self.spec)).mean(axis=0)
-        predictions = [self._reading(row) for row in probabilities]
-        return tuple(replace(face, prediction=prediction) for face, prediction in zip(faces, predictions, strict=True))
+                mean = self.probabilities(to_batch(ways, self.spec)).mean(axis=0)
+                logits[i] = np.log(np.maximum(mean, 1e-12))
+        return logits
 
     def classify_crops(self, crops_rgb: Sequence[NDArray[np.uint8]]) -> tuple[Prediction, ...]:
         """Predictions for pictures that already are the face: (H, W, 3) uint8 RGB each, of any size."""

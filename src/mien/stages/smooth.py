@@ -33,6 +33,9 @@ class SmoothSettings:
             must lead to replace it, 0 to 1.
         emotion_threshold: lowest average probability at which an expression is shown; below it, it is uncertain.
         gesture_threshold: likewise for gestures.
+        emotion_perhaps: lowest average probability at which an expression that is not shown is perhaps right; None if
+            there is no such grade.
+        gesture_perhaps: likewise for gestures.
     """
 
     average_s: float = 0.2
@@ -41,6 +44,8 @@ class SmoothSettings:
     slack: float = 0.2
     emotion_threshold: float = 0.5
     gesture_threshold: float = 0.7
+    emotion_perhaps: float | None = None
+    gesture_perhaps: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("average_s", "hold_s", "lost_s"):
@@ -49,19 +54,28 @@ class SmoothSettings:
         for name in ("slack", "emotion_threshold", "gesture_threshold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        for name in ("emotion_perhaps", "gesture_perhaps"):
+            least, most = getattr(self, name), getattr(self, name.replace("perhaps", "threshold"))
+            if least is not None and not 0 <= least <= most:
+                raise ValueError(f"{name} must lie between 0 and the threshold of {most}, got {least}")
 
     def threshold(self, task: Task) -> float:
         """Lowest average probability at which a label of the task is shown."""
         return self.emotion_threshold if task == "emotion" else self.gesture_threshold
+
+    def perhaps(self, task: Task) -> float | None:
+        """Lowest average probability at which a label of the task that is not shown is perhaps right."""
+        return self.emotion_perhaps if task == "emotion" else self.gesture_perhaps
 
 
 @dataclass(slots=True)
 class _Answer:
     """What one track says.
 
-    `probabilities` is the average. `wanted` is the label that it calls for, None for none, and `since_s` the time since
-    when; `shown` is the label on screen, and `settled` whether one has held yet. `told` is the label of the last event,
-    None after an end, and `started_s` the time of that event; `model` is what answers, for the record.
+    `probabilities` is the average. `wanted` is the label that it calls for, None for none, and `since_s` since when;
+    `shown` is the label on screen, `perhaps` the one that is perhaps right while none is, and `settled` whether one
+    has held yet. `told` is the label of the last event, None after an end, and `started_s` the time of that event;
+    `model` is what answers, for the record.
     """
 
     task: Task
@@ -72,6 +86,7 @@ class _Answer:
     wanted: str | None = None
     since_s: float = 0.0
     shown: str | None = None
+    perhaps: str | None = None
     settled: bool = False
     told: str | None = None
     started_s: float = 0.0
@@ -98,14 +113,14 @@ class _Answer:
         mixed = {label: old + share * (scores[label] - old) for label, old in self.probabilities.items()}
         self.probabilities = {label: min(max(score, 0.0), 1.0) for label, score in mixed.items()}
 
-    def choose(self, threshold: float, slack: float) -> str | None:
+    def choose(self, threshold: float, slack: float, previous: str | None) -> str | None:
         """The label that the average calls for; the previous one for as long as possible."""
         best = max(self.probabilities, key=lambda label: self.probabilities[label])
-        if self.wanted is not None:
-            held = self.probabilities[self.wanted]
+        if previous is not None:
+            held = self.probabilities[previous]
             overtaken = self.probabilities[best] >= threshold and self.probabilities[best] - held >= slack
-            if held >= threshold - slack and not (overtaken and best != self.wanted):
-                return self.wanted
+            if held >= threshold - slack and not (overtaken and best != previous):
+                return previous
         return best if self.probabilities[best] >= threshold else None
 
     def tell(self, label: str | None, time_s: float) -> tuple[Event, ...]:
@@ -128,12 +143,14 @@ class _Answer:
             ),
         )
 
-    def prediction(self) -> Prediction:
-        label = self.shown or max(self.probabilities, key=lambda label: self.probabilities[label])
+    def prediction(self, *, baseline: bool) -> Prediction:
+        label = self.shown or self.perhaps or max(self.probabilities, key=lambda label: self.probabilities[label])
         return Prediction(
             label=label,
             confidence=self.probabilities[label],
             uncertain=self.shown is None,
+            perhaps=self.shown is None and self.perhaps is not None,
+            baseline=baseline,
             probabilities=self.probabilities,
         )
 
@@ -145,7 +162,8 @@ class Smoother:
     threshold, and keeps calling for it until it falls below the threshold by `slack`, or until another label reaches
     the threshold and leads by `slack`. A new track shows what its average calls for; once that has held for `hold_s`,
     another label must be called for just as long to replace it. While no label is shown, the prediction has the most
-    probable label and is uncertain.
+    probable label and is uncertain; it is perhaps right from the average of that grade on, until that falls below it by
+    a quarter of `slack`.
 
     Events report labels held for `hold_s`, but not `none` or uncertain ones. An event has the time of the frame that
     caused it; an end by loss has that of the frame in which the track was last seen, up to `lost_s` earlier. The
@@ -220,7 +238,9 @@ class Smoother:
             self._answers[task, item.track] = answer
         answer.model = self._models.get(task)
         answer.hear(item.prediction.probabilities, time_s, self.settings.average_s)
-        wanted = answer.choose(self.settings.threshold(task), self.settings.slack)
+        wanted = answer.choose(self.settings.threshold(task), self.settings.slack, answer.wanted)
+        least, near = self.settings.perhaps(task), self.settings.slack / 4
+        answer.perhaps = None if least is None else answer.choose(least, near, answer.perhaps)
         if wanted != answer.wanted:
             answer.wanted, answer.since_s = wanted, time_s
         held = time_s - answer.since_s >= self.settings.hold_s - _EPSILON_S
@@ -229,4 +249,4 @@ class Smoother:
             events.extend(answer.tell(None if wanted == _NOTHING else wanted, time_s))
         if held or not answer.settled:
             answer.shown = wanted
-        return replace(item, prediction=answer.prediction())
+        return replace(item, prediction=answer.prediction(baseline=item.prediction.baseline))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mien import wording
 from mien.data.provenance import Provenance
-from mien.evaluation.manifest_scores import BY_LABEL, CERTAIN, COVERAGE, DROP, HIGH_95, LOW_95, TAKEN_FOR
+from mien.evaluation.manifest_scores import ACCEPTED, BY_LABEL, CERTAIN, COVERAGE, DROP, HIGH_95, LOW_95, TAKEN_FOR
 from mien.evaluation.measures import percent
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
@@ -196,6 +196,8 @@ def _name(name: str) -> str:
         return f"answers with a confidence of {name.removeprefix(COVERAGE)} or more"
     if name.startswith(CERTAIN):
         return "their accuracy"
+    if name.startswith(ACCEPTED):
+        return f"of these with {name.removeprefix(ACCEPTED)} or more, acceptable to people"
     return MEANINGS[name][0] if name in MEANINGS else name
 
 
@@ -207,7 +209,7 @@ def _shown(name: str, own: dict[str, Score]) -> str:
     if name not in own:
         return "-"
     value = own[name].value
-    if name not in SHARES and not name.startswith((COVERAGE, CERTAIN)):
+    if name not in SHARES and not name.startswith((COVERAGE, CERTAIN, ACCEPTED)):
         return f"{value:g}"
     low, high = (own.get(f"{name}_{end}_95") for end in ("low", "high"))
     interval = f" ({100 * low.value:.1f} to {100 * high.value:.1f})" if low and high else ""

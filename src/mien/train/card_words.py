@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.evaluation.manifest_scores import FERPLUS, FLIP_AVERAGED, WITHOUT_COPIES
+from mien.evaluation.manifest_scores import ACCEPTABLE, FERPLUS, FLIP_AVERAGED, WITHOUT_COPIES
 
 FACTORS = {
     "fer2013": """- The expression: some are read far better than others (see "By label").
@@ -129,6 +129,10 @@ MEANINGS = {
     f"ece{FLIP_AVERAGED}": ("ECE, flip averaged", "the same for the mean of picture and mirror image"),
     "brier": ("Brier score", "squared distance of probabilities and truth, 0 to 2; 0 is best"),
     "nll": ("NLL", "negative log likelihood of the true label; 0 is best"),
+    ACCEPTABLE: (
+        "acceptable to people",
+        "share of answers that are the label, or that at least two of the ten FER+ raters gave",
+    ),
     "four gestures recognised": (
         "four gestures recognised",
         "share of pictures of the four whose answer is right and not uncertain; a hand that is not found is a miss",
@@ -148,6 +152,6 @@ MEANINGS = {
 SHARES = frozenset(
     name
     for name in MEANINGS
-    if "accuracy" in name or "recognised" in name or name in (f"labels_agree{FERPLUS}", "robustness_drop")
+    if "accuracy" in name or "recognised" in name or name in (f"labels_agree{FERPLUS}", ACCEPTABLE, "robustness_drop")
 )
 """Scores that are shown in percent."""

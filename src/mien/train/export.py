@@ -7,7 +7,7 @@ import logging
 import re
 import unicodedata
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,25 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mien.data.dataset import Dataset
+from mien.data.provenance import Provenance, provenance_of
 from mien.errors import ModelError, UnknownName
 from mien.evaluation.calibration import Calibration, fitted_calibration
 from mien.evaluation.evaluated_model import onnx_parameters, prepared
-from mien.evaluation.manifest_scores import COVERAGE, certain_figures, measured_at
-from mien.evaluation.measures import percent
-from mien.evaluation.metrics import precise_threshold, risk_coverage, summary_scores
+from mien.evaluation.grades import Grades, fitted_gain, fitted_grades
+from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_figures, measured_at
+from mien.evaluation.measures import grade_scores
+from mien.evaluation.metrics import summary_scores
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import NAME, Manifest, Score
 from mien.models.session import Session
 from mien.recipes.recipe import Recipe, changed_recipe
-from mien.recipes.tables import ExportRecipe
+from mien.recipes.tables import View
+from mien.stages.baseline import NEUTRAL
 from mien.train.card import CardFacts, card_text
-from mien.train.quantize import bare, quantize, recalibrated
+from mien.train.quantize import bare, mirrored, quantize, recalibrated, uncalibrated
 from mien.train.runs import trained_network
 from mien.train.start import trained_on
+from mien.train.views import CORRUPTED, a_moment_later, batches_of_views
 from mien.wording import count
 
 OPSET = 18
@@ -95,43 +99,118 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
     spec = recipe.input_spec()
     validation = dataset.part("validation")
     model_bytes = to_onnx(network, prepared(validation.samples[:2], spec))
-    manifest = replace(recipe.manifest(), name=recipe.export.name or _name(folder) or recipe.name)
-    logits, difference = _checked(network, model_bytes, manifest, validation.samples)
+    logits, difference = _checked(network, model_bytes, recipe.manifest(), validation.samples)
+    logger.info("torch and ONNX differ by %.1e of the logits' size", difference)
     checks = [f"ONNX Runtime and torch agree within {difference:.1e} of the logits' size on the validation split."]
     if recipe.export.weights != "float32":
-        model_bytes, logits, check = _smaller(recipe, model_bytes, logits, dataset)
+        model_bytes, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
-    shift = np.array(recipe.logit_shift())
-    logits = logits + shift
-    if shift.any():
-        checks.append(f"Added to the logits before calibration (Menon et al. 2021): {', '.join(recipe.export.shift)}.")
-    calibration = fitted_calibration(
-        logits, validation.labels, recipe.export.calibration, temperature=recipe.export.temperature
-    )
-    temperature = calibration.temperature
-    model_bytes = recalibrated(model_bytes, calibration.scale, calibration.adjusted(shift))
-    if recipe.export.calibration != "temperature":
-        checks.append(_calibration_told(validation.label_set.labels, calibration))
-    probabilities = calibration.probabilities(logits)
-    threshold, chosen = _threshold(recipe.export, probabilities, validation.labels)
-    manifest = replace(manifest, temperature=round(temperature, 4), threshold=threshold)
-    scores = options.scores or _scores(probabilities, validation, threshold, options.command)
-    manifest = replace(manifest, scores=scores)
-    if any(score.metric.startswith(COVERAGE) for score in scores) and not measured_at(scores, threshold):
-        logger.warning("the given scores were measured at a threshold other than %g; measure again", threshold)
     provenance, train_samples = trained_on(run, dataset)
+    trained = _Trained(recipe, model_bytes, provenance, train_samples, tuple(checks))
+    return _calibrated(trained, folder, dataset, options)
+
+
+def export_model(
+    artifact: Artifact, recipe: Recipe, folder: Path, dataset: Dataset, options: ExportOptions
+) -> Artifact:
+    """Write a model folder with the weights of another one, calibrated and graded anew as a recipe says.
+
+    For a model whose run is gone. Its weights stay as they are, whatever `export.weights` says.
+
+    Args:
+        artifact: the model.
+        recipe: that made it.
+        folder: the model folder to write.
+        dataset: the data it was trained and is calibrated on.
+        options: what differs from the recipe.
+
+    Raises:
+        ModelError: the model has other labels or another input than the recipe, already averages its mirrored view in
+            another way, or no threshold has the recipe's precision.
+        OutputError: the model folder cannot be written.
+    """
+    recipe = changed_recipe(recipe, options.changes)
+    own, wanted = artifact.manifest, recipe.manifest()
+    for name in ("task", "labels"):
+        if getattr(own, name) != getattr(wanted, name):
+            raise ModelError(
+                f"The model {own.name} has the {name} {getattr(own, name)}, the recipe {recipe.name} has "
+                f"{getattr(wanted, name)}; name the recipe that made the model."
+            )
+    fed, meant = (replace(each.input, margin=0.0, lift=0.0, level=False) for each in (own, wanted))
+    if fed != meant:
+        raise ModelError(
+            f"The model {own.name} is not fed as the recipe {recipe.name} says; name the recipe that made it."
+        )
+    checks = (f"Its weights are those of {own.title} (SHA-256 {own.sha256[:12]}).",)
+    model_bytes = uncalibrated(artifact.model_path.read_bytes())
+    train = dataset.part("train")
+    trained = _Trained(recipe, model_bytes, provenance_of(train), len(train), checks)
+    return _calibrated(trained, folder, dataset, options)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """A network before its calibration, and what its card says about it."""
+
+    recipe: Recipe
+    model_bytes: bytes
+    provenance: Provenance
+    train_samples: int
+    checks: tuple[str, ...]
+
+
+def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: ExportOptions) -> Artifact:
+    """Average the mirrored view, calibrate, grade and write a model."""
+    recipe, checks = trained.recipe, list(trained.checks)
+    export, validation = recipe.export, dataset.part("validation")
+    manifest = replace(recipe.manifest(), name=export.name or _name(folder) or recipe.name)
+    model_bytes = mirrored(trained.model_bytes, export.mirror)
+    if export.mirror != "none":
+        checks.append(f"Each answer is the mean of the {export.mirror} for the picture and its mirror image.")
+    batches, missed = batches_of_views(validation.samples, manifest.input, export.views)
+    labels = np.tile(validation.labels, len(batches))
+    shift = np.array(recipe.logit_shift())
+    logits = _answers(model_bytes, manifest, batches) + shift
+    if shift.any():
+        checks.append(f"Added to the logits before calibration (Menon et al. 2021): {', '.join(export.shift)}.")
+    calibration = fitted_calibration(logits, labels, export.calibration, temperature=export.temperature)
+    model_bytes = recalibrated(model_bytes, calibration.scale, calibration.adjusted(shift))
+    if export.calibration != "temperature":
+        checks.append(_calibration_told(validation.label_set.labels, calibration))
+    if len(batches) > 1:
+        checks.append(_views_told(export.views, missed))
+    probabilities = calibration.probabilities(logits)
+    grades = fitted_grades(export, probabilities, validation)
+    own = probabilities[: len(validation)]  # their own frame comes first
+    gain = 1.0
+    if manifest.task == "emotion" and NEUTRAL in validation.label_set:
+        calm = validation.where(validation.labels == validation.label_set.index(NEUTRAL))
+        pair = [prepared(samples, manifest.input) for samples in (calm.samples, a_moment_later(calm.samples))]
+        before, after = np.split(_answers(model_bytes, manifest, pair) / calibration.temperature, 2)
+        gain = fitted_gain(before, after, calm.label_set, grades.threshold)
+    manifest = replace(
+        manifest,
+        temperature=round(calibration.temperature, 4),
+        threshold=grades.threshold,
+        perhaps=grades.perhaps,
+        baseline_gain=gain,
+        scores=options.scores or _scores(own, validation, grades, options.command),
+    )
+    measured = [score for score in manifest.scores if score.metric.startswith(COVERAGE)]
+    if measured and not measured_at(measured, grades.threshold):
+        logger.warning("the given scores were measured at a threshold other than %g; measure again", grades.threshold)
     facts = CardFacts(
         recipe=recipe,
-        provenance=provenance,
+        provenance=trained.provenance,
         parameters=onnx_parameters(model_bytes),
         bytes=len(model_bytes),
-        train_samples=train_samples,
+        train_samples=trained.train_samples,
         checks=tuple(checks),
-        threshold=chosen,
+        threshold=grades.told,
     )
-    card = card_text(manifest, facts)
-    logger.info("temperature %.3f, torch and ONNX differ by %.1e of the logits' size", temperature, difference)
-    return write_artifact(folder, model_bytes, manifest, card)
+    logger.info("temperature %.3f", calibration.temperature)
+    return write_artifact(folder, model_bytes, manifest, card_text(manifest, facts))
 
 
 def _name(folder: Path) -> str:
@@ -175,7 +254,7 @@ def _checked(
     network: nn.Module, model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]
 ) -> tuple[NDArray[np.float64], float]:
     """Logits of all samples from ONNX Runtime, and the largest difference from torch's, as a share of their size."""
-    logits = _answers(model_bytes, manifest, samples)
+    logits = _answers(model_bytes, manifest, [prepared(samples, manifest.input)])
     with torch.inference_mode():
         by_torch = np.concatenate(
             [
@@ -201,25 +280,19 @@ def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float
     return largest and largest / float(np.sqrt(np.square(reference).mean()) or np.finfo(np.float64).tiny)
 
 
-def _answers(model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]) -> NDArray[np.float64]:
-    """Logits from ONNX Runtime, as at run time."""
+def _answers(model_bytes: bytes, manifest: Manifest, batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Logits from ONNX Runtime, as at run time, of one batch after the other."""
     with Session(Artifact(Path(manifest.name), manifest), weights=model_bytes) as session:
-        parts = [
-            session.run(prepared(samples[start : start + _CHECK_BATCH], manifest.input))[0]
-            for start in range(0, len(samples), _CHECK_BATCH)
-        ]
-    return np.concatenate(parts).astype(np.float64)
+        return np.concatenate([session.run(batch)[0] for batch in batches]).astype(np.float64)
 
 
-def _smaller(
-    recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset
-) -> tuple[bytes, NDArray[np.float64], str]:
-    """The model with the recipe's smaller weights, its logits for the validation split, and their cost in words."""
+def _smaller(recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset) -> tuple[bytes, str]:
+    """The model with the recipe's smaller weights, and what they cost, in words."""
     validation, train = dataset.part("validation"), np.flatnonzero(dataset.split == "train")
     chosen = train[np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)]
     weights, manifest = recipe.export.weights, recipe.manifest()
     small = quantize(model_bytes, weights, calibration=prepared(dataset.samples[chosen], manifest.input))
-    answers = _answers(small, manifest, validation.samples)
+    answers = _answers(small, manifest, [prepared(validation.samples, manifest.input)])
     before, after = (float((each.argmax(axis=1) == validation.labels).mean()) for each in (logits, answers))
     if before - after > MOST_LOST:
         raise ModelError(
@@ -231,7 +304,7 @@ def _smaller(
         f"validation split {after:.2%} instead of {before:.2%}."
     )
     logger.info("%s", check)
-    return small, answers, check
+    return small, check
 
 
 def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:
@@ -251,35 +324,24 @@ def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:
     )
 
 
-def _threshold(
-    export: ExportRecipe, probabilities: NDArray[np.float64], labels: NDArray[np.int64]
-) -> tuple[float, str]:
-    """The threshold, and if the validation split chose it, how, in words."""
-    if not export.precision:
-        return export.threshold, ""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    threshold = precise_threshold(confidence, right, precision=export.precision, certainty=export.certainty)
-    if threshold is None:
-        raise ModelError(
-            f"No confidence makes answers right in {percent(export.precision)} of cases on the validation split "
-            f"({count(len(labels), 'sample')}); lower export.precision, or set it to 0 to use export.threshold"
-        )
-    coverage, accuracy = risk_coverage(confidence, right).at(threshold)
-    return threshold, (
-        f"An answer with a confidence below {threshold:g} is uncertain: above it at least "
-        f"{percent(export.precision)} of the answers to the {count(len(labels), 'validation sample')} are right with "
-        f"{percent(export.certainty)} certainty (exact binomial bound). {percent(coverage)} of their answers are not "
-        f"uncertain, and {percent(accuracy or 0.0)} of these are right."
+def _views_told(views: Sequence[View], missed: int) -> str:
+    told = {
+        "own": "their own frame",
+        "detected": "the detector's crop",
+        "camera": f"that crop with a camera's faults, each with a probability of {CORRUPTED:g}",
+    }
+    kept = f" (the detector finds no face in {count(missed, 'image')}, which keep their own frame)" if missed else ""
+    return (
+        "Calibration and grades were fitted on the validation images in equal parts as seen in "
+        f"{', '.join(told[view] for view in views)}{kept}."
     )
 
 
-def _scores(
-    probabilities: NDArray[np.float64], validation: Dataset, threshold: float, command: str
-) -> tuple[Score, ...]:
+def _scores(probabilities: NDArray[np.float64], validation: Dataset, grades: Grades, command: str) -> tuple[Score, ...]:
     """Figures of the validation split, until something else is measured."""
-    labels = validation.labels
-    coverage, accuracy = risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels).at(threshold)
-    figures = asdict(summary_scores(probabilities, labels)) | certain_figures(threshold, coverage, accuracy)
+    graded = grade_scores(probabilities, validation, threshold=grades.threshold, perhaps=grades.perhaps)
+    sure = certain_figures(graded.sure.threshold, graded.sure.coverage, graded.sure.accuracy)
+    figures = asdict(summary_scores(probabilities, validation.labels)) | sure | grade_figures(graded)
     return tuple(
         Score(
             metric=metric,

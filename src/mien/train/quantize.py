@@ -1,4 +1,5 @@
-"""Changes to model files: weights as float16, or weights and activations as int8; a scale and a bias on the logits."""
+"""Changes to model files: weights as float16, or weights and activations as int8; the mirrored view; a scale and a bias
+on the logits."""
 
 from __future__ import annotations
 
@@ -12,9 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.errors import ModelError
 from mien.extras import needs
+from mien.models.artifact import MIRRORED
 from mien.models.onnx_runtime import quantization
-from mien.recipes.tables import Weights
+from mien.recipes.tables import MirrorKind, Weights
+
+_CALIBRATION = "_calibration_"
+"""In the names of the numbers that calibrate the logits."""
 
 _SMALLEST = 256
 """Smallest tensor for which float16 is worth an extra node; biases and scales keep float32."""
@@ -61,6 +67,102 @@ def bare(model_bytes: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def mirrored(model_bytes: bytes, average: MirrorKind) -> bytes:
+    """The same network, asked about each picture and its mirror image at once, with the mean of both answers.
+
+    The weights are in the file once: the network gets both views as one batch of 2 B. With `probabilities` the output
+    is the logarithm of the mean of both softmaxes, so that it still is logits to everything after it.
+
+    Args:
+        model_bytes: an ONNX model with one input (B, C, H, W) and one output (B, L).
+        average: what is averaged; `none` changes nothing, nor does what the model averages already.
+
+    Raises:
+        ModelError: the model has another kind of input, takes only batches of a fixed size, or averages already in
+            another way.
+        MissingExtra: the package onnx is not installed.
+    """
+    onnx = _onnx()
+    model = onnx.load_from_string(model_bytes)
+    graph = model.graph
+    made = {name for node in graph.node for name in node.output}
+    does = "none" if MIRRORED not in made else "probabilities" if "mirror_softmax" in made else "logits"
+    if does == average:
+        return model_bytes
+    if does != "none":
+        raise ModelError(
+            f'The model averages the {does} of the mirrored view already; export it with mirror = "{does}".'
+        )
+    pictures, answers = graph.input[0].name, graph.output[0].name
+    shape = graph.input[0].type.tensor_type.shape.dim
+    if len(shape) != 4 or shape[0].dim_value:
+        raise ModelError(
+            "A mirrored view needs a network that takes any number of pictures (B, C, H, W); export it with mirror = "
+            '"none".'
+        )
+    both, plain = f"{pictures}_both", f"{answers}_of_both"
+    for node in graph.node:
+        node.input[:] = [both if each == pictures else each for each in node.input]
+        node.input[:] = [plain if each == answers else each for each in node.input]
+        node.output[:] = [plain if each == answers else each for each in node.output]
+    labels = graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    numbers = {"start": [-1], "end": [np.iinfo(np.int64).min], "axis": [3], "step": [-1], "pairs": [2, -1, labels]}
+    for name, values in {**numbers, "pair_axis": [0]}.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(values, np.int64), f"mirror_by_{name}"))
+    turned = ["mirror_by_start", "mirror_by_end", "mirror_by_axis", "mirror_by_step"]
+    before: list[tuple[str, list[str], str, dict[str, int]]] = [
+        ("Slice", [pictures, *turned], MIRRORED, {}),
+        ("Concat", [pictures, MIRRORED], both, {"axis": 0}),
+    ]
+    averaged_as: tuple[tuple[str, str, dict[str, int]], ...] = (("ReduceMean", "mean", {"keepdims": 0}),)
+    if average == "probabilities":
+        averaged_as = (("Softmax", "softmax", {"axis": -1}), *averaged_as, ("Log", "log", {}))
+    steps = [("Reshape", "pairs", {}), *averaged_as]
+    extra = {"Reshape": ["mirror_by_pairs"], "ReduceMean": ["mirror_by_pair_axis"]}
+    after, last = [], plain
+    for operator, name, settings in steps:
+        out = answers if (operator, name, settings) == steps[-1] else f"mirror_{name}"
+        after.append((operator, [last, *extra.get(operator, [])], out, settings))
+        last = out
+    parts = [
+        [onnx.helper.make_node(kind, fed, [out], name=f"{out}_node", **settings) for kind, fed, out, settings in part]
+        for part in (before, after)
+    ]
+    nodes = [*parts[0], *graph.node, *parts[1]]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.value_info[:]  # of batches of B
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def uncalibrated(model_bytes: bytes) -> bytes:
+    """The same model without what `recalibrated` added; unchanged if it added nothing.
+
+    Raises:
+        MissingExtra: the package onnx is not installed.
+    """
+    onnx = _onnx()
+    model = onnx.load_from_string(model_bytes)
+    graph = model.graph
+    name = graph.output[0].name
+    added = [node for node in graph.node if node.input[1:] and node.input[1].startswith(f"{name}{_CALIBRATION}")]
+    if not added:
+        return model_bytes
+    plain, numbers = added[0].input[0], {node.input[1] for node in added}
+    nodes = [node for node in graph.node if node not in added]
+    for node in nodes:
+        node.input[:] = [name if each == plain else each for each in node.input]
+        node.output[:] = [name if each == plain else each for each in node.output]
+    kept = [tensor for tensor in graph.initializer if tensor.name not in numbers]
+    for field, values in ((graph.node, nodes), (graph.initializer, kept)):
+        copies = [type(each).FromString(each.SerializeToString()) for each in values]
+        del field[:]
+        field.extend(copies)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[np.float64]) -> bytes:
     """The same model with its logits times a scale, plus a bias.
 
@@ -89,7 +191,7 @@ def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[n
         node.input[:] = [plain if each == name else each for each in node.input]
     tensors = [plain, *[f"{name}_scaled"] * (len(steps) - 1), name]
     for (operator, told, values), (before, after) in zip(steps, pairwise(tensors), strict=True):
-        number = f"{name}_calibration_{told}"  # int8 files have tensors of their own named after the logits' scale
+        number = f"{name}{_CALIBRATION}{told}"  # int8 files have tensors of their own named after the logits' scale
         graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float32), number))
         graph.node.append(onnx.helper.make_node(operator, [before, number], [after], name=f"{number}_node"))
     onnx.checker.check_model(model)

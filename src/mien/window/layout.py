@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mien.outputs.draw import Rect
-from mien.outputs.text import appearance
+from mien.outputs.text import either, word_for
 from mien.scene import Box, Face, Hand
 
 _SMALLEST = 0.6  # of the sizes for 960 x 720; smaller lettering is illegible
@@ -154,16 +154,20 @@ class View:
 
 
 def label_words(region: Face | Hand) -> str:
-    """The text at a face or hand: "looks happy 91 %", "victory 99 %", "not sure"; empty before classification."""
+    """The text at a face or hand: "looks happy 91 %", "victory 99 %", "perhaps sad 62 %", "unclear: sad or afraid".
+
+    Empty before classification.
+    """
     if region.prediction is None:
         return ""
-    if region.uncertain:
-        return "not sure"
-    label = region.prediction.label
-    if isinstance(region, Hand) and label in _WORDS:
+    task = "emotion" if isinstance(region, Face) else "gesture"
+    label, grade = region.prediction.label, region.prediction.grade
+    if grade == "unclear":
+        return f"unclear: {either(region.prediction, task)}"
+    if isinstance(region, Hand) and label in _WORDS and grade == "sure":
         return _WORDS[label]
-    words = f"looks {appearance(label)}" if isinstance(region, Face) else label
-    return f"{words} {100 * region.prediction.confidence:.0f} %"
+    before = "perhaps" if grade == "perhaps" else "looks" if task == "emotion" else ""
+    return f"{before} {word_for(label, task)} {100 * region.prediction.confidence:.0f} %".lstrip()
 
 
 def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Sequence[Rect]) -> Rect:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS, GESTURES
-from mien.outputs.draw import Rect, mark_regions
-from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
+from mien.outputs.draw import Rect, mark_regions, region_colour
+from mien.outputs.palette import DARK, LIGHT, Colour, ink_on
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Prediction, Scene
 from mien.window.layout import (
@@ -230,7 +230,7 @@ class Painter:
         words = label_words(region)
         if not words or right <= 0 or left >= x2 - x1 or bottom <= 0 or top >= y2 - y1:
             return
-        px, colour = self._layout.px, label_colour(None if region.uncertain else region.label)
+        px, colour = self._layout.px, region_colour(region)
         text = self._lettering.text(words, px(20), ink_on(colour))
         plate_wh = text.get_width() + px(22), text.get_height() + px(10)
         box = left + x1, top + y1, right + x1, bottom + y1

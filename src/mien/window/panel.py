@@ -47,7 +47,7 @@ class Section:
         """What the bars are about."""
         title, one = _TITLES.get(self.task, (self.task, ""))
         if self.prediction is not None and self.prediction.uncertain:
-            title += ": not sure"
+            title += f": {self.prediction.grade}"
         return f"{title}, {one}" if self.several and one else title
 
 

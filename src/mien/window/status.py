@@ -54,6 +54,7 @@ class Command(Enum):
     EMOTIONS = "emotions"
     GESTURES = "gestures"
     BOTH = "both"
+    NEUTRAL = "neutral"
 
 
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -65,6 +66,7 @@ KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("e",), "Expressions only"),
     (("g",), "Gestures only"),
     (("b",), "Expressions and gestures"),
+    (("n",), "Learn neutral faces again"),
     (("l",), "Hand landmarks"),
     (("f",), "Mirror"),
     (("F11",), "Full screen"),

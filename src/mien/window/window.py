@@ -47,6 +47,7 @@ _COMMANDS: Mapping[str, Command] = {
     "e": Command.EMOTIONS,
     "g": Command.GESTURES,
     "b": Command.BOTH,
+    "n": Command.NEUTRAL,
 }
 
 

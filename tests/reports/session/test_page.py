@@ -22,7 +22,7 @@ from mien.scene import Event, UsedModel
 LABELS = ("neutral", "happy", "fear", "victory", "none")
 NEUTRAL, HAPPY, FEAR, VICTORY, NONE = range(5)
 
-Row = tuple[int, int, int, int, bool]
+Row = tuple[int, int, int, int, bool | str]
 
 
 def make(
@@ -38,7 +38,9 @@ def make(
         side=2 * np.array(columns[1], np.int8),
         label=np.array(columns[3], np.int64),
         confidence=np.full(len(rows), 0.9),
-        uncertain=np.array(columns[4], np.bool_),
+        uncertain=np.array([doubt != "" and doubt is not False for doubt in columns[4]], np.bool_),
+        perhaps=np.array([doubt == "perhaps" for doubt in columns[4]], np.bool_),
+        baseline=np.zeros(len(columns[4]), np.bool_),
     )
     names = tuple(f"video {i}" for i in range(sources))
     times = number / fps if time_s is None else time_s
@@ -65,7 +67,7 @@ def text_of(monkeypatch: pytest.MonkeyPatch) -> TextOf:
 
 @pytest.fixture
 def two() -> Session:
-    """20 seconds: person 1 looks happy for 12, then is hard to read for 4; person 2 looks afraid; a hand shows a V."""
+    """20 seconds: person 1 looks happy for 12, then is unclear for 4; person 2 looks afraid; a hand shows a V."""
     rows: list[Row] = [(i, 0, 1, HAPPY if i < 120 else NEUTRAL, i >= 120) for i in range(160)]
     rows += [(i, 0, 2, FEAR, False) for i in range(100, 150)]
     rows += [(i, 1, 1, VICTORY if i < 60 else NONE, False) for i in range(40, 80)]
@@ -74,15 +76,13 @@ def two() -> Session:
 
 def test_the_words_say_who_looked_like_what_and_for_how_long(two: Session, text_of: TextOf) -> None:
     words = text_of(two)
-    assert (
-        "Person 1 was in view for 16.0 s (0:00.0 to 0:16.0); looked happy for 12.0 s (75 %); hard to read for" in words
-    )
+    assert "Person 1 was in view for 16.0 s (0:00.0 to 0:16.0); looked happy for 12.0 s (75 %); unclear for" in words
     assert "Person 2 was in view for 5.0 s (0:10.0 to 0:15.0); looked afraid for 5.0 s (100 %)." in words
     assert "Hand 1 (right) was in view for 4.0 s" in words
     assert "showed victory for 2.0 s (50 %), no known gesture for 2.0 s (50 %)" in words
     assert "frames without a face 40 of 200 (20 %)" in words
     assert "frames without a hand 160 of 200 (80 %)" in words
-    assert "faces that were hard to read 40 of 210 (19 %)" in words
+    assert "faces that were unclear 40 of 210 (19 %)" in words
     assert "frames per second 10.0" in words
 
 
@@ -173,7 +173,7 @@ def test_nothing_was_seen(text_of: TextOf) -> None:
     words = text_of(make([], frames=30))
     assert "No face in any frame" in words
     assert "frames without a face 30 of 30 (100 %)" in words
-    assert "faces that were hard to read -" in words
+    assert "faces that were unclear -" in words
 
 
 def test_a_pause_is_told(text_of: TextOf) -> None:
@@ -190,7 +190,7 @@ def test_photos_are_counted_and_listed(text_of: TextOf) -> None:
     assert "Faces in 4 photos" in words
     assert "looked happy 2 67 %" in words
     assert "video 0 looks happy (90 %) -" in words
-    assert "video 1 1 looks happy, 1 hard to read -" in words
+    assert "video 1 1 looks happy, 1 unclear -" in words
     assert "video 2 - shows no known gesture (90 %)" in words
     assert "video 3 - -" in words
     assert "was in view" not in words
@@ -237,8 +237,8 @@ def test_the_time_line_keeps_the_shares() -> None:
     assert len(panel.edges_s) == MOST_BINS + 1
     width = np.diff(panel.edges_s)
     assert (panel.in_view * width).sum() == pytest.approx(found.seconds.sum())
-    assert [name.split()[0] for name, _, _ in panel.rows] == ["afraid", "happy", "neutral", "hard"]
-    expected = found.seconds[0][[FEAR, HAPPY, NEUTRAL, len(LABELS)]]
+    assert [name.split()[0] for name, _, _ in panel.rows] == ["afraid", "happy", "neutral", "unclear"]
+    expected = found.seconds[0][[FEAR, HAPPY, NEUTRAL, 2 * len(LABELS)]]
     assert [(share * width).sum() for _, _, share in panel.rows] == pytest.approx(expected.tolist())
     assert sum(share for _, _, share in panel.rows) == pytest.approx(panel.in_view)
 
@@ -287,3 +287,18 @@ def test_a_password_in_an_older_record_is_not_shown(text_of: TextOf) -> None:
     told = text_of(replace(session, sources=("http://cam/v?user=me&password=s3cret",)))
     assert "http://cam/v?user=***" in told
     assert "s3cret" not in told
+
+
+def test_perhaps_has_its_own_time_and_changes_from_a_baseline_are_listed(text_of: TextOf) -> None:
+    rows: list[Row] = [
+        (i, 0, 1, HAPPY if 50 <= i < 80 else NEUTRAL, "perhaps" if i < 20 else False) for i in range(100)
+    ]
+    session = make(rows, frames=100)
+    words = text_of(session)
+    assert "looked neutral for 5.0 s (50 %), happy for 3.0 s (30 %), perhaps neutral for 2.0 s (20 %)." in words
+    assert "neutral face" not in words
+    session.seen.baseline[30:] = True
+    words = text_of(session)
+    assert "Read as changes from their own neutral face, for 7.0 s in all: person 1." in words
+    assert "Changes from a neutral face, the longest 1, in order of time" in words
+    assert "0:05.0 person 1 looked happy 3.0 s" in words

@@ -30,7 +30,9 @@ def make_session(
         side=np.array(columns[1], np.int8),
         label=np.array(columns[3], np.int64),
         confidence=np.full(len(seen), 0.9),
-        uncertain=np.array(columns[4], np.bool_),
+        uncertain=np.array([doubt != "" and doubt is not False for doubt in columns[4]], np.bool_),
+        perhaps=np.array([doubt == "perhaps" for doubt in columns[4]], np.bool_),
+        baseline=np.zeros(len(columns[4]), np.bool_),
     )
     names = tuple(f"video {code}" for code in range(codes.max() + 1))
     model = np.full((len(time_s), 2), -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,8 +38,9 @@ from mien.reports.session.times import (
     segments,
     shares,
 )
-from mien.reports.session.words import CAVEATS, COUNTING, KINDS, duration, sentence
+from mien.reports.session.words import CAVEATS, COUNTING, KINDS, duration, person, sentence
 from mien.scene import Event
+from mien.stages.baseline import NEUTRAL
 from mien.wording import count
 
 MOST_SECTIONS = 6
@@ -131,10 +133,31 @@ def _add_video(page: Page, part: Segment, labels: tuple[str, ...], *, name: str,
     if with_runs and len(part.seen.frame):
         page.paragraph(
             "Events, counted from the records: each unbroken run of frames in which one face or hand shows the same "
-            "label and is not hard to read. Records of mien look are not smoothed, so there are many short runs."
+            "label and is sure of it. Records of mien look are not smoothed, so there are many short runs."
         )
         _add_runs(page, runs(part, labels))
+    _add_changes(page, part, labels)
     _add_frames(page, part, name)
+
+
+def _add_changes(page: Page, part: Segment, labels: tuple[str, ...]) -> None:
+    """Where faces that were read relative to their own neutral one were anything else."""
+    seen = part.seen
+    if not seen.baseline.any():
+        return
+    neutral = labels.index(NEUTRAL) if NEUTRAL in labels else -1
+    whose = sorted({int(track) for track in seen.track[seen.baseline]})
+    read = float(part.duration_s[seen.frame[seen.baseline]].sum())
+    page.paragraph(
+        f"Read as changes from their own neutral face, for {duration(read)} in all: "
+        f"{', '.join(person('emotion', track) for track in whose)}."
+    )
+    found = runs(replace(part, seen=seen.where(seen.baseline & (seen.label != neutral))), labels)
+    rows = longest_rows(found)
+    if rows:
+        page.table(LONGEST, rows, caption=f"Changes from a neutral face, the longest {len(rows)}, in order of time")
+    else:
+        page.paragraph("There was no sure change from it.")
 
 
 def _nothing(part: Segment, task: str) -> str:

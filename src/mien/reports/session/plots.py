@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-UNSURE = "hard to read"
+UNSURE = "unclear"
 
 _WIDTH = 10.0
 _INK = "#1a1a1a"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mien.labels import TASKS
-from mien.reports.session.plots import UNSURE, clock
-from mien.reports.session.times import Episodes, Floats, LabelDurations, Segment
-from mien.reports.session.words import KINDS, VERBS, duration, occurring, percent, person, shown, still
+from mien.reports.session.plots import clock
+from mien.reports.session.times import Episodes, Floats, LabelDurations, Segment, columns
+from mien.reports.session.words import KINDS, VERBS, counted, duration, occurring, percent, person, shown, still
 
 Row = tuple[str, ...]
 
@@ -40,7 +40,7 @@ def total_rows(task: str, seconds: Floats, labels: Sequence[str]) -> list[Row]:
 
     Args:
         task: `emotion` or `gesture`.
-        seconds: (L + 1,) by label; time that was hard to read comes last.
+        seconds: (2 L + 1,) by the positions of `columns`.
         labels: all labels.
     """
     whole = float(seconds.sum())
@@ -54,7 +54,7 @@ def total_rows(task: str, seconds: Floats, labels: Sequence[str]) -> list[Row]:
 def person_rows(part: Segment, task: str, found: LabelDurations, labels: Sequence[str]) -> list[Row]:
     """The header, and one row for each of the tracks longest in view."""
     order = occurring(task, found.seconds.sum(axis=0), labels)
-    names = [UNSURE if i == len(labels) else shown(task, labels[i]) for i in order]
+    names = [counted(task, i, labels) for i in order]
     rows: list[Row] = [(KINDS[task][2], "first seen", "last seen", "in view", "of the session", *names)]
     for row in range(min(len(found.tracks), MOST_ROWS)):
         seconds = found.seconds[row]
@@ -109,18 +109,18 @@ def frame_rows(part: Segment) -> list[Row]:
         ("pauses without frames", f"{len(lost):,}, together {duration(float(lost.sum()))}" if len(lost) else "none"),
         ("frames without a face", _without(part, "emotion")),
         ("frames without a hand", _without(part, "gesture")),
-        ("faces that were hard to read", _of(int(faces.uncertain.sum()), len(faces.frame))),
-        ("hands that were hard to read", _of(int(hands.uncertain.sum()), len(hands.frame))),
+        ("faces that were unclear", _of(int(faces.unclear.sum()), len(faces.frame))),
+        ("hands that were unclear", _of(int(hands.unclear.sum()), len(hands.frame))),
         ("most faces, most hands in one frame", f"{most[0]}, {most[1]}"),
     ]
 
 
 def photo_totals(task: str, photos: Sequence[Segment], labels: Sequence[str]) -> list[Row]:
     """How many faces or hands of photos show each label."""
-    counts = np.zeros(len(labels) + 1, np.float64)
+    counts = np.zeros(2 * len(labels) + 1, np.float64)
     for part in photos:
         seen = part.of(task)
-        np.add.at(counts, np.where(seen.uncertain | (seen.label < 0), len(labels), seen.label), 1)
+        np.add.at(counts, columns(seen, len(labels)), 1)
     return [
         (_what(task, i, labels), f"{counts[i]:,.0f}", percent(counts[i], counts.sum()))
         for i in occurring(task, counts, labels)
@@ -137,7 +137,8 @@ def photo_rows(photos: Sequence[Segment], labels: Sequence[str]) -> list[Row]:
 
 
 def _what(task: str, label: int, labels: Sequence[str]) -> str:
-    return UNSURE if label == len(labels) else f"{VERBS[task]} {shown(task, labels[label])}"
+    named = counted(task, label, labels)
+    return named if label == 2 * len(labels) else f"{VERBS[task]} {named}"
 
 
 def _without(part: Segment, task: str) -> str:

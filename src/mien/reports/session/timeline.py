@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, Panel
-from mien.reports.session.times import Floats, LabelDurations, Segment, coverage
-from mien.reports.session.words import KINDS, duration, occurring, percent, person, shown
+from mien.reports.session.times import Floats, LabelDurations, Segment, columns, coverage
+from mien.reports.session.words import KINDS, counted, duration, occurring, percent, person
 
 MOST_PANELS = 8
 """At most this many people, those longest in view, get their own panel."""
@@ -61,14 +61,19 @@ def _panel(
     segment: Segment, seen: Detections, edges_s: Floats, title: str, seconds: Floats, task: str, labels: Sequence[str]
 ) -> Panel:
     """Rows are shares of the time in view while one face fills a bin; with several faces, of their total time."""
-    unsure = seen.uncertain | (seen.label < 0)
+    positions = columns(seen, len(labels))
     in_view = _filled(segment, seen.frame, edges_s)
     rows = []
     for i in occurring(task, seconds, labels):
-        is_unsure = i == len(labels)
-        share = _filled(segment, seen.frame[unsure if is_unsure else ~unsure & (seen.label == i)], edges_s)
-        name, label = (UNSURE, UNSURE) if is_unsure else (shown(task, labels[i]), labels[i])
-        rows.append((f"{name}  {percent(seconds[i], seconds.sum())}", label, share / np.maximum(in_view, 1.0)))
+        share = _filled(segment, seen.frame[positions == i], edges_s)
+        label = UNSURE if i == 2 * len(labels) else labels[i % len(labels)]
+        rows.append(
+            (
+                f"{counted(task, i, labels)}  {percent(seconds[i], seconds.sum())}",
+                label,
+                share / np.maximum(in_view, 1.0),
+            )
+        )
     return Panel(title, edges_s, np.minimum(in_view, 1.0), rows)
 
 

@@ -109,7 +109,8 @@ class LabelDurations:
 
     Args:
         tracks: their numbers, longest in view first, (T,) int64; 0 for detections without a track.
-        seconds: (T, L + 1) float64; the last column is time that was hard to read, or not read at all.
+        seconds: (T, 2 L + 1) float64; of each label while it was sure, then of each while it was perhaps right; the
+            last column is time that was unclear, or not read at all.
         first_s: when each track was first seen, (T,) float64.
         last_s: until when it was last seen, (T,) float64.
         side: 1 for a left hand, 2 for a right one, by majority, 0 for a face, (T,) int64.
@@ -172,9 +173,8 @@ def shares(segment: Segment, seen: Detections, labels: int) -> LabelDurations:
     """
     tracks, at = np.unique(seen.track, return_inverse=True)
     duration = segment.duration_s[seen.frame]
-    column = np.where(seen.uncertain | (seen.label < 0), labels, seen.label)
-    seconds = np.zeros((len(tracks), labels + 1))
-    np.add.at(seconds, (at, column), duration)
+    seconds = np.zeros((len(tracks), 2 * labels + 1))
+    np.add.at(seconds, (at, columns(seen, labels)), duration)
     first, last = np.full(len(tracks), np.inf), np.full(len(tracks), -np.inf)
     np.minimum.at(first, at, segment.time_s[seen.frame])
     np.maximum.at(last, at, segment.time_s[seen.frame] + duration)
@@ -182,6 +182,16 @@ def shares(segment: Segment, seen: Detections, labels: int) -> LabelDurations:
     np.add.at(sides, (at, seen.side), 1)
     order = np.argsort(-seconds.sum(axis=1), kind="stable")
     return LabelDurations(tracks[order], seconds[order], first[order], last[order], sides.argmax(axis=1)[order])
+
+
+def columns(seen: Detections, labels: int) -> NDArray[np.int64]:
+    """(M,) what each detection counts as: its label if that is sure, L + its label if it is perhaps right, else 2 L.
+
+    Args:
+        seen: faces or hands.
+        labels: how many labels there are, L.
+    """
+    return np.asarray(np.where(seen.unclear, 2 * labels, seen.label + labels * seen.perhaps), np.int64)
 
 
 def runs(segment: Segment, labels: tuple[str, ...]) -> Episodes:

@@ -12,7 +12,7 @@ from mien.labels import EMOTIONS_8, GESTURES
 from mien.outputs.text import appearance
 from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, clock
-from mien.reports.session.times import LabelDurations
+from mien.reports.session.times import LabelDurations, columns
 
 KINDS = {"emotion": ("face", "faces", "person"), "gesture": ("hand", "hands", "hand")}
 """Singular, plural, and what a track is called."""
@@ -38,7 +38,10 @@ COUNTING = (
         "spacing, nothing was recorded: a pause, which counts for nobody."
     ),
     "Time in view is the time in which a face or hand was found; two faces in view for a second are two seconds.",
-    "Hard to read means that the confidence is below the model's threshold; no label gets this time.",
+    (
+        "A label without a word before it was sure. Perhaps: people might say so too, but it is below the model's "
+        "threshold. Unclear: below that as well; no label gets this time."
+    ),
     "A frame was skipped because of --every, or because a live source was faster than the machine.",
 )
 """How the figures were obtained."""
@@ -80,14 +83,22 @@ def occurring(task: str, amounts: NDArray[np.float64], labels: Sequence[str]) ->
 
     Args:
         task: `emotion` or `gesture`.
-        amounts: (L + 1,); the last is of what was hard to read, whose position comes at the end.
+        amounts: (2 L + 1,) by the positions of `columns`; the last is of what was unclear, and comes at the end.
         labels: all L labels.
     """
     known = EMOTIONS_8.labels if task == "emotion" else GESTURES.labels
     rank = {label: place for place, label in enumerate(known)}
     there = [int(i) for i in np.flatnonzero(amounts[:-1])]
-    order = sorted(there, key=lambda i: (rank.get(labels[i], len(rank)), i))
-    return [*order, len(labels)] if amounts[-1] else order
+    order = sorted(there, key=lambda i: (i >= len(labels), rank.get(labels[i % len(labels)], len(rank)), i))
+    return [*order, 2 * len(labels)] if amounts[-1] else order
+
+
+def counted(task: str, position: int, labels: Sequence[str]) -> str:
+    """What a position of `columns` stands for: "happy", "perhaps sad", "unclear"."""
+    if position == 2 * len(labels):
+        return UNSURE
+    before = "perhaps " if position >= len(labels) else ""
+    return f"{before}{shown(task, labels[position % len(labels)])}"
 
 
 def sentence(task: str, shares: LabelDurations, row: int, labels: Sequence[str]) -> str:
@@ -98,8 +109,8 @@ def sentence(task: str, shares: LabelDurations, row: int, labels: Sequence[str])
     verb = "were" if not shares.tracks[row] else "was"
     span = f"{clock(shares.first_s[row], tenths=True)} to {clock(shares.last_s[row], tenths=True)}"
     told = [
-        f"{shown(task, labels[i])} for {duration(seconds[i])} ({percent(seconds[i], whole)})"
-        for i in np.argsort(-seconds[:-1], kind="stable")
+        f"{counted(task, i, labels)} for {duration(seconds[i])} ({percent(seconds[i], whole)})"
+        for i in _longest(seconds, len(labels))
         if seconds[i] > 0
     ]
     words = f"{who[0].upper()}{who[1:]} {verb} in view for {duration(whole)} ({span})"
@@ -111,25 +122,29 @@ def sentence(task: str, shares: LabelDurations, row: int, labels: Sequence[str])
 
 
 def still(task: str, seen: Detections, labels: Sequence[str]) -> str:
-    """What a photo shows: "looks happy (91 %)", "2 look happy, 1 hard to read"; a dash for nothing.
+    """What a photo shows: "looks happy (91 %)", "2 look happy, 1 perhaps sad, 1 unclear"; a dash for nothing.
 
     Args:
         task: `emotion` or `gesture`.
         seen: its faces, or its hands.
         labels: all labels.
     """
-    unsure = seen.uncertain | (seen.label < 0)
     verbs = ("looks", "look") if task == "emotion" else ("shows", "show")
+    positions = columns(seen, len(labels)).tolist()
+
+    def words(position: int, number: int) -> str:
+        named = counted(task, position, labels)
+        return named if position >= len(labels) else f"{verbs[number > 1]} {named}"
+
     if not len(seen.frame):
         return "-"
     if len(seen.frame) == 1:
-        return (
-            UNSURE
-            if unsure[0]
-            else f"{verbs[0]} {shown(task, labels[seen.label[0]])} ({100 * seen.confidence[0]:.0f} %)"
-        )
-    counts = Counter(-1 if not_sure else int(label) for label, not_sure in zip(seen.label, unsure, strict=True))
-    return ", ".join(
-        f"{number} {UNSURE}" if label < 0 else f"{number} {verbs[number > 1]} {shown(task, labels[label])}"
-        for label, number in counts.most_common()
-    )
+        only = words(positions[0], 1)
+        return only if seen.unclear[0] else f"{only} ({100 * seen.confidence[0]:.0f} %)"
+    return ", ".join(f"{number} {words(at, number)}" for at, number in Counter(positions).most_common())
+
+
+def _longest(seconds: NDArray[np.float64], labels: int) -> list[int]:
+    """Positions but the last, sure ones first, longest first."""
+    parts = (seconds[:labels], seconds[labels : 2 * labels])
+    return [n * labels + int(i) for n, part in enumerate(parts) for i in np.argsort(-part, kind="stable")]
