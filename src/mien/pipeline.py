@@ -97,7 +97,7 @@ class Analyzer(Resource):
         self._tasks = self.options.tasks
         self._models: dict[str, UsedModel] = {}
         try:
-            self._load()
+            self._load(self._tasks)
         except BaseException:
             self._resources.close()
             raise
@@ -152,9 +152,18 @@ class Analyzer(Resource):
             "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
         }
 
-    def look(self, picture: PictureLike) -> Scene:
-        """What is in one photo, as with `mien.look`; nothing is remembered from other photos."""
-        return self._see(_photo(picture), _Tracks())
+    def look(self, picture: PictureLike, *, tasks: Sequence[str] | None = None) -> Scene:
+        """What is in one photo, as with `mien.look`; nothing is remembered from other photos.
+
+        Args:
+            picture: as for `mien.look`.
+            tasks: what to look for in this one; by default what the Analyzer looks for.
+        """
+        return self._see(_photo(picture), _Tracks(), None if tasks is None else check_tasks(tasks))
+
+    def sequence(self, tasks: Sequence[str] | None = None) -> FrameSequence:
+        """What looks at the frames of one more source, one by one, with tracks and tasks of its own."""
+        return FrameSequence(self, self.tasks if tasks is None else tasks)
 
     def stream(self, source: str | os.PathLike[str] | int, *, every: int = 1) -> Iterator[Scene]:
         """The scenes of one source, one at a time as they are asked for, as with `mien.stream`."""
@@ -188,13 +197,13 @@ class Analyzer(Resource):
         with self._computing:
             self._resources.close()
 
-    def _see(self, frame: Frame, tracks: _Tracks) -> Scene:
+    def _see(self, frame: Frame, tracks: _Tracks, asked: tuple[Task, ...] | None = None) -> Scene:
         image = frame.image_rgb
         faces: tuple[Face, ...] = ()
         hands: tuple[Hand, ...] = ()
         with self._computing:
-            tasks = self._tasks
-            self._load()
+            tasks = self._tasks if asked is None else asked
+            self._load(tasks)
             if "emotion" in tasks and self._faces is not None:
                 faces = tracks.faces.update(self._faces.detect(image), frame.time_s)
                 faces = self._expressions.classify(image, faces)
@@ -228,22 +237,60 @@ class Analyzer(Resource):
             self._models = used
         return self._models
 
-    def _load(self) -> None:
+    def _load(self, tasks: tuple[Task, ...]) -> None:
         o, enter = self.options, self._resources.enter_context
-        if "emotion" in self._tasks and self._faces is None:
+        if "emotion" in tasks and self._faces is None:
             self._expressions = enter(
                 ExpressionClassifier(
                     o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
                 )
             )
             self._faces = enter(FaceDetector(tiles=o.tiles, **o.computing))
-        if "gesture" in self._tasks and self._hands is None:
+        if "gesture" in tasks and self._hands is None:
             self._gestures = enter(
                 GestureClassifier(
                     o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
                 )
             )
             self._hands = enter(HandDetector(tiles=o.tiles, **o.computing))
+
+
+class FrameSequence:
+    """Looks at the frames of one source, one by one, with the models of an `Analyzer` and tracks and tasks of its own.
+
+    Any number of sequences share one Analyzer, each used by one thread at a time; one frame is computed at a time.
+
+    Args:
+        analyzer: has the models; not closed.
+        tasks: what to look for.
+    """
+
+    def __init__(self, analyzer: Analyzer, tasks: Sequence[str]) -> None:
+        self._analyzer = analyzer
+        self.tasks = tasks  # type: ignore[assignment]
+        self.restart()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is looked for in the next frame."""
+        return self._tasks
+
+    @tasks.setter
+    def tasks(self, tasks: Sequence[str]) -> None:
+        self._tasks = check_tasks(tasks)
+
+    @property
+    def thresholds(self) -> dict[Task, float]:
+        """As of the Analyzer."""
+        return self._analyzer.thresholds
+
+    def restart(self) -> None:
+        """Forget all tracks, because another source comes next."""
+        self._tracks = _Tracks()
+
+    def step(self, frame: Frame) -> Scene:
+        """What is in one frame; faces and hands keep their track numbers from one `restart` to the next."""
+        return self._analyzer._see(frame, self._tracks, self._tasks)
 
 
 def _labels_of(model: str) -> tuple[str, ...]:
