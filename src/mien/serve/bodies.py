@@ -1,0 +1,137 @@
+"""What clients send: bytes of pictures and videos, up to a size and within a time; never a path or an address."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from mien.errors import UnreadableMedia
+from mien.pixels.headers import picture_kind, read_header
+from mien.pixels.pictures import read_picture
+from mien.serve.problems import Problem
+from mien.serve.settings import Limits
+
+_GIVE = "send the bytes of a photo as the body, or as the field `image` of a form"
+_NOT_BYTES = ("application/json", "application/x-www-form-urlencoded", "text/")
+_OVERHEAD = 65_536  # what a form may add to its picture
+_CHUNK_S = 0.05
+
+
+def decode_picture(data: bytes, limits: Limits) -> NDArray[np.uint8]:
+    """A picture from the bytes of its file: (H, W, 3) uint8 RGB, upright.
+
+    Raises:
+        UnreadableMedia: not a picture, or damaged.
+        Problem: 413, it has too many pixels; 400, it is empty. It is not decoded.
+    """
+    if not data:
+        raise Problem(400, f"The body is empty; {_GIVE}.")
+    kind = picture_kind(data[:32])
+    size_hw = read_header(data, kind).size_hw if kind is not None and kind != "HEIC" else None
+    if size_hw is not None and size_hw[0] * size_hw[1] > limits.picture_pixels:
+        raise Problem(
+            413,
+            f"The picture has {size_hw[1]} x {size_hw[0]} pixels; this server takes up to "
+            f"{limits.picture_pixels // 10**6} million; make it smaller.",
+        )
+    return read_picture(data)[0]
+
+
+async def picture_bytes(request: Request, limits: Limits) -> bytes:
+    """The bytes of the picture in a request.
+
+    Raises:
+        Problem: 413, too large; 415, of a type that cannot hold a picture; 400, not a valid form; 408, too slow.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith(_NOT_BYTES):
+        raise Problem(415, f"Expected a picture, got {kind[:50]}; {_GIVE}. A path or an address is never opened.")
+    if kind != "multipart/form-data":
+        chunks = [chunk async for chunk in _limited(request, limits.picture_bytes, limits.body_s)]
+        return b"".join(chunks)
+    stream = _limited(request, limits.picture_bytes + _OVERHEAD, limits.body_s)
+    parser = _InMemory(request.headers, stream, max_files=1, max_fields=4)  # type: ignore[arg-type]
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise Problem(400, f"The form cannot be read; {_GIVE}.") from error
+    image = form.get("image")
+    if not isinstance(image, UploadFile):
+        raise Problem(400, f"The form has no file in its field `image`; {_GIVE}. A path or an address is never opened.")
+    data = await image.read()
+    if len(data) > limits.picture_bytes:
+        raise _too_large(limits.picture_bytes)
+    return data
+
+
+async def save_video(request: Request, path: Path, limits: Limits) -> None:
+    """Write the body of a request into a new file.
+
+    Raises:
+        Problem: 413, too large; 415, a form or JSON; 408, a pause that is too long; 400, it is empty.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith((*_NOT_BYTES, "multipart/")):
+        raise Problem(415, f"Expected a video, got {kind[:50]}; send the bytes of the file as the body.")
+    size = 0
+    with path.open("xb") as file:
+        async for chunk in _limited(request, limits.video_bytes, None, pause_s=limits.body_s):
+            size += len(chunk)
+            await asyncio.to_thread(file.write, chunk)
+    if not size:
+        raise Problem(400, "The body is empty; send the bytes of the video file as the body.")
+
+
+class _InMemory(MultiPartParser):
+    """Keeps the picture of a form in memory: pictures of clients are not written to the disk."""
+
+    spool_max_size = 2**31
+
+
+async def _limited(
+    request: Request, most: int, whole_s: float | None, *, pause_s: float | None = None
+) -> AsyncIterator[bytes]:
+    """The body in pieces, as long as it is neither too large nor too slow."""
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated) > most:
+        raise _too_large(most)
+    end_s = None if whole_s is None else time.monotonic() + whole_s
+    size = 0
+    stream = request.stream()
+    while True:
+        left_s = pause_s if end_s is None else max(end_s - time.monotonic(), _CHUNK_S)
+        try:
+            chunk = await asyncio.wait_for(anext(stream), left_s)
+        except StopAsyncIteration:
+            return
+        except asyncio.TimeoutError as error:
+            raise _too_slow() from error
+        except ClientDisconnect as error:
+            raise Problem(400, "The connection was closed before the whole body had come.") from error
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        if chunk:
+            yield chunk
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, f"The body is larger than {most / 1e6:,.0f} MB; make it smaller.", {"Connection": "close"})
+
+
+def _too_slow() -> Problem:
+    return Problem(408, "The body came too slowly; send it again.", {"Connection": "close"})
+
+
+def unreadable(error: UnreadableMedia, path: Path, name: str) -> str:
+    """The sentence about a file of a job, under the name that its client gave instead of its path here."""
+    return str(error).replace(str(path), name)
