@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal
 
-from mien.environment import no_plot_files, no_telemetry
+from mien.environment import no_plot_files, no_telemetry, no_web_telemetry
 from mien.errors import MissingExtra
 
 Extra = Literal["table", "live", "serve", "data", "train"]
@@ -39,13 +39,15 @@ def needs(extra: Extra) -> Iterator[None]:
     """Import packages of an extra inside this block: `with needs("data"): import pandas`.
 
     A fault inside an installed package is not a missing package: its own ImportError passes through. The libraries of
-    `data` and `train` are kept from writing to the home folder and from reporting.
+    `data`, `serve` and `train` are kept from writing to the home folder and from reporting.
 
     Raises:
         MissingExtra: the package is not installed.
     """
     if extra in ("data", "train"):
         no_plot_files()
+    if extra == "serve":
+        no_web_telemetry()
     if extra == "train":
         no_telemetry()  # torch.onnx and onnxscript may import ONNX Runtime
     try:

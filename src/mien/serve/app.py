@@ -68,6 +68,7 @@ def create_app(
         docs_url=None,  # its scripts come from another host
         redoc_url=None,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         redirect_slashes=False,
     )
     add_problem_handlers(app)
@@ -127,7 +128,13 @@ def _openapi(app: FastAPI) -> dict[str, object]:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, license_info=None
         )
-        schema["components"]["schemas"]["ProblemRecord"] = ProblemRecord.model_json_schema()
+        schemas = schema["components"]["schemas"]
+        schemas["ProblemRecord"] = ProblemRecord.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for operation in (one for path in schema["paths"].values() for one in path.values()):
+            for status in operation["responses"].keys() & {"422"}:
+                operation["responses"][status] = errors(422)[422]
         schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{}, {"token": []}]
         app.openapi_schema = schema

@@ -21,9 +21,12 @@ from mien.serve.problems import Problem
 from mien.serve.settings import Limits
 
 _GIVE = "send the bytes of a photo as the body, or as the field `image` of a form"
+_NEVER = "A path or an address is never opened."
 _NOT_BYTES = ("application/json", "application/x-www-form-urlencoded", "text/")
 _OVERHEAD = 65_536  # what a form may add to its picture
 _CHUNK_S = 0.05
+_DRAIN_S = 1.0
+_DRAINED_BYTES = 100_000_000
 
 
 def decode_picture(data: bytes, limits: Limits) -> NDArray[np.uint8]:
@@ -54,7 +57,7 @@ async def picture_bytes(request: Request, limits: Limits) -> bytes:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith(_NOT_BYTES):
-        raise Problem(415, f"Expected a picture, got {kind[:50]}; {_GIVE}. A path or an address is never opened.")
+        raise Problem(415, f"Expected a picture, got {kind[:50]}; {_GIVE}. {_NEVER}")
     if kind != "multipart/form-data":
         chunks = [chunk async for chunk in _limited(request, limits.picture_bytes, limits.body_s)]
         return b"".join(chunks)
@@ -64,10 +67,15 @@ async def picture_bytes(request: Request, limits: Limits) -> bytes:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise Problem(400, f"The form cannot be read; {_GIVE}.") from error
-    image = form.get("image")
-    if not isinstance(image, UploadFile):
-        raise Problem(400, f"The form has no file in its field `image`; {_GIVE}. A path or an address is never opened.")
-    data = await image.read()
+    try:
+        image = form.get("image")
+        if not isinstance(image, UploadFile):
+            raise Problem(
+                400, f"The form has no file in its field `image`; {_GIVE}. A path or an address is never opened."
+            )
+        data = await image.read()
+    finally:
+        await form.close()
     if len(data) > limits.picture_bytes:
         raise _too_large(limits.picture_bytes)
     return data
@@ -102,11 +110,13 @@ async def _limited(
 ) -> AsyncIterator[bytes]:
     """The body in pieces, as long as it is neither too large nor too slow."""
     stated = request.headers.get("content-length", "")
+    stream = request.stream()
     if stated.isdecimal() and int(stated) > most:
+        if "expect" not in request.headers:
+            await _drained(stream, most)
         raise _too_large(most)
     end_s = None if whole_s is None else time.monotonic() + whole_s
     size = 0
-    stream = request.stream()
     while True:
         left_s = pause_s if end_s is None else max(end_s - time.monotonic(), _CHUNK_S)
         try:
@@ -119,9 +129,20 @@ async def _limited(
             raise Problem(400, "The connection was closed before the whole body had come.") from error
         size += len(chunk)
         if size > most:
+            await _drained(stream, most)
             raise _too_large(most)
         if chunk:
             yield chunk
+
+
+async def _drained(stream: AsyncIterator[bytes], most: int) -> None:
+    """Pass over some of what still comes: a client that is sending would see a broken connection, not the answer."""
+    left = min(4 * most, _DRAINED_BYTES)
+    try:
+        while left > 0:
+            left -= len(await asyncio.wait_for(anext(stream), _DRAIN_S))
+    except (StopAsyncIteration, asyncio.TimeoutError, ClientDisconnect):
+        return
 
 
 def _too_large(most: int) -> Problem:

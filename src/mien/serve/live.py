@@ -192,7 +192,8 @@ class Connection:
             try:
                 answer = await self._engine.run(partial(self._look, incoming, skipped))
             except Exception as error:
-                await self._send({"frame": incoming.number, "problem": problem_dict(problem_of(error))})
+                problem = problem_dict(problem_of(error))
+                await self._send({"frame": incoming.number, "skipped": skipped, "problem": problem})
             else:
                 await self._send(answer)
 
