@@ -18,12 +18,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from websockets.sync.client import connect
 
 from mien.artwork.drawings import demo_frame
+from mien.models.artifact import load_artifact, zoo_names
+from mien.models.session import Session
 from mien.pipeline import Analyzer, Options
 from mien.pixels.images import encode_image
 
@@ -52,22 +56,33 @@ def main() -> None:
                 median_ms = one_client(port, photo, lambda: analyzer.look(photo))
                 many_clients(port, photo, lambda: analyzer.look(photo), asked.clients, asked.seconds, median_ms)
             live(port, photo)
+            batches()
             memory(port, small, server.pid, asked.requests)
         finally:
             server.terminate()
 
 
 def one_client(port: int, photo: bytes, direct: Callable[[], object]) -> float:
-    """Print the ratio of the medians; return that of the requests, in milliseconds."""
+    """Print medians and minima; return the median of the requests, in milliseconds.
+
+    The minima are what remains when other work on the machine is left out.
+    """
     ask = Client(port, photo)
     for _ in range(5):
         direct()
         ask()
     pairs = [(timed_ms(direct), timed_ms(ask)) for _ in range(ROUNDS)]
     direct_ms, served_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
-    limit_ms = 1.25 * direct_ms + 3
+    least_direct_ms, least_served_ms = (min(column) for column in zip(*pairs, strict=True))
+    limit_ms, least_limit_ms = 1.25 * direct_ms + 3, 1.25 * least_direct_ms + 3
     print(
-        f"one client: direct {direct_ms:.1f} ms, POST /v1/look {served_ms:.1f} ms: {served_ms / direct_ms:.2f} times "
+        f"one client, minima: direct {least_direct_ms:.1f} ms, POST /v1/look {least_served_ms:.1f} ms: "
+        f"{least_served_ms / least_direct_ms:.2f} times "
+        f"(at most {least_limit_ms:.1f} ms: {'yes' if least_served_ms <= least_limit_ms else 'NO'})"
+    )
+    print(
+        f"one client, medians: direct {direct_ms:.1f} ms, POST /v1/look {served_ms:.1f} ms: "
+        f"{served_ms / direct_ms:.2f} times "
         f"(at most {limit_ms:.1f} ms: {'yes' if served_ms <= limit_ms else 'NO'})"
     )
     return served_ms
@@ -129,6 +144,26 @@ def live(port: int, photo: bytes) -> None:
     print(f"WebSocket: {rate:.1f} pictures per second (at least 20: {'yes' if rate >= 20 else 'NO'})")
 
 
+def batches() -> None:
+    """Print what each network gains from a batch of four against four single runs, alternating."""
+    for name in ("face", "palm", "hand_landmark", "emotion_residual", "gesture_landmark"):
+        network = Session(load_artifact(next(one for one in zoo_names() if one.startswith(name))))
+        one = np.random.default_rng(0).random((1, *network._item_shape), np.float32)
+        four = np.repeat(one, 4, axis=0)
+        pairs = []
+        for _ in range(40):
+            singly = timed_ms(partial(_each, network, one))
+            pairs.append((singly, timed_ms(partial(network.run, four))))
+        single_ms, batch_ms = (min(column) for column in zip(*pairs, strict=True))
+        print(f"batch of 4, {name}: {batch_ms:.1f} ms against {single_ms:.1f} ms: {batch_ms / single_ms:.2f}")
+        network.close()
+
+
+def _each(network: Session, one: NDArray[np.float32]) -> None:
+    for _ in range(4):
+        network.run(one)
+
+
 def memory(port: int, small: bytes, process: int, requests: int) -> None:
     """Print how much the server grows over many requests of a small picture, after the first tenth."""
     server = psutil.Process(process)
@@ -162,10 +197,14 @@ class Client:
         self.status = 0
 
     def __call__(self) -> None:
-        self._connection.request("POST", "/v1/look", self._picture, {"Content-Type": "image/jpeg"})
-        response = self._connection.getresponse()
-        response.read()
-        self.status = response.status
+        try:
+            self._connection.request("POST", "/v1/look", self._picture, {"Content-Type": "image/jpeg"})
+            response = self._connection.getresponse()
+            response.read()
+            self.status = response.status
+        except (OSError, http.client.HTTPException):  # counts as a failure
+            self._connection.close()
+            self.status = 0
 
 
 def timed_ms(call: Callable[[], object]) -> float:

@@ -1,7 +1,7 @@
 """Sends the camera, or a video, to `mien serve` and prints what it sees.
 
-    pip install websockets opencv-python-headless
-    python live_client.py [--server ws://127.0.0.1:8080] [--token TOKEN] [SOURCE]
+pip install websockets opencv-python-headless
+python live_client.py [--server ws://127.0.0.1:8080] [--token TOKEN] [SOURCE]
 """
 
 import argparse

@@ -161,8 +161,10 @@ class Page:
         return answer["result"]
 
     def open(self, url: str) -> None:
-        """Go there; `until` waits for what is expected."""
+        """Go there."""
+        self.js("window.before = true")
         self.do("Page.navigate", url=url)
+        self.until("!window.before && document.readyState == 'complete'")
 
     def js(self, code: str) -> Any:
         """The value of an expression; a promise is awaited."""

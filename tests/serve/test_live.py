@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import random
@@ -17,7 +18,8 @@ from mien.live.reactions import Reactions, smooth_settings
 from mien.pipeline import Analyzer, FrameSequence, Options
 from mien.pixels.images import decode_image, encode_image
 from mien.scene import Frame, Scene
-from mien.serve.settings import Limits
+from mien.serve.live import Connection
+from mien.serve.settings import Limits, ServeSettings
 from mien.stages.smooth import Smoother
 
 EXTRAS = ("events", "sentence", "caption", "steady", "skipped", "latency_ms")
@@ -169,6 +171,30 @@ def test_too_many_connections_are_refused(serving: Callable[..., Any], photo: by
         assert time.monotonic() < end_s
     with server.live() as one:
         assert send(one, photo)["faces"]
+
+
+def test_a_client_who_takes_no_answers_is_dropped(server: Any, photo: bytes) -> None:
+    class Stuck:
+        """Sends one picture and reads nothing."""
+
+        sent = False
+
+        async def accept(self) -> None: ...
+
+        async def receive(self) -> dict[str, Any]:
+            if self.sent:
+                await asyncio.Event().wait()
+            self.sent = True
+            return {"type": "websocket.receive", "bytes": photo}
+
+        async def send_text(self, _: str) -> None:
+            await asyncio.Event().wait()
+
+    settings = ServeSettings(limits=Limits(send_s=0.05))
+    stuck: Any = Stuck()
+    connection = Connection(stuck, server.engine, settings, server.metrics, tasks=("emotion",), steady=False)
+    asyncio.run(asyncio.wait_for(connection.run(), 60))
+    assert stuck.sent
 
 
 def test_two_hundred_connections_opened_and_dropped(server: Any, photo: bytes) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +77,21 @@ def test_an_mjpeg_part_is_a_picture_of_its_stated_length(watching: Any) -> None:
         assert response.readline() == b"\r\n"
     response.close()
     connection.close()
+
+
+def test_a_viewer_who_takes_nothing_is_dropped(watching: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.serve.server._Patient.send_s", 0.3)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", watching.port))
+        client.sendall(b"GET /v1/watch.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        end_s = time.monotonic() + 60
+        while not watching.watch._viewers:
+            assert time.monotonic() < end_s
+        while watching.watch._viewers:
+            assert time.monotonic() < end_s, "it is still served"
+            time.sleep(0.05)
+    assert watching.ask("GET", "/v1/health")[0] == 200
 
 
 def test_a_source_that_is_missing_is_said_and_the_rest_works(

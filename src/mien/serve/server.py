@@ -21,7 +21,7 @@ from mien.serve.app import create_app
 from mien.serve.engine import Engine
 from mien.serve.jobs import Jobs
 from mien.serve.metrics import Metrics
-from mien.serve.settings import ServeSettings
+from mien.serve.settings import Limits, ServeSettings
 from mien.serve.watch import Watch
 
 MOST_CONNECTIONS = 500
@@ -31,6 +31,7 @@ FRAME_BYTES = 8_000_000
 """Largest message on the WebSocket."""
 
 _STOP_S = 5
+_KEPT_S = 30  # an idle connection
 _HEAD_S = 20.0
 
 
@@ -83,11 +84,26 @@ class _Server(uvicorn.Server):
 
 
 class _Patient(H11Protocol):
-    """HTTP for clients of any pace, but not without end: the head of the first request has to come in time."""
+    """HTTP for clients of any pace, but not without end.
+
+    The head of the first request has to come in time, and answers have to be taken.
+    """
+
+    send_s = Limits().send_s
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.loop.call_later(_HEAD_S, self._check_begun)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.loop.call_later(self.send_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
 
     def _check_begun(self) -> None:
         if self.cycle is None and self.transport.get_protocol() is self and not self.transport.is_closing():
@@ -95,8 +111,8 @@ class _Patient(H11Protocol):
 
 
 def _config(app: Any) -> uvicorn.Config:
-    for name in ("uvicorn", "uvicorn.error", "websockets"):  # a client's mistakes are no news
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("uvicorn.error", "websockets"):  # a client's mistakes are no news, and mien logs its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app,
         http=_Patient,
@@ -109,6 +125,7 @@ def _config(app: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=_KEPT_S,
         timeout_graceful_shutdown=_STOP_S,
     )
 
