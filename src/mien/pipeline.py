@@ -152,9 +152,14 @@ class Analyzer(Resource):
             "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
         }
 
-    def look(self, picture: PictureLike) -> Scene:
-        """What is in one photo, as with `mien.look`; nothing is remembered from other photos."""
-        return self._see(_photo(picture), _Tracks())
+    def look(self, picture: PictureLike, *, tasks: Sequence[str] | None = None) -> Scene:
+        """What is in one photo, as with `mien.look`; nothing is remembered from other photos.
+
+        Args:
+            picture: as for `mien.look`.
+            tasks: what to look for in this one; by default what the Analyzer looks for.
+        """
+        return self._see(_photo(picture), _Tracks(), None if tasks is None else check_tasks(tasks))
 
     def sequence(self, tasks: Sequence[str] | None = None) -> FrameSequence:
         """What looks at the frames of one more source, one by one, with tracks and tasks of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,7 +13,6 @@ from fastapi import APIRouter, Query, Request, Response
 from mien.labels import Task
 from mien.pipeline import check_tasks
 from mien.pixels.images import encode_image
-from mien.scene import Frame, Scene
 from mien.serve.bodies import decode_picture, picture_bytes
 from mien.serve.contract import CropRecord, SceneRecord, errors, picture_body
 from mien.serve.engine import Engine, Models
@@ -86,7 +86,7 @@ def _look(
 ) -> bytes:
     image_rgb = decode_picture(data, limits)
     begin_s = time.perf_counter()
-    scene: Scene = models.analyzer.sequence(tasks).step(Frame(image_rgb=image_rgb, source=name))
+    scene = replace(models.analyzer.look(image_rgb, tasks=tasks), source=name)
     metrics.frames.labels("photo").inc()
     metrics.look_seconds.labels("photo").observe(time.perf_counter() - begin_s)
     return encode_image(scene.draw().image_rgb, ".jpg") if annotated else scene.to_json().encode("utf-8", "replace")
