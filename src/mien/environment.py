@@ -18,6 +18,7 @@ TELEMETRY = "ORT_DISABLE_TELEMETRY"
 """ONNX Runtime 1.31 on Linux writes a device id and a database into the home folder while it is imported, and looks up
 a host of its maker nine seconds later, unless this is 1 before the import (observed with strace)."""
 
+_WEB_TELEMETRY = "FASTAPI_OTEL_AUTO_CONFIGURE"
 _PLOTS = "MPLCONFIGDIR"
 _PULSE_COOKIE, _PULSE_FOLDER = "PULSE_COOKIE", "PULSE_RUNTIME_PATH"
 
@@ -43,6 +44,11 @@ def no_telemetry() -> None:
         )
     elif told is not None:
         _log.warning("%s was %r; mien sets it to 1, so that nothing is reported.", TELEMETRY, told[:20])
+
+
+def no_web_telemetry() -> None:
+    """Keep FastAPI from reporting, whatever the variables of OpenTelemetry say; for this process and its children."""
+    os.environ[_WEB_TELEMETRY] = "false"
 
 
 def no_plot_files() -> None:

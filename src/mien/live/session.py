@@ -12,15 +12,15 @@ from typing import Protocol
 
 from mien.errors import ModelError, OutputError, UnreadableMedia
 from mien.labels import TASKS, Task
+from mien.live.reactions import Reactions, smooth_settings
 from mien.live.runner import AnalyzedFrame, Runner
 from mien.outputs.draw import draw_scene
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import Analyzer
+from mien.pipeline import Analyzer, FrameSequence
 from mien.resource import Resource
-from mien.scene import Detection, Event, Frame, Scene
+from mien.scene import Event, Frame, Scene
 from mien.sources import Source
-from mien.stages.one_euro import OneEuroSmoother
-from mien.stages.smooth import Smoother, SmoothSettings
+from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
 from mien.voice.responses import Sentence
 from mien.voice.voice import Voice
@@ -32,9 +32,6 @@ POLL_S = 1 / 60
 BASELINE_S = 5.0
 """Calm seconds from which a neutral face is learned when a key asks for it."""
 
-_CAPTION_S = 6.0
-_CAPTION_GAP_S = 0.5
-"""A caption disappears once nobody has shown its label for this long; losing a face for a frame or two keeps it."""
 _MESSAGE_S = 6.0
 _RATE_S = 2.0
 
@@ -113,7 +110,7 @@ class LiveSession(Resource):
     def __init__(
         self,
         source: Source,
-        analyzer: Analyzer,
+        analyzer: Analyzer | FrameSequence,
         outputs: Outputs,
         *,
         smoother: Smoother | None = None,
@@ -125,7 +122,7 @@ class LiveSession(Resource):
     ) -> None:
         self.outputs = outputs
         self._analyzer = analyzer
-        self._smoother = smoother or Smoother(_settings(analyzer))
+        self._reactions = Reactions(smoother or Smoother(smooth_settings(analyzer)), outputs.responder)
         self._snapshots = snapshots or Path()
         self._record_fps = record_fps
         self._notice, self._no_face = notice, no_face
@@ -134,10 +131,7 @@ class LiveSession(Resource):
         self._own_recording: Recording | None = None
         self._recordings = [] if outputs.recording is None else [outputs.recording]
         self._source_name: str | None = None
-        self._steadier = OneEuroSmoother()
         self._scene: Scene | None = None
-        self._answer: Sentence | None = None  # what the caption says
-        self._caption_s = self._label_s = 0.0
         self._told_troubles: set[str] = set()
         self._baseline_s = analyzer.options.baseline_s or BASELINE_S
         self._learned: set[int] = set()
@@ -195,7 +189,7 @@ class LiveSession(Resource):
 
     def _finish(self) -> None:
         self._runner.close()
-        for event in self._smoother.finish():
+        for event in self._reactions.finish():
             self._tell(event)
 
     def close(self) -> None:
@@ -217,24 +211,19 @@ class LiveSession(Resource):
 
     def _take(self, moment: AnalyzedFrame) -> None:
         # Smoothed here and not on the analysis thread, so that a frame that was never given out changes nothing.
-        ended: tuple[Event, ...] = ()
         if self._scene is None or self._scene.source != moment.scene.source:
-            self._steadier = OneEuroSmoother()
             self._learned.clear()
-            ended = self._smoother.finish()
-        scene, changes = self._smoother.update(moment.scene)
-        events = (*ended, *changes)
-        # Jittery boxes are steadied for display; what is recorded as data stays as detected.
-        self._scene = self._steadier.update(scene)
+        reaction = self._reactions.take(moment.scene)
+        scene, self._scene = reaction.scene, reaction.steady
         for output in self.outputs.scenes:
             output.write(scene)
         if self._recording is not None:
             self._recording.write(self._scene)
-        for event in events:
+        for event in reaction.events:
             self._tell(event)
         self._check_learned(scene)
-        self._respond(scene, events)
-        self._check_caption(scene)
+        if reaction.sentence is not None:
+            self._answer(reaction.sentence)
         now = time.monotonic()
         self._frames += 1
         # By the numbers of the frames: a live source passes frames over before the runner does.
@@ -251,28 +240,11 @@ class LiveSession(Resource):
         for output in self.outputs.events:
             output(event)
 
-    def _respond(self, scene: Scene, events: Sequence[Event]) -> None:
-        if self.outputs.responder is None:
-            return
-        sentence = self.outputs.responder.offer(events, scene)
-        if sentence is None:
-            return
-        self._answer, self._caption_s, self._label_s = sentence, time.monotonic(), scene.time_s
+    def _answer(self, sentence: Sentence) -> None:
         if self.outputs.voice is not None:
             self.outputs.voice.say(sentence)
         for output in self.outputs.sentences:
             output(sentence)
-
-    def _check_caption(self, scene: Scene) -> None:
-        """A caption disappears with its label: with another face, or none, it would be wrong."""
-        answer = self._answer
-        if answer is None:
-            return
-        seen: Sequence[Detection] = scene.faces if answer.task == "emotion" else scene.hands
-        if any(one.label == answer.label and not one.uncertain for one in seen):
-            self._label_s = scene.time_s
-        elif not 0 <= scene.time_s - self._label_s < _CAPTION_GAP_S:
-            self._answer = None
 
     def _show(self) -> None:
         if self.outputs.display is None:
@@ -290,12 +262,11 @@ class LiveSession(Resource):
                 self._told_troubles.add(trouble)
                 self._say(trouble)
         told = self._message if time.monotonic() - self._message_s < _MESSAGE_S else ""
-        captioned = self._answer is not None and time.monotonic() - self._caption_s < _CAPTION_S
         return Status(
             fps=rate,
             latency_ms=self._delays[-1] if self._delays else 0.0,
             stage_ms=self._stage_ms,
-            caption=self._answer.text if self._answer is not None and captioned else "",
+            caption=self._reactions.caption,
             muted=voice is None or voice.muted,
             paused=self._runner.paused,
             recording=recording is not None and recording.running,
@@ -373,13 +344,6 @@ class LiveSession(Resource):
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
         self._recording = self._own_recording = Recording(path, fps=self._record_fps, waits=not self._is_live)
         self._recordings.append(self._recording)
-
-
-def _settings(analyzer: Analyzer) -> SmoothSettings:
-    """The grades of both tasks, so that a task switched on later shows what is uncertain too."""
-    sure: dict[str, float] = {f"{task}_threshold": least for task, least in analyzer.thresholds.items()}
-    perhaps: dict[str, float | None] = {f"{task}_perhaps": least for task, least in analyzer.perhaps.items()}
-    return SmoothSettings(**sure, **perhaps)  # type: ignore[arg-type]
 
 
 def _free_name(path: Path) -> Path:

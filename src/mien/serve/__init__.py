@@ -1,0 +1,1 @@
+"""mien in the browser and over HTTP: the page, the REST interface and the WebSocket."""

@@ -1,0 +1,404 @@
+// The page: what the buttons and keys do, and what is shown when an answer comes.
+import { Overlay, plate } from "./overlay.js";
+import { Panel } from "./panel.js";
+import { Records } from "./records.js";
+import { Live, Refused, ask, follow, root, setToken, streamAddress, tokenHash } from "./server.js";
+import { Frames } from "./sources.js";
+import { Timeline } from "./timeline.js";
+import { Voice } from "./voice.js";
+import { fillWords, language, languages, loadWords, ofLanguage, say } from "./words.js";
+
+const asked = new URLSearchParams(location.search);
+const kiosk = asked.has("kiosk");
+const get = (id) => document.getElementById(id);
+const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+const KEYS = ["c", "o", "p", "m", "e", "g", "b", "d", "h"];
+const RATE_MS = 2000;
+const MESSAGE_MS = 8000;
+const NOTICE_MS = 7000;
+
+let about; // what the server can answer
+let overlay, panel, timeline, voice, live, frames;
+let tasks = ["emotion", "gesture"];
+let state = "idle"; // idle, camera, video, photo, watch
+let frozen = false;
+let photoUrl = "";
+const records = new Records();
+const arrivals = [];
+
+const setState = (next) => {
+  state = next;
+  document.body.dataset.state = next;
+  const busy = next === "camera" || next === "video";
+  get("video").hidden = !busy;
+  get("photo").hidden = next !== "photo" && next !== "watch";
+  get("welcome").hidden = next !== "idle" || kiosk;
+  get("pause-button").disabled = !busy;
+  get("camera-button").textContent = say(next === "camera" ? "camera.stop" : "camera.start");
+  get("notice").hidden = next === "idle";
+  get("video").classList.toggle("mirrored", next === "camera");
+};
+
+let messageTimer;
+const tell = (text, { stays = false } = {}) => {
+  clearTimeout(messageTimer);
+  get("message").textContent = text;
+  if (text && !stays) messageTimer = setTimeout(() => tell(""), MESSAGE_MS);
+};
+// What happens to the picture: in full for a while, then the light alone.
+let noticeTimer;
+const notice = (text) => {
+  clearTimeout(noticeTimer);
+  get("notice-text").textContent = text;
+  get("notice").classList.remove("brief");
+  noticeTimer = setTimeout(() => get("notice").classList.add("brief"), NOTICE_MS);
+};
+const caption = (text) => {
+  if (get("caption").textContent !== text) get("caption").textContent = text;
+};
+
+function countRecords() {
+  const count = records.lines.length;
+  const button = get("save-button");
+  button.disabled = !count;
+  button.textContent = count ? say("records.save", { count: count.toLocaleString(language) }) : say("records.none");
+  if (records.full) tell(say("records.full", { most: Records.most.toLocaleString(language) }));
+}
+
+function rates(latency) {
+  const now = performance.now();
+  arrivals.push(now);
+  while (arrivals.length && now - arrivals[0] > RATE_MS) arrivals.shift();
+  const seconds = (now - arrivals[0]) / 1000;
+  get("fps").textContent = arrivals.length > 1 ? Math.round((arrivals.length - 1) / seconds) : "–";
+  get("delay").textContent = latency ? Math.round(latency.total) : "–";
+}
+
+// An answer of the live connection.
+function answered(answer) {
+  if (state !== "camera" && state !== "video") return;
+  if (answer.problem) return tell(answer.problem.detail);
+  records.add(answer);
+  rates(answer.latency_ms);
+  if (!frozen) overlay.draw(answer, state === "camera");
+  panel.show(answer, tasks);
+  timeline.add(answer, tasks);
+  caption(answer.caption);
+  if (answer.sentence) voice.speak(answer.sentence.text);
+  countRecords();
+}
+
+function clear() {
+  frames.stop();
+  frozen = false;
+  get("pause-button").setAttribute("aria-pressed", "false");
+  get("pause-button").textContent = say("pause");
+  overlay.clear();
+  panel.clear(tasks);
+  timeline.clear();
+  caption("");
+  arrivals.length = 0;
+  get("fps").textContent = get("delay").textContent = "–";
+  live?.close();
+  live = null;
+  if (photoUrl) URL.revokeObjectURL(photoUrl);
+  photoUrl = "";
+}
+
+function connect() {
+  live = new Live(tasks, { onAnswer: answered, onState: (key) => tell(key ? say(key) : "", { stays: true }) });
+}
+
+async function startCamera() {
+  if (state === "camera") {
+    clear();
+    return setState("idle");
+  }
+  clear();
+  connect();
+  try {
+    await frames.camera();
+  } catch (error) {
+    clear();
+    setState("idle");
+    const causes = { NotAllowedError: "denied", NotFoundError: "none", InsecureError: "insecure" };
+    return tell(say(`camera.${causes[error.name] ?? "busy"}`), { stays: true });
+  }
+  notice(say(isHere ? "notice.camera.here" : "notice.camera.there", { host: location.host }));
+  setState("camera");
+}
+
+async function openFiles(files) {
+  for (const file of files) {
+    if (file.type.startsWith("video/")) await playVideo(file);
+    else if (file.type.startsWith("image/") || /\.(heic|heif|avif|tiff?|jp2|ppm)$/i.test(file.name)) await showPhoto(file);
+    else tell(say("file.unknown", { name: file.name }));
+  }
+}
+
+async function playVideo(file) {
+  clear();
+  connect();
+  photoUrl = URL.createObjectURL(file);
+  live.name = file.name;
+  try {
+    await frames.file(photoUrl);
+  } catch {
+    clear();
+    setState("idle");
+    return uploadVideo(file);
+  }
+  notice(say("notice.file", { name: file.name }));
+  setState("video");
+}
+
+// A video that this browser cannot play: mien looks at it as a whole, and its records are fetched.
+async function uploadVideo(file) {
+  try {
+    tell(say("video.upload", { name: file.name, share: 0 }), { stays: true });
+    const values = { name: file.name, task: tasks.join(",") };
+    const sent = await ask("v1/look/video", { values, method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+    let job = await sent.json();
+    while (job.state === "waiting" || job.state === "running") {
+      await new Promise((done) => setTimeout(done, 500));
+      job = await (await ask(`v1/jobs/${job.id}`)).json();
+      const share = job.of ? Math.round((100 * job.frames) / job.of) : 0;
+      tell(say("video.upload", { name: file.name, share }), { stays: true });
+    }
+    if (job.problem) return tell(job.problem, { stays: true });
+    const lines = (await (await ask(`v1/jobs/${job.id}/result`)).text()).split("\n").filter(Boolean);
+    for (const line of lines) records.push(line);
+    countRecords();
+    tell(say("video.done", { name: file.name }), { stays: true });
+    await ask(`v1/jobs/${job.id}`, { method: "DELETE" });
+  } catch (error) {
+    tell(error.message, { stays: true });
+  }
+}
+
+async function showPhoto(file) {
+  clear();
+  setState("photo");
+  const picture = get("photo");
+  notice(say("notice.file", { name: file.name }));
+  photoUrl = URL.createObjectURL(file);
+  picture.src = photoUrl;
+  picture.alt = file.name;
+  const send = (values) => ask("v1/look", { values, method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
+  const values = { name: file.name, task: tasks.join(",") };
+  try {
+    const shown = picture.decode().then(() => true, () => false);
+    const record = await (await send(values)).json();
+    records.add(record);
+    panel.show(record, tasks);
+    countRecords();
+    if (await shown) overlay.draw(record, false);
+    else picture.src = photoUrl = URL.createObjectURL(await (await send({ ...values, annotated: true })).blob());
+    const what = describe(record);
+    picture.alt = say("file.photo", { name: file.name, what });
+    tell(picture.alt, { stays: true });
+  } catch (error) {
+    clear();
+    setState("idle");
+    tell(error.message, { stays: true });
+  }
+}
+
+function describe(record) {
+  const parts = [];
+  for (const [task, seen, noun] of [["emotion", record.faces, "face"], ["gesture", record.hands, "hand"]]) {
+    if (!seen.length) continue;
+    const count = seen.length > 1 ? say(`seen.${noun}s`, { count: seen.length }) : say(`seen.${noun}`);
+    const said = seen.slice(0, 3).map((one) => plate(task, one, overlay.labels.get(task) ?? new Map()));
+    parts.push(`${count} (${said.join(", ")})`);
+  }
+  return parts.join(", ") || say("seen.nothing");
+}
+
+// The camera of the server's own machine.
+async function startWatch() {
+  clear();
+  setState("watch");
+  notice(say("notice.watch", { host: location.host }));
+  get("photo").src = streamAddress("v1/watch.mjpg");
+  const onEvent = (kind, data) => {
+    if (kind === "sentence") voice.speak(data.text);
+    if (kind === "status") tell(data.message, { stays: true });
+    if (kind !== "frame") return;
+    records.add(data);
+    rates(null);
+    panel.show(data, tasks);
+    timeline.add(data, tasks);
+    caption(data.caption);
+    countRecords();
+  };
+  for (;;) {
+    try {
+      await follow("v1/watch/events", { frames: true }, onEvent);
+    } catch (error) {
+      if (error instanceof Refused && error.status !== 503) return tell(error.message, { stays: true });
+    }
+    tell(say("link.lost"), { stays: true });
+    await new Promise((done) => setTimeout(done, 2000));
+    get("photo").src = streamAddress("v1/watch.mjpg", { again: Date.now() });
+  }
+}
+
+function choose(wanted) {
+  tasks = wanted.filter((task) => about.tasks[task]);
+  if (!tasks.length) tasks = Object.keys(about.tasks);
+  for (const button of get("tasks").children) button.setAttribute("aria-pressed", String(tasks.includes(button.dataset.task)));
+  live?.tell({ tasks });
+  if (state === "idle" || state === "photo") panel.clear(tasks);
+  timeline.draw(tasks);
+}
+
+function toggleTask(task) {
+  const next = tasks.includes(task) ? tasks.filter((one) => one !== task) : [...tasks, task];
+  choose(next.length ? next : [task]);
+}
+
+function toggle(button, on, keys) {
+  button.setAttribute("aria-pressed", String(on));
+  button.textContent = say(keys[Number(on)]);
+}
+
+const actions = {
+  camera: startCamera,
+  open: () => get("file").click(),
+  pause: () => {
+    if (state !== "camera" && state !== "video") return;
+    frozen = !frozen;
+    frames.pause = frozen;
+    toggle(get("pause-button"), frozen, ["pause", "pause.on"]);
+  },
+  mute: () => {
+    if (!get("mute-button").disabled) voice.mute = !voice.muted;
+  },
+  save: () => records.lines.length && records.save(),
+  copy: async () => {
+    await navigator.clipboard.writeText(get("snippet").textContent);
+    tell(say("embed.copied"));
+  },
+};
+const keys = {
+  c: actions.camera,
+  o: actions.open,
+  p: actions.pause,
+  m: actions.mute,
+  e: () => choose(["emotion"]),
+  g: () => choose(["gesture"]),
+  b: () => choose(["emotion", "gesture"]),
+  d: actions.save,
+  h: () => get("help").showModal(),
+};
+
+function listen() {
+  document.addEventListener("click", (event) => {
+    const one = event.target.closest("[data-do], [data-open], [data-task]");
+    if (one?.dataset.do) actions[one.dataset.do]();
+    else if (one?.dataset.open) get(one.dataset.open).showModal();
+    else if (one?.dataset.task && one.tagName === "BUTTON") toggleTask(one.dataset.task);
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, select, textarea, dialog[open]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || kiosk) return;
+    keys[event.key.toLowerCase()]?.();
+  });
+  get("file").addEventListener("change", (event) => openFiles([...event.target.files]).then(() => (event.target.value = "")));
+  get("language").addEventListener("change", (event) => {
+    const url = new URL(location.href);
+    url.searchParams.set("lang", event.target.value);
+    location.assign(url);
+  });
+  let over = 0;
+  const drop = (type, act) =>
+    document.addEventListener(type, (event) => {
+      if (kiosk || ![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
+      event.preventDefault();
+      act(event);
+      get("drop").hidden = over <= 0;
+    });
+  drop("dragenter", () => (over += 1));
+  drop("dragleave", () => (over -= 1));
+  drop("dragover", () => {});
+  drop("drop", (event) => {
+    over = 0;
+    openFiles([...event.dataTransfer.files]);
+  });
+  addEventListener("resize", () => timeline.draw(tasks));
+  addEventListener("pagehide", clear);
+}
+
+function askToken() {
+  return new Promise((done) => {
+    get("token").showModal();
+    get("token-form").addEventListener("submit", () => done(get("token-text").value), { once: true });
+    get("token").addEventListener("cancel", (event) => event.preventDefault());
+  });
+}
+
+async function loadAbout() {
+  for (;;) {
+    try {
+      return await (await ask("v1/models")).json();
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      setToken(await askToken());
+      history.replaceState(null, "", `${location.pathname}${location.search}${tokenHash()}`);
+    }
+  }
+}
+
+async function start() {
+  await loadWords(asked.get("lang"));
+  fillWords();
+  document.body.classList.toggle("kiosk", kiosk);
+  document.body.classList.toggle("embed", asked.has("embed"));
+  if (kiosk || asked.has("embed")) get("stage").append(get("message"));
+  const here = say(isHere ? "privacy.here" : "privacy.there", { host: location.host });
+  get("welcome-privacy").textContent = get("privacy-where").textContent = here;
+  get("snippet").textContent = `<iframe src="${root.href}?embed" allow="camera ${location.origin}" width="960" height="640" title="mien"></iframe>`;
+  get("kiosk-address").textContent = `${root.href}?kiosk`;
+  get("models-link").href = `page/models.html${location.search}${tokenHash()}`;
+  for (const key of KEYS) {
+    const [term, what] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = key;
+    what.textContent = say(`help.${key}`);
+    get("keys").append(term, what);
+  }
+  for (const tag of languages) get("language").append(new Option(await ofLanguage(tag), tag, false, tag === language));
+  about = await loadAbout();
+  get("models-link").href = `page/models.html${location.search}${tokenHash()}`;
+  const labels = new Map(Object.entries(about.tasks).map(([task, { labels: list }]) => [task, new Map(list.map((one) => [one.name, one]))]));
+  overlay = new Overlay(get("overlay"), labels);
+  panel = new Panel(get("bars"), about.tasks);
+  timeline = new Timeline(get("timeline"), labels);
+  voice = new Voice(get("voice"), get("mute-button"), about.language);
+  frames = new Frames(get("video"), {
+    ready: () => live?.ready,
+    give: async (blob, time) => {
+      const bytes = await blob.arrayBuffer();
+      if (!live) return;
+      if (state === "video") live.tell({ time_s: time, name: live.name });
+      live.send(bytes);
+    },
+    ended: () => tell(say("video.ended", { name: live?.name ?? "" })),
+  });
+  for (const task of Object.keys(about.tasks)) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.task = task;
+    button.textContent = say(`task.${task}`);
+    get("tasks").append(button);
+  }
+  choose(asked.get("task")?.split(",") ?? Object.keys(about.tasks));
+  panel.clear(tasks);
+  setState("idle");
+  listen();
+  document.body.dataset.ready = "true";
+  if (about.watch && !asked.has("camera")) startWatch();
+  else if (kiosk || asked.has("camera")) startCamera();
+}
+
+start().catch((error) => tell(error.message, { stays: true }));

@@ -1,0 +1,106 @@
+// Boxes, plates and hand skeletons over the picture, as SVG in the pixels of the picture.
+import { say } from "./words.js";
+
+const NS = "http://www.w3.org/2000/svg";
+const FINGERS = [[0, 1, 2, 3, 4], [0, 5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16], [0, 17, 18, 19, 20], [5, 9, 13, 17]];
+const UNREAD = "#dddddd";
+
+const make = (name, attributes, parent) => {
+  const one = document.createElementNS(NS, name);
+  for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
+  parent?.append(one);
+  return one;
+};
+
+// Dark or light text, whichever has more contrast on a colour.
+export function inkOn(colour) {
+  const [r, g, b] = [1, 3, 5]
+    .map((at) => parseInt(colour.slice(at, at + 2), 16) / 255)
+    .map((v) => (v <= 0.04 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#14161a" : "#ffffff";
+}
+
+// What a face or hand is said to show: by its grade where the record has one.
+export function plate(task, one, labels) {
+  if (!one.label) return "";
+  const word = (name) => labels.get(name)?.word ?? name;
+  const second = Object.entries(one.scores).filter(([name]) => name !== one.label).sort((a, b) => b[1] - a[1])[0]?.[0];
+  const grade = one.grade ?? (one.uncertain ? "uncertain" : "sure");
+  const values = { word: word(one.label), second: word(second), percent: Math.round(100 * one.confidence) };
+  return say(`plate.${task}.${grade}`, values);
+}
+
+export class Overlay {
+  constructor(svg, labels) {
+    this.svg = svg;
+    this.labels = labels; // by task: Map of name to {word, colour}
+  }
+
+  clear() {
+    this.svg.replaceChildren();
+    this.svg.setAttribute("data-faces", 0);
+    this.svg.setAttribute("data-hands", 0);
+  }
+
+  // record: as from the server; mirrored: the picture is shown as in a mirror.
+  draw(record, mirrored) {
+    const [height, width] = record.size;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const shown = this.svg.getBoundingClientRect();
+    const unit = 1 / Math.max(0.01, Math.min(shown.width / width, shown.height / height)); // one pixel of the screen
+    this.shownWidth = shown.width;
+    const x = mirrored ? (value) => width - value : (value) => value;
+    const group = make("g", {});
+    record.faces.forEach((face, i) => this.mark(group, "emotion", face, record.steady?.faces[i] ?? face, x, unit, width));
+    record.hands.forEach((hand, i) => {
+      const steady = record.steady?.hands[i] ?? hand;
+      this.mark(group, "gesture", hand, steady, x, unit, width);
+      this.skeleton(group, steady.landmarks, this.colour("gesture", hand), x, unit);
+    });
+    this.svg.replaceChildren(group);
+    this.svg.setAttribute("data-faces", record.faces.length);
+    this.svg.setAttribute("data-hands", record.hands.length);
+  }
+
+  colour(task, one) {
+    return this.labels.get(task)?.get(one.label)?.colour ?? UNREAD;
+  }
+
+  mark(group, task, one, steady, x, unit, width) {
+    const [x1, y1, x2, y2] = steady.box;
+    const left = Math.min(x(x1), x(x2));
+    const box = { x: left, y: y1, width: x2 - x1, height: y2 - y1, rx: 12 * unit, fill: "none" };
+    const doubt = one.grade ? one.grade !== "sure" : one.uncertain;
+    const colour = this.colour(task, one);
+    make("rect", { ...box, stroke: "#14161a", "stroke-width": (doubt ? 4.5 : 7) * unit, "stroke-opacity": 0.5 }, group);
+    const dashes = doubt ? { "stroke-dasharray": `${9 * unit} ${7 * unit}` } : {};
+    make("rect", { ...box, stroke: colour, "stroke-width": (doubt ? 3 : 4.5) * unit, class: "box", ...dashes }, group);
+    const text = plate(task, one, this.labels.get(task) ?? new Map());
+    if (!text) return;
+    const size = (this.shownWidth < 560 ? 14 : 17) * unit;
+    const label = make("text", { "font-size": size, fill: inkOn(colour), class: "plate" });
+    label.textContent = text;
+    this.svg.append(label);
+    const long = label.getComputedTextLength() + 1.2 * size;
+    const tall = 1.7 * size;
+    const above = y1 - tall - 6 * unit >= 0;
+    const top = above ? y1 - tall - 6 * unit : Math.max(4 * unit, y1 + 6 * unit);
+    const from = Math.max(2 * unit, Math.min(left, width - long - 2 * unit));
+    make("rect", { x: from, y: top, width: long, height: tall, rx: 7 * unit, fill: colour }, group);
+    label.setAttribute("x", from + 0.6 * size);
+    label.setAttribute("y", top + 0.72 * tall);
+    group.append(label);
+  }
+
+  skeleton(group, points, colour, x, unit) {
+    for (const finger of FINGERS) {
+      const line = finger.map((i) => `${x(points[i][0])},${points[i][1]}`).join(" ");
+      const shape = { points: line, fill: "none", "stroke-linecap": "round", "stroke-linejoin": "round" };
+      make("polyline", { ...shape, stroke: "#14161a", "stroke-width": 6 * unit, "stroke-opacity": 0.5 }, group);
+      make("polyline", { ...shape, stroke: colour, "stroke-width": 3.5 * unit }, group);
+    }
+    for (const [px, py] of points) {
+      make("circle", { cx: x(px), cy: py, r: 3.4 * unit, fill: "#fff", stroke: "#14161a", "stroke-width": unit }, group);
+    }
+  }
+}

@@ -1,0 +1,310 @@
+"""The page in headless Chromium, whose camera is a drawn clip: what a person would see, hear and download."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from mien.artwork.drawings import draw_face, draw_hand, draw_people
+from mien.outputs.video import VideoWriter
+from mien.pixels.images import encode_image, read_image, write_image
+from mien.records.writers import read_jsonl
+from mien.voice.responses import Responses
+
+pytestmark = pytest.mark.slow
+
+FACES = "document.querySelector('#overlay').dataset.faces == 1"
+READY = "document.body.dataset.ready"
+QUICK = '[cooldown]\nany_s = 0.5\nlabel_s = 0.5\n[emotion]\nhappy = ["A smile!"]\nsurprise = ["A surprise!"]\n'
+VOICES = """
+  window.said = [];
+  const voices = [
+    {name: "Here", voiceURI: "here", lang: "en-GB", localService: true},
+    {name: "Away", voiceURI: "away", lang: "en-US", localService: false},
+    {name: "Hier", voiceURI: "hier", lang: "de-DE", localService: true},
+  ];
+  speechSynthesis.getVoices = () => voices;
+  speechSynthesis.speak = (sentence) => window.said.push([sentence.text, sentence.chosen.name]);
+  Object.defineProperty(SpeechSynthesisUtterance.prototype, "voice", {set(voice) { this.chosen = voice; }});
+"""
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds of a happy face with a V, then four of a surprised one; over and over."""
+    scenes = []
+    for expression, gesture in (("happy", "victory"), ("surprise", "none")):
+        face = np.ascontiguousarray(draw_face(expression, size=480))
+        hand = np.ascontiguousarray(draw_hand(gesture if gesture != "none" else "punch", size=480))
+        side = hand[:, 120:360] if gesture != "none" else np.full((480, 240, 3), 210, np.uint8)
+        scenes += [encode_image(np.ascontiguousarray(np.hstack([side, face[:, 40:440]])), ".jpg")] * 100
+    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+    path.write_bytes(b"".join(scenes))
+    return path
+
+
+@pytest.fixture
+def responses(tmp_path: Path) -> Responses:
+    (tmp_path / "quick.toml").write_text(QUICK, "utf-8")
+    return Responses.load(tmp_path / "quick.toml")
+
+
+def only_here(page: Any, server: Any) -> None:
+    """No complaint, and no request to anybody else."""
+    assert page.console == []
+    hosts = {urlsplit(url).netloc for url in page.requests if not url.startswith(("blob:", "data:"))}
+    assert hosts == {f"127.0.0.1:{server.port}"}
+
+
+def chosen(task: str) -> str:
+    return f"document.querySelector('[data-task={task}] .chosen')?.dataset.label"
+
+
+def test_a_camera_is_seen_read_answered_and_recorded(
+    serving: Callable[..., Any], browser: Callable[..., Any], camera: Path, responses: Responses, tmp_path: Path
+) -> None:
+    server = serving(responses=responses)
+    page = browser(camera)
+    page.do("Page.addScriptToEvaluateOnNewDocument", source=VOICES)
+    page.size(1280, 800)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    assert page.js("document.querySelector('#notice').hidden"), "the camera is off until somebody asks"
+    assert page.js("[...document.querySelectorAll('#voice option')].map((one) => one.text)") == ["Here"]
+    page.press("c")
+    page.until(FACES)
+    assert "Pictures stay on this machine" in page.js("document.querySelector('#notice-text').textContent")
+
+    page.until(f"{chosen('emotion')} == 'happy'")
+    page.until("document.querySelector('#caption').textContent == 'A smile!'")
+    page.until(f"{chosen('gesture')} == 'victory'")
+    page.until("[...document.querySelectorAll('.plate')].some((one) => /^looks happy \\d+ %$/.test(one.textContent))")
+    page.shot(tmp_path / "happy.png")
+    box = page.js(
+        "(() => { const b = document.querySelector('#overlay .box').getBoundingClientRect();"
+        " return [b.x, b.y, b.width, b.height] })()"
+    )
+    stage = page.js(
+        "(() => { const b = document.querySelector('#stage').getBoundingClientRect();"
+        " return [b.x, b.y, b.width, b.height] })()"
+    )
+    assert stage[0] < box[0] < box[0] + box[2] < stage[0] + stage[2]
+    assert stage[1] < box[1] < box[1] + box[3] < stage[1] + stage[3]
+    page.until(f"{chosen('emotion')} == 'surprise'")
+    page.until("document.querySelector('#caption').textContent == 'A surprise!'")
+    page.until("window.said.length >= 2")
+    said = page.js("window.said")
+    assert {tuple(one) for one in said} <= {("A smile!", "Here"), ("A surprise!", "Here"), *_others(said)}
+    assert {voice for _, voice in said} == {"Here"}
+    page.press("m")
+    assert page.js("document.querySelector('#mute-button').getAttribute('aria-pressed')") == "true"
+    count = page.js("window.said.length")
+    page.until("document.querySelector('#caption').textContent == 'A smile!'")
+    assert page.js("window.said.length") == count, "muted"
+    page.until("/surprised \\d+ s/.test(document.querySelector('#timeline').ariaLabel)")
+
+    page.press("g")
+    page.until("document.querySelector('#overlay').dataset.faces == 0")
+    assert page.js("document.querySelector('section[data-task=emotion]').hidden")
+    page.press("b")
+    page.until(FACES)
+    page.press("p")
+    page.until("document.querySelector('#pause-button').textContent == 'Continue'")
+    page.press("p")
+
+    page.do("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "downloads"))
+    page.press("d")
+    end_s = time.monotonic() + 30
+    while not (found := [*(tmp_path / "downloads").glob("mien-*.jsonl")] if (tmp_path / "downloads").is_dir() else []):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    scenes = [*read_jsonl(found[0])]
+    assert len(scenes) > 20
+    assert {face.label for scene in scenes for face in scene.faces if not face.uncertain} >= {"happy", "surprise"}
+    keys = set(json.loads(found[0].read_text("utf-8").splitlines()[0]))
+    assert keys == {"source", "frame", "time_s", "size", "faces", "hands", "models"}, "as mien look writes them"
+    page.press("c")
+    page.until("document.querySelector('#notice').hidden && document.querySelector('#video').srcObject === null")
+    only_here(page, server)
+    seen = read_image(tmp_path / "happy.png").astype(int)
+    yellow = np.abs(seen - (240, 228, 66)).sum(axis=2) < 40
+    assert yellow.sum() > 1500, "box, plate and bar of a happy face"
+
+
+def _others(said: list[list[str]]) -> set[tuple[str, str]]:
+    """Sentences about hands, of the package."""
+    return {(text, voice) for text, voice in said if text not in ("A smile!", "A surprise!")}
+
+
+def test_photos_and_videos_can_be_dropped(
+    server: Any, browser: Callable[..., Any], tmp_path: Path, smile: list[Any]
+) -> None:
+    write_image(tmp_path / "people.jpg", draw_people())
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
+    with VideoWriter(tmp_path / "clip.webm", 10.0, (480, 640)) as writer:
+        for image_rgb in smile:
+            writer.write(image_rgb)
+    with VideoWriter(tmp_path / "old.mp4", 10.0, (480, 640)) as writer:
+        for image_rgb in smile[-4:]:
+            writer.write(image_rgb)
+    page = browser()
+    page.size(1100, 800)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    page.drop(tmp_path / "people.jpg")
+    page.until("document.querySelector('#overlay').dataset.faces == 3")
+    assert page.js("document.querySelector('#overlay').dataset.hands") == "2"
+    assert page.until("document.querySelector('#message').textContent").startswith("people.jpg: 3 faces (looks happy")
+    assert page.js("document.querySelector('#photo').alt") == page.js("document.querySelector('#message').textContent")
+    assert page.js("document.querySelector('#save-button').textContent") == "Download 1 records"
+    page.drop(tmp_path / "notes.txt")
+    page.until("document.querySelector('#message').textContent == 'notes.txt is neither a photo nor a video.'")
+    page.drop(tmp_path / "clip.webm")
+    page.until("document.body.dataset.state == 'video'")
+    page.until(FACES)
+    page.until(f"{chosen('emotion')} == 'happy'")
+    page.until("document.querySelector('#message').textContent == 'clip.webm has ended.'")
+    only_here(page, server)
+    page.drop(tmp_path / "old.mp4")  # MPEG-4 part 2, which browsers do not play
+    page.until("/^old.mp4 has been looked at/.test(document.querySelector('#message').textContent)")
+    page.drop(tmp_path / "broken.jpg")
+    page.until("/^Cannot read/.test(document.querySelector('#message').textContent)")
+    assert list(server.jobs.folder.iterdir()) == []
+
+
+def test_it_can_be_used_with_the_keyboard_and_a_screen_reader(server: Any, browser: Callable[..., Any]) -> None:
+    page = browser()
+    page.size(1280, 800)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    focus = []
+    for _ in range(14):
+        page.press("Tab")
+        focus.append(page.js("document.activeElement.textContent.trim() || document.activeElement.id"))
+    assert focus[:7] == ["Privacy", "Models", "Embed", "Settings", "Keys", "Use the camera", "Open photo or video"]
+    assert {"Expression", "Gesture"} <= set(focus)
+    page.press("h")
+    page.until("document.querySelector('#help').open")
+    page.press("Escape")
+    page.until("!document.querySelector('#help').open")
+    tree = page.do("Accessibility.getFullAXTree")["nodes"]
+    unnamed = [
+        node["role"]["value"]
+        for node in tree
+        if not node.get("ignored")
+        and node["role"]["value"] in ("button", "link", "combobox", "image", "textbox", "toolbar", "region")
+        and not node.get("name", {}).get("value")
+    ]
+    assert unnamed == []
+    assert page.js("document.querySelector('#caption').ariaLive") == "polite"
+    assert page.js("document.documentElement.lang") == "en"
+    only_here(page, server)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("size", [(390, 844), (768, 1024), (1280, 720), (1920, 1080)])
+def test_it_fits_every_screen_and_can_be_read(
+    server: Any, browser: Callable[..., Any], size: tuple[int, int], dark: bool
+) -> None:
+    page = browser()
+    page.size(*size, dark=dark)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    assert page.js("document.documentElement.scrollWidth <= innerWidth"), "nothing to scroll sideways"
+    if size[0] > 900:
+        assert page.js("document.querySelector('#save-button').getBoundingClientRect().bottom <= innerHeight")
+    low = page.js(_CONTRAST)
+    assert low == [], "text has a contrast of at least 4.5 to 1"
+
+
+_CONTRAST = """(() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (one) => {
+    for (; one; one = one.parentElement) {
+      const colour = rgb(getComputedStyle(one).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0.9) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const low = [];
+  for (const one of document.querySelectorAll("h1, h2, p, span, small, button, a, label")) {
+    const text = [...one.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join("");
+    if (!text || one.disabled || !one.getClientRects().length) continue;
+    const [a, b] = [light(rgb(getComputedStyle(one).color)), light(ground(one))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) low.push([text, ratio]);
+  }
+  return low;
+})()"""
+
+
+def test_kiosk_embed_and_models(
+    serving: Callable[..., Any], browser: Callable[..., Any], camera: Path, tmp_path: Path
+) -> None:
+    server = serving()
+    page = browser(camera)
+    page.size(1000, 700)
+    page.open(f"{server.address}/?kiosk")
+    page.until(FACES)
+    visible = "[...document.querySelectorAll('button, a, select, input')].filter((one) => one.getClientRects().length)"
+    assert page.js(f"{visible}.length") == 0, "nothing to click"
+    page.until("document.querySelector('#caption').textContent")
+    page.open(f"{server.address}/?embed")
+    page.until(READY)
+    assert page.js("getComputedStyle(document.querySelector('#panel')).display") == "none"
+    page.open(f"{server.address}/page/models.html")
+    page.until("document.querySelectorAll('#list a').length >= 4 && document.querySelector('#card h2')")
+    assert page.js("document.querySelector('#card h2').textContent") == "emotion_residual"
+    assert page.js("document.querySelectorAll('#card table tr').length") > 3
+    page.js("[...document.querySelectorAll('#list a')].find((one) => /gesture/.test(one.textContent)).click()")
+    page.until("document.querySelector('#card h2').textContent == 'gesture_landmark'")
+    only_here(page, server)
+
+
+def test_the_token_is_asked_for_and_kept_out_of_addresses_that_are_sent(
+    serving: Callable[..., Any], browser: Callable[..., Any], camera: Path
+) -> None:
+    token = "a-token-of-enough-characters"  # noqa: S105
+    server = serving(token=token)
+    page = browser(camera)
+    page.open(f"{server.address}/")
+    page.until("document.querySelector('#token').open")
+    page.js(f"document.querySelector('#token-text').value = '{token}'")
+    page.js("document.querySelector('#token-form button').click()")
+    page.until(READY)
+    page.js("document.querySelector('#camera-button').click()")
+    page.until(FACES)
+    assert page.js("location.hash") == f"#token={token}"
+    sent = [url for url in page.requests if re.search(token, url.partition("#")[0])]
+    assert all(url.startswith("ws://") for url in sent), "only where no header can be sent"
+    page.open(f"{server.address}/?x#token={token}")
+    page.until(READY)
+
+
+def test_a_camera_of_the_server_is_shown(
+    serving: Callable[..., Any], browser: Callable[..., Any], tmp_path: Path, smile: list[Any]
+) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 10.0, (480, 640)) as writer:
+        for image_rgb in smile * 4:
+            writer.write(image_rgb)
+    server = serving(watch=str(tmp_path / "clip.mp4"))
+    page = browser()
+    page.open(f"{server.address}/")
+    page.until(READY)
+    page.until("document.querySelector('#photo').naturalWidth == 640")
+    page.until(f"{chosen('emotion')} == 'happy'")
+    page.until("document.querySelector('#caption').textContent")
+    page.until("/Download \\d+ records/.test(document.querySelector('#save-button').textContent)")
+    only_here(page, server)
