@@ -29,6 +29,8 @@ def main() -> None:
                 break
             scale = min(1.0, LONGEST / max(image_bgr.shape[:2]))
             small = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            if not asked.source.isdecimal():  # a video has times of its own
+                socket.send(json.dumps({"time_s": capture.get(cv2.CAP_PROP_POS_MSEC) / 1000}))
             socket.send(cv2.imencode(".jpg", small)[1].tobytes())
             answer = json.loads(socket.recv())
             if "problem" in answer:

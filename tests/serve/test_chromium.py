@@ -265,7 +265,7 @@ def test_kiosk_embed_and_models(
     page.until(READY)
     assert page.js("getComputedStyle(document.querySelector('#panel')).display") == "none"
     page.open(f"{server.address}/page/models.html")
-    page.until("document.querySelectorAll('#list a').length >= 4 && document.querySelector('#card h2')")
+    page.until("document.querySelectorAll('#list a').length >= 4 && !!document.querySelector('#card h2')")
     assert page.js("document.querySelector('#card h2').textContent") == "emotion_residual"
     assert page.js("document.querySelectorAll('#card table tr').length") > 3
     page.js("[...document.querySelectorAll('#list a')].find((one) => /gesture/.test(one.textContent)).click()")

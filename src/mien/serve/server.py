@@ -111,7 +111,8 @@ class _Patient(H11Protocol):
 
 
 def _config(app: Any) -> uvicorn.Config:
-    for name in ("uvicorn.error", "websockets"):  # a client's mistakes are no news, and mien logs its own
+    # A client's mistakes are no news, mien logs its own, and a query may hold the token.
+    for name in ("uvicorn.error", "uvicorn.access", "websockets"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app,
