@@ -11,16 +11,16 @@ from itertools import islice
 from typing import Any
 
 from mien.errors import InputError, UnknownName
-from mien.labels import TASKS, Task
+from mien.labels import NOTHING, TASKS, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Source, captured, open_live, open_source
-from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier
+from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier, only
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
-from mien.stages.schedule import DetectionScheduler
+from mien.stages.schedule import DetectionScheduler, SearchDepth
 from mien.stages.track import Tracker
 
 
@@ -35,6 +35,8 @@ class Options:
         gesture_model: likewise.
         emotion_threshold: confidence below which an expression counts as uncertain; the model's own by default.
         gesture_threshold: likewise for gestures.
+        gestures: the only gestures to answer with; all others count as `none`, to which their probabilities are added.
+            All that the model knows by default.
         threads: threads per network; by default the available cores, 4 at most.
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
         follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
@@ -47,6 +49,7 @@ class Options:
     gesture_model: str = GESTURE_MODEL
     emotion_threshold: float | None = None
     gesture_threshold: float | None = None
+    gestures: tuple[str, ...] | None = None
     threads: int | None = None
     provider: str = "cpu"
     follow: bool = False
@@ -57,6 +60,10 @@ class Options:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} must lie between 0 and 1, got {value}")
+        if self.gestures is not None:
+            if isinstance(self.gestures, str) or not self.gestures:
+                raise InputError(f"gestures must be the names of one gesture or more, got {self.gestures!r}")
+            object.__setattr__(self, "gestures", tuple(self.gestures))
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
 
@@ -73,6 +80,7 @@ class _Tracks:
     faces: Tracker = field(default_factory=Tracker)
     hands: Tracker = field(default_factory=Tracker)
     follower: DetectionScheduler | None = None
+    depth: SearchDepth = field(default_factory=SearchDepth)
 
 
 class Analyzer(Resource):
@@ -145,11 +153,10 @@ class Analyzer(Resource):
         Raises:
             UnknownName, ModelError: a model that is not loaded yet cannot be used.
         """
+        own = labels_of(self.options)
         return {
-            "emotion": _labels_of(self.options.emotion_model)
-            if self._faces is None
-            else self._expressions.labels.labels,
-            "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
+            "emotion": own["emotion"] if self._faces is None else self._expressions.labels.labels,
+            "gesture": own["gesture"] if self._hands is None else self._gestures.labels.labels,
         }
 
     def look(self, picture: PictureLike) -> Scene:
@@ -201,8 +208,12 @@ class Analyzer(Resource):
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
                     tracks.follower = DetectionScheduler(self._hands)
-                detect = self._hands.detect
-                found = tracks.follower.update(image, frame.time_s) if tracks.follower else detect(image)
+                if tracks.follower is not None:
+                    found = tracks.follower.update(image, frame.time_s)
+                else:
+                    thorough = tracks.depth.thorough(frame.time_s)
+                    found = self._hands.detect(image, thorough=thorough)
+                    tracks.depth.note(frame.time_s, thorough=thorough, seen=bool(found))
                 hands = tracks.hands.update(found, frame.time_s)
                 hands = self._gestures.classify(hands, image)
             models = self._models_of(tasks)
@@ -238,17 +249,31 @@ class Analyzer(Resource):
             )
             self._faces = enter(FaceDetector(tiles=o.tiles, **o.computing))
         if "gesture" in self._tasks and self._hands is None:
-            self._gestures = enter(
-                GestureClassifier(
-                    o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
-                )
-            )
+            self._gestures = enter(_gesture_classifier(o))
             self._hands = enter(HandDetector(tiles=o.tiles, **o.computing))
 
 
-def _labels_of(model: str) -> tuple[str, ...]:
-    labels = load_artifact(model).manifest.label_set
-    return () if labels is None else labels.labels
+def _gesture_classifier(o: Options) -> GestureClassifier:
+    return GestureClassifier(
+        o.gesture_model, gestures=o.gestures, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
+    )
+
+
+def labels_of(options: Options) -> dict[Task, tuple[str, ...]]:
+    """The labels that each task can answer with.
+
+    Raises:
+        UnknownName, ModelError: a model cannot be used, or does not know a gesture that was asked for.
+    """
+    emotions, gestures = (
+        load_artifact(model).manifest.label_set for model in (options.emotion_model, options.gesture_model)
+    )
+    if gestures is not None and options.gestures is not None:
+        gestures = only(gestures, options.gestures)
+    return {
+        "emotion": () if emotions is None else emotions.labels,
+        "gesture": () if gestures is None else gestures.labels,
+    }
 
 
 def _threshold_of(model: str, chosen: float | None) -> float:
@@ -278,11 +303,7 @@ class CropReader(Resource):
                 self.labels = self._expressions.labels
                 self.model = self._expressions.used
             else:
-                self._gestures = stack.enter_context(
-                    GestureClassifier(
-                        o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
-                    )
-                )
+                self._gestures = stack.enter_context(_gesture_classifier(o))
                 self.labels = self._gestures.labels
                 self.model = self._gestures.used
                 if not self._gestures.reads_crops:  # otherwise the crop is all that is needed
@@ -315,8 +336,8 @@ class CropReader(Resource):
                 prediction = self._gestures.classify([hand])[0].prediction
                 if prediction is not None:
                     return prediction
-        scores = {label: float(label == "none") for label in self.labels.labels}
-        return Prediction(label="none", confidence=1.0, uncertain=False, probabilities=scores)
+        scores = {**dict.fromkeys(self.labels.labels, 0.0), NOTHING: 1.0}
+        return Prediction(label=NOTHING, confidence=1.0, uncertain=False, probabilities=scores)
 
     def close(self) -> None:
         """Free the models."""

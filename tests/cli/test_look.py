@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.labels import EMOTIONS_8
+from mien.labels import EMOTIONS_8, GESTURES
 from mien.models.artifact import load_artifact
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import read_image, write_image
@@ -36,9 +36,20 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
     assert record["source"] == str(photo)
     face, hand = record["faces"][0], record["hands"][0]
     assert list(face) == ["track", "box", "score", "label", "confidence", "uncertain", "scores"]
-    assert list(hand) == ["track", "box", "score", "side", "landmarks", "label", "confidence", "uncertain", "scores"]
+    assert list(hand) == [
+        "track",
+        "box",
+        "score",
+        "side",
+        "landmarks",
+        "pointing",
+        "label",
+        "confidence",
+        "uncertain",
+        "scores",
+    ]
     assert list(face["scores"]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
+    assert list(hand["scores"]) == list(GESTURES.labels)
     assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
     assert Scene.from_dict(record).to_dict() == record
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import ProviderOption
+from mien.cli.console.options import GesturesOption, ProviderOption, gesture_names
 from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
-from mien.outputs.text import appearance, describe
+from mien.outputs.text import appearance, describe, gesture_name
 from mien.pipeline import Analyzer, Options, check_tasks
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
@@ -54,6 +54,7 @@ def look(
     ] = False,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gestures: GesturesOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
@@ -70,6 +71,7 @@ def look(
         tiles=tiles,
         threads=threads,
         provider=provider,
+        gestures=gesture_names(gestures),
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     if parquet is not None and is_stream(parquet):
@@ -169,7 +171,9 @@ class _Words:
         seen = {"a face": bool(scene.faces), "a hand": bool(scene.hands)}
         self._seen.update(what for what, is_there in seen.items() if is_there)
         looks = {f"looks {appearance(str(face.label))}" for face in scene.faces if not face.uncertain}
-        self._read.update(looks | {f"hand shows {hand.label}" for hand in scene.hands if not hand.uncertain})
+        self._read.update(
+            looks | {f"hand shows {gesture_name(str(hand.label))}" for hand in scene.hands if not hand.uncertain}
+        )
 
     def end_of(self, path: Path) -> None:
         """Print it, and start afresh for the next source."""

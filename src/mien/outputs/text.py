@@ -12,11 +12,26 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _EACH_UP_TO = 3
 _LOOKS = {"disgust": "disgusted", "fear": "afraid", "surprise": "surprised", "contempt": "contemptuous"}
 """Adjectives for labels that are nouns."""
+_GESTURES = {
+    "thumb_up": "thumb up",
+    "thumb_down": "thumb down",
+    "palm": "open palm",
+    "point": "pointing finger",
+    "call": "call me",
+    "rock": "rock on",
+    "none": "no known gesture",
+}
+"""Words for labels that people would not say as they are."""
 
 
 def appearance(label: str) -> str:
     """The word for a face that shows an expression, e.g. `surprised` for `surprise`."""
     return _LOOKS.get(label, label)
+
+
+def gesture_name(label: str) -> str:
+    """The words for a gesture, e.g. `thumb up` for `thumb_up`; a gesture of your own is called by its label."""
+    return _GESTURES.get(label, label)
 
 
 def describe(scene: Scene) -> str:
@@ -73,7 +88,7 @@ def _shape(hand: Hand) -> str:
 
 
 def _gesture(hand: Hand) -> str:
-    return "no known gesture" if hand.label == "none" else str(hand.label)
+    return gesture_name(str(hand.label))
 
 
 def _percent(confidence: float | None) -> str:

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from mien.labels import Task
+from mien.labels import NOTHING, Task
 from mien.scene import Event, Face, Hand, Prediction, Scene, UsedModel
 
 T = TypeVar("T", Face, Hand)
 
-_NOTHING = "none"  # the gesture label of a hand that makes no gesture
 _EPSILON_S = 1e-6  # time differences are not exact
 
 
@@ -59,9 +58,10 @@ class SmoothSettings:
 class _Answer:
     """What one track says.
 
-    `probabilities` is the average. `wanted` is the label that it calls for, None for none, and `since_s` the time since
-    when; `shown` is the label on screen, and `settled` whether one has held yet. `told` is the label of the last event,
-    None after an end, and `started_s` the time of that event; `model` is what answers, for the record.
+    `away_s` is how long it has been out of sight. `probabilities` is the average. `wanted` is the label that it calls
+    for, None for none, and `since_s` the time since when; `shown` is the label on screen, and `settled` whether one has
+    held yet. `told` is the label of the last event, None after an end, and `started_s` the time of that event; `model`
+    is what answers, for the record.
     """
 
     task: Task
@@ -69,6 +69,7 @@ class _Answer:
     born_s: float
     seen_s: float
     probabilities: Mapping[str, float]
+    away_s: float = 0.0
     wanted: str | None = None
     since_s: float = 0.0
     shown: str | None = None
@@ -147,9 +148,10 @@ class Smoother:
     another label must be called for just as long to replace it. While no label is shown, the prediction has the most
     probable label and is uncertain.
 
-    Events report labels held for `hold_s`, but not `none` or uncertain ones. An event has the time of the frame that
-    caused it; an end by loss has that of the frame in which the track was last seen, up to `lost_s` earlier. The
-    duration is the time since the previous event, so that durations of a track add up.
+    Events report labels held for `hold_s`, but not `none` or uncertain ones. Time out of sight does not count, and
+    after more than `hold_s` of it a label that was not reported yet has to be held anew. An event has the time of the
+    frame that caused it; an end by loss has that of the frame in which the track was last seen, up to `lost_s` earlier.
+    The duration is the time since the previous event, so that durations of a track add up.
 
     A step back in time by up to `lost_s` counts as no time; a larger one, as in a clip that starts over, ends
     everything.
@@ -179,6 +181,7 @@ class Smoother:
         for answer in self._answers.values():
             if answer.seen_s < scene.time_s:
                 answer.since_s += passed_s  # what it would say is unknown while it is out of sight
+                answer.away_s += passed_s
         return replace(scene, faces=faces, hands=hands, models=self._models), tuple(events)
 
     def finish(self) -> tuple[Event, ...]:
@@ -221,12 +224,15 @@ class Smoother:
         answer.model = self._models.get(task)
         answer.hear(item.prediction.probabilities, time_s, self.settings.average_s)
         wanted = answer.choose(self.settings.threshold(task), self.settings.slack)
-        if wanted != answer.wanted:
+        # A hand that passes by twice does not hold its gesture for the sum of both times.
+        is_back = answer.away_s > self.settings.hold_s + _EPSILON_S and wanted != answer.told
+        answer.away_s = 0.0
+        if wanted != answer.wanted or is_back:
             answer.wanted, answer.since_s = wanted, time_s
         held = time_s - answer.since_s >= self.settings.hold_s - _EPSILON_S
         if held:
             answer.settled = True
-            events.extend(answer.tell(None if wanted == _NOTHING else wanted, time_s))
+            events.extend(answer.tell(None if wanted == NOTHING else wanted, time_s))
         if held or not answer.settled:
             answer.shown = wanted
         return replace(item, prediction=answer.prediction())

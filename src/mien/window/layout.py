@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from mien.labels import NOTHING
 from mien.outputs.draw import Rect
-from mien.outputs.text import appearance
+from mien.outputs.text import appearance, gesture_name
 from mien.scene import Box, Face, Hand
 
 _SMALLEST = 0.6  # of the sizes for 960 x 720; smaller lettering is illegible
@@ -19,7 +20,6 @@ _SMALLEST_PANEL = 0.5
 _LARGEST_PANEL = 1.5  # of the window's own scale, where there is room under the picture
 _KEPT = 0.65  # fraction of its width that a picture always keeps next to a panel
 _STRIP = 80.0  # height that a caption of two lines needs
-_WORDS = {"none": "no known gesture"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,9 @@ def label_words(region: Face | Hand) -> str:
     if region.uncertain:
         return "not sure"
     label = region.prediction.label
-    if isinstance(region, Hand) and label in _WORDS:
-        return _WORDS[label]
-    words = f"looks {appearance(label)}" if isinstance(region, Face) else label
+    words = f"looks {appearance(label)}" if isinstance(region, Face) else gesture_name(label)
+    if isinstance(region, Hand) and label == NOTHING:
+        return words
     return f"{words} {100 * region.prediction.confidence:.0f} %"
 
 
