@@ -10,16 +10,24 @@ from mien.labels import (
     FERPLUS_COLUMNS,
     FIST_LETTERS,
     GESTURES,
+    GESTURES_4,
+    GESTURES_5,
     LABEL_SETS,
     LETTERS,
     LabelSet,
+    check_label,
     label_set,
+    label_set_of,
 )
 
 
 def test_the_orders_that_models_and_files_depend_on() -> None:
     assert EMOTIONS.labels == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-    assert GESTURES.labels == ("loser", "punch", "super", "victory", "none")
+    assert GESTURES_5.labels == ("loser", "punch", "super", "victory", "none")
+    assert GESTURES.labels == (
+        *("loser", "punch", "super", "victory", "thumb_up", "thumb_down"),
+        *("palm", "point", "call", "rock", "none"),
+    )
     assert EMOTIONS_6.labels == tuple(label for label in EMOTIONS.labels if label != "disgust")
     assert EMOTIONS_8.labels == (*EMOTIONS.labels, "contempt")
 
@@ -45,7 +53,24 @@ def test_names_are_distinct_and_some(names: tuple[str, ...]) -> None:
         LabelSet("odd", names)
 
 
+def test_a_known_set_is_known_by_its_labels_in_their_order() -> None:
+    assert label_set_of(GESTURES_5.labels) is GESTURES_5
+    other = label_set_of(("none", "loser", "punch", "super", "victory"))
+    assert (other.name, other.labels[0]) == ("custom", "none")
+
+
+@pytest.mark.parametrize("label", ["比心", "two fingers", "señal", "Пока", "👋"])
+def test_a_label_of_ones_own_may_be_in_any_script(label: str) -> None:
+    assert check_label(label) == label
+
+
+@pytest.mark.parametrize("label", ["", " wave", "wave ", "a,b", "a\nb", "x" * 41])
+def test_a_label_that_would_break_lists_and_lines_is_refused(label: str) -> None:
+    with pytest.raises(ValueError, match="a label must have 1 to 40 printable characters"):
+        check_label(label)
+
+
 def test_letters_and_vote_columns_stand_for_labels() -> None:
-    assert {LETTERS[letter] for letter in "LAFV"} == set(GESTURES.labels) - {"none"}
+    assert {LETTERS[letter] for letter in "LAFV"} == set(GESTURES_4.labels)
     assert not FIST_LETTERS & set(LETTERS)
     assert set(FERPLUS_COLUMNS.values()) == set(EMOTIONS_8.labels)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,7 @@ def test_the_json_of_a_scene_is_the_documented_one() -> None:
         '{"track": 3, "box": [10.0, 20.5, 50.25, 80.0], "score": 0.98, "label": "happy", "confidence": 0.75, '
         '"uncertain": false, "grade": "sure", "scores": {"happy": 0.75, "sad": 0.25}}], "hands": ['
         '{"track": 1, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.97, "side": "right", '
-        f'"landmarks": {landmarks}, '
+        f'"landmarks": {landmarks}, "pointing": null, '
         '"label": "victory", "confidence": 0.9, "uncertain": false, "grade": "sure", '
         '"scores": {"victory": 0.9, "none": 0.1}}]}'
     )
@@ -351,3 +352,34 @@ def test_a_record_that_lacks_a_key_is_refused(key: str) -> None:
     del data[key]
     with pytest.raises(KeyError, match=key):
         Scene.from_dict(data)
+
+
+def pointing_hand(tip_xyz: tuple[float, float, float], label: str = "point", side: str = "right") -> Hand:
+    """A hand whose forefinger goes from (100, 100) to a tip."""
+    points = [(100.0, 120.0, 0.0)] * 21
+    points[5], points[8] = (100.0, 100.0, 0.0), tip_xyz
+    prediction = Prediction(label=label, confidence=1.0, uncertain=False, probabilities={label: 1.0})
+    return Hand(
+        box_xyxy=(0, 0, 200, 200), detection_score=1.0, side=side, landmarks_xyz=tuple(points), prediction=prediction,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_finger_points_where_it_points_in_the_frame_whichever_hand_it_is(side: str) -> None:
+    assert pointing_hand((130.0, 60.0, 0.0), side=side).pointing_xy == pytest.approx((0.6, -0.8))
+    assert pointing_hand((100.0, 160.0, -9.0), side=side).pointing_xy == pytest.approx((0.0, 1.0))
+    mirrored = pointing_hand((70.0, 60.0, 0.0), side={"left": "right", "right": "left"}[side])
+    assert mirrored.pointing_xy == pytest.approx((-0.6, -0.8)), "in a mirrored frame x has the other sign"
+    assert mirrored.to_dict()["pointing"] == [-0.6, -0.8]
+
+
+def test_nothing_points_but_a_pointing_finger_that_the_picture_shows() -> None:
+    assert pointing_hand((130.0, 60.0, 0.0), label="victory").pointing_xy is None
+    assert pointing_hand((103.0, 104.0, -60.0)).pointing_xy is None, "at the camera"
+    assert pointing_hand((100.0, 100.0, 0.0)).pointing_xy is None
+    hand = replace(pointing_hand((130.0, 60.0, 0.0)), prediction=None)
+    assert hand.pointing_xy is None
+    assert hand.to_dict()["pointing"] is None
+    assert Hand.from_dict(json.loads(json.dumps(pointing_hand((130.0, 60.0, 0.0)).to_dict()))).pointing_xy == (
+        pytest.approx((0.6, -0.8))
+    )

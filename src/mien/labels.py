@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,13 +48,27 @@ class LabelSet:
 EMOTIONS = LabelSet("emotions", ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"))
 EMOTIONS_6 = LabelSet("emotions6", ("angry", "fear", "happy", "sad", "surprise", "neutral"))
 EMOTIONS_8 = LabelSet("emotions8", (*EMOTIONS.labels, "contempt"))
-GESTURES = LabelSet("gestures", ("loser", "punch", "super", "victory", "none"))
-GESTURES_4 = LabelSet("gestures4", GESTURES.labels[:4])
+GESTURES_4 = LabelSet("gestures4", ("loser", "punch", "super", "victory"))
+GESTURES_5 = LabelSet("gestures", (*GESTURES_4.labels, "none"))
+GESTURES = LabelSet(
+    "gestures11", (*GESTURES_4.labels, "thumb_up", "thumb_down", "palm", "point", "call", "rock", "none")
+)
 
-LABEL_SETS: Mapping[str, LabelSet] = {s.name: s for s in (EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, GESTURES_4)}
+UPRIGHT = ("thumb_up", "thumb_down")
+"""Gestures that mean something else when the hand is turned in the picture."""
+
+NOTHING = "none"
+"""The label of a hand that makes no known gesture."""
+
+MOST_LETTERS = 40
+"""The longest label that somebody may give a gesture of their own, in characters."""
+
+LABEL_SETS: Mapping[str, LabelSet] = {
+    s.name: s for s in (EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, GESTURES_5, GESTURES_4)
+}
 
 LETTERS: Mapping[str, str] = {"L": "loser", "A": "punch", "F": "super", "V": "victory"}
-"""Letters of the American manual alphabet whose hand shape is one of the gestures."""
+"""Letters of the American manual alphabet whose hand shape is one of the seeds' four gestures."""
 
 FIST_LETTERS = frozenset("EMNST")
 """Letters that are fists to anyone but a signer: neither `punch` nor `none` in training and measurements."""
@@ -70,6 +84,26 @@ FERPLUS_COLUMNS: Mapping[str, str] = {
     "contempt": "contempt",
 }
 """Columns of the FER+ vote table and their labels; `unknown` and `NF` are not expressions."""
+
+
+def check_label(label: str) -> str:
+    """A label of somebody's own, in any script, as it may stand in lists, columns and records.
+
+    Raises:
+        ValueError: it is empty or too long, begins or ends with a space, has a comma, or cannot be printed.
+    """
+    if not label or label != label.strip() or "," in label or not label.isprintable() or len(label) > MOST_LETTERS:
+        raise ValueError(
+            f"a label must have 1 to {MOST_LETTERS} printable characters without a comma, and no space at its ends, "
+            f"got {label[: 2 * MOST_LETTERS]!r}"
+        )
+    return label
+
+
+def label_set_of(labels: Sequence[str]) -> LabelSet:
+    """The known label set with exactly these labels, in this order; otherwise one called `custom`."""
+    known = (each for each in LABEL_SETS.values() if each.labels == tuple(labels))
+    return next(known, None) or LabelSet("custom", tuple(labels))
 
 
 def label_set(name: str) -> LabelSet:

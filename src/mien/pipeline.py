@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mien.addresses import named
 from mien.errors import InputError, ModelError, UnknownName
-from mien.labels import TASKS, LabelSet, Task
+from mien.labels import NOTHING, TASKS, LabelSet, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.pictures import PictureLike, read_picture
@@ -24,10 +24,10 @@ from mien.resource import Resource
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Selection, Source, captured, open_live, open_source
 from mien.stages.baseline import Baselines, neutral_reference
-from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier, softmax
+from mien.stages.classify import EMOTION_MODEL, GESTURE_MODEL, ExpressionClassifier, GestureClassifier, only, softmax
 from mien.stages.faces import DETAILS, Detail, FaceDetector
 from mien.stages.hands import HandDetector
-from mien.stages.schedule import DetectionScheduler
+from mien.stages.schedule import DetectionScheduler, SearchDepth
 from mien.stages.track import Tracker
 from mien.wording import count
 
@@ -50,6 +50,8 @@ class Options:
         gesture_model: likewise.
         emotion_threshold: confidence below which an expression counts as uncertain; the model's own by default.
         gesture_threshold: likewise for gestures.
+        gestures: the only gestures to answer with; all others count as `none`, to which their probabilities are added.
+            All that the model knows by default.
         threads: threads per network; by default the available cores, 4 at most.
         provider: what the networks are computed on, by ONNX Runtime's name or cpu, cuda, coreml, dml.
         baseline: a picture of the one person who is looked at, with a neutral face: expressions are read as changes
@@ -68,6 +70,7 @@ class Options:
     gesture_model: str = GESTURE_MODEL
     emotion_threshold: float | None = None
     gesture_threshold: float | None = None
+    gestures: tuple[str, ...] | None = None
     threads: int | None = None
     provider: str = "cpu"
     baseline: PictureLike | None = None
@@ -88,6 +91,10 @@ class Options:
             raise InputError("baseline gives a neutral face that baseline_s would learn; give only one of them")
         if (self.baseline is not None or self.baseline_s is not None) and "emotion" not in self.tasks:
             raise InputError("a baseline is a neutral face, and faces are not looked for; add the task emotion")
+        if self.gestures is not None:
+            if isinstance(self.gestures, str) or not self.gestures:
+                raise InputError(f"gestures must be the names of one gesture or more, got {self.gestures!r}")
+            object.__setattr__(self, "gestures", tuple(self.gestures))
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads must be at least 1, got {self.threads}")
         if self.max_pixels < 1:
@@ -111,6 +118,7 @@ class _Tracks:
     follower: DetectionScheduler[Hand] | None = None
     face_follower: DetectionScheduler[Face] | None = None
     face_time_s: float = -math.inf
+    depth: SearchDepth = field(default_factory=SearchDepth)
 
 
 class Analyzer(Resource):
@@ -234,11 +242,10 @@ class Analyzer(Resource):
         Raises:
             UnknownName, ModelError: a model that is not loaded yet cannot be used.
         """
+        own = labels_of(self.options)
         return {
-            "emotion": _labels_of(self.options.emotion_model)
-            if self._faces is None
-            else self._expressions.labels.labels,
-            "gesture": _labels_of(self.options.gesture_model) if self._hands is None else self._gestures.labels.labels,
+            "emotion": own["emotion"] if self._faces is None else self._expressions.labels.labels,
+            "gesture": own["gesture"] if self._hands is None else self._gestures.labels.labels,
         }
 
     def look(self, picture: PictureLike, *, tasks: Sequence[str] | None = None) -> Scene:
@@ -311,8 +318,12 @@ class Analyzer(Resource):
             if "gesture" in tasks and self._hands is not None:
                 if self.options.follow and tracks.follower is None:
                     tracks.follower = DetectionScheduler(self._hands)
-                detect = self._hands.detect
-                found = tracks.follower.update(image, frame.time_s) if tracks.follower else detect(image)
+                if tracks.follower is not None:
+                    found = tracks.follower.update(image, frame.time_s)
+                else:
+                    thorough = tracks.depth.thorough(frame.time_s)
+                    found = self._hands.detect(image, thorough=thorough)
+                    tracks.depth.note(frame.time_s, thorough=thorough, seen=bool(found))
                 hands = tracks.hands.update(found, frame.time_s)
                 hands = self._gestures.classify(hands, image)
             models = self._models_of(tasks)
@@ -400,11 +411,7 @@ class Analyzer(Resource):
             if o.baseline_s is not None:
                 neutral_reference(self._expressions.labels, self._expressions.threshold)
         if "gesture" in tasks and self._hands is None:
-            self._gestures = enter(
-                GestureClassifier(
-                    o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
-                )
-            )
+            self._gestures = enter(_gesture_classifier(o))
             self._hands = enter(HandDetector(tiles=o.tiles, **o.computing))
 
 
@@ -466,8 +473,27 @@ class FrameSequence:
         return self._analyzer._see(frame, self._tracks, self._tasks)
 
 
-def _labels_of(model: str) -> tuple[str, ...]:
-    return _label_set_of(model).labels
+def _gesture_classifier(o: Options) -> GestureClassifier:
+    return GestureClassifier(
+        o.gesture_model, gestures=o.gestures, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
+    )
+
+
+def labels_of(options: Options) -> dict[Task, tuple[str, ...]]:
+    """The labels that each task can answer with.
+
+    Raises:
+        UnknownName, ModelError: a model cannot be used, or does not know a gesture that was asked for.
+    """
+    emotions, gestures = (
+        load_artifact(model).manifest.label_set for model in (options.emotion_model, options.gesture_model)
+    )
+    if gestures is not None and options.gestures is not None:
+        gestures = only(gestures, options.gestures)
+    return {
+        "emotion": () if emotions is None else emotions.labels,
+        "gesture": () if gestures is None else gestures.labels,
+    }
 
 
 def _label_set_of(model: str) -> LabelSet:
@@ -505,11 +531,7 @@ class CropReader(Resource):
                 self.labels = self._expressions.labels
                 self.model = self._expressions.used
             else:
-                self._gestures = stack.enter_context(
-                    GestureClassifier(
-                        o.gesture_model, threshold=o.gesture_threshold, threads=o.threads, provider=o.provider
-                    )
-                )
+                self._gestures = stack.enter_context(_gesture_classifier(o))
                 self.labels = self._gestures.labels
                 self.model = self._gestures.used
                 if not self._gestures.reads_crops:  # otherwise the crop is all that is needed
@@ -542,8 +564,8 @@ class CropReader(Resource):
                 prediction = self._gestures.classify([hand])[0].prediction
                 if prediction is not None:
                     return prediction
-        scores = {label: float(label == "none") for label in self.labels.labels}
-        return Prediction(label="none", confidence=1.0, uncertain=False, probabilities=scores)
+        scores = {**dict.fromkeys(self.labels.labels, 0.0), NOTHING: 1.0}
+        return Prediction(label=NOTHING, confidence=1.0, uncertain=False, probabilities=scores)
 
     def close(self) -> None:
         """Free the models."""

@@ -25,6 +25,9 @@ Point = tuple[float, float]
 Side = Literal["left", "right"]
 Grade = Literal["sure", "perhaps", "unclear"]
 
+_INDEX_BASE, _INDEX_TIP = 5, 8  # among a hand's landmarks
+_IN_PICTURE = 0.2  # least share of a finger's length that shows where in the picture it points
+
 _SCORE_DIGITS = 4
 _PIXEL_DIGITS = 2
 _TIME_DIGITS = 4
@@ -289,8 +292,27 @@ class Hand(Detection):
         if len(self.landmarks_xyz) != 21 or not all(finite):
             raise ValueError("a hand must have 21 landmarks of 3 finite numbers each")
 
+    @property
+    def pointing_xy(self) -> Point | None:
+        """Where a pointing finger points in the frame: a direction of length 1, x to the right and y down, from the
+        base of the forefinger to its tip.
+
+        None if the gesture is not `point`, or if the finger points so nearly at the camera or away from it that its
+        direction in the picture means little. In a mirrored frame x has the other sign, as everything in it has.
+        """
+        if self.label != "point":
+            return None
+        x, y, z = (b - a for a, b in zip(self.landmarks_xyz[_INDEX_BASE], self.landmarks_xyz[_INDEX_TIP], strict=True))
+        seen, whole = math.hypot(x, y), math.hypot(x, y, z)
+        return None if seen <= _IN_PICTURE * whole else (x / seen, y / seen)
+
     def _own_dict(self) -> dict[str, Any]:
-        return {"side": self.side, "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz]}
+        pointing = self.pointing_xy
+        return {
+            "side": self.side,
+            "landmarks": [_rounded(point, _PIXEL_DIGITS) for point in self.landmarks_xyz],
+            "pointing": None if pointing is None else _rounded(pointing, _SCORE_DIGITS),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Hand:

@@ -54,9 +54,8 @@ def test_a_drawn_hand_is_found_with_its_side_and_joints(hands: HandDetector, ges
     (hand,) = hands.detect(artwork.draw_hand(gesture, person="chen", left=left, size=size))
     assert hand.detection_score > 0.9
     assert hand.side == ("left" if left else "right")
-    joints = hand_joints(POSES[gesture])[:, :2] * ((-1, 1) if left else (1, 1))
-    wrist = (size * (0.56 if left else 0.44), size * 0.78)
-    error = np.linalg.norm(np.array(hand.landmarks_xyz)[:, :2] - (joints * unit + wrist), axis=1) / unit
+    joints = artwork.drawn_joints(gesture, left=left, size=size)
+    error = np.linalg.norm(np.array(hand.landmarks_xyz)[:, :2] - joints, axis=1) / unit
     assert error.mean() < 0.2  # of the palm's length
     assert error[[4, 8, 12]].max() < 0.3
 
@@ -66,9 +65,9 @@ def test_the_pictures_show_what_they_should(faces: FaceDetector, hands: HandDete
     assert len(faces.detect(people)) == 3
     assert sorted(hand.side for hand in hands.detect(people)) == ["left", "right"]
     assert len(faces.detect(artwork.draw_faces())) == 6
-    six = artwork.draw_hands()
-    assert sorted(hand.side for hand in hands.detect(six)) == ["left", *["right"] * 5]
-    assert not faces.detect(six)
+    for six, sides in ((artwork.draw_hands(), ["left", *["right"] * 5]), (artwork.draw_more_hands(), ["right"] * 6)):
+        assert sorted(hand.side for hand in hands.detect(six)) == sides
+        assert not faces.detect(six)
 
 
 def test_the_clip_has_its_form_and_moves() -> None:

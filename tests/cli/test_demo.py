@@ -18,7 +18,7 @@ from mien.cli.main import main
 from mien.pixels.images import read_image
 from mien.records.writers import read_jsonl
 
-PICTURES = ("people", "faces", "hands")
+PICTURES = ("people", "faces", "hands", "more_hands")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_records_show_faces_and_hands(folder: Path) -> None:
     assert len(seen["people"].faces) == 3
     assert len(seen["people"].hands) == 2
     assert len(seen["faces"].faces) == 6
-    assert len(seen["hands"].hands) == 6
+    assert len(seen["hands"].hands) == len(seen["more_hands"].hands) == 6
     clip = [scene for scene in scenes if scene.source.endswith("clip.mp4")]
     assert [scene.frame for scene in clip] == list(range(artwork.CLIP_FRAMES))
     assert {face.track for scene in clip for face in scene.faces} == {1}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import Dataset
-from mien.labels import EMOTIONS, GESTURES
+from mien.labels import EMOTIONS, GESTURES_5
 from mien.models.artifact import load_artifact
 from mien.pixels.images import write_image
 
@@ -103,7 +103,7 @@ def test_folders_of_pictures_and_one_that_is_broken(mien: Run, tmp_path: Path) -
 
 
 def test_hands_are_looked_for_as_at_run_time(mien: Run, photo: Path, tmp_path: Path) -> None:
-    for gesture in GESTURES.labels[:2]:
+    for gesture in GESTURES_5.labels[:2]:
         write_image(tmp_path / "hands" / "set" / gesture / "empty.png", np.full((99, 99, 3), 128, np.uint8))
         (tmp_path / "hands" / "set" / gesture / "drawn.png").write_bytes(photo.read_bytes())
     ended = mien(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mien.artwork.drawings import draw_face
-from mien.labels import EMOTIONS_8
+from mien.labels import EMOTIONS_8, GESTURES
 from mien.models.artifact import load_artifact
 from mien.outputs import encoders
 from mien.outputs.video import VideoWriter
@@ -45,6 +45,7 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
         "score",
         "side",
         "landmarks",
+        "pointing",
         "label",
         "confidence",
         "uncertain",
@@ -52,7 +53,7 @@ def test_jsonl_on_stdout_is_the_contract_and_nothing_else(mien: Run, photo: Path
         "scores",
     ]
     assert list(face["scores"]) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    assert list(hand["scores"]) == ["loser", "punch", "super", "victory", "none"]
+    assert list(hand["scores"]) == list(GESTURES.labels)
     assert sum(face["scores"].values()) == pytest.approx(1, abs=1e-3)
     assert Scene.from_dict(record).to_dict() == record
 

@@ -130,7 +130,7 @@ def test_show_says_what_is_frozen(mien: Run) -> None:
 
 
 def test_show_as_a_record(mien: Run) -> None:
-    facts = json.loads(mien("recipes", "show", "gesture", "--json").out)
+    facts = json.loads(mien("recipes", "show", "gesture_four", "--json").out)
     assert sum(layer["total"] for layer in facts["layers"]) == facts["parameters"]
     assert facts["input"] == [21, 3]
     assert facts["settings"]["fit"]["keep"] == "last"
@@ -151,7 +151,7 @@ def test_show_takes_a_file(mien: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PDF", b"%PDF")])
 def test_the_diagram_is_written(mien: Run, tmp_path: Path, suffix: str, start: bytes) -> None:
     picture = tmp_path / "new folder" / f"net{suffix}"
-    ended = mien("recipes", "show", "gesture", "--diagram", picture)
+    ended = mien("recipes", "show", "gesture_four", "--diagram", picture)
     assert ended.code == 0
     assert picture.read_bytes().startswith(start)
     assert ended.sentences == [f"diagram: {picture}"]
@@ -159,7 +159,7 @@ def test_the_diagram_is_written(mien: Run, tmp_path: Path, suffix: str, start: b
 
 
 def test_a_diagram_of_another_kind_is_wrong_use(mien: Run, tmp_path: Path) -> None:
-    ended = mien("recipes", "show", "gesture", "--diagram", tmp_path / "net.gif")
+    ended = mien("recipes", "show", "gesture_four", "--diagram", tmp_path / "net.gif")
     assert ended.code == 2
     assert ".svg, .png, .pdf" in ended.err
     assert ended.out == ""
@@ -168,7 +168,7 @@ def test_a_diagram_of_another_kind_is_wrong_use(mien: Run, tmp_path: Path) -> No
 
 def test_a_diagram_that_cannot_be_written(mien: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    ended = mien("recipes", "show", "gesture", "--diagram", tmp_path / "file" / "net.svg")
+    ended = mien("recipes", "show", "gesture_four", "--diagram", tmp_path / "file" / "net.svg")
     assert ended.code == 1
     (sentence,) = ended.sentences
     assert "Cannot write" in sentence
@@ -188,8 +188,8 @@ def test_an_unknown_recipe_is_wrong_use(mien: Run, name: str, near: str) -> None
 @pytest.mark.parametrize(
     ("words", "module", "extra"),
     [
-        (("recipes", "show", "gesture", "--diagram", "x.png"), "torch", "train"),
-        (("recipes", "show", "gesture", "--diagram", "x.png"), "matplotlib", "data"),
+        (("recipes", "show", "gesture_four", "--diagram", "x.png"), "torch", "train"),
+        (("recipes", "show", "gesture_four", "--diagram", "x.png"), "matplotlib", "data"),
     ],
 )
 def test_a_missing_extra_is_named(

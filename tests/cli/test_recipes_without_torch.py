@@ -42,7 +42,7 @@ def test_a_recipe_is_shown_but_for_its_layers(mien: Run) -> None:
 def test_a_diagram_and_the_counts_of_a_file_say_what_they_need(mien: Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\ntask = "emotion"\nlabel_set = "emotions"\n', "utf-8")
-    for words in (("gesture", "--diagram", tmp_path / "net.svg"), (path,)):
+    for words in (("gesture_four", "--diagram", tmp_path / "net.svg"), (path,)):
         ended = mien("recipes", "show", *words)
         assert ended.code == 1
         assert ended.sentences == ["mien: This needs torch, which is not installed; run: pip install 'mien[train]'"]

@@ -4,7 +4,7 @@ import pytest
 
 from mien.data.classes import is_folder_name, label_of, match_classes, natural_key, shown_letter
 from mien.errors import DataError
-from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, GESTURES_4, LabelSet
+from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_4, GESTURES_5, LabelSet
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,8 @@ from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, GESTURES_4, 
         (("Anger", "DISGUST", "fearful", "Happiness", "sadness", "Surprised", "neutral"), EMOTIONS),
         (("neutral", "contempt"), EMOTIONS_8),
         (("L", "a", "F", "v"), GESTURES_4),
-        (("L", "A", "F", "V", "other", "nothing"), GESTURES),
-        (("victory", "none"), GESTURES),
+        (("L", "A", "F", "V", "other", "nothing"), GESTURES_5),
+        (("victory", "none"), GESTURES_5),
     ],
 )
 def test_the_smallest_known_set_that_has_all_names(names: tuple[str, ...], label_set: LabelSet) -> None:
@@ -28,7 +28,7 @@ def test_the_smallest_known_set_that_has_all_names(names: tuple[str, ...], label
 def test_words_of_the_field_mean_labels() -> None:
     _, labels = match_classes(["Anger", "sadness", "Joy"])
     assert labels == {"Anger": "angry", "sadness": "sad", "Joy": "happy"}
-    assert label_of("V", GESTURES) == "victory"
+    assert label_of("V", GESTURES_5) == "victory"
     assert label_of("V", EMOTIONS) is None
     assert label_of("other", GESTURES_4) is None
 

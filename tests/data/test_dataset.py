@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset, load_packed
 from mien.errors import DataError, OutputError, UnknownName, UnreadableMedia
-from mien.labels import EMOTIONS, EMOTIONS_6, GESTURES, GESTURES_4, LabelSet
+from mien.labels import EMOTIONS, EMOTIONS_6, GESTURES_4, GESTURES_5, LabelSet
 
 
 def dataset(**changes: Any) -> Dataset:
@@ -23,7 +23,7 @@ def dataset(**changes: Any) -> Dataset:
         "labels": np.array([0, 1, 2, 3, 4, 0]),
         "split": np.array(["train", "train", "train", "validation", "test", "test"]),
         "groups": np.array(["a", "a", "b", "b", "c", "c"]),
-        "label_set": GESTURES,
+        "label_set": GESTURES_5,
         "votes": np.eye(6, 5, dtype=np.float32),
         "names": np.array(["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"]),
         "not_a_face": np.array([False, True, False, False, True, False]),
@@ -187,7 +187,7 @@ def test_a_packed_file_is_read_as_it_was_written(tmp_path: Path, changes: dict[s
 
 def test_a_known_label_set_is_the_very_one(tmp_path: Path) -> None:
     dataset().save(tmp_path / "set.npz")
-    assert load_packed(tmp_path / "set.npz").label_set is GESTURES
+    assert load_packed(tmp_path / "set.npz").label_set is GESTURES_5
 
 
 def test_an_empty_data_set_can_be_packed(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.data.hands import HELD_BACK, find_hand_pictures, is_held_back, load_copies, load_hands, with_copies
+from mien.data.hands import HELD_BACK, Naming, crowd_part, find_hand_pictures, load_copies, load_hands, with_copies
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import GESTURES
+from mien.labels import GESTURES, GESTURES_5
 from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import write_image
 from mien.scene import Hand
@@ -193,7 +193,7 @@ def test_landmarks_are_found_once_and_then_read(tmp_path: Path) -> None:
     assert (calls(first), calls(second)) == (3, 0)
     assert made.fingerprint() == again.fingerprint()
     assert mask.tolist() == mask_again.tolist() == [False, True, True]
-    assert [path.name for path in cache.iterdir()] == ["hands.npz"]
+    assert [path.name for path in cache.iterdir()] == ["hands-with-top.npz"]
 
 
 def test_only_new_and_changed_pictures_are_looked_at(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str, caplog: pytes
     for i in range(40):
         picture(tmp_path / "data" / "asl" / "A" / f"A{i}.png", 40 + i)
     folder = tmp_path / "cache"
-    cache = folder / "hands.npz"
+    cache = folder / "hands-with-top.npz"
     pictures = find_hand_pictures(tmp_path / "data")
     made, _ = load_hands(pictures, fake(), cache=folder)
     whole = cache.read_bytes()
@@ -277,7 +277,7 @@ def test_the_folders_of_the_project(data_root: Path) -> None:
     if not (data_root / "gestures").is_dir():
         pytest.skip(f"no gestures in {data_root}")
     pictures = find_hand_pictures(data_root / "gestures", limit=50)
-    assert {p.gesture for p in pictures} == set(GESTURES.labels)
+    assert {p.gesture for p in pictures} == set(GESTURES_5.labels)
     signers = {p.group for p in pictures if p.collection == "massey"}
     assert signers == {f"massey/hand{i}" for i in range(1, 6)}
 
@@ -304,13 +304,13 @@ def test_one_data_set_given_in_place_of_the_folder_it_lies_in(tmp_path: Path) ->
         find_hand_pictures(tmp_path)
 
 
-CROWD = {"fist": "punch", "palm": "none", "Ok": "super"}
+CROWD = Naming(label_set=GESTURES_5, classes={"fist": "punch", "palm": "none", "Ok": "super"})
 
 
 def test_a_crowd_is_taken_whole_with_its_own_names_of_classes(tmp_path: Path) -> None:
     touch(tmp_path, *(f"many/{name}/{i}.jpg" for name in ("fist", "palm", "ok", "none") for i in range(20)))
     touch(tmp_path, *(f"asl/A/{i}.jpg" for i in range(20)))
-    pictures = find_hand_pictures(tmp_path, limit=3, crowds=["many", "not_there"], classes=CROWD)
+    pictures = find_hand_pictures(tmp_path, limit=3, crowds=["many", "not_there"], naming=CROWD)
     assert Counter((p.collection, p.gesture) for p in pictures) == {
         ("many", "punch"): 20,
         ("many", "none"): 40,
@@ -323,13 +323,20 @@ def test_a_fifth_of_a_crowd_is_held_back_by_name_alone(tmp_path: Path) -> None:
     names = [f"{i:x}-hand" for i in range(2000)]
     touch(tmp_path, *(f"many/palm/{name}.jpg" for name in names), *(f"many/fist/{name}.jpeg" for name in names[:500]))
     touch(tmp_path, *(f"other/V/{name}.jpg" for name in names[:50]))
-    pictures = find_hand_pictures(tmp_path, crowds=["many"], classes=CROWD)
+    pictures = find_hand_pictures(tmp_path, crowds=["many"], naming=CROWD)
     away = [p for p in pictures if p.group == f"many/{HELD_BACK}"]
     held = {gesture: {p.path.stem for p in away if p.gesture == gesture} for gesture in ("none", "punch")}
     assert 0.18 < len(held["none"]) / 2000 < 0.22
     assert held["punch"] == held["none"] & set(names[:500]), "one photo of two hands is on one side"
     assert {p.group for p in pictures if p.collection == "other"} == {"other"}
-    assert [is_held_back(f"{name}.png") for name in ("a", "b", "c", "d", "e")] == [False, False, False, False, True]
+    assert {p.group for p in pictures if p.collection == "many"} == {
+        *(f"many/part{number}" for number in range(4)),
+        f"many/{HELD_BACK}",
+    }
+    assert [crowd_part(f"{name}.png") for name in ("a", "b", "c", "d", "e")] == [
+        *("part2", "part1", "part0", "part1"),
+        HELD_BACK,
+    ]
 
 
 def test_pictures_that_end_where_the_hand_does_get_a_border(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mien.data.dataset import Dataset
 from mien.data.provenance import provenance_of
 from mien.data.readers.fer2013 import load_fer2013
-from mien.labels import EMOTIONS, GESTURES
+from mien.labels import EMOTIONS, GESTURES_5
 
 
 def images(samples: np.ndarray, source: str = "fer2013.csv") -> Dataset:
@@ -27,7 +27,7 @@ def images(samples: np.ndarray, source: str = "fer2013.csv") -> Dataset:
 
 def landmarks(source: str) -> Dataset:
     hands = images(np.zeros((7, 21, 3), np.float32), source)
-    return replace(hands, label_set=GESTURES, labels=np.arange(7) % 5)
+    return replace(hands, label_set=GESTURES_5, labels=np.arange(7) % 5)
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (30, 40, 3), (96, 96, 3)])

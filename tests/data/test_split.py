@@ -8,7 +8,7 @@ import pytest
 from mien.data.dataset import Dataset
 from mien.data.split import split_at_random, split_by_group
 from mien.errors import DataError
-from mien.labels import GESTURES
+from mien.labels import GESTURES_5
 
 
 def dataset(groups: list[str] | None = None, count: int = 1000) -> Dataset:
@@ -17,7 +17,7 @@ def dataset(groups: list[str] | None = None, count: int = 1000) -> Dataset:
         labels=np.arange(count) % 5,
         split=np.full(count, "train", "<U10"),
         groups=np.array(groups or [""] * count),
-        label_set=GESTURES,
+        label_set=GESTURES_5,
         source="made up",
         caveats=("A caveat.",),
     )

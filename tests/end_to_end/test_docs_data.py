@@ -200,7 +200,7 @@ def test_every_command_does_what_the_page_says(
     assert [path.as_posix() for path in crops] == [
         f"hands_many/{name}.jpg" for name in ("none/ok-0a", "none/palm-0a", "ok/ok-0a", "palm/palm-0a")
     ]
-    trained = json.loads((folder / "runs" / "gesture" / "start.json").read_text())
+    trained = json.loads((folder / "runs" / "gesture_four" / "start.json").read_text())
     assert trained["provenance"] == "many_hands"
 
 

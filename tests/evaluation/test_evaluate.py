@@ -18,7 +18,7 @@ from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, kind_of, 
 from mien.evaluation.metrics import NO_ANSWER
 from mien.evaluation.prediction_table import PredictionTable
 from mien.evaluation.predictions import answers_of_predictions, answers_of_subject, views_to_ask
-from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
+from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_5, LabelSet
 from mien.pixels.preprocess import InputSpec
 from mien.recipes.recipe import Recipe
 from mien.stages.classify import softmax
@@ -138,7 +138,7 @@ def test_labels_are_matched_by_name(tiny_faces: Dataset) -> None:
 
 def test_labels_that_have_nothing_in_common(tiny_faces: Dataset) -> None:
     asked = EvaluatedModel(
-        ABOUT, labels=GESTURES.labels, spec=SPEC, threshold=0.5, temperature=1.0,
+        ABOUT, labels=GESTURES_5.labels, spec=SPEC, threshold=0.5, temperature=1.0,
         forward=lambda batch: np.zeros((len(batch), 5), np.float32),
     )  # fmt: skip
     with pytest.raises(DataError, match="at least two in common"):

@@ -212,3 +212,23 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_a_hash_that_is_none_is_refused(sha256: str) -> None:
     with pytest.raises(ValueError, match="sha256 must be 64"):
         replace(MANIFEST, sha256=sha256)
+
+
+OWN_LABELS = ("比心", "two fingers", "none")
+
+
+def test_labels_of_ones_own_are_written_as_they_are(tmp_path: Path) -> None:
+    manifest = replace(MANIFEST, task="gesture", labels=OWN_LABELS)
+    folder = write_artifact(tmp_path / "mine", WEIGHTS, manifest, "# mine\n").folder
+    assert json.loads((folder / "manifest.json").read_text("utf-8"))["labels"] == list(OWN_LABELS)
+    read = load_artifact(folder).manifest
+    assert read.labels == OWN_LABELS
+    assert read.label_set is not None
+    assert (read.label_set.name, read.label_set.labels) == ("custom", OWN_LABELS)
+
+
+@pytest.mark.parametrize("labels", [[], ["a", "a"], ["a,b", "none"], [" a", "none"], ["", "none"], [1, 2]])
+def test_labels_that_cannot_be_are_refused(folder: Path, labels: list[object]) -> None:
+    _edit(folder, lambda data: data.update(labels=labels))
+    with pytest.raises(ModelError, match=r"label|string"):
+        load_artifact(folder)

@@ -168,6 +168,32 @@ def test_colours_differ_within_a_task() -> None:
             assert np.abs(a - b).sum() > 60
 
 
+COLOUR_BLIND = {
+    "nobody": np.eye(3),
+    "protanopia": np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),
+    "deuteranopia": np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]),
+    "tritanopia": np.array([[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]]),
+}
+"""Linear RGB as it is seen: Machado, Oliveira and Fernandes 2009, at full severity."""
+
+
+def _lab(colour: Any, seen_as: Any) -> Any:
+    """CIELAB of 8-bit sRGB."""
+    values = np.array(colour) / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(to_xyz @ np.clip(seen_as @ linear, 0, 1) / (0.9505, 1.0, 1.089) + 1e-9)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("who", list(COLOUR_BLIND))
+def test_gestures_are_told_apart_by_colour_blind_people(who: str) -> None:
+    """A just noticeable difference is about 2.3."""
+    colours = {label: _lab(label_colour(label), COLOUR_BLIND[who]) for label in GESTURES.labels}
+    near = {(a, b): float(np.linalg.norm(colours[a] - colours[b])) for a, b in itertools.combinations(colours, 2)}
+    assert min(near.values()) > 14, min(near, key=lambda pair: near[pair])
+
+
 def test_ink_contrast() -> None:
     def luminance(colour: Any) -> float:
         linear = np.where(

@@ -30,8 +30,8 @@ def minimal(**sections: Any) -> Recipe:
     return recipe_from_dict({"name": "mine", "task": "emotion", "label_set": "emotions", **sections})
 
 
-def test_the_package_has_its_two_own_recipes() -> None:
-    assert {"emotion", "gesture"} <= set(recipe_names())
+def test_the_package_has_its_own_recipes() -> None:
+    assert {"emotion", "gesture_landmark", "gesture_four"} <= set(recipe_names())
     assert list(recipe_names()) == sorted(recipe_names())
 
 

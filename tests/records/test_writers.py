@@ -99,7 +99,7 @@ def test_csv_is_a_row_a_region(scenes: list[Scene], tmp_path: Path) -> None:
         *("label", "confidence", "uncertain", "grade", "baseline"),
         *(f"emotion_{label}" for label in EMOTIONS.labels),
         *(f"gesture_{label}" for label in GESTURES.labels),
-        *("model_emotion", "model_gesture"),
+        *("pointing_x", "pointing_y", "landmarks", "model_emotion", "model_gesture"),
     ]
     happy, sad, victory, nothing, _, left = rows
     assert (happy["x1"], happy["y2"], happy["score"], happy["uncertain"]) == ("20.0", "120.25", "0.98", "false")
@@ -109,6 +109,10 @@ def test_csv_is_a_row_a_region(scenes: list[Scene], tmp_path: Path) -> None:
     assert (sad["uncertain"], sad["grade"], sad["baseline"]) == ("true", "unclear", "false")
     assert (victory["grade"], victory["baseline"]) == ("sure", "")
     assert (victory["side"], victory["gesture_victory"], victory["emotion_sad"]) == ("right", "0.99", "")
+    assert (victory["pointing_x"], happy["landmarks"]) == ("", "")
+    assert list(map(float, victory["landmarks"].split())) == [
+        round(value, 2) for point in scenes[0].hands[0].landmarks_xyz for value in point
+    ]
     assert (nothing["time_s"], nothing["height"], nothing["width"]) == ("0.04", "160", "200")
     assert (left["side"], left["track"]) == ("left", "1")
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.errors import ModelError, UnknownName
-from mien.labels import EMOTIONS, GESTURES
+from mien.labels import EMOTIONS, GESTURES_5
 from mien.models.artifact import Artifact
 from mien.models.manifest import Manifest
 from mien.models.session import FakeSession
@@ -251,10 +251,69 @@ def test_hands_are_read_from_their_landmarks(points: NDArray[np.float64]) -> Non
     network = gesture_network(fixed(0, 0, 0, 4, 0))
     left, right = GestureClassifier(network).classify([hand(points, "left"), hand(points, "right")])
     assert (left.label, right.label) == ("victory", "victory")
-    assert list(left.probabilities) == list(GESTURES.labels)
+    assert list(left.probabilities) == list(GESTURES_5.labels)
     assert (left.side, right.side) == ("left", "right")
     expected = np.stack([canonical_landmarks(hand(points, "left")), canonical_landmarks(hand(points, "right"))])
     np.testing.assert_array_equal(network.batches[0], expected)
+
+
+def test_only_some_gestures_leave_the_rest_to_none(points: NDArray[np.float64]) -> None:
+    logits = np.log([0.05, 0.1, 0.2, 0.05, 0.3, 0.02, 0.08, 0.05, 0.05, 0.05, 0.05])
+    network = gesture_network(fixed(*logits), labels="gestures11", threshold=0.5)
+    (every,) = GestureClassifier(network).classify([hand(points)])
+    assert (every.label, every.uncertain) == ("thumb_up", True)
+    seeds = GestureClassifier(network, gestures=("victory", "loser", "super", "punch"))
+    assert seeds.labels is GESTURES_5, "in the order of the model"
+    (hand_,) = seeds.classify([hand(points)])
+    assert (hand_.label, hand_.uncertain) == ("none", False)
+    assert list(hand_.probabilities.values()) == pytest.approx([0.05, 0.1, 0.2, 0.05, 0.6])
+    (one,) = GestureClassifier(network, gestures=("none", "thumb_up")).classify([hand(points)])
+    assert one.probabilities == pytest.approx({"thumb_up": 0.3, "none": 0.7})
+
+
+def test_only_gestures_that_the_model_knows_can_be_asked_for() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'victory'"):
+        GestureClassifier(gesture_network(fixed(0, 0, 0, 4, 0)), gestures=("victori",))
+
+
+def test_a_model_of_ones_own_labels_answers_with_them(points: NDArray[np.float64]) -> None:
+    labels = ("比心", "two fingers", "none")
+    network = gesture_network(fixed(4, 0, 0), labels=labels)
+    (found,) = GestureClassifier(network).classify([hand(points)])
+    assert found.label == "比心"
+    assert list(found.probabilities) == list(labels)
+    (other,) = GestureClassifier(network, gestures=["two fingers"]).classify([hand(points)])
+    assert (other.label, list(other.probabilities)) == ("none", ["two fingers", "none"])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("degrees", [0, 30, 90, 180, -120])
+def test_the_top_of_the_picture_turns_with_the_hand(points: NDArray[np.float64], degrees: float, side: Any) -> None:
+    upright = points.copy()
+    upright[9, :2] = upright[0, :2] + (0.0, -50.0)
+    angle = math.radians(degrees)  # clockwise on screen
+    turn = np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
+    found = canonical_landmarks(hand(upright @ turn, side), with_top=True)
+    assert found.shape == (22, 3)
+    np.testing.assert_array_equal(found[:21], canonical_landmarks(hand(upright @ turn, side)))
+    # Seen from a hand turned clockwise, the top lies counterclockwise; a left hand is seen in a mirror.
+    expected = -angle if side == "right" else angle
+    np.testing.assert_allclose(found[21], (math.sin(expected), -math.cos(expected), 0), atol=1e-6)
+
+
+def test_a_mirrored_hand_of_the_other_side_has_its_top_in_the_same_place(points: NDArray[np.float64]) -> None:
+    mirrored = points * (-1, 1, 1)
+    np.testing.assert_allclose(
+        canonical_landmarks(hand(mirrored, "left"), with_top=True),
+        canonical_landmarks(hand(points, "right"), with_top=True),
+        atol=1e-6,
+    )
+
+
+def test_a_model_that_wants_the_top_gets_it(points: NDArray[np.float64]) -> None:
+    network = gesture_network(fixed(0, 0, 0, 4, 0), input=InputSpec(size_hw=(22, 3), kind="landmarks", colour="grey"))
+    GestureClassifier(network).classify([hand(points)])
+    np.testing.assert_array_equal(network.batches[0][0], canonical_landmarks(hand(points), with_top=True))
 
 
 def test_canonical_landmarks_have_their_wrist_at_the_origin_and_point_up(points: NDArray[np.float64]) -> None:

@@ -16,6 +16,7 @@ from mien.models.session import FakeSession, Session
 from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import read_image
 from mien.scene import Hand
+from mien.stages import hands as hands_module
 from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector, _agree
 from mien.stages.schedule import DetectionScheduler
 
@@ -187,7 +188,7 @@ def test_a_hand_that_fills_a_large_frame_is_found_with_a_border(
 @pytest.fixture
 def drawn_hand() -> np.ndarray:
     """A drawn hand in a wide picture."""
-    return draw_hand("none", size=400)
+    return draw_hand("palm", size=400)
 
 
 def test_without_palms_the_landmark_network_rests() -> None:
@@ -317,7 +318,7 @@ def test_a_hand_that_is_gone_is_searched_for_at_once() -> None:
 
 @pytest.mark.usefixtures("read_once")
 def test_a_search_reads_only_the_palms_of_other_hands() -> None:
-    picture = np.hstack([draw_hand("victory", size=300), draw_hand("none", size=300, left=True)])
+    picture = np.hstack([draw_hand("victory", size=300), draw_hand("palm", size=300, left=True)])
     with Session(zoo_artifact(LANDMARK_MODEL), threads=2) as session:
         spy = FakeSession(session.artifact, lambda batch: tuple(session.run(batch)))
         with HandDetector(landmarks=spy, threads=2) as detector:
@@ -458,3 +459,38 @@ def test_hand_crops_of_every_collection(data_root: Path, detector: HandDetector,
             pytest.skip(f"no pictures of {collection}")
         hits += [detector.landmarks_of_crop(read_image(path)) is not None for path in paths[:: len(paths) // 8]]
     assert np.mean(hits) >= 0.95
+
+
+def _seen(box_xyxy: tuple[float, float, float, float], presence: float) -> hands_module._FoundHand:
+    """A reading whose landmarks fill a box."""
+    x1, y1, x2, y2 = box_xyxy
+    points = np.column_stack([np.linspace(x1, x2, 21), np.tile([y1, y2, (y1 + y2) / 2], 7), np.zeros(21)])
+    return hands_module._FoundHand(points, presence, 1.0)
+
+
+def test_a_hand_within_another_is_the_same_hand() -> None:
+    large, within = _seen((0, 0, 100, 100), 0.9), _seen((60, 60, 95, 95), 0.95)
+    assert hands_module._distinct([large, within]) == [within], "the more certain reading stays"
+    assert hands_module._distinct([within, large]) == [within]
+    beside = _seen((80, 0, 180, 100), 0.8)
+    assert hands_module._distinct([beside, large]) == [large, beside], "hands that overlap a little are two"
+
+
+def test_a_hurried_search_leaves_out_the_second_one() -> None:
+    palms = _fake_palms()
+    detector = HandDetector(palms=palms, landmarks=_fake_presences(*[0.95] * 9))
+    picture = np.zeros((480, 640, 3), np.uint8)
+    assert detector.detect(picture, thorough=False) == ()
+    assert len(palms.batches) == 1
+    detector.detect(picture)
+    assert len(palms.batches) == 3, "and the whole search makes it"
+
+
+def test_a_crop_of_a_thumb_held_up_is_found_though_no_palm_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hand points aside, and the landmark network wants it upright."""
+    nothing: list[RotatedRoi] = []
+    monkeypatch.setattr(HandDetector, "_palm_rois", lambda *_args, **_kwargs: nothing)
+    with HandDetector(threads=1) as detector:
+        for gesture in ("thumb_up", "thumb_down"):
+            hand = detector.landmarks_of_crop(draw_hand(gesture, person="ben", size=160)[20:150])
+            assert hand is not None, gesture

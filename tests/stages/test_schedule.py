@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.scene import Hand
-from mien.stages.schedule import DetectionScheduler
+from mien.stages.schedule import DetectionScheduler, SearchDepth
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
 
@@ -24,10 +24,14 @@ class FakeHands:
     def __init__(self) -> None:
         self.there: set[int] = set()
         self.asked: list[tuple[int, bool]] = []
+        self.thorough: list[bool] = []
 
-    def follow(self, image_rgb: np.ndarray, previous: Sequence[Hand], *, search: bool = False) -> tuple[Hand, ...]:
+    def follow(
+        self, image_rgb: np.ndarray, previous: Sequence[Hand], *, search: bool = False, thorough: bool = True
+    ) -> tuple[Hand, ...]:
         assert image_rgb.dtype == np.uint8
         self.asked.append((len(previous), search))
+        self.thorough.append(search and thorough)
         kept = [one for one in previous if round(one.box_xyxy[0] / 100) in self.there]
         if search or len(kept) < len(previous):
             kept = [hand(number) for number in sorted(self.there)]
@@ -128,3 +132,62 @@ def test_no_waiting_at_all_searches_every_frame() -> None:
 def test_wrong_times_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="within_s and eager_s"):
         DetectionScheduler(FakeHands(), **wrong)
+
+
+def thorough_at(depth: SearchDepth, times: Sequence[float], seen: Sequence[bool] = ()) -> list[bool]:
+    """What each frame gets; a hand is seen where `seen` says so."""
+    found = []
+    for k, time_s in enumerate(times):
+        found.append(depth.thorough(time_s))
+        depth.note(time_s, thorough=found[-1], seen=k < len(seen) and seen[k])
+    return found
+
+
+@pytest.mark.parametrize("fps", [4.0, 10.0, 25.0, 30.0, 120.0])
+def test_a_hand_that_fills_the_picture_is_looked_for_within_the_time(fps: float) -> None:
+    times = [k / fps for k in range(round(3 * fps))]
+    thorough = thorough_at(SearchDepth(every_s=0.25), times)
+    waits = [next(later - first for later, is_so in zip(times[k:], thorough[k:], strict=True) if is_so)
+             for k, first in enumerate(times[: -round(fps)])]  # fmt: skip
+    assert thorough[0]
+    assert max(waits) + 1 / fps <= max(0.25, 1 / fps) + 1e-9
+    assert sum(thorough) <= len(thorough) / 2 + 1 or fps <= 8
+
+
+def test_while_a_hand_was_lately_seen_every_frame_is_searched_thoroughly() -> None:
+    times = [k / 30 for k in range(120)]
+    thorough = thorough_at(SearchDepth(lately_s=1.0, every_s=0.25), times, [False] * 30 + [True] * 30)
+    assert all(thorough[31:88])
+    assert not all(thorough[95:])
+
+
+def test_a_photo_and_a_clip_that_starts_over_are_searched_thoroughly() -> None:
+    depth = SearchDepth()
+    assert thorough_at(depth, [0.0, 0.0, 0.0]) == [True] * 3
+    assert thorough_at(depth, [0.04, 0.08, 0.0]) == [False, False, True]
+    assert thorough_at(SearchDepth(), [0.0, 5.0, 9.0]) == [True] * 3
+
+
+def test_the_scheduler_searches_thoroughly_only_now_and_then_where_there_is_no_hand() -> None:
+    detector = FakeHands()
+    follower = DetectionScheduler(detector)
+    for k in range(240):
+        follower.update(PICTURE, k / 60)
+    assert detector.thorough[0]
+    assert 0.3 * detector.searches <= sum(detector.thorough) <= 0.7 * detector.searches
+    detector.there = {1}
+    for k in range(240, 280):
+        follower.update(PICTURE, k / 60)
+    detector.there = set()
+    before = len(detector.asked)
+    for k in range(280, 310):
+        follower.update(PICTURE, k / 60)
+    after = list(zip(detector.asked[before:], detector.thorough[before:], strict=True))
+    assert sum(search for (_, search), _ in after) > 25
+    assert all(thorough for (_, search), thorough in after if search)
+
+
+@pytest.mark.parametrize("wrong", [{"lately_s": -1.0}, {"every_s": float("nan")}])
+def test_wrong_times_of_the_second_search_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="lately_s and every_s"):
+        SearchDepth(**wrong)

@@ -135,6 +135,29 @@ def test_a_constant_face_starts_once_and_changes_nothing(fps: float, settings: S
     assert settings.hold_s <= events[0].time_s <= settings.hold_s + 1 / fps + 1e-9
 
 
+@pytest.mark.parametrize("fps", [10.0, 15.0, 25.0, 30.0, 60.0])
+@pytest.mark.parametrize("gesture", ["palm", "thumb_up", "point"])
+def test_two_quick_looks_of_a_hand_passing_by_say_nothing(fps: float, gesture: str) -> None:
+    """A hand that swings past the camera twice is seen for a tenth of a second each time, with or without its track."""
+    for second in (1, 2):
+        looks = [(0.5, 1), (1.1, second)]
+        scenes = [
+            scene(t, hands={track: gesture for start, track in looks if start <= t < start + 0.1})
+            for t in clock(fps, 3)
+        ]
+        assert sum(bool(one.hands) for one in scenes) >= 2
+        assert told(run(scenes, SmoothSettings())[1]) == []
+
+
+def test_a_gesture_that_is_held_is_told_with_its_duration() -> None:
+    scenes = [scene(t, hands={1: "palm" if 1.0 <= t < 2.5 else "none"}) for t in clock(30, 4)]
+    _, events = run(scenes, SmoothSettings())
+    assert told(events) == [("start", "palm"), ("end", "palm")]
+    assert events[0].time_s == pytest.approx(1.0, abs=0.5)
+    assert events[1].duration_s == pytest.approx(events[1].time_s - events[0].time_s)
+    assert events[1].duration_s == pytest.approx(1.5, abs=0.3)
+
+
 def test_the_first_frame_is_taken_as_it_is() -> None:
     first = scene(3.0, {1: prediction("sad", 0.8)}, {1: "victory"})
     (out,), events = run([first], finish=False)

@@ -145,3 +145,23 @@ def test_mixup_blends_samples_and_targets_by_the_same_share() -> None:
 def test_mixup_of_nothing_changes_nothing() -> None:
     samples, targets = torch.rand(4, 1, 8, 8), torch.eye(4)
     assert mixup(samples, targets, 0.0) == (samples, targets)
+
+
+def test_the_direction_of_the_top_turns_with_the_landmarks() -> None:
+    torch.manual_seed(0)
+    landmarks = torch.randn(32, 21, 3)
+    top = torch.tensor([[0.6, -0.8, 0.0]]).expand(32, 1, 3)
+    plain = LandmarkAugmentation(AugmentRecipe(rotation=0.0))(torch.cat([landmarks, top], dim=1))
+    torch.testing.assert_close(plain, torch.cat([landmarks, top], dim=1))
+    turned = LandmarkAugmentation(AugmentRecipe(rotation=40.0))(torch.cat([landmarks, top], dim=1))
+    torch.testing.assert_close(turned[:, 21].norm(dim=1), torch.ones(32))
+
+    def angle(points: torch.Tensor) -> torch.Tensor:
+        return torch.atan2(points[..., 1], points[..., 0])
+
+    moved = turned[:, :21] - turned[:, :21].mean(dim=1, keepdim=True)
+    before = landmarks - landmarks.mean(dim=1, keepdim=True)
+    by_landmarks = angle(moved[:, 4]) - angle(before[:, 4])
+    by_top = angle(turned[:, 21]) - angle(top[:, 0])
+    torch.testing.assert_close((by_landmarks - by_top).cos(), torch.ones(32), atol=1e-4, rtol=0)
+    assert by_top.abs().max() > 0.3

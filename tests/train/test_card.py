@@ -46,7 +46,9 @@ def section(card: str, name: str) -> str:
     return re.split(r"^## ", card.split(f"## {name}\n", 1)[1], flags=re.MULTILINE)[0]
 
 
-@pytest.mark.parametrize("name", ["emotion", "emotion_ferplus", "gesture", "gesture_lite0", "emotion_cnn3_elu"])
+@pytest.mark.parametrize(
+    "name", ["emotion", "emotion_ferplus", "gesture_landmark", "gesture_four", "gesture_lite0", "emotion_cnn3_elu"]
+)
 def test_every_section_of_mitchell_is_there_in_order(name: str) -> None:
     card = card_text(manifest(name=name), facts(name))
     assert re.findall(r"^## (.*)$", card, flags=re.MULTILINE) == SECTIONS
@@ -68,7 +70,7 @@ def test_details_say_what_it_is() -> None:
         assert words in details
     unknown = section(card_text(manifest(), facts(parameters=None, bytes=12_345)), "Model details")
     assert "`residual_cnn`, 12 kB as ONNX" in unknown
-    assert "21 hand landmarks" in card_text(manifest(name="gesture"), facts("gesture"))
+    assert "21 hand landmarks" in card_text(manifest(name="gesture_four"), facts("gesture_four"))
 
 
 def test_scores_of_two_splits_stand_side_by_side() -> None:
@@ -139,9 +141,11 @@ def test_a_card_says_whose_labels_it_was_measured_by() -> None:
     assert "contempt" in section(raters, "Model details")
 
 
-@pytest.mark.parametrize("name", ["emotion", "emotion_ferplus", "gesture", "gesture_lite0", "emotion_cnn3_elu"])
+@pytest.mark.parametrize(
+    "name", ["emotion", "emotion_ferplus", "gesture_landmark", "gesture_four", "gesture_lite0", "emotion_cnn3_elu"]
+)
 def test_a_card_of_own_pictures_claims_nothing_of_others(name: str) -> None:
-    own = "hands" if name == "gesture" else "images"
+    own = "hands" if name in ("gesture_four", "gesture_landmark") else "images"
     card = card_text(manifest(name=name), facts(name, provenance=own, train_samples=70))
     training = section(card, "Training data")
     assert training.startswith("70 training samples.")
@@ -154,7 +158,7 @@ def test_a_card_of_own_pictures_claims_nothing_of_others(name: str) -> None:
 
 def test_a_card_of_hagrids_hands_names_its_makers_and_licence_and_others_do_not() -> None:
     many, letters = (
-        section(card_text(manifest(name="gesture"), facts("gesture", provenance=origin)), "Training data")
+        section(card_text(manifest(name="gesture_four"), facts("gesture_four", provenance=origin)), "Training data")
         for origin in ("many_hands", "sign_language")
     )
     for words in ("Kapitanov", "hukenovs/hagrid", "share-alike", "CC BY-SA 4.0", "sign-language pictures"):
@@ -177,7 +181,7 @@ def test_every_share_is_a_score_with_a_meaning() -> None:
 def test_no_figure_is_typed_by_hand(name: str) -> None:
     """A card without scores, parameters or samples states no figure of a model."""
     model = load_artifact(name).manifest
-    recipe = {"emotion_residual": "emotion", "gesture_landmark": "gesture"}.get(name, name)
+    recipe = {"emotion_residual": "emotion", "gesture_landmark": "gesture_landmark"}.get(name, name)
     card = card_text(replace(model, scores=()), facts(recipe, parameters=None, bytes=0, train_samples=0))
     numbers = set(re.findall(r"\d+(?:\.\d+)? %", card))
     assert numbers <= {"65 %"}, "what Goodfellow et al. published about people"

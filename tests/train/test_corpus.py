@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.data.clean import write_clean_list
-from mien.data.hands import HELD_BACK, is_held_back
+from mien.data.hands import HELD_BACK, crowd_part
 from mien.errors import DataError, UnreadableMedia
-from mien.labels import EMOTIONS, GESTURES
+from mien.labels import EMOTIONS, GESTURES_5
 from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import write_image
 from mien.recipes.recipe import Recipe, load_recipe
@@ -153,7 +153,7 @@ def test_a_recipe_without_votes_refuses_them_for_other_pictures(
 
 def gesture_recipe(**changes: Any) -> Recipe:
     plain = {"data.validation": "[]", "data.copies": "0", "data.composed": "0.0"}
-    return load_recipe("gesture", changes=plain | changes)
+    return load_recipe("gesture_four", changes=plain | changes)
 
 
 def test_data_sets_and_signers_are_left_out_whole(hands: CorpusPaths) -> None:
@@ -195,14 +195,14 @@ def test_own_hands_are_told_how_to_be_split_and_so_they_are(
         write_image(path, np.full((8, 8, 3), 10 + i, np.uint8))
     paths = CorpusPaths(data=tmp_path / "hands")
     with pytest.raises(DataError, match="holds back massey/hand5") as refused:
-        load_corpus(load_recipe("gesture"), paths)
+        load_corpus(load_recipe("gesture_four"), paths)
     words = shlex.split(str(refused.value).partition("e.g. ")[2])
     changes = dict(word.split("=", 1) for word in words if "=" in word)
     assert changes
     if "data.split" in changes:  # four pictures are few to draw from
         changes["data.fractions"] = "[0.25, 0.34]"
     changes["data.composed"] = "0.0"  # needs all four gestures
-    splits = load_corpus(load_recipe("gesture", changes=changes), paths).split.tolist()
+    splits = load_corpus(load_recipe("gesture_four", changes=changes), paths).split.tolist()
     assert {"train", "validation"} <= set(splits)
 
 
@@ -228,20 +228,26 @@ def test_copies_and_composed_hands_are_trained_on_only(hands: CorpusPaths) -> No
 
 
 def test_the_fifth_of_a_crowd_that_is_held_back_is_test_and_never_in_training(hands: CorpusPaths) -> None:
-    """However the rest is split; of a crowd, copies are not made, since its pictures differ as it is."""
+    """However the rest is split; a crowd has its own number of copies."""
     for name in "abcdefghij":
         path = hands.data / "many/palm" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_image(path, np.full((8, 8, 3), 100 + ord(name), np.uint8))
     crowd = {"data.crowds": '["many", "absent"]', "data.classes": '["palm=none"]', "data.limit": "2"}
-    held = [is_held_back(f"{name}.png") for name in "abcdefghij"]
+    held = [crowd_part(f"{name}.png") == HELD_BACK for name in "abcdefghij"]
     for split in ("usage", "random"):
         changes = crowd | {"data.split": f'"{split}"', "data.copies": "3", "data.fractions": "[0.3, 0.3]"}
         dataset = load_corpus(gesture_recipe(**changes), hands)
         assert set(dataset.split[dataset.groups == f"many/{HELD_BACK}"]) == {"test"}
         assert (dataset.groups == f"many/{HELD_BACK}").sum() == sum(held)
-        assert (dataset.groups == "many").sum() == 10 - sum(held), "neither limited nor copied"
-        assert {GESTURES.labels[i] for i in dataset.labels[dataset.groups == "many"]} == {"none"}
+        seen = np.array([group.startswith("many/part") for group in dataset.groups])
+        assert seen.sum() == 10 - sum(held), "neither limited nor copied"
+        assert {GESTURES_5.labels[i] for i in dataset.labels[seen]} == {"none"}
+    changes = crowd | {"data.copies": "3", "data.crowd_copies": "2"}
+    dataset = load_corpus(gesture_recipe(**changes), hands)
+    seen = np.array([group.startswith("many/part") for group in dataset.groups])
+    assert seen.sum() == 3 * (10 - sum(held)), "each picture and its two copies"
+    assert (dataset.groups == f"many/{HELD_BACK}").sum() == sum(held), "what is held back has no copies"
 
 
 def test_no_data(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:

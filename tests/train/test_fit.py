@@ -21,7 +21,7 @@ import torch
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
-from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES, LabelSet
+from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_5, LabelSet
 from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
@@ -285,7 +285,7 @@ def test_data_of_another_form_is_refused_before_the_folder_is_made(
         fit(tiny_recipe(input={"colour": "rgb"}), tiny_faces, options(tmp_path / "run"))
     few = tiny_faces.where(tiny_faces.labels < 5)
     with pytest.raises(DataError, match=r"learns emotions\. .* has labels of gestures"):
-        fit(tiny_recipe(), replace(few, label_set=GESTURES, votes=None), options(tmp_path / "run"))
+        fit(tiny_recipe(), replace(few, label_set=GESTURES_5, votes=None), options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -322,7 +322,7 @@ def test_a_network_made_for_other_images_is_refused(
     [
         (EMOTIONS_6, "has labels of emotions6 and lacks disgust; add --set label_set=emotions6, or"),
         (EMOTIONS_8, "has labels of emotions8; add --set label_set=emotions8, or"),
-        (GESTURES, "has labels of gestures; name a recipe for these"),
+        (GESTURES_5, "has labels of gestures; name a recipe for these"),
         (
             LabelSet("custom", (*EMOTIONS.labels[:5], "suprise", "bored")),
             "bars has the classes 'suprise', 'bored', which are none of emotions: .*Did you mean 'surprise'. Rename",
@@ -579,9 +579,9 @@ def test_gestures_are_learned_from_landmarks(tmp_path: Path) -> None:
         labels=labels,
         split=np.array(["train"] * 150 + ["validation"] * 50),
         groups=np.full(200, "a"),
-        label_set=GESTURES,
+        label_set=GESTURES_5,
         source="points",
     )
     changes = {"fit.epochs": "5", "fit.batch": "16", "network.widths": "[32]", "fit.rate": "0.01"}
-    summary = fit(load_recipe("gesture", changes=changes), dataset, options(tmp_path / "run"))
+    summary = fit(load_recipe("gesture_four", changes=changes), dataset, options(tmp_path / "run"))
     assert summary["last"]["val_accuracy"] >= 0.95

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.labels import GESTURES
+from mien.labels import GESTURES_5
 from mien.pixels.preprocess import to_batch
 from mien.recipes.recipe import Recipe, load_recipe
 from mien.train.learner import BatchPositions, Learner, TensorBatches
@@ -86,7 +86,7 @@ def test_training_prepares_images_as_the_run_time_does(tiny_recipe: MakeRecipe, 
 
 
 def test_landmarks_go_in_as_they_are() -> None:
-    learner = Learner(load_recipe("gesture"), [1] * 5)
+    learner = Learner(load_recipe("gesture_four"), [1] * 5)
     points = torch.randn(4, 21, 3)
     assert torch.equal(learner.normalised(learner._scaled(points)), points)
 
@@ -151,7 +151,7 @@ def test_a_checkpoint_holds_the_network_and_nothing_else(tiny_recipe: MakeRecipe
 
 
 def test_gestures_learn_from_landmarks() -> None:
-    learner = Learner(load_recipe("gesture"), [1] * len(GESTURES))
+    learner = Learner(load_recipe("gesture_four"), [1] * len(GESTURES_5))
     learner.log = lambda *_, **__: None  # type: ignore[method-assign]
     loss = learner.training_step((torch.randn(8, 21, 3), torch.arange(8) % 5, torch.zeros(8, 5)), 0)
     loss.backward()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.artwork.canvas import Brush, Canvas, Colour
 from mien.artwork.cast import EXPRESSIONS, PEOPLE, Expression, Person
-from mien.artwork.hand import POSES, blended_joints, hand_joints, paint_hand
+from mien.artwork.hand import POSES, HandPose, blended_joints, hand_joints, paint_hand
 from mien.artwork.people import paint_person
 from mien.errors import UnknownName
 
@@ -27,6 +27,8 @@ CLIP_SIZE_HW = (480, 640)
 
 CLIP_FRAMES = 36
 """Number of its frames."""
+
+_HAND_UNIT = 0.32  # of a drawn hand's picture: the length of the palm
 
 WALLS: dict[str, tuple[Colour, Colour]] = {
     "blue": ((221, 232, 238), (170, 191, 206)),
@@ -59,10 +61,10 @@ def draw_face(expression: str, *, person: str = "ada", size: int = 512, wall: st
 def draw_hand(
     gesture: str, *, person: str = "ada", left: bool = False, size: int = 512, angle: float = 0.0, wall: str = "teal"
 ) -> NDArray[np.uint8]:
-    """A raised hand with its palm to the viewer.
+    """A raised hand with its palm to the viewer; a thumb is held up or down.
 
     Args:
-        gesture: one of `POSES`; `none` is an open palm.
+        gesture: one of `POSES`; `none` shows three fingers.
         person: one of `PEOPLE`.
         left: a person's left hand instead of the right one.
         size: width and height in pixels.
@@ -74,9 +76,18 @@ def draw_hand(
     """
     canvas = Canvas((size, size))
     canvas.wash(*_wall(wall))
-    wrist = (size * (0.5 + (0.06 if left else -0.06) - 0.28 * math.sin(angle)), size * 0.78)
-    _paint_gesture(Brush(canvas, wrist, size * 0.32, angle), gesture, _person(person), left=left, sleeve=True)
+    wrist_xy, turned = _held(gesture, left=left, size=size, angle=angle)
+    brush = Brush(canvas, wrist_xy, size * _HAND_UNIT, turned)
+    _paint_gesture(brush, gesture, _person(person), left=left, sleeve=True)
     return canvas.finish()
+
+
+def drawn_joints(gesture: str, *, left: bool = False, size: int = 512, angle: float = 0.0) -> NDArray[np.float64]:
+    """Where the joints of a hand drawn by `draw_hand` are: (21, 2) pixels."""
+    wrist_xy, turned = _held(gesture, left=left, size=size, angle=angle)
+    cos, sin = math.cos(turned), math.sin(turned)
+    joints = hand_joints(_pose(gesture))[:, :2] * ((-1, 1) if left else (1, 1)) * size * _HAND_UNIT
+    return np.asarray(joints @ np.array([[cos, sin], [-sin, cos]]) + wrist_xy, np.float64)
 
 
 def draw_people() -> NDArray[np.uint8]:
@@ -99,18 +110,18 @@ def draw_faces() -> NDArray[np.uint8]:
 
 
 def draw_hands() -> NDArray[np.uint8]:
-    """Six hands in two rows, the last one a left hand: (852, 990, 3) uint8 RGB."""
-    shown = (
-        ("loser", "ada"),
-        ("punch", "chen"),
-        ("super", "ben"),
-        ("victory", "dia"),
-        ("none", "ada"),
-        ("victory", "chen"),
-    )
-    last = len(shown) - 1
-    pictures = [draw_hand(name, person=who, left=i == last, size=426) for i, (name, who) in enumerate(shown)]
+    """Six hands in two rows, the gestures of the seeds, an open palm, and a left hand: (852, 990, 3) uint8 RGB."""
+    shown = ("loser", "ada"), ("punch", "chen"), ("super", "ben"), ("victory", "dia"), ("palm", "ada")
+    pictures = [draw_hand(name, person=who, size=426) for name, who in shown]
+    pictures.append(draw_hand("victory", person="chen", left=True, size=426))
     return _panels([picture[:, 48:378] for picture in pictures])
+
+
+def draw_more_hands() -> NDArray[np.uint8]:
+    """The other six gestures in two rows: (852, 1194, 3) uint8 RGB."""
+    shown = (("palm", "ada"), ("thumb_up", "ada"), ("point", "ben"),
+             ("call", "dia"), ("thumb_down", "chen"), ("rock", "ada"))  # fmt: skip
+    return _panels([draw_hand(name, person=who, size=426)[:, 14:412] for name, who in shown])
 
 
 def demo_frames() -> Iterator[NDArray[np.uint8]]:
@@ -133,11 +144,23 @@ def demo_frame(index: int) -> NDArray[np.uint8]:
     canvas.wash(*WALLS["blue"])
     sway = 0.04 * math.sin(2 * math.pi * time_s / 3)
     paint_person(Brush(canvas, (262 + 60 * sway, 205), 74, sway), PEOPLE["chen"], face)
-    joints = blended_joints("none", "victory", _eased((time_s - 1.7) / 0.4))
+    joints = blended_joints("palm", "victory", _eased((time_s - 1.7) / 0.4))
     wave = 0.13 + 0.09 * math.sin(2 * math.pi * time_s / 1.5)
     brush = Brush(canvas, (500, 570 - 250 * _eased(time_s / 0.7)), 84, wave)
     _paint_joints(brush, joints, PEOPLE["chen"], left=True, sleeve=True, forearm=3.0)
     return canvas.finish()
+
+
+def _held(gesture: str, *, left: bool, size: int, angle: float) -> tuple[tuple[float, float], float]:
+    """Where the wrist of a drawn hand is, and the angle at which it is held; a turned one is in the middle."""
+    turn = math.radians(_pose(gesture).turn) * (-1 if left else 1)
+    if not turn:
+        return (size * (0.5 + (0.06 if left else -0.06) - 0.28 * math.sin(angle)), size * 0.78), angle
+    angle += turn
+    return (
+        size * (0.5 - 0.24 * math.sin(angle)),
+        size * (0.5 + 0.24 * math.cos(angle) + 0.12 * math.cos(turn / 2)),
+    ), angle
 
 
 def _panels(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -148,9 +171,7 @@ def _panels(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def _paint_gesture(
     brush: Brush, gesture: str, person: Person, *, left: bool = False, sleeve: bool = False, forearm: float = 1.6
 ) -> None:
-    if gesture not in POSES:
-        raise UnknownName("drawn gesture", gesture, POSES)
-    _paint_joints(brush, hand_joints(POSES[gesture]), person, left=left, sleeve=sleeve, forearm=forearm)
+    _paint_joints(brush, hand_joints(_pose(gesture)), person, left=left, sleeve=sleeve, forearm=forearm)
 
 
 def _paint_joints(
@@ -158,6 +179,12 @@ def _paint_joints(
 ) -> None:
     clothes = person.clothes if sleeve else None
     paint_hand(brush, joints, person.palm, person.shade, sleeve=clothes, left=left, forearm=forearm)
+
+
+def _pose(gesture: str) -> HandPose:
+    if gesture not in POSES:
+        raise UnknownName("drawn gesture", gesture, POSES)
+    return POSES[gesture]
 
 
 def _eased(share: float) -> float:

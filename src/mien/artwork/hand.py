@@ -8,6 +8,7 @@ picture that is not mirrored: its thumb points to the right.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -61,21 +62,35 @@ class HandPose:
     Args:
         thumb: three joints above the thumb's root and its tip: (x, y, z) each.
         fingers: index to little finger; points instead of angles where a finger is placed by hand.
+        turn: how the hand is usually held, in degrees, clockwise on screen from pointing up, for a right hand.
     """
 
     thumb: tuple[tuple[float, float, float], ...]
-    fingers: dict[str, Finger | tuple[tuple[float, float, float], ...]]
+    fingers: Mapping[str, Finger | tuple[tuple[float, float, float], ...]]
+    turn: float = 0.0
 
 
 _OPEN_THUMB = ((0.27, -0.20, 0.02), (0.55, -0.46, 0.05), (0.76, -0.70, 0.05), (0.90, -0.92, 0.04))
 _FOLDED_THUMB = ((0.24, -0.22, 0.10), (0.42, -0.50, 0.26), (0.22, -0.68, 0.42), (-0.04, -0.74, 0.46))
 _CURL = (82.0, 98.0, 50.0)
 
+_RAISED_THUMB = ((0.26, -0.24, 0.04), (0.56, -0.52, 0.06), (0.86, -0.60, 0.06), (1.13, -0.64, 0.05))
+_FIST = {"index": Finger(3, _CURL), "middle": Finger(1, _CURL), "ring": Finger(-1, _CURL), "little": Finger(-4, _CURL)}
+
 POSES: dict[str, HandPose] = {
-    "none": HandPose(
+    "none": HandPose(  # three fingers
+        _FOLDED_THUMB,
+        {"index": Finger(12), "middle": Finger(1), "ring": Finger(-10), "little": Finger(-4, _CURL)},
+    ),
+    "palm": HandPose(
         _OPEN_THUMB,
         {"index": Finger(9), "middle": Finger(1), "ring": Finger(-7), "little": Finger(-18)},
     ),
+    "thumb_up": HandPose(_RAISED_THUMB, _FIST, turn=-80.0),
+    "thumb_down": HandPose(_RAISED_THUMB, _FIST, turn=100.0),
+    "point": HandPose(_FOLDED_THUMB, {**_FIST, "index": Finger(3)}),
+    "call": HandPose(_OPEN_THUMB, {**_FIST, "little": Finger(-18)}),
+    "rock": HandPose(_FOLDED_THUMB, {**_FIST, "index": Finger(8), "little": Finger(-14)}),
     "loser": HandPose(
         ((0.28, -0.20, 0.02), (0.60, -0.40, 0.05), (0.90, -0.47, 0.05), (1.15, -0.49, 0.04)),
         {"index": Finger(3), "middle": Finger(3, _CURL), "ring": Finger(0, _CURL), "little": Finger(-4, _CURL)},
@@ -84,10 +99,7 @@ POSES: dict[str, HandPose] = {
         _FOLDED_THUMB,
         {"index": Finger(15), "middle": Finger(-9), "ring": Finger(-1, _CURL), "little": Finger(-4, _CURL)},
     ),
-    "punch": HandPose(
-        ((0.27, -0.22, 0.08), (0.50, -0.50, 0.16), (0.55, -0.80, 0.24), (0.50, -1.04, 0.26)),
-        {"index": Finger(3, _CURL), "middle": Finger(1, _CURL), "ring": Finger(-1, _CURL), "little": Finger(-4, _CURL)},
-    ),
+    "punch": HandPose(((0.27, -0.22, 0.08), (0.50, -0.50, 0.16), (0.55, -0.80, 0.24), (0.50, -1.04, 0.26)), _FIST),
     "super": HandPose(
         ((0.27, -0.22, 0.06), (0.54, -0.47, 0.18), (0.72, -0.72, 0.30), (0.76, -0.93, 0.36)),
         {

@@ -13,7 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import MaxPixelsOption, ProviderOption, print_note
+from mien.cli.console.options import GesturesOption, MaxPixelsOption, ProviderOption, gesture_names, print_note
 from mien.errors import InputError, RefusedOutput
 from mien.files import WritePlan, check_name, descriptor_of
 from mien.labels import Task
@@ -46,6 +46,7 @@ def classify(
         bool, typer.Option("--find", help="Images are whole photos: find the largest face or hand first.")
     ] = False,
     model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gestures: GesturesOption = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Confidence below which an answer is uncertain.")
     ] = None,
@@ -60,11 +61,14 @@ def classify(
     face and hand. A file that cannot be read is reported and skipped; the others are done, and the exit code is 1.
     """
     (chosen,) = check_tasks([task])
+    if gestures is not None and chosen != "gesture":
+        raise typer.BadParameter("only `mien classify gesture` takes it", param_hint="--gestures")
     choices = {f"{chosen}_model": model, f"{chosen}_threshold": threshold}
     options = Options(
         tasks=(chosen,),
         threads=threads,
         provider=provider,
+        gestures=gesture_names(gestures),
         **{key: value for key, value in choices.items() if value is not None},  # type: ignore[arg-type]
     )
     paths, problems = expand_sources(images, on_note=print_note)

@@ -40,6 +40,7 @@ def demo(
     from mien.records.writers import JsonlWriter
 
     drawings = {"people": artwork.draw_people, "faces": artwork.draw_faces, "hands": artwork.draw_hands}
+    drawings["more_hands"] = artwork.draw_more_hands
     if out is None:
         out = next(folder for folder in _names() if not folder.exists())
     plan = WritePlan(overwrite=overwrite)
@@ -114,7 +115,7 @@ def _make_folder(out: Path) -> None:
 
 _README = """Made by `mien demo`. All pictures in this folder are drawn by mien's own code; they show nobody.
 
-people.png faces.png hands.png   the drawings
-*-annotated.jpg clip.mp4         the same and a clip, with what mien saw
-demo.jsonl                       what mien saw, one JSON object per frame
+people.png faces.png hands.png more_hands.png   the drawings
+*-annotated.jpg clip.mp4                        the same and a clip, with what mien saw
+demo.jsonl                                      what mien saw, one JSON object per frame
 """

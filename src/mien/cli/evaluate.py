@@ -127,7 +127,7 @@ def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predicti
         if kind == "run":
             dataset, notes = _run_data(question)
         elif asked.spec.kind == "landmarks":
-            dataset, notes = _hands(question)
+            dataset, notes = _hands(question, asked)
         else:
             dataset, notes = _images(question, problems, asked), ()
         samples = len(dataset) if question.split == "all" else dataset.size(question.split)
@@ -178,14 +178,24 @@ def _images(question: _Question, problems: Problems, asked: EvaluatedModel | Non
         )
 
 
-def _hands(question: _Question) -> tuple[Dataset, tuple[str, ...]]:
+def _hands(question: _Question, asked: EvaluatedModel) -> tuple[Dataset, tuple[str, ...]]:
     """Landmarks of hand pictures, detected as at run time; all of them count as training samples."""
-    from mien.data.hands import find_hand_pictures, load_hands
+    from mien.data.hands import Naming, find_hand_pictures, load_hands
+    from mien.labels import label_set_of
+    from mien.stages.classify import POINTS_WITH_TOP
     from mien.stages.hands import HandDetector
 
-    pictures = find_hand_pictures(question.data, limit=question.limit)
+    label_set = label_set_of(asked.labels)
+    pictures = find_hand_pictures(question.data, limit=question.limit, naming=Naming(label_set=label_set))
     with HandDetector() as detector, watched("looking for hands", total=len(pictures)) as on_step:
-        dataset, found = load_hands(pictures, detector, cache=question.cache, on_step=on_step)
+        dataset, found = load_hands(
+            pictures,
+            detector,
+            label_set=label_set,
+            with_top=asked.spec.size_hw[0] == POINTS_WITH_TOP,
+            cache=question.cache,
+            on_step=on_step,
+        )
     return dataset, _missed(len(pictures), int(found.sum()))
 
 

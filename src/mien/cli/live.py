@@ -13,14 +13,14 @@ import typer
 
 from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import DetailOption, ProviderOption, size_hw
+from mien.cli.console.options import DetailOption, GesturesOption, ProviderOption, gesture_names, size_hw
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
-from mien.labels import TASKS, Task
+from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SceneOutput, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import Analyzer, Options, check_detail, check_tasks
+from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
 from mien.records.events import EventWriter
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile
 from mien.scene import Event
@@ -147,6 +147,7 @@ def live(
             help="Learn each person's neutral face from the first so many calm seconds; read changes from it.",
         ),
     ] = None,
+    gestures: GesturesOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no words on stdout.")] = False,
@@ -184,9 +185,15 @@ def live(
         provider=provider,
         follow=True,
         baseline_s=baseline,
+        gestures=gesture_names(gestures),
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
-    wording = Responses.load(responses)
+    labels = labels_of(options)
+    wording = Responses.load(
+        responses,
+        emotions=dict.fromkeys((*EMOTIONS_8.labels, *labels["emotion"])),
+        gestures=dict.fromkeys((*GESTURES.labels, *labels["gesture"])),
+    )
     audience = Audience()
     with ExitStack() as stack:
         retry = Retry(at_start=wait, give_up_s=give_up)

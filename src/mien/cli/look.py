@@ -13,11 +13,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import DetailOption, MaxPixelsOption, ProviderOption, print_note, time_s
+from mien.cli.console.options import (
+    DetailOption,
+    GesturesOption,
+    MaxPixelsOption,
+    ProviderOption,
+    gesture_names,
+    print_note,
+    time_s,
+)
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
-from mien.outputs.text import appearance, describe
+from mien.outputs.text import appearance, describe, gesture_name
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
@@ -76,6 +84,7 @@ def look(
     ] = None,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gestures: GesturesOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
@@ -95,6 +104,7 @@ def look(
         threads=threads,
         provider=provider,
         max_pixels=max_pixels,
+        gestures=gesture_names(gestures),
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     selection = _selection(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
@@ -223,7 +233,9 @@ class _Words:
         seen = {"a face": bool(scene.faces), "a hand": bool(scene.hands)}
         self._seen.update(what for what, is_there in seen.items() if is_there)
         looks = {f"{_LOOKS[face.grade]} {appearance(str(face.label))}" for face in scene.faces if face.grade in _LOOKS}
-        shows = {f"{_SHOWS[hand.grade]} {hand.label}" for hand in scene.hands if hand.grade in _SHOWS}
+        shows = {
+            f"{_SHOWS[hand.grade]} {gesture_name(str(hand.label))}" for hand in scene.hands if hand.grade in _SHOWS
+        }
         self._read.update(looks | shows)
 
     def end_of(self, path: Path) -> None:

@@ -1,11 +1,13 @@
-"""Hands that nobody photographed: fingers of several hands on the palm of one, to show hands that are none of the four.
+"""Hands that nobody photographed: fingers of several hands on the palm of one, and hands turned in the picture.
 
-Sign-language pictures show few open hands, and no thumb held up or lone raised finger. Each of these is made of a thumb
-and fingers that the four gestures do show, stretched or folded.
+Pictures of gestures show few hands that are none of them. Each of these is made of a thumb and fingers that the four
+gestures of the seeds do show, stretched, folded, or touching one another. All functions take landmarks with or without
+the direction of the picture's top in a 22nd row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +15,11 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.errors import DataError
-from mien.labels import GESTURES
+from mien.labels import GESTURES_4, UPRIGHT, LabelSet
 
 Hands = NDArray[np.float32]
 
+_LANDMARKS = 21
 _PALM = (0, 5, 9, 13, 17)
 _WRIST, _MIDDLE_BASE = 0, 9
 _BASES = (1, 5, 9, 13, 17)  # first of the four points of the thumb and each finger
@@ -27,41 +30,49 @@ _FOLDED = ("punch", "victory"), ("punch",), ("punch", "loser"), ("punch", "loser
 """Gestures in which they are folded or lie close."""
 
 _POSES = (
-    "11111",  # an open hand
-    "11111",
-    "01111",  # four
-    "10000",  # a thumb held up
-    "10000",
-    "01000",  # pointing
-    "11100",  # three
-    "01110",
-    "11110",
-    "01001",  # horns
-    "11001",
-    "00001",  # the little finger
-    "10001",
-    "00100",
+    ("11111", "palm"),
+    ("11111", "palm"),
+    ("01111", ""),  # four
+    ("10000", "thumb_up"),
+    ("10000", "thumb_up"),
+    ("01000", "point"),
+    ("11100", ""),  # three
+    ("01110", ""),
+    ("11110", ""),
+    ("01001", "rock"),
+    ("11001", "rock"),
+    ("00001", ""),  # the little finger
+    ("10001", "call"),
+    ("00100", ""),
 )
-"""Thumb to little finger, stretched or not; the common ones are drawn more often."""
+"""Thumb to little finger, stretched or not, and a gesture that this may be; the common ones are drawn more often."""
+
+_UP, _SIDEWAYS, _DOWN = 0.0, 90.0, 180.0
+_HELD = 35.0  # degrees by which a thumb that is held up, down or sideways may lean
 
 
-def composed_hands(hands: Hands, labels: NDArray[np.int64], count: int, rng: np.random.Generator) -> Hands:
-    """Landmarks of hands in poses that are none of the four gestures.
+def composed_hands(
+    hands: Hands, labels: NDArray[np.int64], label_set: LabelSet, count: int, rng: np.random.Generator
+) -> Hands:
+    """Landmarks of hands in poses that are none of the gestures.
 
     A finger is turned and scaled as the palms of both hands tell (Kabsch 1976), then set on its base.
 
     Args:
-        hands: (N, 21, 3) canonical landmarks of hands that make the four gestures, among others.
-        labels: (N,) positions in the label set of gestures; each of the four is there.
+        hands: (N, 21 or 22, 3) canonical landmarks of hands that make the seeds' four gestures, among others.
+        labels: (N,) positions in the label set; each of the four is there.
+        label_set: the gestures.
         count: how many to make.
         rng: source of all randomness.
 
     Returns:
-        (count, 21, 3) float32; to be made canonical again, since their size and middle have moved.
+        (count, 21 or 22, 3) float32, canonical.
     """
-    by_gesture = {name: np.flatnonzero(labels == i) for i, name in enumerate(GESTURES.labels)}
-    made = hands[rng.choice(np.flatnonzero(labels != GESTURES.index("none")), count)].astype(np.float64)
-    poses = np.array([[flag == "1" for flag in pose] for pose in _POSES])[rng.integers(len(_POSES), size=count)]
+    by_gesture = {name: np.flatnonzero(labels == label_set.index(name)) for name in GESTURES_4.labels}
+    four = np.concatenate(list(by_gesture.values()))
+    made = hands[rng.choice(np.sort(four), count)].astype(np.float64)
+    others = [[flag == "1" for flag in pose] for pose, gesture in _POSES if gesture not in label_set]
+    poses = np.array(others)[rng.integers(len(others), size=count)]
     for finger, base in enumerate(_BASES):
         for stretched, sources in ((True, _STRETCHED[finger]), (False, _FOLDED[finger])):
             rows = np.flatnonzero(poses[:, finger] == stretched)
@@ -81,20 +92,110 @@ def with_composed(dataset: Dataset, share: float, *, seed: int) -> Dataset:
     Raises:
         DataError: one of the four gestures is not in the training split.
     """
+    train = _train(dataset, GESTURES_4.labels)
+    rng, count = np.random.default_rng(seed), round(share * len(train))
+    made = composed_hands(train.samples, train.labels, dataset.label_set, count, rng)
+    return _more(dataset, made, np.full(count, dataset.label_set.index("none")), "composed")
+
+
+def with_pinched(dataset: Dataset, share: float, *, seed: int) -> Dataset:
+    """The data set with hands in its training split whose thumb touches the middle or the ring finger while the others
+    are stretched, as in counting with one hand: they are easily taken for `super`, and are none.
+
+    The fingers that touch are those of a hand that shows `super`, with the forefinger set on another base and the thumb
+    turned towards its tip.
+
+    Args:
+        dataset: canonical landmarks.
+        share: how many are added per training sample.
+        seed: seed for all randomness.
+
+    Raises:
+        DataError: `super` or `victory` is not in the training split.
+    """
+    train = _train(dataset, ("super", "victory"))
+    rng, count = np.random.default_rng(seed), round(share * len(train))
+    supers, victories = (
+        train.samples[train.labels == dataset.label_set.index(name)].astype(np.float64) for name in ("super", "victory")
+    )
+    made = supers[rng.integers(len(supers), size=count)]
+    ring = rng.random(count) < 0.5
+    for rows, base, straight in ((ring, 13, (5, 9)), (~ring, 9, (5,))):
+        hosts = made[rows].copy()
+        for finger in straight:
+            made[rows, finger : finger + 4] = _fingers(_drawn(victories, len(hosts), rng), hosts, finger)
+        bent = hosts[:, 5:9] - hosts[:, 5:6] + hosts[:, base : base + 1]
+        made[rows, base : base + 4] = bent
+        touch = bent[:, 3] + (hosts[:, 4] - hosts[:, 8])
+        made[rows, 2:5] = _reaching(hosts[:, 1:5], touch)
+    return _more(dataset, _canonical(made), np.full(count, dataset.label_set.index("none")), "pinched")
+
+
+def with_turned(dataset: Dataset, share: float, *, seed: int) -> Dataset:
+    """The data set with hands in its training split that are turned in the picture, by the direction of its top alone.
+
+    Only a thumb means another thing when it is turned: one held up or down becomes the other, or, sideways, none. All
+    other hands mean the same from every side.
+
+    Args:
+        dataset: canonical landmarks with the top.
+        share: how many are added per training sample.
+        seed: seed for all randomness.
+    """
+    train = dataset.part("train")
+    rng, count = np.random.default_rng(seed), round(share * len(train))
+    drawn = rng.integers(len(train), size=count)
+    made, labels = train.samples[drawn].copy(), train.labels[drawn].copy()
+    angles = rng.uniform(-180, 180, count)
+    thumbs = [dataset.label_set.index(name) for name in UPRIGHT if name in dataset.label_set]
+    held = np.flatnonzero(np.isin(labels, thumbs))
+    wanted = rng.choice([_UP, _DOWN, _SIDEWAYS, -_SIDEWAYS], len(held))
+    x, y = (made[held, 4, :2] - made[held, 2, :2]).T  # where the thumb points, seen from the turned hand
+    lean = rng.uniform(-_HELD, _HELD, len(held)) * np.where(np.abs(wanted) == _SIDEWAYS, 0.7, 1.0)
+    angles[held] = np.degrees(np.arctan2(x, -y)) - wanted - lean
+    radians = np.radians(angles)
+    made[:, -1] = np.stack([np.sin(radians), -np.cos(radians), np.zeros(count)], axis=1)
+    if len(thumbs) == 2:
+        up, down = thumbs
+        none = dataset.label_set.index("none")
+        labels[held] = np.select([wanted == _UP, wanted == _DOWN], [up, down], none)
+    return _more(dataset, made, labels, "turned")
+
+
+def _train(dataset: Dataset, needed: Collection[str]) -> Dataset:
+    """The training split, if it has all gestures that hands are composed of."""
     train = dataset.part("train")
     present = {dataset.label_set.labels[i] for i in np.unique(train.labels)}
-    missing = [name for name in GESTURES.labels if name != "none" and name not in present]
+    missing = [name for name in needed if name not in present]
     if missing:
-        raise DataError(f"hands are composed of all four gestures, but the training split has no {', '.join(missing)}")
-    count = round(share * len(train))
-    made = composed_hands(train.samples, train.labels, count, np.random.default_rng(seed))
+        raise DataError(
+            f"hands are composed of {', '.join(needed)}, but the training split has no {', '.join(missing)}"
+        )
+    return train
+
+
+def _more(dataset: Dataset, made: Hands, labels: NDArray[np.int64], group: str) -> Dataset:
+    """The data set with made hands in its training split."""
+    count = len(made)
     return replace(
         dataset,
         samples=np.concatenate([dataset.samples, made]),
-        labels=np.concatenate([dataset.labels, np.full(count, GESTURES.index("none"))]),
+        labels=np.concatenate([dataset.labels, labels]),
         split=np.concatenate([dataset.split, np.full(count, "train", dataset.split.dtype)]),
-        groups=np.concatenate([dataset.groups, np.full(count, "composed")]),
+        groups=np.concatenate([dataset.groups, np.full(count, group)]),
     )
+
+
+def _drawn(hands: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    return hands[rng.integers(len(hands), size=count)]
+
+
+def _reaching(thumbs: NDArray[np.float64], tips: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(M, 3, 3): thumbs (M, 4, 3) moved so that their tips are at (M, 3), each joint by as much of the way as it is
+    away from the base; without the base, which stays."""
+    lengths = np.cumsum(np.linalg.norm(np.diff(thumbs, axis=1), axis=2), axis=1)  # (M, 3)
+    share = (lengths / np.maximum(lengths[:, -1:], 1e-6))[:, :, None]
+    return np.asarray(thumbs[:, 1:] + share * (tips - thumbs[:, 3])[:, None], np.float64)
 
 
 def _fingers(donors: NDArray[np.float64], hosts: NDArray[np.float64], base: int) -> NDArray[np.float64]:
@@ -114,5 +215,6 @@ def _length(hands: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _canonical(hands: NDArray[np.float64]) -> Hands:
     """Of size 1 again; the wrist and the direction of the palm are those of the host, which was canonical."""
-    spread = np.sqrt(((hands - hands.mean(axis=1, keepdims=True)) ** 2).sum(axis=2).mean(axis=1))
-    return np.asarray(hands / np.maximum(spread, 1e-9)[:, None, None], np.float32)
+    points, top = hands[:, :_LANDMARKS], hands[:, _LANDMARKS:]
+    spread = np.sqrt(((points - points.mean(axis=1, keepdims=True)) ** 2).sum(axis=2).mean(axis=1))
+    return np.concatenate([points / np.maximum(spread, 1e-9)[:, None, None], top], axis=1).astype(np.float32)

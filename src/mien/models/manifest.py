@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from mien.labels import LABEL_SETS, LabelSet
+from mien.labels import LABEL_SETS, LabelSet, check_label, label_set_of
 from mien.pixels.preprocess import InputSpec
 from mien.schema import Text, checked
 
@@ -58,7 +58,8 @@ class Manifest:
     Args:
         name: lower-case letters, digits, `_`, `.` and `-`.
         task: what it does.
-        labels: name of the label set of its outputs; None for detectors and landmarks.
+        labels: name of the label set of its outputs, or the labels themselves, in any script, where they are a user's
+            own; None for detectors and landmarks.
         input: the preprocessing.
         threshold: a detection with a lower score is dropped; an answer with a lower confidence is uncertain, the others
             are sure.
@@ -75,7 +76,7 @@ class Manifest:
 
     name: Text
     task: Purpose
-    labels: str | None
+    labels: str | tuple[str, ...] | None
     input: InputSpec
     threshold: Annotated[float, Ge(0), Le(1)]
     licence: Text
@@ -92,8 +93,10 @@ class Manifest:
             raise ValueError(f"name must consist of lower-case letters, digits, _ . and -, got {self.name!r}")
         if (self.task in _CLASSIFIERS) != (self.labels is not None):
             raise ValueError(f"labels must be null for detectors and a label set for classifiers, got {self.labels!r}")
-        if self.labels is not None and self.labels not in LABEL_SETS:
-            raise ValueError(f"labels must be one of {', '.join(LABEL_SETS)}, got {self.labels!r}")
+        if isinstance(self.labels, str) and self.labels not in LABEL_SETS:
+            raise ValueError(f"labels must be one of {', '.join(LABEL_SETS)}, or a list of labels, got {self.labels!r}")
+        if isinstance(self.labels, tuple):
+            label_set_of(tuple(map(check_label, self.labels)))
         if self.perhaps is not None and (self.labels is None or self.perhaps > self.threshold):
             raise ValueError(
                 f"perhaps must be null for detectors, and at most the threshold of {self.threshold}, got {self.perhaps}"
@@ -109,6 +112,8 @@ class Manifest:
     @property
     def label_set(self) -> LabelSet | None:
         """The label set of the outputs, None for detectors and landmarks."""
+        if isinstance(self.labels, tuple):
+            return label_set_of(self.labels)
         return None if self.labels is None else LABEL_SETS[self.labels]
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,7 +122,7 @@ class Manifest:
             "name": self.name,
             "version": self.version,
             "task": self.task,
-            "labels": self.labels,
+            "labels": list(self.labels) if isinstance(self.labels, tuple) else self.labels,
             "input": self.input.to_dict(),
             "threshold": self.threshold,
             **({} if self.perhaps is None else {"perhaps": self.perhaps}),

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.outputs.draw import Picture
+from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.text import verdict as in_words
 from mien.scene import Box, Prediction
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITALS = 22.0  # height of capitals at scale 1, pixels
 _PHOTO = 400  # side of the square that the photo is fitted into, pixels
 _BARS = 560  # width of the part with the bars
@@ -115,11 +115,11 @@ def _write(
     stroke: int = 1,
     colour: Colour = DARK,
 ) -> None:
-    cv2.putText(sheet, text, origin_xy, _FONT, scale, colour, stroke, cv2.LINE_AA)
+    write_text(sheet, text, origin_xy, scale=scale, stroke=stroke, colour=colour)
 
 
 def _width(text: str, scale: float, stroke: int = 1) -> int:
-    return int(cv2.getTextSize(text, _FONT, scale, stroke)[0][0])
+    return text_width(text, scale, stroke)
 
 
 def _fitting(text: str, width: int, *, scale: float) -> str:

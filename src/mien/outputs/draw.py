@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.text import either
 from mien.pixels.images import encode_image, write_image
 from mien.scene import Box, Face, Grade, Hand, Scene
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITALS = 22.0  # height of capitals at scale 1, pixels
 _SMALLEST_TEXT = 4.5  # pixels
 _SHIFT = 3  # fractional bits
@@ -164,16 +164,15 @@ class _Pen:
         cv2.polylines(self.image_rgb, outline, True, DARK, max(1, self.line // 3), cv2.LINE_AA, _SHIFT)
         origin = rect[0] + lettering.pad, rect[3] - lettering.pad
         scale, stroke = lettering.scale, lettering.stroke
-        cv2.putText(self.image_rgb, text, origin, _FONT, scale, ink_on(colour), stroke, cv2.LINE_AA)
+        write_text(self.image_rgb, text, origin, scale=scale, stroke=stroke, colour=ink_on(colour))
 
     def _lettering(self, text: str) -> _Lettering | None:
         """The largest lettering, up to the picture's default, that fits; None if it would be illegible."""
         size = self.text_height
         while size >= _SMALLEST_TEXT:
             scale, stroke = size / _CAPITALS, max(1, round(size / 14))
-            (text_width, _), _ = cv2.getTextSize(text, _FONT, scale, stroke)
             pad = max(2, round(size * 0.5))
-            plate_wh = text_width + 2 * pad, math.ceil(size) + 2 * pad
+            plate_wh = text_width(text, scale, stroke) + 2 * pad, math.ceil(size) + 2 * pad
             if plate_wh[0] < self.width and plate_wh[1] < self.height:
                 return _Lettering(scale, stroke, pad, plate_wh)
             size *= 0.9

@@ -23,6 +23,12 @@ _LABELS: dict[str, Colour] = {
     "punch": (213, 94, 0),
     "super": (204, 121, 167),
     "victory": (0, 158, 115),
+    "thumb_up": (90, 255, 150),
+    "thumb_down": (135, 60, 30),
+    "palm": (45, 75, 150),
+    "point": (255, 60, 240),
+    "call": (150, 0, 255),
+    "rock": (90, 75, 90),
     "none": (200, 200, 200),
 }
 _OTHERS: tuple[Colour, ...] = (

@@ -14,11 +14,26 @@ _GRADES = ("sure", "perhaps", "unclear")
 _UNCLEAR = "unclear: "
 _LOOKS = {"disgust": "disgusted", "fear": "afraid", "surprise": "surprised", "contempt": "contemptuous"}
 """Adjectives for labels that are nouns."""
+_GESTURES = {
+    "thumb_up": "thumb up",
+    "thumb_down": "thumb down",
+    "palm": "open palm",
+    "point": "pointing finger",
+    "call": "call me",
+    "rock": "rock on",
+    "none": "no known gesture",
+}
+"""Words for labels that people would not say as they are."""
 
 
 def appearance(label: str) -> str:
     """The word for a face that shows an expression, e.g. `surprised` for `surprise`."""
     return _LOOKS.get(label, label)
+
+
+def gesture_name(label: str) -> str:
+    """The words for a gesture, e.g. `thumb up` for `thumb_up`; a gesture of your own is called by its label."""
+    return _GESTURES.get(label, label)
 
 
 def describe(scene: Scene) -> str:
@@ -74,7 +89,7 @@ def either(prediction: Prediction, task: str) -> str:
 
 def word_for(label: str, task: str) -> str:
     """A label as it is said: "afraid", "victory", "no known gesture"."""
-    return appearance(label) if task == "emotion" else _gesture(label)
+    return appearance(label) if task == "emotion" else gesture_name(label)
 
 
 def _titled(title: str, words: str) -> str:
@@ -102,11 +117,7 @@ def _shape(hand: Hand) -> str:
 
 def _sorted_by(hand: Hand) -> str:
     """What hands are counted by."""
-    return f"{'perhaps ' if hand.grade == 'perhaps' else ''}{_gesture(str(hand.label))}"
-
-
-def _gesture(label: str) -> str:
-    return "no known gesture" if label == "none" else label
+    return f"{'perhaps ' if hand.grade == 'perhaps' else ''}{gesture_name(str(hand.label))}"
 
 
 def _percent(confidence: float | None) -> str:

@@ -69,7 +69,7 @@ class Recipe:
     def input_spec(self) -> InputSpec:
         """The run-time preprocessing that this recipe trains for."""
         if self.data.kind == "hands":
-            return InputSpec(size_hw=(21, 3), kind="landmarks", colour="grey")
+            return InputSpec(size_hw=(22 if self.data.top else 21, 3), kind="landmarks", colour="grey")
         return InputSpec(
             size_hw=self.input.size_hw,
             colour=self.input.colour,
@@ -120,10 +120,13 @@ class Recipe:
         for label in self.data.drop:
             if label in label_set(self.label_set):
                 raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
-        for text in self.data.classes:
-            name, _, label = text.partition("=")
-            if not name or label not in label_set(self.label_set):
-                raise ValueError(f"data.classes are names and labels of {self.label_set}, as fist=punch, got {text!r}")
+        for setting, example in (("classes", "fist=punch"), ("letters", "K=victory")):
+            for text in getattr(self.data, setting):
+                name, sign, label = text.partition("=")
+                if not name or not sign or (label and label not in label_set(self.label_set)):
+                    raise ValueError(
+                        f"data.{setting} are names and labels of {self.label_set}, as {example}, got {text!r}"
+                    )
         self.logit_shift()
         views = self.export.views
         if views[0] != "own" or len(set(views)) < len(views):

@@ -55,8 +55,12 @@ class DataRecipe:
     `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
     `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
     `crowds` names data sets, which need not be there, in which nearly every picture shows somebody else and ends where
-    the hand does: each picture gets a border, `limit` and `copies` are not for them, and a fixed fifth, told by the
-    file's name, is test. `classes` are other names of folders, as "fist=punch".
+    the hand does: each picture gets a border, `limit` is not for them, and a fixed fifth, told by the file's name, is
+    test; `crowd_copies` is their `copies`. `classes` are other names of folders, as "fist=punch", and folders left out,
+    as "nothing="; `letters` say the same of files in a folder `other` that are named after a letter, as "B=palm".
+    `top` adds where the picture's top is to the landmarks, without which a thumb held up cannot be told from one held
+    down. `pinched` adds so many hands whose thumb touches the middle or the ring finger, and `turned` so many hands
+    turned in the picture, both for each training sample (`mien.data.compose`).
     """
 
     kind: Literal["fer2013", "images", "hands"] = "fer2013"
@@ -71,8 +75,13 @@ class DataRecipe:
     copies: Annotated[int, Ge(0), Le(100)] = 0
     composed: Annotated[float, Ge(0), Le(10)] = 0.0
     whole_frames: tuple[str, ...] = ()
+    pinched: Annotated[float, Ge(0), Le(10)] = 0.0
+    turned: Annotated[float, Ge(0), Le(10)] = 0.0
+    top: bool = False
     crowds: tuple[str, ...] = ()
+    crowd_copies: Annotated[int, Ge(0), Le(100)] = 0
     classes: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
 

@@ -48,8 +48,8 @@ class ParquetWriter(RecordFile):
     """Scenes as a Parquet table with the rows of `CsvWriter`: one per face or hand, one for a frame without any.
 
     Columns as in `CsvWriter`, typed: text, whole numbers, `uncertain` and `baseline` true or false, all else 64-bit
-    floats with the values of the JSON; and `landmarks`, for hands a list of 63 32-bit floats: x, y, z of the 21 points
-    in order. What does not apply is null. Memory stays constant however long the run is. The finished file's metadata
+    floats with the values of the JSON; but `landmarks` are a list of 63 32-bit floats: x, y, z of the 21 points in
+    order. What does not apply is null. Memory stays constant however long the run is. The finished file's metadata
     has `mien`: JSON with the `version` of the package and a list of the `models` that answered, each as in the JSON of
     a frame, with its `task`.
 
@@ -72,7 +72,7 @@ class ParquetWriter(RecordFile):
         gestures: Sequence[str] = GESTURES.labels,
         flush_s: float = 5.0,
     ) -> None:
-        self.columns = (*table_columns(emotions, gestures), "landmarks")
+        self.columns = table_columns(emotions, gestures)
         self._schema_names = frozenset(self.columns)
         self._schema = _schema(self.columns)
         _batch([{}], self._schema)  # pyarrow's first batch loads pandas if installed: better now than mid-run
@@ -90,7 +90,7 @@ class ParquetWriter(RecordFile):
         """Add the rows of one scene; they reach the disk within `flush_s` as long as scenes keep coming."""
         if self._closed:
             raise OutputError(f"Cannot write {self._name}: it is closed.")
-        rows = scene_rows(scene, landmarks=True)
+        rows = scene_rows(scene)
         for row in rows:
             strange = row.keys() - self._schema_names
             if strange:

@@ -18,20 +18,22 @@ REGION_COLUMNS = (
 )
 MODEL_COLUMNS = {"emotion": "model_emotion", "gesture": "model_gesture"}
 """By task. They do not start with the task, because columns of scores, which do, are often selected by that."""
+POINTING_COLUMNS = ("pointing_x", "pointing_y")
 
 
 def table_columns(emotions: Sequence[str], gestures: Sequence[str]) -> tuple[str, ...]:
-    """Names of the columns, in order: the frame's, the face's or hand's, a score for every label, and the models."""
+    """Names of the columns, in order: frame, face or hand, a score for every label, where a finger points, the
+    landmarks, and the models, which must stand last."""
     scores = (*(f"emotion_{label}" for label in emotions), *(f"gesture_{label}" for label in gestures))
-    return (*FRAME_COLUMNS, *REGION_COLUMNS, *scores, *MODEL_COLUMNS.values())
+    return (*FRAME_COLUMNS, *REGION_COLUMNS, *scores, *POINTING_COLUMNS, "landmarks", *MODEL_COLUMNS.values())
 
 
-def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]:
+def scene_rows(scene: Scene) -> list[dict[str, Any]]:
     """The rows of one scene, at least one; what does not apply is left out.
 
     Args:
-        scene: numbers are rounded as in `Scene.to_dict`.
-        landmarks: whether hands get `landmarks`, 63 numbers: x, y, z of the 21 points in order.
+        scene: numbers are rounded as in `Scene.to_dict`. The `landmarks` of a hand are 63 numbers: x, y, z of the 21
+            points in order.
     """
     data = scene.to_dict()
     height, width = data["size"]
@@ -40,8 +42,9 @@ def scene_rows(scene: Scene, *, landmarks: bool = False) -> list[dict[str, Any]]
     rows = [frame | _cells("face", "emotion", face) for face in data["faces"]]
     for hand in data["hands"]:
         row = frame | _cells("hand", "gesture", hand)
-        if landmarks:
-            row["landmarks"] = [value for point in hand["landmarks"] for value in point]
+        row["landmarks"] = [value for point in hand["landmarks"] for value in point]
+        if hand["pointing"] is not None:
+            row |= zip(POINTING_COLUMNS, hand["pointing"], strict=True)
         rows.append(row)
     return rows or [frame | {"kind": "none"}]
 

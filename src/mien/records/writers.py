@@ -195,8 +195,9 @@ class CsvWriter(RecordFile):
     Columns: source, frame, time_s, height, width, kind (face, hand or none), track, x1, y1, x2, y2 (pixels),
     score, side, label, confidence, uncertain (true or false), grade (sure, perhaps or unclear), baseline (of a face:
     true if its expression is relative to the person's own neutral face), then `emotion_<label>` and `gesture_<label>`,
-    the scores, and `model_emotion` and `model_gesture`, the models that looked, with their thresholds. What does not
-    apply is empty. Landmarks and detectors are only in JSON.
+    the scores; `pointing_x` and `pointing_y`, where a pointing finger points; `landmarks`, 63 numbers with spaces
+    between them, x, y, z of the 21 points in order; and `model_emotion` and `model_gesture`, the models that looked,
+    with their thresholds. What does not apply is empty. Detectors are only in JSON.
 
     Args:
         target: a path, or `-` for stdout.
@@ -222,6 +223,8 @@ class CsvWriter(RecordFile):
         rows = scene_rows(scene)
         for row in rows:
             row |= {name: "true" if row[name] else "false" for name in _FLAGS if name in row}
+            if "landmarks" in row:
+                row["landmarks"] = " ".join(map(str, row["landmarks"]))
         self._add(self._rows(rows))
 
     def _check_fits(self, file: io.FileIO) -> None:

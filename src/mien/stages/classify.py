@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ModelError
-from mien.labels import LabelSet, Task
+from mien.labels import NOTHING, LabelSet, Task, label_set_of
 from mien.models.artifact import Artifact, load_artifact
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
@@ -18,6 +18,9 @@ from mien.scene import Face, Hand, Prediction, UsedModel
 
 EMOTION_MODEL = "emotion_residual"
 GESTURE_MODEL = "gesture_landmark"
+
+POINTS_WITH_TOP = 22
+"""Rows of a hand's canonical landmarks followed by the direction of the picture's top."""
 
 _WRIST, _MIDDLE_MCP = 0, 9
 
@@ -58,6 +61,7 @@ class Classifier(Resource):
         )
         self.spec: InputSpec = manifest.input
         self.labels: LabelSet = manifest.label_set
+        self._outputs = len(self.labels)
         self.threshold = manifest.threshold if threshold is None else threshold
         self.perhaps = None if manifest.perhaps is None else min(manifest.perhaps, self.threshold)
         """Confidence from which an uncertain answer is perhaps right; None if there is no such grade."""
@@ -89,7 +93,7 @@ class Classifier(Resource):
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, L) calibrated logits for a prepared batch: their softmax gives the probabilities."""
         logits = self._network.run(batch)[0].astype(np.float64) / self._temperature
-        wanted = (len(batch), len(self.labels))
+        wanted = (len(batch), self._outputs)
         if logits.shape != wanted or not np.isfinite(logits).all():
             name = self._network.artifact.manifest.name
             raise ModelError(f"The model {name} gave {logits.shape} instead of {wanted} finite logits.")
@@ -157,23 +161,44 @@ class ExpressionClassifier(Classifier):
 
 
 class GestureClassifier(Classifier):
-    """Reads the gestures of hands, from their landmarks or from crops, as the model's input says; arguments as
-    `Classifier`."""
+    """Reads the gestures of hands, from their landmarks or from crops, as the model's input says; other arguments as
+    `Classifier`.
+
+    Args:
+        gestures: the only ones to answer with; all others count as `none`, to which their probabilities are added.
+
+    Raises:
+        UnknownName: the model does not know one of the gestures.
+    """
 
     def __init__(
         self,
         model: str | Artifact | Network = GESTURE_MODEL,
         *,
+        gestures: Sequence[str] | None = None,
         threshold: float | None = None,
         threads: int | None = None,
         provider: str = "cpu",
     ) -> None:
         super().__init__("gesture", model, threshold=threshold, threads=threads, provider=provider)
+        self._all = self.labels
+        if gestures is not None:
+            self.labels = only(self.labels, gestures)
 
     @property
     def reads_crops(self) -> bool:
         """Whether the model looks at the pixels of a hand instead of its landmarks."""
         return self.spec.kind == "image"
+
+    def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, L) calibrated probabilities of the gestures asked for and `none`; rows sum to 1."""
+        found = super().probabilities(batch)
+        if self.labels is self._all:
+            return found
+        folded = np.zeros((len(found), len(self.labels)))
+        for column, label in enumerate(self._all.labels):
+            folded[:, self.labels.index(label if label in self.labels else NOTHING)] += found[:, column]
+        return folded
 
     def classify(self, hands: Sequence[Hand], image_rgb: NDArray[np.uint8] | None = None) -> tuple[Hand, ...]:
         """The hands with their predictions, all in one batch.
@@ -185,7 +210,8 @@ class GestureClassifier(Classifier):
         if not hands:
             return ()
         if not self.reads_crops:
-            batch = np.stack([canonical_landmarks(hand) for hand in hands])
+            with_top = self.spec.size_hw[0] == POINTS_WITH_TOP
+            batch = np.stack([canonical_landmarks(hand, with_top=with_top) for hand in hands])
         elif image_rgb is None:
             raise ValueError("a model that reads crops of hands needs the picture they were found in")
         else:
@@ -203,14 +229,33 @@ class GestureClassifier(Classifier):
         return self.read(to_batch(np.stack([fit_crop(crop, self.spec) for crop in crops_rgb]), self.spec))
 
 
-def canonical_landmarks(hand: Hand) -> NDArray[np.float32]:
+def only(labels: LabelSet, gestures: Sequence[str]) -> LabelSet:
+    """The label set with these gestures, in its own order, and `none` for all others.
+
+    Raises:
+        UnknownName: a gesture is not in the set.
+    """
+    for gesture in gestures:
+        labels.index(gesture)
+    kept = tuple(label for label in labels.labels if label in gestures and label != NOTHING)
+    found = label_set_of((*kept, NOTHING))
+    return found if found.mirror_safe == labels.mirror_safe else replace(found, mirror_safe=labels.mirror_safe)
+
+
+def canonical_landmarks(hand: Hand, *, with_top: bool = False) -> NDArray[np.float32]:
     """Landmarks freed from where the hand is, how large it looks, how it is turned and which hand it is.
 
     A left hand is mirrored into a right one; the wrist is moved to the origin; the picture plane is turned until the
     base of the middle finger lies straight above the wrist; the root mean square distance from the middle becomes 1.
 
+    Args:
+        hand: its landmarks and side.
+        with_top: add where the top of the picture is, seen from the turned hand: a thumb held up and one held down
+            differ in nothing else.
+
     Returns:
-        (21, 3) float32, x to the right, y down, z away from the camera.
+        (21, 3) float32, x to the right, y down, z away from the camera; with the top (22, 3), the last row a direction
+        (x, y, 0) of length 1, which is (0, -1, 0) when the hand points straight up.
     """
     points = np.asarray(hand.landmarks_xyz, np.float64)
     if hand.side == "left":
@@ -223,7 +268,10 @@ def canonical_landmarks(hand: Hand) -> NDArray[np.float32]:
     turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
     points = points @ turn
     spread = float(np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()))
-    return np.asarray(points / max(spread, 1e-9), np.float32)
+    points = points / max(spread, 1e-9)
+    if with_top:
+        points = np.vstack([points, np.array([0.0, -1.0, 0.0]) @ turn])
+    return np.asarray(points, np.float32)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ class FaceDetector(Resource):
         return _largest_first(self._searched(image_rgb, still=still))
 
     def follow(
-        self, image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, search: bool = False
+        self, image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, search: bool = False, thorough: bool = True
     ) -> tuple[Face, ...]:
         """The faces of the previous frame, found again near where they were, largest first.
 
@@ -101,10 +101,12 @@ class FaceDetector(Resource):
             image_rgb: (H, W, 3) uint8 RGB, a frame of a video.
             previous: faces of a picture a moment ago, in pixels of this one.
             search: also look for other faces.
+            thorough: changes nothing; there is one search only.
 
         Returns:
             Faces as from `detect`; each is detected anew, without the track and prediction of `previous`.
         """
+        del thorough
         if len(previous) > _MOST_FOLLOWED:
             return self.detect(image_rgb, still=False)
         known = self._seen_again(image_rgb, previous)

@@ -1,4 +1,4 @@
-"""When to search a frame for hands or faces, and when to follow those of the previous frame."""
+"""When to search a frame for hands or faces, how thoroughly, and when to follow those of the previous frame."""
 
 from __future__ import annotations
 
@@ -16,9 +16,49 @@ T = TypeVar("T", Face, Hand)
 class Follows(Protocol[T]):
     """What `DetectionScheduler` needs from a detector; `HandDetector` and `FaceDetector` provide it."""
 
-    def follow(self, image_rgb: NDArray[np.uint8], previous: Sequence[T], *, search: bool = False) -> tuple[T, ...]:
-        """The hands or faces of the previous frame in this frame and, if `search`, all others."""
+    def follow(
+        self, image_rgb: NDArray[np.uint8], previous: Sequence[T], *, search: bool = False, thorough: bool = True
+    ) -> tuple[T, ...]:
+        """The hands or faces of the previous frame in this frame and, if `search`, all others; if `thorough`, those too
+        that only a second search finds."""
         ...
+
+
+class SearchDepth:
+    """Which frames of one source deserve the second search of `HandDetector`, for hands that fill the picture.
+
+    All do in which a hand was lately seen, and photos; of others one in `every_s`, so that a hand held close to the
+    camera is found within that time.
+
+    Args:
+        lately_s: how long after a hand was seen every frame is searched thoroughly, in seconds.
+        every_s: longest time between thorough searches while there is no hand, in seconds.
+    """
+
+    def __init__(self, *, lately_s: float = 1.0, every_s: float = 0.25) -> None:
+        if not (lately_s >= 0 and every_s >= 0):
+            raise ValueError(f"lately_s and every_s must be 0 or more seconds, got {lately_s}, {every_s}")
+        self.lately_s = lately_s
+        self.every_s = every_s
+        self._time_s = self._seen_s = self._searched_s = float("-inf")
+
+    def thorough(self, time_s: float) -> bool:
+        """Whether the frame at this time deserves it. A time that does not advance is another photo's, or a clip that
+        starts over."""
+        pace_s = time_s - self._time_s
+        if not 0 < pace_s <= self.lately_s:
+            return True
+        # Waiting for the next frame would be too late.
+        due = time_s - self._searched_s + pace_s > self.every_s
+        return due or 0 <= time_s - self._seen_s <= self.lately_s
+
+    def note(self, time_s: float, *, thorough: bool, seen: bool) -> None:
+        """What was done with the frame at this time, and whether a hand was seen in it."""
+        self._time_s = time_s
+        if thorough:
+            self._searched_s = time_s
+        if seen:
+            self._seen_s = time_s
 
 
 class DetectionScheduler(Generic[T]):
@@ -31,7 +71,8 @@ class DetectionScheduler(Generic[T]):
     Args:
         detector: finds and follows; not closed.
         within_s: longest time in seconds from when a new one comes into view, even just after a frame, to the frame in
-            which it is found; slower frames are all searched, and with 0 every frame is.
+            which it is found; slower frames are all searched, and with 0 every frame is. A hand that fills the picture
+            may take twice as long.
         eager_s: how long, in seconds, every frame is searched after one was lost.
     """
 
@@ -47,6 +88,7 @@ class DetectionScheduler(Generic[T]):
         """Forget all, because another source comes next."""
         self._hands: tuple[T, ...] = ()
         self._size_hw = (0, 0)
+        self._depth = SearchDepth(every_s=2 * self.within_s)
         self._time_s = self._searched_s = self._lost_s = float("-inf")
 
     def update(self, image_rgb: NDArray[np.uint8], time_s: float) -> tuple[T, ...]:
@@ -64,9 +106,11 @@ class DetectionScheduler(Generic[T]):
         # Waiting for the next frame would be too late.
         due = time_s - self._searched_s + pace_s > self.within_s
         eager = time_s - self._lost_s <= self.eager_s
-        hands: tuple[T, ...] = self._detector.follow(image_rgb, self._hands, search=due or eager)
+        thorough = self._depth.thorough(time_s)
+        hands: tuple[T, ...] = self._detector.follow(image_rgb, self._hands, search=due or eager, thorough=thorough)
         if due or eager:
             self._searched_s = time_s
+        self._depth.note(time_s, thorough=thorough and (due or eager), seen=bool(hands))
         if len(hands) < len(self._hands):
             self._lost_s = time_s
         self._hands, self._time_s, self._size_hw = hands, time_s, size_hw

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from mien.labels import Task
+from mien.labels import NOTHING, Task
 from mien.scene import Event, Face, Hand, Prediction, Scene, UsedModel
 
 T = TypeVar("T", Face, Hand)
 
-_NOTHING = "none"  # the gesture label of a hand that makes no gesture
 _EPSILON_S = 1e-6  # time differences are not exact
 
 
@@ -72,10 +71,10 @@ class SmoothSettings:
 class _Answer:
     """What one track says.
 
-    `probabilities` is the average. `wanted` is the label that it calls for, None for none, and `since_s` since when;
-    `shown` is the label on screen, `perhaps` the one that is perhaps right while none is, and `settled` whether one
-    has held yet. `told` is the label of the last event, None after an end, and `started_s` the time of that event;
-    `model` is what answers, for the record.
+    `away_s` is how long it has been out of sight. `probabilities` is the average. `wanted` is the label that it calls
+    for, None for none, and `since_s` since when; `shown` is the label on screen, `perhaps` the one that is perhaps
+    right while none is, and `settled` whether one has held yet. `told` is the label of the last event, None after an end, and
+    `started_s` the time of that event; `model` is what answers, for the record.
     """
 
     task: Task
@@ -83,6 +82,7 @@ class _Answer:
     born_s: float
     seen_s: float
     probabilities: Mapping[str, float]
+    away_s: float = 0.0
     wanted: str | None = None
     since_s: float = 0.0
     shown: str | None = None
@@ -165,9 +165,10 @@ class Smoother:
     probable label and is uncertain; it is perhaps right from the average of that grade on, until that falls below it by
     a quarter of `slack`.
 
-    Events report labels held for `hold_s`, but not `none` or uncertain ones. An event has the time of the frame that
-    caused it; an end by loss has that of the frame in which the track was last seen, up to `lost_s` earlier. The
-    duration is the time since the previous event, so that durations of a track add up.
+    Events report labels held for `hold_s`, but not `none` or uncertain ones. Time out of sight does not count, and
+    after more than `hold_s` of it a label that was not reported yet has to be held anew. An event has the time of the
+    frame that caused it; an end by loss has that of the frame in which the track was last seen, up to `lost_s` earlier.
+    The duration is the time since the previous event, so that durations of a track add up.
 
     A step back in time by up to `lost_s` counts as no time; a larger one, as in a clip that starts over, ends
     everything.
@@ -197,6 +198,7 @@ class Smoother:
         for answer in self._answers.values():
             if answer.seen_s < scene.time_s:
                 answer.since_s += passed_s  # what it would say is unknown while it is out of sight
+                answer.away_s += passed_s
         return replace(scene, faces=faces, hands=hands, models=self._models), tuple(events)
 
     def finish(self) -> tuple[Event, ...]:
@@ -241,12 +243,15 @@ class Smoother:
         wanted = answer.choose(self.settings.threshold(task), self.settings.slack, answer.wanted)
         least, near = self.settings.perhaps(task), self.settings.slack / 4
         answer.perhaps = None if least is None else answer.choose(least, near, answer.perhaps)
-        if wanted != answer.wanted:
+        # A hand that passes by twice does not hold its gesture for the sum of both times.
+        is_back = answer.away_s > self.settings.hold_s + _EPSILON_S and wanted != answer.told
+        answer.away_s = 0.0
+        if wanted != answer.wanted or is_back:
             answer.wanted, answer.since_s = wanted, time_s
         held = time_s - answer.since_s >= self.settings.hold_s - _EPSILON_S
         if held:
             answer.settled = True
-            events.extend(answer.tell(None if wanted == _NOTHING else wanted, time_s))
+            events.extend(answer.tell(None if wanted == NOTHING else wanted, time_s))
         if held or not answer.settled:
             answer.shown = wanted
         return replace(item, prediction=answer.prediction(baseline=item.prediction.baseline))

@@ -11,6 +11,8 @@ from mien.errors import RecipeError
 from mien.labels import LabelSet
 from mien.recipes.tables import AugmentRecipe
 
+_LANDMARKS = 21
+
 
 def image_augmentation(recipe: AugmentRecipe, labels: LabelSet) -> nn.Module:
     """Geometric and lighting changes by Kornia for (B, C, H, W) float images from 0 to 1.
@@ -91,6 +93,8 @@ class CameraCorruptions(nn.Module):
 class LandmarkAugmentation(nn.Module):
     """Rotates, tilts, stretches and jitters (B, 21, 3) landmarks around their centre.
 
+    In a 22nd row the direction of the picture's top is rotated along with the landmarks.
+
     Args:
         recipe: `rotation` and `tilt` are limits in degrees, `zoom` of the stretch of each axis, `noise` the standard
             deviation of each coordinate as a fraction of the hand's size.
@@ -102,6 +106,7 @@ class LandmarkAugmentation(nn.Module):
 
     def forward(self, landmarks: Tensor) -> Tensor:
         B = landmarks.shape[0]
+        landmarks, top = landmarks[:, :_LANDMARKS], landmarks[:, _LANDMARKS:]
         spread = torch.tensor([self.recipe.tilt, self.recipe.tilt, self.recipe.rotation], device=landmarks.device)
         angles = torch.deg2rad(spread * (2 * torch.rand(B, 3, device=landmarks.device) - 1))
         landmarks = self._bent(landmarks)
@@ -109,7 +114,11 @@ class LandmarkAugmentation(nn.Module):
         points = (landmarks - middle) @ _rotations(angles).transpose(1, 2)  # (B, 21, 3)
         points = points * (1 + self.recipe.zoom * (2 * torch.rand(B, 1, 3, device=points.device) - 1))
         size = points.square().sum(dim=2).mean(dim=1).sqrt()[:, None, None]
-        return points + middle + self.recipe.noise * size * torch.randn_like(points)
+        points = points + middle + self.recipe.noise * size * torch.randn_like(points)
+        if not top.shape[1]:
+            return points
+        in_plane = angles * angles.new_tensor([0.0, 0.0, 1.0])
+        return torch.cat([points, top @ _rotations(in_plane).transpose(1, 2)], dim=1)
 
     def _bent(self, landmarks: Tensor) -> Tensor:
         """Each finger rotated at its base: signers hold fingers that do not matter in their own ways."""

@@ -103,7 +103,8 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.label_set.labels if manifest.label_set else ())
     height, width = spec.size_hw
-    fed = f"{height}x{width} {spec.colour} pixels" if spec.kind == "image" else f"{height} hand landmarks"
+    landmarks = "21 hand landmarks" + (" and the direction of the picture's top" if height > 21 else "")
+    fed = f"{height}x{width} {spec.colour} pixels" if spec.kind == "image" else landmarks
     size = f"{facts.bytes / 1e6:.1f} MB" if facts.bytes >= 1e6 else f"{facts.bytes / 1e3:.0f} kB"
     count = "" if facts.parameters is None else f" {facts.parameters:,} parameters,"
     lines = [

@@ -46,8 +46,9 @@ HAND_ETHICS = {
     "sign_language": """The training pictures show the hands of a few people. Signs of a sign language are not read
 here, only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing
 or stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
-    "many_hands": """Signs of a sign language are not read here, only four hand shapes: this is no tool for
-communicating with signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are
+    "many_hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating
+with signers. Some hand shapes are rude in some countries (a thumb held up, an OK sign, horns): mien says what it sees
+and means nothing by it. Hands that differ from those of the training pictures (missing or stiff fingers, say) are
 likely to be read wrongly: never make a gesture the only way to do something.""",
     "hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating with
 signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are likely to be read
@@ -81,7 +82,8 @@ CAVEATS = {
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
     "many_hands": """- A V or an F that is small, blurred or seen half from the side is read worst; most of these are
   called none or uncertain.
-- Any fist is a punch. Flat hands, thumbs and pointing fingers are none: they have no name here yet.
+- Any fist is a punch. Two fingers held up close together are the hands most often taken for a victory sign.
+- L signs (loser) were learned from the sign-language pictures alone, so from about a dozen people.
 - Of HaGRID it is not known who is in which picture, so some people may be on both sides of its figures. Nothing is
   known about gloves, missing or stiff fingers, age or skin tone.
 - Take "uncertain" as "no gesture". Hold a gesture for a moment before you act on it.""",
@@ -97,7 +99,7 @@ robots, kiosks, interfaces without touch. For those who build such things and ca
 installations, robots, kiosks, interfaces without touch. For those who build such things and can judge the figures
 below.""",
 }
-INTENDED["many_hands"] = INTENDED["sign_language"]
+INTENDED["many_hands"] = INTENDED["gesture"]
 
 OUT_OF_SCOPE = """Judging what somebody feels, thinks or intends; identity, age, gender, race, health; decisions
 about people (hiring, grading, insuring, policing, credit, border control); watching people without their knowledge;
@@ -145,6 +147,14 @@ MEANINGS = {
         "flat hands left alone",
         "share of pictures of flat hands whose answer is none or uncertain, or in which no hand is found",
     ),
+    "seeds' four gestures recognised": (
+        "seeds' four gestures recognised",
+        "share of pictures of loser, punch, super and victory whose answer is right and sure; no hand is a miss",
+    ),
+    "seeds' four gestures, best answer": (
+        "seeds' four gestures, best answer",
+        "share of the same whose likeliest answer is right, however unsure",
+    ),
     "robustness_drop": ("lost to camera troubles", "mean loss of accuracy over the troubles listed below"),
 }
 """Readable name and meaning of each score, in the order of the tables."""
@@ -152,6 +162,7 @@ MEANINGS = {
 SHARES = frozenset(
     name
     for name in MEANINGS
-    if "accuracy" in name or "recognised" in name or name in (f"labels_agree{FERPLUS}", ACCEPTABLE, "robustness_drop")
+    if any(word in name for word in ("accuracy", "recognised", "best answer"))
+    or name in (f"labels_agree{FERPLUS}", ACCEPTABLE, "robustness_drop")
 )
 """Scores that are shown in percent."""

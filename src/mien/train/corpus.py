@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.data.clean import apply_clean_list
-from mien.data.compose import with_composed
+from mien.data.compose import with_composed, with_pinched, with_turned
 from mien.data.dataset import Dataset
 from mien.data.duplicates import clean_training
-from mien.data.hands import HELD_BACK, HandPicture, find_hand_pictures, load_copies, load_hands, with_copies
+from mien.data.hands import HELD_BACK, HandPicture, Naming, find_hand_pictures, load_copies, load_hands, with_copies
 from mien.data.readers.ferplus import load_ferplus
 from mien.data.readers.load import load_dataset, takes_votes
 from mien.data.split import split_at_random, split_by_group
@@ -141,30 +142,71 @@ def _shared(dataset: Dataset, recipe: Recipe) -> Dataset:
 def recipe_pictures(recipe: Recipe, root: Path) -> list[HandPicture]:
     """The hand pictures below a folder that a recipe takes; raises as `mien.data.hands.find_hand_pictures`."""
     data = recipe.data
-    classes = dict(text.split("=", 1) for text in data.classes)
-    return find_hand_pictures(root, limit=data.limit, crowds=data.crowds, classes=classes)
+    classes, letters = (dict(text.split("=", 1) for text in texts) for texts in (data.classes, data.letters))
+    naming = Naming(label_set=label_set(recipe.label_set), classes=classes, letters=letters)
+    return find_hand_pictures(root, limit=data.limit, crowds=data.crowds, naming=naming)
 
 
 def _hands(recipe: Recipe, paths: CorpusPaths, on_step: Callable[[int], None] | None) -> Dataset:
-    data = recipe.data
     pictures = recipe_pictures(recipe, paths.data)
     with HandDetector() as detector:
-        dataset, _ = load_hands(
-            pictures,
-            detector,
-            whole_frames=data.whole_frames,
-            tight=data.crowds,
-            cache=paths.cache,
-            on_step=on_step,
-        )
+        dataset, _ = recipe_hands(recipe, pictures, detector, paths.cache, on_step)
         dataset = _hands_split(recipe, dataset)
-        copies = None
-        if data.copies:
-            few = [picture for picture in pictures if picture.collection not in data.crowds]
-            copies = load_copies(
-                few, detector, data.copies, whole_frames=data.whole_frames, cache=paths.cache, on_step=on_step
-            )
+        copies = recipe_copies(recipe, pictures, detector, paths.cache, on_step)
     return enlarged(dataset, copies, recipe)
+
+
+def recipe_hands(
+    recipe: Recipe,
+    pictures: Sequence[HandPicture],
+    detector: HandDetector,
+    cache: Path | None,
+    on_step: Callable[[int], None] | None = None,
+) -> tuple[Dataset, NDArray[np.bool_]]:
+    """The landmarks of pictures in the form that a recipe uses; as `mien.data.hands.load_hands`."""
+    data = recipe.data
+    return load_hands(
+        pictures,
+        detector,
+        whole_frames=data.whole_frames,
+        tight=data.crowds,
+        label_set=label_set(recipe.label_set),
+        with_top=data.top,
+        cache=cache,
+        on_step=on_step,
+    )
+
+
+def recipe_copies(
+    recipe: Recipe,
+    pictures: Sequence[HandPicture],
+    detector: HandDetector,
+    cache: Path | None,
+    on_step: Callable[[int], None] | None = None,
+) -> Dataset | None:
+    """The landmarks of the degraded copies of pictures that a recipe trains on; None if it wants none."""
+    data = recipe.data
+    found = None
+    for number, is_crowd in ((data.copies, False), (data.crowd_copies, True)):
+        few = [
+            picture
+            for picture in pictures
+            if (picture.collection in data.crowds) == is_crowd and not picture.group.endswith(f"/{HELD_BACK}")
+        ]
+        if number and few:
+            copies = load_copies(
+                few,
+                detector,
+                number,
+                whole_frames=data.whole_frames,
+                tight=data.crowds,
+                label_set=label_set(recipe.label_set),
+                with_top=data.top,
+                cache=cache,
+                on_step=on_step,
+            )
+            found = copies if found is None else with_copies(found, copies)
+    return found
 
 
 def _hands_split(recipe: Recipe, hands: Dataset) -> Dataset:
@@ -195,7 +237,13 @@ def _signers_split(recipe: Recipe, hands: Dataset) -> Dataset:
 
 
 def enlarged(hands: Dataset, copies: Dataset | None, recipe: Recipe) -> Dataset:
-    """Landmarks of hands with more to train on, as the recipe says: worse copies, and hands made of several."""
+    """Landmarks of hands with more to train on, as the recipe says: worse copies, hands made of several, and hands
+    turned in the picture."""
+    data, seed = recipe.data, recipe.fit.seed
     if copies is not None:
         hands = with_copies(hands, copies)
-    return with_composed(hands, recipe.data.composed, seed=recipe.fit.seed) if recipe.data.composed else hands
+    if data.composed:
+        hands = with_composed(hands, data.composed, seed=seed)
+    if data.pinched:
+        hands = with_pinched(hands, data.pinched, seed=seed)
+    return with_turned(hands, data.turned, seed=seed) if data.turned else hands

@@ -63,7 +63,7 @@ class Responder:
         waiting = self._waiting.get(event.task)
         if waiting is not None and waiting.track == event.track:
             del self._waiting[event.task]
-        if event.kind != "end" and self._responses.sentences[event.task].get(event.label):
+        if event.kind != "end" and self._responses.answers(event.task, event.label):
             self._waiting[event.task] = event
 
     def _is_due(self, task: Task, label: str) -> bool:
@@ -83,7 +83,7 @@ class Responder:
     def _next(self, event: Event, count: int, confidence: float | None) -> str | None:
         """The next sentence in rotation: of those that fit, the one not said for longest, never the last one."""
         turns = self._turns.setdefault(
-            (event.task, event.label), list(self._responses.sentences[event.task][event.label])
+            (event.task, event.label), list(self._responses.answers(event.task, event.label))
         )
         last = turns[-1] if (event.task, event.label) in self._label_said_s else None
         usable = [one for one in turns if confidence is not None or "confidence" not in placeholders(one)]

@@ -11,7 +11,7 @@ import hashlib
 import re
 import string
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +64,7 @@ class Responses:
         counts: words for `{count}`, starting at one, the last for all larger numbers; if empty, digits are used.
         notices: `camera` and `no_face`, shown in the window.
         language: language tag of the sentences, e.g. `en` or `pt-br`.
+        other_gestures: sentences for gestures that have none of their own and are not the package's.
         priority: both tasks, the one answered first at the front.
         cooldown_s: seconds from one sentence to the next.
         label_cooldown_s: seconds before the same label is answered again.
@@ -73,6 +74,7 @@ class Responses:
     sentences: Mapping[Task, Mapping[str, tuple[str, ...]]]
     words: Mapping[str, str]
     counts: tuple[str, ...]
+    other_gestures: tuple[str, ...]
     notices: Mapping[str, str]
     language: str
     priority: tuple[Task, ...]
@@ -85,8 +87,8 @@ class Responses:
         cls,
         path: str | Path | None = None,
         *,
-        emotions: Sequence[str] = EMOTIONS_8.labels,
-        gestures: Sequence[str] = GESTURES.labels,
+        emotions: Collection[str] = EMOTIONS_8.labels,
+        gestures: Collection[str] = GESTURES.labels,
     ) -> Responses:
         """The package's responses, with whatever a user's file replaces.
 
@@ -101,6 +103,12 @@ class Responses:
         """
         own = _Reader(_DEFAULT, EMOTIONS_8.labels, GESTURES.labels).over(None)
         return own if path is None else _Reader(Path(path), emotions, gestures).over(own)
+
+    def answers(self, task: Task, label: str) -> tuple[str, ...]:
+        """The sentences for a label, with their placeholders; none if nothing is said."""
+        if label in self.sentences[task]:
+            return self.sentences[task][label]
+        return self.other_gestures if task == "gesture" and label not in GESTURES else ()
 
     def text(self, sentence: str, *, label: str, confidence: float | None, count: int) -> str:
         """A sentence with its placeholders filled in and its first letter capitalised.
@@ -182,14 +190,15 @@ class _File:
     words: Mapping[str, Line] = field(default_factory=dict)
     emotion: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
     gesture: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    other_gestures: tuple[Line, ...] | None = None
 
 
 class _Reader:
     """Reads one responses file; every error names it."""
 
-    def __init__(self, path: Path, emotions: Sequence[str], gestures: Sequence[str]) -> None:
+    def __init__(self, path: Path, emotions: Collection[str], gestures: Collection[str]) -> None:
         self._path = path
-        self._labels: dict[Task, Sequence[str]] = {"gesture": gestures, "emotion": emotions}
+        self._labels: dict[Task, Collection[str]] = {"gesture": gestures, "emotion": emotions}
         try:
             data = tomllib.loads(path.read_text("utf-8-sig"))
         except OSError as exc:
@@ -214,6 +223,7 @@ class _Reader:
             "language": self._language(),
             "counts": None if file.counts is None else tuple(word.strip() for word in file.counts),
             "priority": self._priority(),
+            "other_gestures": self._other_gestures(),
             "cooldown_s": file.cooldown.any_s,
             "label_cooldown_s": file.cooldown.label_s,
         }
@@ -224,7 +234,7 @@ class _Reader:
             return Responses(sentences=sentences, words=words, notices=notices, **own)
         if _tongue(own.get("language", base.language)) != _tongue(base.language):
             # Otherwise a voice of another language would read English sentences.
-            base = replace(base, sentences={task: {} for task in TASKS}, words={}, counts=())
+            base = replace(base, sentences={task: {} for task in TASKS}, words={}, counts=(), other_gestures=())
         return replace(
             base,
             sentences={task: {**base.sentences[task], **sentences[task]} for task in TASKS},
@@ -240,6 +250,12 @@ class _Reader:
             for sentence in sentences:
                 self._check_placeholders(f"{task}.{label}", sentence)
         return {label: tuple(sentence.strip() for sentence in sentences) for label, sentences in table.items()}
+
+    def _other_gestures(self) -> tuple[str, ...] | None:
+        sentences = self._file.other_gestures
+        for sentence in sentences or ():
+            self._check_placeholders("other_gestures", sentence)
+        return None if sentences is None else tuple(sentence.strip() for sentence in sentences)
 
     def _check_placeholders(self, where: str, sentence: str) -> None:
         try:
@@ -274,7 +290,7 @@ class _Reader:
                 raise self._wrong(f"piper_voice needs the file {needed}, which does not exist")
         return path
 
-    def _known(self, table: Iterable[str], valid: Sequence[str], kind: str) -> None:
+    def _known(self, table: Iterable[str], valid: Collection[str], kind: str) -> None:
         for key in table:
             if key not in valid:
                 raise UnknownName(f"{kind} ({self._path.name})", key, valid)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from mien.labels import NOTHING
 from mien.outputs.draw import Rect
 from mien.outputs.text import either, word_for
 from mien.scene import Box, Face, Hand
@@ -19,7 +20,6 @@ _SMALLEST_PANEL = 0.5
 _LARGEST_PANEL = 1.5  # of the window's own scale, where there is room under the picture
 _KEPT = 0.65  # fraction of its width that a picture always keeps next to a panel
 _STRIP = 80.0  # height that a caption of two lines needs
-_WORDS = {"none": "no known gesture"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,8 @@ def label_words(region: Face | Hand) -> str:
     label, grade = region.prediction.label, region.prediction.grade
     if grade == "unclear":
         return f"unclear: {either(region.prediction, task)}"
-    if isinstance(region, Hand) and label in _WORDS and grade == "sure":
-        return _WORDS[label]
+    if isinstance(region, Hand) and label == NOTHING and grade == "sure":
+        return word_for(label, task)
     before = "perhaps" if grade == "perhaps" else "looks" if task == "emotion" else ""
     return f"{before} {word_for(label, task)} {100 * region.prediction.confidence:.0f} %".lstrip()
 

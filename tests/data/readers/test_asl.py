@@ -21,7 +21,7 @@ from mien.data.readers.asl import (
 from mien.data.readers.pictures import Listing
 from mien.data.split import split_by_group
 from mien.errors import DataError, MienError, UnreadableMedia
-from mien.labels import GESTURES, GESTURES_4, LETTERS
+from mien.labels import GESTURES_4, GESTURES_5, LETTERS
 from mien.pixels.images import write_image
 
 
@@ -67,7 +67,7 @@ def test_other_folders_may_be_mapped(alphabet: Path) -> None:
     [
         (LETTERS, GESTURES_4.labels),
         ({"V": "victory", "A": "punch"}, ("punch", "victory")),
-        ({**LETTERS, "other": "none"}, GESTURES.labels),
+        ({**LETTERS, "other": "none"}, GESTURES_5.labels),
         ({"Y": "call", "A": "punch", "S": "punch"}, ("punch", "call")),
     ],
 )
@@ -77,7 +77,7 @@ def test_label_sets(letters: dict[str, str], expected: tuple[str, ...]) -> None:
 
 def test_known_label_sets_are_known() -> None:
     assert letter_labels(LETTERS) is GESTURES_4
-    assert letter_labels({**LETTERS, "x": "none"}) is GESTURES
+    assert letter_labels({**LETTERS, "x": "none"}) is GESTURES_5
 
 
 def test_the_signer_is_in_the_names_of_massey(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mien.data.readers.folders import find_folders, load_folders, read_facts
 from mien.errors import DataError, MienError, UnreadableMedia
-from mien.labels import EMOTIONS, EMOTIONS_6, GESTURES, GESTURES_4, LabelSet
+from mien.labels import EMOTIONS, EMOTIONS_6, GESTURES_4, GESTURES_5, LabelSet
 from mien.pixels.images import write_image
 
 
@@ -241,7 +241,7 @@ def test_the_sets_of_the_project(data_root: Path) -> None:
     assert dataset.label_set is GESTURES_4
     assert dataset.counts() == {"train": {"loser": 300, "punch": 247, "super": 250, "victory": 300}}
     massey = find_folders(gestures / "massey")
-    assert massey.label_set is GESTURES
+    assert massey.label_set is GESTURES_5
     assert len(massey.pictures) == 756
     assert {p.group for p in massey.pictures} == {f"hand{i}" for i in range(1, 6)}
 

@@ -52,6 +52,29 @@ DetailOption: TypeAlias = Annotated[
     ),
 ]
 
+GesturesOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="The only gestures to answer with, such as loser,punch,super,victory; others count as none. [default: all "
+        "that the model knows]",
+    ),
+]
+
+
+def gesture_names(text: str | None) -> tuple[str, ...] | None:
+    """The gestures of --gestures; None for all.
+
+    Raises:
+        InputError: there is no name in it.
+    """
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise InputError("--gestures needs the names of one gesture or more, separated by commas.")
+    return names
+
 
 def size_hw(text: str) -> tuple[int, int]:
     """Height and width in pixels of a size that is written as 640x480, width first.

@@ -45,6 +45,12 @@ _HATCHES: Mapping[str, str] = {
     "punch": "xxxx",
     "super": "||||",
     "victory": "",
+    "thumb_up": "++++",
+    "thumb_down": "\\\\\\\\",
+    "palm": "//",
+    "point": "||",
+    "call": "++",
+    "rock": "--",
     "none": "----",
     UNSURE: "",
 }

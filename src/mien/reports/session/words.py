@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS_8, GESTURES
-from mien.outputs.text import appearance
+from mien.outputs.text import appearance, gesture_name
 from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, clock
 from mien.reports.session.times import LabelDurations, columns
@@ -55,9 +55,7 @@ def person(task: str, track: int, side: int = 0) -> str:
 
 def shown(task: str, label: str) -> str:
     """What a label looks like: "afraid", "victory", "no known gesture"."""
-    if task == "emotion":
-        return appearance(label)
-    return "no known gesture" if label == "none" else label
+    return appearance(label) if task == "emotion" else gesture_name(label)
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mien.errors import RecipeError, UnknownName
-from mien.labels import label_set
+from mien.labels import UPRIGHT, label_set
 from mien.recipes.recipe import Recipe
 from mien.train.networks.cnn3 import CNN3
 from mien.train.networks.cnn5 import CNN5
@@ -38,7 +38,10 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
         votes=recipe.loss.votes_weight > 0,
     ),
     "landmark_mlp": lambda recipe, labels: LandmarkMLP(
-        labels=labels, widths=recipe.network.widths, dropout=recipe.network.dropout
+        labels=labels,
+        widths=recipe.network.widths,
+        dropout=recipe.network.dropout,
+        upright=_upright(recipe) if recipe.data.top else (),
     ),
     "cnn3_elu": lambda recipe, labels: CNN3(labels=labels, activation="elu", dropout=recipe.network.dropout),
     "cnn3_relu": lambda recipe, labels: CNN3(labels=labels, activation="relu", dropout=recipe.network.dropout),
@@ -57,6 +60,12 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
         votes=recipe.loss.votes_weight > 0,
     ),
 }
+
+
+def _upright(recipe: Recipe) -> tuple[int, ...]:
+    """Positions of the labels whose meaning depends on where the picture's top is."""
+    labels = label_set(recipe.label_set)
+    return tuple(labels.index(label) for label in UPRIGHT if label in labels)
 
 
 def build_network(recipe: Recipe) -> Network:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien.outputs import glyphs
+from mien.outputs.glyphs import text_width, write_text
+
+
+def written(text: str, origin_xy: tuple[int, int] = (5, 45), scale: float = 1.0) -> NDArray[np.bool_]:
+    """Which pixels of a white picture a black text changes."""
+    image_rgb = np.full((60, 300, 3), 255, np.uint8)
+    write_text(image_rgb, text, origin_xy, scale=scale, stroke=1, colour=(0, 0, 0))
+    return np.asarray((image_rgb < 128).all(axis=2))
+
+
+def has_font(text: str) -> bool:
+    return glyphs._font_for(text, 1.0) is not None
+
+
+@pytest.mark.parametrize("text", ["Señal żółć", "Привет", "比心", "👋"])
+def test_letters_of_other_scripts_are_letters_where_a_font_has_them(text: str) -> None:
+    if not has_font(text):
+        pytest.skip(f"no font here has {text}")
+    marks = written(text)
+    assert marks.sum() > 30
+    assert not np.array_equal(marks, written("?" * len(text)))
+    columns = np.flatnonzero(marks.any(axis=0))
+    assert columns[-1] - columns[0] <= text_width(text, 1.0, 1) + 2
+
+
+def test_capitals_are_about_as_high_as_those_of_ascii() -> None:
+    if not has_font("Ż"):
+        pytest.skip("no font here has Ż")
+    ascii_rows, other_rows = (np.flatnonzero(written(text).any(axis=1)) for text in ("H", "\u041d"))  # Cyrillic
+    assert abs(np.ptp(ascii_rows) - np.ptp(other_rows)) <= 4
+    assert abs(ascii_rows[-1] - other_rows[-1]) <= 2
+
+
+def test_letters_that_no_font_has_are_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glyphs, "_FONTS", ("no such font.ttf",))
+    glyphs._font.cache_clear()
+    assert written("比心").any()
+    assert text_width("比心", 1.0, 1) > 0
+    glyphs._font.cache_clear()
+
+
+@pytest.mark.parametrize("origin_xy", [(-20, 30), (290, 30), (5, 3), (5, 100), (-500, 30)])
+def test_what_lies_outside_the_picture_is_cut_off(origin_xy: tuple[int, int]) -> None:
+    whole = written("żółć", (100, 45)).sum()
+    assert written("żółć", origin_xy).sum() <= whole
