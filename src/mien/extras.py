@@ -11,12 +11,13 @@ from typing import Literal
 from mien.environment import no_plot_files, no_telemetry
 from mien.errors import MissingExtra
 
-Extra = Literal["table", "live", "data", "train"]
+Extra = Literal["table", "live", "data", "train", "scale"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
     "live": ("pygame",),
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
+    "scale": ("pandas", "pyarrow", "duckdb", "fsspec", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import ProviderOption, time_s
+from mien.cli.console.options import ProviderOption, chosen_frames
 from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
@@ -83,7 +83,7 @@ def look(
         provider=provider,
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
-    selection = _selection(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
+    selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources)
@@ -120,19 +120,6 @@ def look(
                 failed += _look_at(path, selection, analyzer, [*outputs, words], saver, progress)
     if failed:
         raise typer.Exit(1)
-
-
-def _selection(*, every: int, fps: float | None, start: str | None, end: str | None, keyframes: bool) -> Selection:
-    try:
-        return Selection(
-            every=every,
-            fps=fps,
-            start_s=0.0 if start is None else time_s(start),
-            end_s=None if end is None else time_s(end),
-            keyframes=keyframes,
-        )
-    except InputError as error:
-        raise _wrong_use(str(error)) from error
 
 
 def _is_video(path: Path) -> bool:

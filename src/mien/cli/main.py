@@ -17,6 +17,7 @@ import typer
 from mien import __version__
 from mien.addresses import named
 from mien.cli import (
+    batch,
     bench,
     classify,
     compare,
@@ -46,6 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("look")(look.look)
+app.add_typer(batch.app, name="batch")
 app.command("classify")(classify.classify)
 app.command("live")(live.live)
 app.command("report")(report.report)

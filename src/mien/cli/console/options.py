@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mien.errors import InputError
+from mien.sources import Selection
 
 ProviderOption: TypeAlias = Annotated[
     str,
@@ -34,6 +35,24 @@ def time_s(text: str) -> float:
     if not math.isfinite(seconds) or (":" in text and seconds >= 60) or (text.count(":") == 2 and minutes >= 60):
         raise InputError(f"A time must be seconds or H:MM:SS.mmm, e.g. 95.5 or 0:01:35.500, not {text[:40]!r}.")
     return hours * 3600 + minutes * 60 + seconds
+
+
+def chosen_frames(*, every: int, fps: float | None, start: str | None, end: str | None, keyframes: bool) -> Selection:
+    """The frames that --every, --fps, --from, --to and --keyframes ask for.
+
+    Raises:
+        BadParameter: a time is not written as one, or they contradict each other.
+    """
+    try:
+        return Selection(
+            every=every,
+            fps=fps,
+            start_s=0.0 if start is None else time_s(start),
+            end_s=None if end is None else time_s(end),
+            keyframes=keyframes,
+        )
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def size_hw(text: str) -> tuple[int, int]:
