@@ -27,7 +27,7 @@ def expand_address(address: str) -> list[str]:
         MissingExtra: fsspec is not installed.
         InputError: it holds a password, its protocol is not known here, or nothing is there.
     """
-    if shown(address) != address:
+    if _is_secret(address):
         raise InputError(
             f"{named(address)} holds a password or a key, which would be kept in the folder of the batch; put it into "
             "the settings or the environment of the package that reads such addresses."
@@ -83,6 +83,12 @@ def _opened(address: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise InputError(f"Cannot read {named(address)}: {_reason(error)}.") from error
     return system, str(path)
+
+
+def _is_secret(address: str) -> bool:
+    """Whether an address has parts that are not shown; one without a host, as file:///folder, has no place for any."""
+    host, _, rest = address.partition("://")[2].partition("/")
+    return shown(address) != address if host else "?" in rest
 
 
 def _is_media(name: str) -> bool:
