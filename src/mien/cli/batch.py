@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from typer.core import TyperGroup
 
+from mien.cli.console.jobs import ENGINES, cores, shown_progress, started, whole_path
 from mien.cli.console.options import ProviderOption, chosen_frames
 from mien.errors import UnknownName
 from mien.files import check_name
@@ -22,13 +19,7 @@ from mien.pipeline import Options, check_tasks
 from mien.wording import count
 
 if TYPE_CHECKING:
-    from mien.scale.engine import Engine
-    from mien.scale.folder import BatchFolder, Log
-    from mien.scale.job import Settings
-    from mien.scale.run import Progress as RunProgress
-
-ENGINES = ("local", "ray")
-_SAY_S = 30.0
+    from mien.scale.job import Item, Settings
 
 
 class _SourcesToo(TyperGroup):
@@ -119,7 +110,7 @@ def run(
         tiles=tiles,
         threads=threads or max(cores() // workers, 1),
         provider=provider,
-        **{key: _whole(value) for key, value in models.items() if value is not None},  # type: ignore[arg-type]
+        **{key: whole_path(value) for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     settings = Settings(options=options, selection=selection, range_s=range_s)
@@ -144,16 +135,6 @@ def status(
         typer.echo(line)
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _whole(model: str) -> str:
-    """A model folder by its whole path, because workers may stand elsewhere."""
-    return str(Path(model).resolve()) if Path(model).is_dir() else model
-
-
 def _verify(out: Path, *, sources: list[str] | None, quiet: bool) -> None:
     from mien.scale.verify import verify
 
@@ -171,7 +152,7 @@ def _verify(out: Path, *, sources: list[str] | None, quiet: bool) -> None:
 def _work(
     out: Path,
     settings: Settings,
-    items: list[Any],
+    items: list[Item],
     *,
     engine: str,
     address: str | None,
@@ -194,7 +175,7 @@ def _work(
         show = stack.enter_context(shown_progress(quiet=quiet))
         job = Run(folder, settings, parts, log, on_progress=show)
         log.say(f"begun by {os.getpid()}: {count(len(items), 'source')}, {count(workers, 'worker')}, engine {engine}")
-        with _engine(engine, folder, settings, log, address=address, workers=workers) as made:
+        with started(engine, folder, settings, log, address=address, workers=workers) as made:
             job.work(made)
         manifest = conclude(folder, parts, settings)
         log.say(summary(manifest, folder))
@@ -203,51 +184,3 @@ def _work(
     if not quiet:
         typer.echo(summary(manifest, folder))
     return int(manifest["failures"]) + (not manifest["is_complete"])
-
-
-@contextmanager
-def _engine(
-    name: str, folder: BatchFolder, settings: Settings, log: Log, *, address: str | None, workers: int
-) -> Iterator[Engine]:
-    how = {"threads": settings.options.threads, "provider": settings.options.provider}
-    setup = {"folder": str(folder.path.resolve()), "settings": settings.to_dict(), "how": how}
-    if name == "ray":
-        from mien.scale.ray_engine import RayEngine
-
-        made: Any = RayEngine(workers, setup, log.say, address=address)
-    else:
-        from mien.scale.local import LocalEngine
-
-        made = LocalEngine(workers, setup, log.file, log.say)
-    with made:
-        yield made
-
-
-@contextmanager
-def shown_progress(*, quiet: bool) -> Iterator[Callable[[RunProgress], None]]:
-    """Shows how far a run is: a bar in a terminal, elsewhere a line on stderr every half minute."""
-    from mien.scale.status import told
-
-    if quiet:
-        yield lambda progress: None  # noqa: ARG005
-        return
-    if not sys.stderr.isatty():
-        said_s = time.monotonic()
-
-        def say(progress: RunProgress) -> None:
-            nonlocal said_s
-            if time.monotonic() - said_s >= _SAY_S:
-                said_s = time.monotonic()
-                sys.stderr.write(f"mien: {told(progress)}\n")
-
-        yield say
-        return
-    columns = (BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("", total=None)
-
-        def show(progress: RunProgress) -> None:
-            total = progress.weight if progress.is_whole else None
-            bars.update(bar, description=told(progress), total=total, completed=progress.weight_done)
-
-        yield show

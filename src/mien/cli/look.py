@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
+from mien.cli.console.look_jobs import JobsLook, kept_work
 from mien.cli.console.options import ProviderOption, chosen_frames
 from mien.errors import InputError, MienError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
@@ -67,6 +68,13 @@ def look(
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that look at the same time; not with --save.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep what is finished next to the result, and go on with it when run again."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no descriptions and no progress.")] = False,
 ) -> None:
@@ -87,8 +95,10 @@ def look(
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources)
-    plan = WritePlan([*paths, emotion_model, gesture_model], overwrite=overwrite)
     targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
+    kept = kept_work(list(targets.values()), save=save, jobs=jobs, resume=resume)
+    is_again = kept is not None and kept.exists()  # then the results are those of the run that was interrupted
+    plan = WritePlan([*paths, emotion_model, gesture_model], overwrite=overwrite or is_again)
     for option, target in targets.items():
         plan.file(target, option)
     failed = [_report(problem) for problem in problems]
@@ -115,6 +125,10 @@ def look(
                 outputs.append(stack.enter_context(columns))
             to_stdout = any(target is not None and descriptor_of(target) == 1 for target in targets.values())
             words = _Words(stack, audience, silent=quiet or to_stdout)
+            if jobs is not None or resume:
+                by_jobs = JobsLook(options, selection, [*outputs, words], words.end_of, workers=jobs or 1, quiet=quiet)
+                failed += by_jobs.look(paths, kept)
+                paths = []
             progress = stack.enter_context(_progress(quiet))
             for path in paths:
                 failed += _look_at(path, selection, analyzer, [*outputs, words], saver, progress)

@@ -13,7 +13,7 @@ from mien.errors import MienError, RefusedOutput
 from mien.files import write_whole
 from mien.scale.engine import Advanced, Ended, Engine
 from mien.scale.folder import BatchFolder, Log, read_json, write_json
-from mien.scale.job import Item, Part, Settings, Task, Unit, parts_of
+from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Task, Unit, parts_of
 from mien.scale.tasks import failed_result
 from mien.wording import count
 
@@ -273,16 +273,24 @@ class Run:
             write_json(self._folder.progress, facts)
 
 
-def prepare(folder: BatchFolder, settings: Settings, items: Sequence[Item]) -> list[Part]:
+def prepare(
+    folder: BatchFolder, settings: Settings, items: Sequence[Item], *, photos: int = PHOTOS_PER_PART
+) -> list[Part]:
     """The parts of the batch in a folder that is held: those of a new one, or of the one that is there, and more where
     sources have been added.
+
+    Args:
+        folder: of the batch.
+        settings: of the batch.
+        items: its sources.
+        photos: at most this many in one part.
 
     Raises:
         RefusedOutput: the folder is of a batch with other settings, or of sources that have changed.
     """
     asked = json.loads(json.dumps(settings.to_dict()))
     if not folder.job.exists():
-        parts = parts_of(items)
+        parts = parts_of(items, photos=photos)
         _write_job(folder, asked, parts)
         return parts
     job = read_json(folder.job)
@@ -299,7 +307,7 @@ def prepare(folder: BatchFolder, settings: Settings, items: Sequence[Item]) -> l
         )
     fresh = [item for item in items if item.path not in known]
     if fresh:
-        parts += parts_of(fresh, first=len(parts))
+        parts += parts_of(fresh, first=len(parts), photos=photos)
         _write_job(folder, asked, parts)
         folder.manifest.unlink(missing_ok=True)
     return parts

@@ -34,7 +34,7 @@ def items_of(specs: Sequence[str]) -> tuple[list[Item], list[InputError]]:
         else:
             paths, unread = expand_sources([spec])
             problems += unread
-            found = [_local(path) for path in paths]
+            found = [item_of(path) for path in paths]
         for item in found:
             items.setdefault(item.path, item)
     return list(items.values()), problems
@@ -53,7 +53,8 @@ def listed(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _local(path: Path) -> Item:
+def item_of(path: Path) -> Item:
+    """A file as a source, whether it can be read or not."""
     try:
         is_video = source_kind(path) == "video"
     except UnreadableMedia:  # reported when its turn comes
