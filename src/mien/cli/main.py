@@ -29,6 +29,7 @@ from mien.cli import (
     look,
     recipes,
     report,
+    summarize,
     train,
 )
 from mien.cli.console.audience import hush_stdout
@@ -51,6 +52,7 @@ app.add_typer(batch.app, name="batch")
 app.command("classify")(classify.classify)
 app.command("live")(live.live)
 app.command("report")(report.report)
+app.command("summarize")(summarize.summarize)
 app.add_typer(show.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
