@@ -11,12 +11,13 @@ from typing import Literal
 from mien.environment import no_plot_files, no_telemetry
 from mien.errors import MissingExtra
 
-Extra = Literal["table", "live", "data", "train", "scale"]
+Extra = Literal["table", "live", "data", "train", "scale", "ray"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
     "live": ("pygame",),
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
+    "ray": ("ray",),
     "scale": ("pandas", "pyarrow", "duckdb", "fsspec", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
