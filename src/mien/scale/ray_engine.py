@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,11 @@ _QUIET = {
 }
 """Ray reports to its makers unless it is told not to before it is imported."""
 
+_NOWHERE = "http://127.0.0.1:9/"
+_SHUT = {"RAY_USAGE_STATS_REPORT_URL": _NOWHERE, "http_proxy": _NOWHERE}
+"""Ray 2.60 also reports that nothing is to be reported, and asks the address at which clouds describe their machines
+(seen with strace); of a cluster that is started here both lead nowhere. Ray's own connections do not use the proxy."""
+
 
 class RayEngine(Resource):
     """Actors that do tasks; one that dies is replaced.
@@ -47,11 +53,14 @@ class RayEngine(Resource):
         self, workers: int, setup: Mapping[str, Any], say: Callable[[str], object], *, address: str | None = None
     ) -> None:
         os.environ.update(_QUIET)
+        shut = {} if address else {**_SHUT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        before = {name: os.environ.get(name) for name in shut}
+        os.environ.update(shut)
         with needs("ray"):
             import ray
         self._ray = ray
         self.workers = workers
-        self._setup = dict(setup)
+        self._setup = {**setup, "http_proxy": os.environ.get("http_proxy") if address else before["http_proxy"]}
         self._say = say
         self._running: dict[Any, tuple[Any, Task]] = {}
         self._idle: list[Any] = []
@@ -68,6 +77,9 @@ class RayEngine(Resource):
             where = address or "this machine"
             reason = str(error).partition("\n")[0].rstrip(".")
             raise InputError(f"Cannot join a Ray cluster at {where} ({reason}); start one with `ray start`.") from error
+        finally:
+            if not address:
+                _put_back("http_proxy", before["http_proxy"])
         page = getattr(context, "dashboard_url", "")
         if page:
             say(f"the Ray cluster's page: http://{page}")
@@ -109,10 +121,19 @@ class RayEngine(Resource):
         self._ray.shutdown()
 
 
+def _put_back(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
 class _Actor:
     """What runs on the machines of the cluster."""
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
+        if os.environ.get("http_proxy") == _NOWHERE:  # sources may be anywhere
+            _put_back("http_proxy", setup.get("http_proxy"))
         settings = Settings.from_dict(setup["settings"], **setup["how"])
         self._worker: Worker | None = None
         self._fault: dict[str, Any] = {}
