@@ -95,7 +95,7 @@ class RayEngine(Resource):
         return self.workers - len(self._running)
 
     def submit(self, task: Task) -> None:
-        actor = self._idle.pop() if self._idle else self._actor.remote(self._setup)
+        actor: Any = self._idle.pop() if self._idle else self._actor.remote(self._setup)
         self._running[actor.perform.remote(task.to_dict())] = (actor, task)
 
     def wait(self, timeout_s: float) -> Ended | Advanced | None:
