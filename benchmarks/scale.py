@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -25,11 +26,11 @@ import psutil
 from mien.pixels.images import write_image
 
 
-def timed(words: list[str]) -> tuple[float, float]:
-    """Seconds of a command, and the most memory that one of its worker processes had, in MB."""
+def timed(words: list[str]) -> tuple[float, float, float]:
+    """Seconds and processor seconds of a command, and the most memory that one of its workers had, in MB."""
     most = 0.0
     done = threading.Event()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen([sys.executable, "-m", "mien", *words], stdout=subprocess.DEVNULL)
 
     def watch() -> None:
@@ -50,7 +51,8 @@ def timed(words: list[str]) -> tuple[float, float]:
     watcher.join()
     if code:
         raise SystemExit(f"mien {' '.join(words)} ended with {code}")
-    return took_s, most
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took_s, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, most
 
 
 def main() -> None:
@@ -80,18 +82,22 @@ def main() -> None:
             ways["ray, 2 workers"] = ["batch", str(folder), "--jobs", "2", "--engine", "ray", "--quiet", "--out", "OUT"]
             ways["ray start"] = ["batch", str(wall), "--jobs", "1", "--engine", "ray", "--quiet", "--out", "OUT"]
         took: dict[str, list[float]] = {name: [] for name in ways}
+        used: dict[str, list[float]] = {name: [] for name in ways}
         memory = 0.0
         for turn in range(asked.rounds):
             for number, (name, words) in enumerate(ways.items()):
                 out = str(Path(scratch) / f"out-{turn}-{number}")
-                seconds, most = timed([word.replace("OUT", out) for word in words])
+                seconds, processor_s, most = timed([word.replace("OUT", out) for word in words])
                 took[name].append(round(seconds, 2))
+                used[name].append(round(processor_s, 2))
+                print(name, seconds, processor_s, file=sys.stderr)
                 memory = max(memory, most)
         medians = {name: statistics.median(seconds) for name, seconds in took.items()}
         net = {name: medians[name] - medians["start"] for name in ways}
         told = {
             "seconds": took,
             "median_s": medians,
+            "processor_s": {name: statistics.median(seconds) for name, seconds in used.items()},
             "two workers against one, without starting": round(net["batch, 1 worker"] / net["batch, 2 workers"], 2),
             "batch against look, one video": round(medians["one video, look"] / medians["one video, batch"], 2),
             "batch against look, folder": round(medians["look"] / medians["batch, 2 workers"], 2),
