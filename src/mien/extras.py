@@ -11,13 +11,15 @@ from typing import Literal
 from mien.environment import no_plot_files, no_telemetry, no_web_telemetry
 from mien.errors import MissingExtra
 
-Extra = Literal["table", "live", "serve", "data", "train"]
+Extra = Literal["table", "live", "serve", "data", "train", "scale", "ray"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
     "live": ("pygame",),
     "serve": ("fastapi", "uvicorn", "websockets", "python_multipart", "prometheus_client"),
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
+    "ray": ("ray",),
+    "scale": ("pandas", "pyarrow", "duckdb", "fsspec", "matplotlib"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""

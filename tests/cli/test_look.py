@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +22,7 @@ from mien.records.writers import read_jsonl
 from mien.scene import Scene
 from mien.sources import open_source
 
-Run = Callable[..., object]
+Run = Callable[..., Any]
 
 
 def test_a_photo_is_told_in_a_sentence(mien: Run, photo: Path) -> None:
@@ -388,3 +391,57 @@ def test_a_neutral_face_can_be_the_reference(mien: Run, tmp_path: Path) -> None:
     assert (rows[0]["label"], rows[0]["grade"]) == ("neutral", "sure")
     assert mien("look", smile, "--task", "emotion", "--baseline", calm, "--save", calm, "--overwrite").code == 2
     assert mien("look", smile, "--task", "gesture", "--baseline", calm).code != 0
+
+
+def test_several_processes_write_what_one_writes_in_the_same_order(
+    mien: Run, photo: Path, clip: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    words = [photo, bad, clip, "--threads", "1"]
+    one = mien("look", *words, "--jsonl", tmp_path / "one.jsonl", "--csv", tmp_path / "one.csv")
+    two = mien("look", *words, "--jsonl", tmp_path / "two.jsonl", "--csv", tmp_path / "two.csv", "--jobs", "2")
+    assert (two.code, two.out, two.err) == (one.code, one.out, one.err) == (1, one.out, one.err)
+    assert "bad.jpg" in two.err
+    assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+    assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
+def test_a_run_that_is_killed_is_resumed_without_looking_again(
+    mien: Run, mien_process: Run, photo: Path, clip: Path, tmp_path: Path
+) -> None:
+    out, kept = tmp_path / "faces.csv", tmp_path / "faces.csv.work"
+    words = ["look", photo, clip, "--task", "emotion", "--csv", out, "--resume", "--jobs", "1"]
+    run = mien_process(*words)
+    until_s = time.monotonic() + 60
+    while not list(kept.glob("work/000000-*.json")):
+        assert run.poll() is None, run.stderr.read()
+        assert time.monotonic() < until_s
+    run.kill()
+    run.communicate()
+    assert kept.is_dir()
+    photo.write_bytes(photo.read_bytes())
+    refused = mien(*words)
+    assert refused.code == 2
+    assert "has changed" in refused.err
+    os.utime(photo, ns=(0, json.loads((kept / "job.json").read_text())["parts"][0]["items"][0]["changed_ns"]))
+    other = mien(*words, "--every", "2")
+    assert other.code == 2
+    assert "every was 1, is 2" in other.err
+    marked = next(kept.glob("work/000000-*.jsonl"))
+    marked.write_text(marked.read_text().replace(str(photo), "from before.png"))
+    ended = mien(*words)
+    assert ended.code == 0, ended.err
+    sources = [row["source"] for row in csv.DictReader(out.read_text().splitlines())]
+    assert sources[0] == "from before.png"  # not looked at again
+    assert sources.count(str(clip)) >= 12
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(["--save", "out.jpg", "--jobs", "2"], "--save"), (["--resume"], "next to a result")]
+)
+def test_what_processes_cannot_do_is_wrong_use(mien: Run, photo: Path, words: list[str], told: str) -> None:
+    ended = mien("look", photo, *words)
+    assert ended.code == 2
+    assert told in ended.err

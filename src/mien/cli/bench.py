@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json as json_module
+import platform
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +16,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mien import __version__
 from mien.artwork.drawings import demo_frame
+from mien.cli.console.jobs import cores
 from mien.cli.console.options import ProviderOption, size_hw
+from mien.errors import DataError
+from mien.files import WritePlan, descriptor_of, write_whole
 from mien.pipeline import Analyzer, Options, check_tasks
-from mien.pixels.images import read_image
+from mien.pixels.images import read_error, read_image
 from mien.scene import Frame
 from mien.stages.classify import ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
@@ -34,21 +41,32 @@ def bench(
     size: Annotated[str, typer.Option(help="Frame size, WIDTHxHEIGHT.")] = "640x480",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
+    json: Annotated[str | None, typer.Option(help="File for the figures and what they depend on; - is stdout.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Figures of an earlier --json: adds how many times slower or faster this is.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Time one frame through all stages: median and 95th percentile in milliseconds."""
+    WritePlan([picture, against], overwrite=overwrite).file(json, "--json")
+    earlier = {} if against is None else _medians(against)
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
     image = _fitted(demo_frame(30) if picture is None else read_image(picture), size)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("stage", "median ms", "p95 ms"):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    figures: dict[str, dict[str, float]] = {}
     with Analyzer(Options(tasks=tasks, threads=threads, provider=provider)) as analyzer:
         # A video, in which faces are followed.
         frames = (Frame(image_rgb=image, index=index, time_s=index / _FPS) for index in itertools.count())
         scene = analyzer.step(next(frames))
         for name, run in _stages(image, tasks, threads=threads, provider=provider).items():
-            table.add_row(name, *_timed(run, rounds))
-        table.add_row("whole frame", *_timed(lambda: analyzer.step(next(frames)), rounds))
-    Console(soft_wrap=True).print(table)
+            figures[name] = _timed(run, rounds)
+        figures["whole frame"] = _timed(lambda: analyzer.step(next(frames)), rounds)
+        models = {name: str(model) for name, model in analyzer.models.items()}
+    if json is not None:
+        about = {"size": size, "rounds": rounds, "warm_up": _WARM_UP, "threads": threads, "provider": provider}
+        write_whole(json, _text({**about, **_machine(), "models": models, "stages_ms": figures}))
+    if json is not None and descriptor_of(json) == 1:
+        return
+    Console(soft_wrap=True).print(_table(figures, earlier, against))
     found = {"emotion": count(len(scene.faces), "face"), "gesture": count(len(scene.hands), "hand")}
     seen = ", ".join(found[name] for name in tasks)
     typer.echo(f"{size}, {seen}, {count(rounds, 'frame')}")
@@ -70,7 +88,7 @@ def _stages(image: np.ndarray, tasks: tuple[str, ...], **how: Any) -> dict[str, 
     return stages
 
 
-def _timed(run: Callable[[], object], rounds: int) -> tuple[str, str]:
+def _timed(run: Callable[[], object], rounds: int) -> dict[str, float]:
     for _ in range(_WARM_UP):
         run()
     took = []
@@ -78,7 +96,40 @@ def _timed(run: Callable[[], object], rounds: int) -> tuple[str, str]:
         started = time.perf_counter()
         run()
         took.append((time.perf_counter() - started) * 1000)
-    return f"{np.median(took):.1f}", f"{np.quantile(took, 0.95):.1f}"
+    return {"median": round(float(np.median(took)), 3), "p95": round(float(np.quantile(took, 0.95)), 3)}
+
+
+def _table(figures: dict[str, dict[str, float]], earlier: dict[str, float], against: Path | None) -> Table:
+    table = Table(box=None, pad_edge=False)
+    headings = ["stage", "median ms", "p95 ms", *(["times the median of " + against.name] if against else [])]
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for name, figure in figures.items():
+        before = earlier.get(name)
+        ratio = [f"{figure['median'] / before:.2f}" if before else "-"] if against else []
+        table.add_row(name, f"{figure['median']:.1f}", f"{figure['p95']:.1f}", *ratio)
+    return table
+
+
+def _medians(path: Path) -> dict[str, float]:
+    """Of an earlier run, by stage."""
+    try:
+        stages = json_module.loads(path.read_bytes())["stages_ms"]
+        return {str(name): float(figure["median"]) for name, figure in stages.items()}
+    except OSError as error:
+        raise read_error(str(path), error) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not what `mien bench --json` wrote; name such a file.") from error
+
+
+def _text(figures: dict[str, Any]) -> bytes:
+    return (json_module.dumps(figures, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _machine() -> dict[str, Any]:
+    versions = {name: metadata.version(name) for name in ("numpy", "onnxruntime", "opencv-python-headless")}
+    system = f"{platform.system()} {platform.machine()}, {count(cores(), 'core')}"
+    return {"machine": system, "python": platform.python_version(), "mien": __version__, "versions": versions}
 
 
 def _fitted(image: np.ndarray, size: str) -> np.ndarray:

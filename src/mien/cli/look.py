@@ -13,14 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
+from mien.cli.console.look_jobs import JobsLook, kept_work
 from mien.cli.console.options import (
     DetailOption,
     GesturesOption,
     MaxPixelsOption,
     ProviderOption,
+    chosen_frames,
     gesture_names,
     print_note,
-    time_s,
 )
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
@@ -87,6 +88,13 @@ def look(
     gestures: GesturesOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that look at the same time; not with --save.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep what is finished next to the result, and go on with it when run again."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no descriptions and no progress.")] = False,
 ) -> None:
@@ -107,12 +115,14 @@ def look(
         gestures=gesture_names(gestures),
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
-    selection = _selection(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
+    selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     if parquet is not None and is_stream(parquet):
         raise _wrong_use("Parquet needs an ordinary file; name a file, or write --jsonl - or --csv -")
     paths, problems = expand_sources(sources, on_note=print_note)
-    plan = WritePlan([*paths, baseline, emotion_model, gesture_model], overwrite=overwrite)
     targets = {"--jsonl": jsonl, "--json": json, "--csv": csv, "--parquet": parquet}
+    kept = kept_work(list(targets.values()), save=save, jobs=jobs, resume=resume)
+    is_again = kept is not None and kept.exists()  # then the results are those of the run that was interrupted
+    plan = WritePlan([*paths, baseline, emotion_model, gesture_model], overwrite=overwrite or is_again)
     for option, target in targets.items():
         plan.file(target, option)
     failed = [_report(str(problem)) for problem in problems]
@@ -141,24 +151,15 @@ def look(
                 outputs.append(stack.enter_context(columns))
             to_stdout = any(target is not None and descriptor_of(target) == 1 for target in targets.values())
             words = _Words(stack, audience, silent=quiet or to_stdout)
+            if jobs is not None or resume:
+                by_jobs = JobsLook(options, selection, [*outputs, words], words.end_of, workers=jobs or 1, quiet=quiet)
+                failed += by_jobs.look(paths, kept)
+                paths = []
             progress = stack.enter_context(_progress(quiet))
             for path in paths:
                 failed += _look_at(path, selection, analyzer, [*outputs, words], saver, progress)
     if failed:
         raise typer.Exit(1)
-
-
-def _selection(*, every: int, fps: float | None, start: str | None, end: str | None, keyframes: bool) -> Selection:
-    try:
-        return Selection(
-            every=every,
-            fps=fps,
-            start_s=0.0 if start is None else time_s(start),
-            end_s=None if end is None else time_s(end),
-            keyframes=keyframes,
-        )
-    except InputError as error:
-        raise _wrong_use(str(error)) from error
 
 
 def _is_video(path: Path) -> bool:

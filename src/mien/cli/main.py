@@ -17,6 +17,7 @@ import typer
 from mien import __version__
 from mien.addresses import named
 from mien.cli import (
+    batch,
     bench,
     classify,
     compare,
@@ -29,6 +30,7 @@ from mien.cli import (
     recipes,
     report,
     serve,
+    summarize,
     train,
 )
 from mien.cli.console.audience import hush_stdout
@@ -47,10 +49,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("look")(look.look)
+app.add_typer(batch.app, name="batch")
 app.command("classify")(classify.classify)
 app.command("live")(live.live)
 app.command("report")(report.report)
 app.command("serve")(serve.serve)
+app.command("summarize")(summarize.summarize)
 app.add_typer(show.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)

@@ -9,6 +9,7 @@ import typer
 
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
+from mien.files import WritePlan, descriptor_of
 
 
 def report(
@@ -19,12 +20,18 @@ def report(
         Path, typer.Option(help="The page; its figures are also saved as PNG files in a folder next to it.")
     ] = Path("session.html"),
     events: Annotated[Path | None, typer.Option(help="Events of the same session, from mien live --events.")] = None,
+    csv: Annotated[
+        str | None, typer.Option(help="Write a table by person instead of the page; - is stdout; needs mien[scale].")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
     """Show a session on one page: who looked like what and for how long, gestures, events, frames and gaps.
 
     Needs mien[data]. People are track numbers; nobody is identified.
     """
+    if csv is not None:
+        _write_table(session, csv, overwrite=overwrite)
+        return
     from mien.records.events import read_events
     from mien.records.session import read_session
     from mien.reports.session.page import session_report
@@ -37,3 +44,15 @@ def report(
         page = session_report(records, events=told, on_step=on_step)
         page.save(out)
     tell_page(out)
+
+
+def _write_table(session: Path, csv: str, *, overwrite: bool) -> None:
+    from mien.records.tables import read_rows
+    from mien.scale.summary import summarize_rows, write_csv
+
+    WritePlan([session], overwrite=overwrite).file(csv, "--csv")
+    with watched(f"reading {session.name}"):
+        table = summarize_rows(read_rows(session), ("file", "person"))
+    write_csv(table, csv)
+    if descriptor_of(csv) != 1:
+        typer.echo(f"Table: {csv}")

@@ -101,8 +101,19 @@ def read_session(path: str | Path) -> Session:
         DataError: it is something else, lacks a column, or holds nothing.
         MissingExtra: pyarrow is not installed.
     """
-    path = Path(path)
-    rows = read_rows(path)
+    return session_of(read_rows(Path(path)), Path(path))
+
+
+def session_of(rows: pa.Table, path: Path) -> Session:
+    """A session of rows that have been read.
+
+    Args:
+        rows: as `read_rows` gives them.
+        path: where they come from, for its name and for errors.
+
+    Raises:
+        DataError: a cell is wrong.
+    """
     sources, source = _coded(rows["source"].fill_null(""))
     kinds, kind = _coded(rows["kind"])
     sides, side = _coded(rows["side"])

@@ -92,6 +92,11 @@ class VideoSource(Source):
             raise StopIteration
         return frame
 
+    @property
+    def lost(self) -> int:
+        """How many frames could not be decoded so far."""
+        return self._lost
+
     def close(self) -> None:
         """Release the file; a frame that another thread is decoding is finished first, and given to nobody."""
         self._is_closed = True

@@ -73,8 +73,8 @@ class _Answer:
 
     `away_s` is how long it has been out of sight. `probabilities` is the average. `wanted` is the label that it calls
     for, None for none, and `since_s` since when; `shown` is the label on screen, `perhaps` the one that is perhaps
-    right while none is, and `settled` whether one has held yet. `told` is the label of the last event, None after an end, and
-    `started_s` the time of that event; `model` is what answers, for the record.
+    right while none is, and `settled` whether one has held yet. `told` is the label of the last event, None after an
+    end, and `started_s` the time of that event; `model` is what answers, for the record.
     """
 
     task: Task

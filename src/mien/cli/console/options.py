@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mien.errors import InputError
+from mien.sources import Selection
 
 ProviderOption: TypeAlias = Annotated[
     str,
@@ -74,6 +75,24 @@ def gesture_names(text: str | None) -> tuple[str, ...] | None:
     if not names:
         raise InputError("--gestures needs the names of one gesture or more, separated by commas.")
     return names
+
+
+def chosen_frames(*, every: int, fps: float | None, start: str | None, end: str | None, keyframes: bool) -> Selection:
+    """The frames that --every, --fps, --from, --to and --keyframes ask for.
+
+    Raises:
+        BadParameter: a time is not written as one, or they contradict each other.
+    """
+    try:
+        return Selection(
+            every=every,
+            fps=fps,
+            start_s=0.0 if start is None else time_s(start),
+            end_s=None if end is None else time_s(end),
+            keyframes=keyframes,
+        )
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def size_hw(text: str) -> tuple[int, int]:

@@ -1,0 +1,186 @@
+"""`mien batch`: many files on many processors or machines, into Parquet parts; restarted, it goes on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mien.cli.console.jobs import ENGINES, cores, shown_progress, started, whole_path
+from mien.cli.console.options import ProviderOption, chosen_frames
+from mien.errors import UnknownName
+from mien.files import check_name
+from mien.pipeline import Options, check_tasks
+from mien.wording import count
+
+if TYPE_CHECKING:
+    from mien.scale.job import Item, Settings
+
+
+class _SourcesToo(TyperGroup):
+    """What is not a verb is a source or an option of `run`: `mien batch SOURCE` is `mien batch run SOURCE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the verb before a source."""
+        if args and args[0] not in self.commands and args != ["--help"]:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="batch",
+    cls=_SourcesToo,
+    help="Look at many files on all processors or on many machines: mien batch SOURCE... --out DIR. Needs mien[scale].",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("run")
+def run(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Photos, videos, folders, quoted globs, or addresses for fsspec.", metavar="SOURCE"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results; one that is there is gone on with.")] = ...,  # type: ignore[assignment]
+    list_: Annotated[
+        Path | None, typer.Option("--list", help="File that names more sources, one per line.", metavar="FILE")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: a Ray cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster to join; by default a new one here.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; by default one per processor core.")] = None,
+    task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
+    every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
+    fps: Annotated[
+        float | None, typer.Option(min=0.001, help="Look at this many frames per second of a video.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Begin a video here: seconds, or H:MM:SS.mmm.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End a video before this time.")] = None,
+    keyframes: Annotated[
+        bool,
+        typer.Option("--keyframes", help="Look only at frames that a video stores whole: hours take minutes."),
+    ] = False,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
+    ] = False,
+    range_s: Annotated[
+        float, typer.Option("--range", min=1, help="Least seconds of video that one worker does in one go.")
+    ] = 60.0,
+    emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads per network; by default the cores are shared among the workers.")
+    ] = None,
+    provider: ProviderOption = "cpu",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only check a finished folder: counts, hashes, each frame once.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no summary.")] = False,
+) -> None:
+    """Look at many files, each frame exactly once, whatever is killed in between.
+
+    DIR/parts has the rows of `mien look --parquet`. A second run with the same words goes on where the first one ended.
+    A source that cannot be read is tried twice, then listed in DIR/failures.jsonl, and the exit code is 1.
+    """
+    check_name(out, "--out")
+    if verify:
+        _verify(out, sources=sources, quiet=quiet)
+        return
+    from mien.scale.job import Settings
+    from mien.scale.sources import items_of, listed
+
+    if engine not in ENGINES:
+        raise UnknownName("engine", engine, ENGINES)
+    if address is not None and engine != "ray":
+        raise typer.BadParameter("--address is that of a Ray cluster; use it with --engine ray.")
+    specs = [*(sources or ()), *(listed(list_) if list_ is not None else ())]
+    if not specs:
+        raise typer.BadParameter("Nothing to look at; name photos, videos or folders, or a file with --list.")
+    workers = jobs or cores()
+    models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
+    options = Options(
+        tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
+        tiles=tiles,
+        threads=threads or max(cores() // workers, 1),
+        provider=provider,
+        **{key: whole_path(value) for key, value in models.items() if value is not None},  # type: ignore[arg-type]
+    )
+    selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
+    settings = Settings(options=options, selection=selection, range_s=range_s)
+    items, problems = items_of(specs)
+    for problem in problems:
+        sys.stderr.write(f"mien: {problem}\n")
+    failed = len(problems)
+    if items:
+        failed += _work(out, settings, items, engine=engine, address=address, workers=workers, quiet=quiet)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a batch, running or not.", metavar="DIR")],
+) -> None:
+    """Say how far a batch is, how fast it goes and how long it will take."""
+    from mien.scale.status import status_lines
+
+    for line in status_lines(folder):
+        typer.echo(line)
+
+
+def _verify(out: Path, *, sources: list[str] | None, quiet: bool) -> None:
+    from mien.scale.verify import verify
+
+    if sources:
+        raise typer.BadParameter("--verify checks --out and reads no sources; leave them out.")
+    faults = verify(out)
+    for fault in faults:
+        sys.stderr.write(f"mien: {fault}\n")
+    if faults:
+        raise typer.Exit(1)
+    if not quiet:
+        typer.echo(f"{out} is complete: all counts and hashes agree.")
+
+
+def _work(
+    out: Path,
+    settings: Settings,
+    items: list[Item],
+    *,
+    engine: str,
+    address: str | None,
+    workers: int,
+    quiet: bool,
+) -> int:
+    """The batch; returns how many problems there were."""
+    from mien.extras import needs
+    from mien.scale.folder import BatchFolder, HeldFolder, Log
+    from mien.scale.run import Run, conclude, prepare, summary
+
+    with needs("table"):
+        import pyarrow.parquet  # noqa: F401
+    folder = BatchFolder(out)
+    folder.check()
+    with ExitStack() as stack:
+        stack.enter_context(HeldFolder(folder))
+        log = stack.enter_context(Log(folder.log))
+        parts = prepare(folder, settings, items)
+        show = stack.enter_context(shown_progress(quiet=quiet))
+        job = Run(folder, settings, parts, log, on_progress=show)
+        log.say(f"begun by {os.getpid()}: {count(len(items), 'source')}, {count(workers, 'worker')}, engine {engine}")
+        with started(engine, folder, settings, log, address=address, workers=workers) as made:
+            job.work(made)
+        manifest = conclude(folder, parts, settings)
+        log.say(summary(manifest, folder))
+    for problem in job.problems:
+        sys.stderr.write(f"mien: {problem}\n")
+    if not quiet:
+        typer.echo(summary(manifest, folder))
+    return int(manifest["failures"]) + (not manifest["is_complete"])

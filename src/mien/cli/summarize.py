@@ -1,0 +1,70 @@
+"""`mien summarize`: who showed what and for how long, over all files of a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.console.pages import plan_page, tell_page
+from mien.cli.console.reading import watched
+from mien.errors import InputError
+from mien.files import WritePlan, descriptor_of
+
+if TYPE_CHECKING:
+    from mien.records.session import Session
+
+_MOST_VIDEOS = 6
+
+
+def summarize(
+    folder: Annotated[Path, typer.Argument(help="Folder that mien batch --out wrote.", metavar="DIR")],
+    by: Annotated[str, typer.Option(help="What a row is about: file, file,person or file,person,minute.")] = "file",
+    csv: Annotated[str | None, typer.Option(help="File for the table; - is stdout, also without --page.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="A page with the tables and the time lines of the longest videos.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+) -> None:
+    """Show per file, person and minute: shares of each label, time in view and unseen, episodes.
+
+    Needs mien[scale]. People are track numbers within a file; nobody is identified.
+    """
+    from mien.scale.summary import grouping, summarize_batch, write_csv
+
+    try:
+        chosen = grouping(by)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+    target = "-" if csv is None and page is None else csv
+    WritePlan([folder], overwrite=overwrite).file(target, "--csv")
+    if page is not None:
+        plan_page(page, inputs=(), overwrite=overwrite, option="--page")
+    with watched("counting"):
+        table = summarize_batch(folder, chosen)
+    if target is not None:
+        write_csv(table, target)
+        if descriptor_of(target) != 1:
+            typer.echo(f"Table: {target}")
+    if page is not None:
+        from mien.reports.batch.page import batch_report
+
+        tables = {f"By {', '.join(chosen)}": table.to_pylist()}
+        if chosen != ("file",):
+            tables = {"By file": summarize_batch(folder, ("file",)).to_pylist(), **tables}
+        with watched("drawing"):
+            batch_report(folder.resolve().name, tables, _longest(folder)).save(page)
+        tell_page(page)
+
+
+def _longest(folder: Path) -> Session | None:
+    """The records of the longest videos."""
+    import pyarrow as pa
+
+    from mien.records.session import session_of
+    from mien.records.tables import read_rows
+    from mien.scale.summary import longest_parts
+
+    parts = longest_parts(folder, _MOST_VIDEOS)
+    return session_of(pa.concat_tables([read_rows(part) for part in parts]), folder) if parts else None

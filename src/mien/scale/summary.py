@@ -1,0 +1,211 @@
+"""Who showed what and for how long, out of any number of rows: a table by file, person and minute, computed by DuckDB.
+
+Counted as in the page of a session (`reports/session/times.py`): a frame stands for the time until the next one, and
+after more than a second and five times the usual spacing nothing was recorded. Photos have no time; their shares are of
+frames.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import DataError, InputError, UnknownName
+from mien.extras import needs
+from mien.scale.folder import BatchFolder
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+BY = ("file", "person", "minute")
+"""What a table may be grouped by; file is always among it, because track numbers and times are those of a file."""
+
+_KEYS = {"file": "source", "person": "track", "minute": "minute"}
+_PAUSE_S = 1.0
+_PAUSE_FRAMES = 5
+
+_NEEDED = ("source", "frame", "time_s", "kind", "track", "label", "uncertain")
+
+# `place` counts the frames of a source; a run of one label is broken where a frame, or time, is missing.
+_SEEN = f"""
+CREATE TEMP TABLE frames AS
+WITH each AS (SELECT DISTINCT source, frame, time_s FROM records),
+steps AS (
+    SELECT *, row_number() OVER w AS place, lead(time_s) OVER w - time_s AS step_s
+    FROM each WINDOW w AS (PARTITION BY source ORDER BY time_s, frame)
+),
+usual AS (SELECT source, coalesce(median(step_s) FILTER (step_s > 0), 0) AS usual_s FROM steps GROUP BY source)
+SELECT source, frame, time_s, place, floor(time_s / 60)::BIGINT AS minute,
+    CASE WHEN step_s IS NULL OR step_s > greatest({_PAUSE_S}, {_PAUSE_FRAMES} * usual_s) THEN usual_s ELSE step_s END
+        AS duration_s,
+    coalesce(step_s > greatest({_PAUSE_S}, {_PAUSE_FRAMES} * usual_s), false) AS is_pause
+FROM steps JOIN usual USING (source);
+CREATE TEMP TABLE seen AS
+WITH timed AS (SELECT *, sum(duration_s) OVER (PARTITION BY source ORDER BY place) AS until_s FROM frames)
+SELECT source, kind, coalesce(track, 0) AS track, place, time_s, duration_s, until_s, is_pause, minute,
+    row_number() OVER (PARTITION BY source, kind, place) = 1 AS is_first,
+    CASE WHEN coalesce(uncertain, true) THEN NULL ELSE label END AS label, grade
+FROM records JOIN timed USING (source, frame, time_s) WHERE kind IN ('face', 'hand');
+CREATE TEMP TABLE runs AS
+SELECT *, label IS NOT NULL AND track > 0 AND NOT coalesce(
+    lag(label) OVER w = label AND lag(place) OVER w >= place - 1 AND NOT lag(is_pause) OVER w, false
+) AS is_begun
+FROM seen WINDOW w AS (PARTITION BY source, kind, track ORDER BY place);
+"""  # noqa: S608 - numbers of this module
+
+
+def summarize_batch(path: str | Path, by: Sequence[str]) -> pa.Table:
+    """The table of a batch, however long: its rows are read by DuckDB, which keeps on disk what memory does not hold.
+
+    Args:
+        path: folder of the batch.
+        by: see `grouping`.
+
+    Raises:
+        DataError: it is not a folder of a batch, or nothing is finished in it.
+        MissingExtra: DuckDB is not installed.
+    """
+    tables = sorted(BatchFolder(path).parts.glob("*.parquet"))
+    if not tables:
+        raise DataError(f"{path} holds no finished part of a batch; give the folder that `mien batch --out` wrote.")
+    with _connected() as connection:
+        connection.from_parquet([str(table) for table in tables], union_by_name=True).create_view("given")
+        return _table(connection, by)
+
+
+def summarize_rows(rows: pa.Table, by: Sequence[str]) -> pa.Table:
+    """The same for the rows of one session, as `records.tables.read_rows` gives them."""
+    with _connected() as connection:
+        connection.from_arrow(rows).create_view("given")
+        return _table(connection, by)
+
+
+def longest_parts(path: str | Path, most: int) -> list[Path]:
+    """The Parquet files of a batch with the most frames, in their order."""
+    folder = BatchFolder(path)
+    with needs("table"):
+        import pyarrow.parquet as pq
+    sizes = {table: pq.read_metadata(table).num_rows for table in folder.parts.glob("*.parquet")}
+    chosen = sorted((table for table in sizes if sizes[table]), key=lambda table: -sizes[table])[:most]
+    return sorted(chosen)
+
+
+def grouping(text: str) -> tuple[str, ...]:
+    """What a table is grouped by, written as `file,person,minute`.
+
+    Raises:
+        UnknownName: another word.
+        InputError: file is not among them.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in BY:
+            raise UnknownName("grouping", name, BY)
+    if "file" not in names:
+        raise InputError("People and minutes are counted within a file; group by file too: --by file,person.")
+    return tuple(name for name in BY if name in names)
+
+
+@contextmanager
+def _connected() -> Iterator[duckdb.DuckDBPyConnection]:
+    with needs("scale"):
+        import duckdb
+        import pyarrow  # noqa: F401
+    # No extension is looked for on the network; what memory does not hold is not put into the folder one stands in.
+    options = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    with (
+        tempfile.TemporaryDirectory(prefix="mien-summary-") as scratch,
+        duckdb.connect(":memory:", config={**options, "temp_directory": scratch}) as connection,
+    ):
+        yield connection
+
+
+def _table(connection: duckdb.DuckDBPyConnection, by: Sequence[str]) -> pa.Table:
+    columns = [str(row[0]) for row in connection.execute("DESCRIBE given").fetchall()]
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise DataError(f"The rows lack {', '.join(missing)}; give what `mien batch` or `mien look` wrote.")
+    grade = "grade" if "grade" in columns else "NULL::VARCHAR AS grade"
+    connection.execute(f"CREATE TEMP VIEW records AS SELECT {', '.join(_NEEDED)}, {grade} FROM given")  # noqa: S608
+    for statement in _SEEN.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    labels = _values(connection, "label")
+    grades = _values(connection, "grade")
+    keys = [_KEYS[name] for name in by]
+    parts = ", ".join(["source", *(["minute"] if "minute" in by else [])])
+    shares = [_share("label IS NULL", "share_hard_to_read")]
+    shares += [_share(f"label = {_quoted(label)}", f"share_{label}") for label in labels]
+    shares += [_share(f"grade = {_quoted(grade)}", f"grade_{grade}") for grade in grades]
+    named = ", ".join(f"{_KEYS[name]} AS {name}" for name in by)
+    is_by_person = "person" in by
+    # A person is unseen between their first and last frame; of a file it is the time in which nobody is seen.
+    unseen = "hidden_s" if is_by_person else "recorded_s - coalesce(any_s, 0)"
+    groups = "summed" if is_by_person else f"everywhere LEFT JOIN summed USING ({parts}, kind)"
+    # A group without time, as of a photo, has the shares of its frames.
+    statement = f"""
+        WITH weighted AS (
+            SELECT *, CASE WHEN sum(duration_s) OVER w > 0 THEN duration_s ELSE 1 END AS weight
+            FROM runs WINDOW w AS (PARTITION BY {", ".join(keys)}, kind)
+        ),
+        summed AS (
+            SELECT {", ".join(keys)}, kind, count(DISTINCT track) AS tracks, count(DISTINCT place) AS frames,
+                round(min(time_s), 3) AS first_s, round(max(time_s + duration_s), 3) AS last_s,
+                round(sum(duration_s), 3) AS in_view_s, sum(duration_s) FILTER (is_first) AS any_s,
+                max(until_s) - min(until_s - duration_s) - sum(duration_s) AS hidden_s,
+                count(*) FILTER (is_begun) AS episodes, {", ".join(shares)}
+            FROM weighted GROUP BY {", ".join(keys)}, kind
+        ),
+        recorded AS (SELECT {parts}, sum(duration_s) AS recorded_s FROM frames GROUP BY {parts}),
+        everywhere AS (SELECT * FROM recorded CROSS JOIN (SELECT DISTINCT kind FROM seen))
+        SELECT {named}, kind, coalesce(tracks, 0) AS tracks, coalesce(frames, 0) AS frames, first_s, last_s,
+            coalesce(in_view_s, 0) AS in_view_s, round(greatest({unseen}, 0), 3) AS unseen_s,
+            coalesce(episodes, 0) AS episodes, COLUMNS('^(share|grade)_.*')
+        FROM {groups} ORDER BY {", ".join(keys)}, kind
+    """  # noqa: S608
+    return connection.sql(statement).to_arrow_table()
+
+
+def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+    found = connection.execute(f"SELECT DISTINCT {column} FROM seen WHERE {column} IS NOT NULL ORDER BY 1").fetchall()  # noqa: S608
+    return [str(row[0]) for row in found]
+
+
+def _share(condition: str, name: str) -> str:
+    return f"round(sum(weight) FILTER ({condition}) / sum(weight), 4) AS {_named(name)}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _named(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def write_csv(table: pa.Table, target: str | Path) -> None:
+    """Write a table as CSV; - is stdout.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from mien.records.writers import LineFile
+
+    rows: list[dict[str, Any]] = table.to_pylist()
+    with LineFile(target) as lines:
+        lines.write(_line(table.column_names))
+        for row in rows:
+            lines.write(_line(["" if value is None else value for value in row.values()]))
+
+
+def _line(cells: Sequence[object]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()

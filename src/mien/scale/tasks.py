@@ -1,0 +1,182 @@
+"""What a worker does: it decodes, looks and writes rows; frames never leave it.
+
+Detections of a frame do not depend on the frames before, but track numbers do. A range therefore keeps its detections,
+and when all ranges of a video are there, one pass over their boxes gives the numbers, with the tracker of `mien look`:
+as if the video had never been cut.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from mien.errors import InputError, OutputError, UnreadableMedia
+from mien.pipeline import Analyzer
+from mien.records.parquet import ParquetWriter
+from mien.records.writers import JsonlWriter, read_jsonl
+from mien.resource import Resource
+from mien.scale.folder import BatchFolder, read_json, write_json
+from mien.scale.job import Part, Settings, Task, Unit, sha256_of
+from mien.scale.ranges import units_of
+from mien.scale.remote import fetched
+from mien.scene import Scene
+from mien.sources import captured, open_source
+from mien.stages.track import Tracker
+from mien.wording import count
+
+_log = logging.getLogger(__name__)
+
+_TELL_S = 0.5
+
+Tell = Callable[[int], None]
+"""Is told now and then how many frames of a unit are done."""
+
+
+def untold(frames: int) -> None:
+    """Tells nobody."""
+    del frames
+
+
+class Worker(Resource):
+    """Does tasks one after another, with models that are loaded once.
+
+    Args:
+        folder: of the batch.
+        settings: of the batch, with the threads and provider of this machine.
+
+    Raises:
+        UnknownName, ModelError: a model cannot be used.
+    """
+
+    def __init__(self, folder: BatchFolder, settings: Settings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._analyzer = Analyzer(settings.options)
+
+    def perform(self, task: Task, tell: Tell = untold) -> dict[str, Any]:
+        """Do a task; what came of it is in the folder when this returns.
+
+        Returns:
+            Facts about it, as JSON.
+
+        Raises:
+            InputError: the source cannot be read; for the next try to be made, or given up.
+            OutputError: nothing can be written, which ends the batch.
+        """
+        self._folder.clear_leftovers(f"part-{task.part.number:06d}" if task.kind == "join" else task.key)
+        if task.kind == "split":
+            self._folder.write_units(task.part, units_of(task.part, self._settings))
+            return {}
+        if task.kind == "join":
+            return self._join(task.part)
+        if task.unit is None:
+            raise ValueError("a task to look needs a unit")
+        return self._look(task.unit, tell)
+
+    def close(self) -> None:
+        """Free the models."""
+        self._analyzer.close()
+
+    def _look(self, unit: Unit, tell: Tell) -> dict[str, Any]:
+        frames, problem, told_s = 0, "", 0.0
+        started_s = time.monotonic()
+        with ExitStack() as stack:
+            rows = stack.enter_context(JsonlWriter(self._folder.rows(unit)))
+            try:
+                path = stack.enter_context(fetched(unit.path))
+                source = open_source(path, selection=unit.selection)
+                with captured(source) as read:
+                    for scene in self._analyzer.scenes(read):
+                        rows.write(replace(scene, source=unit.source))
+                        frames += 1
+                        if time.monotonic() - told_s >= _TELL_S:
+                            told_s = time.monotonic()
+                            tell(frames)
+                lost = getattr(source, "lost", 0)
+                if lost:
+                    problem = f"{count(lost, 'frame')} could not be decoded and were left out."
+            except InputError as error:
+                if not frames and (unit.is_first or isinstance(error, UnreadableMedia)):
+                    raise _about(error, path=unit.path, source=unit.source) from None
+                if isinstance(error, UnreadableMedia):  # what could be read is kept
+                    problem = str(_about(error, path=unit.path, source=unit.source))
+        result = {
+            "frames": frames,
+            "problem": problem,
+            "tries": 1,
+            "took_s": round(time.monotonic() - started_s, 3),
+        }
+        write_json(self._folder.result(unit), result)
+        return result
+
+    def _join(self, part: Part) -> dict[str, Any]:
+        units = self._folder.units(part) if part.is_video else part.photo_units(self._settings.selection)
+        results = [read_json(self._folder.result(unit)) for unit in units]
+        labels = self._analyzer.labels
+        frames = 0
+        table = self._folder.table(part)
+        with ParquetWriter(table, emotions=labels["emotion"], gestures=labels["gesture"]) as rows:
+            for scene in joined(self._folder, part, units, results):
+                rows.write(scene)
+                frames += 1
+        facts = {
+            "file": table.name,
+            "rows": _rows_in(table),
+            "frames": frames,
+            "sha256": sha256_of(table),
+            "took_s": round(sum(result["took_s"] for result in results), 3),
+            "units": [
+                {
+                    "source": unit.source,
+                    "from_s": unit.selection.start_s,
+                    "to_s": unit.selection.end_s,
+                    **{name: result[name] for name in ("frames", "problem", "tries")},
+                }
+                for unit, result in zip(units, results, strict=True)
+            ],
+        }
+        write_json(self._folder.facts(part), facts)
+        self._folder.clear(part)
+        return facts
+
+
+def joined(
+    folder: BatchFolder, part: Part, units: tuple[Unit, ...], results: list[Mapping[str, Any]]
+) -> Iterator[Scene]:
+    """The scenes of a part whose units are finished, in order; in a video with track numbers of the whole video."""
+    faces, hands = Tracker(), Tracker()
+    for unit, result in zip(units, results, strict=True):
+        if not result["frames"]:
+            continue
+        for scene in read_jsonl(folder.rows(unit)):
+            if not part.is_video:
+                yield scene
+                continue
+            yield replace(
+                scene,
+                faces=faces.update(scene.faces, scene.time_s),
+                hands=hands.update(scene.hands, scene.time_s),
+            )
+
+
+def failed_result(problem: str, tries: int) -> dict[str, Any]:
+    """The result of a unit that was given up."""
+    return {"frames": 0, "problem": problem, "tries": tries, "took_s": 0.0}
+
+
+def _about(error: InputError, *, path: str, source: str) -> InputError:
+    """The error, naming the source as the user did."""
+    return type(error)(str(error).replace(path, source)) if path != source else error
+
+
+def _rows_in(table: Any) -> int:
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(table).num_rows)
+    except OSError as error:
+        raise OutputError(f"Cannot read back {table}: {error}.") from error

@@ -1,0 +1,60 @@
+"""Whether the folder of a batch holds what its manifest says, and each frame of each source once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mien.extras import needs
+from mien.scale.folder import BatchFolder, read_json
+from mien.scale.job import Part, sha256_of
+from mien.wording import count
+
+
+def verify(path: str | Path) -> list[str]:
+    """What is wrong with a finished batch, a sentence for each fault; empty if nothing is.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        DataError: it is not the folder of a finished batch.
+        MissingExtra: pyarrow is not installed.
+    """
+    folder = BatchFolder(path)
+    manifest, job = read_json(folder.manifest), read_json(folder.job)
+    faults = []
+    if not manifest["is_complete"]:
+        faults.append(f"{folder.path} is not finished; run the same `mien batch` again.")
+    names = {part["file"] for part in manifest["parts"]}
+    faults += [
+        f"{table} is not in the manifest."
+        for table in sorted(folder.parts.glob("*.parquet"))
+        if table.name not in names
+    ]
+    for part in manifest["parts"]:
+        faults += _faults(folder.parts / part["file"], part)
+    done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
+    asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
+    faults += [f"{source} is missing from the manifest." for source in sorted(asked - done)]
+    return faults
+
+
+def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
+    if not table.exists():
+        return [f"{table} is missing."]
+    if sha256_of(table) != facts["sha256"]:
+        return [f"{table} is not what was written: its SHA-256 differs."]
+    with needs("table"):
+        import pyarrow.parquet as pq
+    rows = pq.read_table(table, columns=["source", "frame", "kind", "track"]).to_pylist()
+    frames = {(row["source"], row["frame"]) for row in rows}
+    seen = [(row["source"], row["frame"], row["kind"], row["track"]) for row in rows]
+    faults = []
+    if len(rows) != facts["rows"]:
+        faults.append(f"{table} has {count(len(rows), 'row')} instead of {facts['rows']:,}.")
+    if len(frames) != facts["frames"]:
+        faults.append(f"{table} has rows of {count(len(frames), 'frame')} instead of {facts['frames']:,}.")
+    if len(set(seen)) != len(seen):
+        faults.append(f"{table} has {count(len(seen) - len(set(seen)), 'row')} twice.")
+    return faults

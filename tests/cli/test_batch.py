@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def test_a_batch_ends_in_parts_a_manifest_and_a_sentence(mien: Run, photo: Path, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ended = mien("batch", photo, clip, "--out", out, "--jobs", 1, "--every", 4)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("2 sources, 4 frames, ")
+    assert {path.name for path in out.iterdir()} == {"job.json", "parts", "manifest.json", "batch.log"}
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["frames"] == 4
+    assert [unit["source"] for part in manifest["parts"] for unit in part["units"]] == [str(photo), str(clip)]
+    state = mien("batch", "status", out)
+    assert state.out.splitlines()[:2] == [f"{out}: finished", "parts finished: 2 of 2; 0 units of the others"]
+    assert mien("batch", "--verify", "--out", out).code == 0
+    again = mien("batch", photo, clip, "--out", out, "--jobs", 1, "--every", 4)
+    assert (again.code, again.out) == (0, ended.out)
+    other = mien("batch", photo, clip, "--out", out, "--every", 2)
+    assert other.code == 2
+    assert "every was 4, is 2" in other.err
+    table = next((out / "parts").glob("*1.parquet"))
+    table.write_bytes(table.read_bytes()[:-1] + b"!")
+    broken = mien("batch", "--verify", "--out", out)
+    assert broken.code == 1
+    assert "SHA-256" in broken.err
+    table.unlink()
+    assert "is missing" in mien("batch", "--verify", "--out", out).err
+
+
+def test_what_cannot_be_read_is_listed_and_the_exit_code_is_1(mien: Run, photo: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    names = tmp_path / "names.txt"
+    names.write_text(f"# what to look at\n{photo}\n\n{bad}\n")
+    out = tmp_path / "out"
+    ended = mien("batch", "--list", names, tmp_path / "nothing", "--out", out, "--jobs", 1, "--task", "emotion")
+    assert ended.code == 1
+    assert any("nothing" in line for line in ended.sentences)
+    assert any("bad.jpg" in line for line in ended.sentences)
+    (failure,) = (json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines())
+    assert (failure["source"], failure["tries"]) == (str(bad), 2)
+    assert "1 failure" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--engine", "spark"], "local, ray"),
+        (["--address", "here:1"], "--engine ray"),
+        (["--from", "soon"], "H:MM:SS"),
+        (["--fps", "2", "--keyframes"], "only one of them"),
+        (["--task", "voice"], "emotion, gesture"),
+    ],
+)
+def test_wrong_use_is_told_before_anything_is_made(
+    mien: Run, photo: Path, tmp_path: Path, words: list[str], told: str
+) -> None:
+    ended = mien("batch", photo, "--out", tmp_path / "out", *words)
+    assert ended.code == 2
+    assert told in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_look_at_and_a_folder_of_something_else_are_wrong_use(
+    mien: Run, photo: Path, tmp_path: Path
+) -> None:
+    assert mien("batch", "--out", tmp_path / "out").code == 2
+    assert mien("batch", photo).code == 2
+    ended = mien("batch", photo, "--out", tmp_path)
+    assert ended.code == 2
+    assert photo.name in ended.err
+    assert mien("batch", "status", tmp_path / "none").code == 1
+    assert mien("batch", "--verify", "--out", tmp_path / "none").code == 1
+
+
+def test_without_fsspec_an_address_is_a_sentence(mien_without: Run, tmp_path: Path) -> None:
+    ended = mien_without("fsspec", "batch", "s3://bucket/a.mp4", "--out", tmp_path / "out")
+    assert ended.code == 1
+    assert ended.err.splitlines() == ["mien: This needs fsspec, which is not installed; run: pip install 'mien[scale]'"]

@@ -1,0 +1,234 @@
+"""The order of things and what is done after failures, with an engine that does what a test says, at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mien.errors import MienError, RefusedOutput
+from mien.scale.engine import Advanced, Ended, Outcome
+from mien.scale.folder import BatchFolder, HeldFolder, Log, read_json, write_json
+from mien.scale.job import Item, Part, Settings, Task, Unit
+from mien.scale.run import Progress, Run, conclude, prepare
+from mien.sources import Selection
+
+Make = Callable[..., Settings]
+Script = dict[str, list[Outcome]]
+
+
+class ScriptedEngine:
+    """Does tasks at once; what a script names fails first in the ways that it lists."""
+
+    workers = 2
+
+    def __init__(self, folder: BatchFolder, script: Script | None = None) -> None:
+        self.folder = folder
+        self.script = script or {}
+        self.done: list[str] = []
+        self._events: deque[Ended | Advanced] = deque()
+        self._waiting = 0
+
+    @property
+    def free(self) -> int:
+        return self.workers - self._waiting
+
+    def submit(self, task: Task) -> None:
+        self._waiting += 1
+        left = self.script.get(task.key, [])
+        if left:
+            self._events.append(Ended(task=task, outcome=left.pop(0), reason=f"{task.about}: trouble.", exit_code=1))
+            return
+        self.done.append(task.key)
+        facts: dict[str, Any] = {}
+        if task.kind == "split":
+            (item,) = task.part.items
+            units = tuple(
+                Unit(part=task.part.number, number=n, source=item.source, path=item.path, selection=SELECTION)
+                for n in range(3)
+            )
+            self.folder.write_units(task.part, units)
+        elif task.unit is not None:
+            facts = {"frames": 2, "problem": "", "tries": 1, "took_s": 0.1}
+            write_json(self.folder.result(task.unit), facts)
+            self._events.append(Advanced(task=task, frames=1))
+        else:
+            units = self.folder.units(task.part) if task.part.is_video else task.part.photo_units(SELECTION)
+            results = [read_json(self.folder.result(unit)) for unit in units]
+            told = [
+                {"source": u.source, "from_s": 0, "to_s": None, **{n: r[n] for n in ("frames", "problem", "tries")}}
+                for u, r in zip(units, results, strict=True)
+            ]
+            facts = {"file": "x", "rows": 1, "frames": sum(r["frames"] for r in results), "sha256": "", "units": told}
+            write_json(self.folder.facts(task.part), facts)
+            self.folder.clear(task.part)
+        self._events.append(Ended(task=task, outcome="done", facts=facts))
+
+    def wait(self, timeout_s: float) -> Ended | Advanced | None:
+        assert timeout_s > 0
+        event = self._events.popleft()
+        self._waiting -= isinstance(event, Ended)
+        return event
+
+    def close(self) -> None:
+        self._events.clear()
+
+
+SELECTION = Selection()
+ITEMS = [
+    Item(source="a.jpg", path="/a.jpg", is_video=False, size=1, changed_ns=1),
+    Item(source="b.mp4", path="/b.mp4", is_video=True, size=1, changed_ns=1),
+    Item(source="c.jpg", path="/c.jpg", is_video=False, size=1, changed_ns=1),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[BatchFolder]:
+    made = BatchFolder(tmp_path / "out")
+    with HeldFolder(made):
+        yield made
+
+
+@pytest.fixture
+def work(folder: BatchFolder, settings: Make) -> Callable[..., tuple[Run, ScriptedEngine, list[Progress]]]:
+    """One run with a script."""
+
+    def run(script: Script | None = None, **options: Any) -> tuple[Run, ScriptedEngine, list[Progress]]:
+        parts = prepare(folder, settings(), ITEMS)
+        told: list[Progress] = []
+        with Log(folder.log) as log:
+            made = Run(folder, settings(), parts, log, on_progress=told.append, **options)
+            engine = ScriptedEngine(folder, script)
+            made.work(engine)
+        return made, engine, told
+
+    return run
+
+
+def _parts(folder: BatchFolder) -> list[Part]:
+    return [Part.from_dict(part) for part in read_json(folder.job)["parts"]]
+
+
+def test_everything_is_done_once_and_each_part_is_joined_when_its_units_are_there(
+    folder: BatchFolder, settings: Make, work: Callable[..., Any]
+) -> None:
+    run, engine, told = work()
+    assert sorted(engine.done) == sorted(
+        ["000001-split", "000000-00000", "000000-join", "000002-00000", "000002-join"]
+        + [f"000001-{n:05d}" for n in range(3)]
+        + ["000001-join"]
+    )
+    assert engine.done.index("000001-join") > max(engine.done.index(f"000001-{n:05d}") for n in range(3))
+    assert run.problems == []
+    last = told[-1]
+    assert (last.units_done, last.units, last.frames, last.failed) == (5, 5, 10, 0)
+    assert last.left_s == 0
+    manifest = conclude(folder, _parts(folder), settings())
+    assert manifest["is_complete"]
+    assert not folder.work.exists()
+    assert not folder.failures.exists()
+
+
+@pytest.mark.parametrize("outcome", ["failed", "crashed"])
+def test_a_poison_source_is_tried_twice_then_listed_and_the_rest_is_done(
+    folder: BatchFolder, settings: Make, work: Callable[..., Any], outcome: Outcome
+) -> None:
+    run, engine, _ = work({"000001-00001": [outcome] * 5})
+    assert engine.script["000001-00001"] == [outcome] * 3
+    assert run.problems == ["b.mp4: trouble."]
+    manifest = conclude(folder, _parts(folder), settings())
+    assert (manifest["failures"], manifest["is_complete"]) == (1, True)
+    failure = read_json(folder.failures)
+    assert (failure["source"], failure["problem"], failure["tries"]) == ("b.mp4", "b.mp4: trouble.", 2)
+    assert len(engine.done) == 8
+
+
+def test_a_worker_that_is_killed_from_outside_is_not_held_against_its_source(work: Callable[..., Any]) -> None:
+    run, engine, told = work({"000000-00000": ["killed"] * 3, "000001-split": ["killed", "crashed"]})
+    assert run.problems == []
+    assert "000000-00000" in engine.done
+    assert told[-1].frames == 10
+
+
+def test_but_it_is_given_up_in_the_end(work: Callable[..., Any]) -> None:
+    run, engine, _ = work({"000000-00000": ["killed"] * 9})
+    assert run.problems == ["a.jpg: trouble."]
+    assert len(engine.script["000000-00000"]) == 5
+
+
+def test_a_video_that_kills_whoever_opens_it_is_given_up(work: Callable[..., Any]) -> None:
+    run, engine, _ = work({"000001-split": ["crashed"] * 9})
+    assert run.problems == ["b.mp4: trouble."]
+    assert "000001-join" in engine.done
+    assert "000001-00000" not in engine.done
+
+
+def test_a_fatal_trouble_ends_the_run_with_its_exit_code(folder: BatchFolder, work: Callable[..., Any]) -> None:
+    with pytest.raises(MienError, match="trouble") as caught:
+        work({"000000-00000": ["fatal"]})
+    assert caught.value.exit_code == 1
+    assert "trouble" in folder.log.read_text()
+
+
+def test_a_restart_does_only_what_is_left(folder: BatchFolder, work: Callable[..., Any]) -> None:
+    with pytest.raises(MienError):
+        work({"000001-00002": ["fatal"]})
+    before = {path.name for path in folder.work.iterdir()}
+    assert "000001-00000.json" in before
+    _, engine, told = work()
+    assert "000001-00000" not in engine.done
+    assert "000001-split" not in engine.done
+    assert "000001-00002" in engine.done
+    assert told[-1].units_done == told[-1].units == 5
+    _, engine, _ = work()
+    assert engine.done == []
+
+
+def test_finished_parts_are_handed_over_in_order(work: Callable[..., Any]) -> None:
+    given: list[int] = []
+
+    def take(part: Part, units: tuple[Unit, ...]) -> None:
+        assert all(unit.part == part.number for unit in units)
+        given.append(part.number)
+
+    work({"000000-00000": ["failed"]}, on_part=take)
+    assert given == [0, 1, 2]
+
+
+def test_other_settings_or_changed_sources_are_refused_and_new_sources_added(
+    folder: BatchFolder, settings: Make
+) -> None:
+    parts = prepare(folder, settings(), ITEMS)
+    assert prepare(folder, settings(), ITEMS) == parts
+    with pytest.raises(RefusedOutput, match="fps was None, is 2"):
+        prepare(folder, settings(fps=2), ITEMS)
+    changed = Item(source="b.mp4", path="/b.mp4", is_video=True, size=2, changed_ns=1)
+    with pytest.raises(RefusedOutput, match=r"b\.mp4 has changed"):
+        prepare(folder, settings(), [ITEMS[0], changed])
+    more = prepare(folder, settings(), [*ITEMS, Item(source="d.jpg", path="/d.jpg", is_video=False)])
+    assert more[: len(parts)] == parts
+    assert [item.source for part in more[len(parts) :] for item in part.items] == ["d.jpg"]
+
+
+def test_a_folder_of_something_else_and_one_at_work_are_refused(folder: BatchFolder, tmp_path: Path) -> None:
+    with pytest.raises(RefusedOutput, match="another run"), HeldFolder(folder):
+        pass
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(RefusedOutput, match=r"thesis\.txt"):
+        BatchFolder(other).check()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RefusedOutput, match="is a file"):
+        BatchFolder(tmp_path / "file").check()
+
+
+def test_time_left_follows_from_what_this_run_did() -> None:
+    progress = Progress(units=4, weight=100, weight_done=50, weight_before=40, is_whole=True)
+    progress.begun_s -= 5
+    assert progress.left_s == pytest.approx(25, rel=0.1)
+    progress.is_whole = False
+    assert progress.left_s is None
