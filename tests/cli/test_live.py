@@ -94,7 +94,7 @@ def test_one_task_only(mien: Mien, clip: Path) -> None:
         (("gopher://somewhere", "--headless"), 1, "gopher"),
         (("CLIP", "--headless", "--task", "mood"), 2, "no task 'mood'"),
         (("CLIP", "--headless", "--on-event", "echo {mood}"), 2, "mood"),
-        (("CLIP", "--headless", "--record", "out.gif"), 1, "written as .mp4 or .webm"),
+        (("CLIP", "--headless", "--record", "out.gif"), 1, "written as .mp4, .webm"),
         (("CLIP", "--headless", "--responses", "TOML"), 2, "hapy"),
     ],
 )

@@ -214,7 +214,7 @@ def test_a_signal_ends_look_and_leaves_the_earlier_file(
         "look",
         long_clip,
         "--task",
-        "emotion",
+        "emotion,gesture",
         "--csv",
         earlier,
         "--jsonl",

@@ -72,7 +72,7 @@ def test_the_figure_of_a_model_inside_is_its_manifests(listed: dict[str, dict[st
     stated = {
         score.value for score in model.manifest.scores if (score.metric, score.split) == ("accuracy", "PublicTest")
     }
-    (recipe,) = (each for each in listed if f"Recipe `{each}` of mien" in model.card)
+    (recipe,) = (each for each in listed if f"Recipe `{each}`" in model.card)
     assert listed[recipe]["measured"]["accuracy"] in stated  # type: ignore[index]
 
 

@@ -169,10 +169,11 @@ def test_a_camera_that_is_not_exact_loses_no_frames(tmp_path: Path) -> None:
 
 def test_the_encoder_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A live run goes on: its frames are left out, and the file says how many. A file's frames wait."""
-    free, drained = threading.Event(), threading.Event()
+    begun, free, drained = threading.Event(), threading.Event(), threading.Event()
     written = recording_module.VideoWriter.write
 
     def stuck(self: Any, *args: Any) -> None:
+        begun.set()
         free.wait(30)
         written(self, *args)
         if self.frames == 5:  # one was being encoded and four were waiting
@@ -180,7 +181,9 @@ def test_the_encoder_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(recording_module.VideoWriter, "write", stuck)
     live = Recording(tmp_path / "live.mp4", fps=30, waits=False)
-    for i in range(20):
+    live.write(scene(0.0, 40))
+    assert begun.wait(30)
+    for i in range(1, 20):
         live.write(scene(i / 30, 40 + i))  # returns at once though nothing is encoded
     assert not free.is_set()
     free.set()

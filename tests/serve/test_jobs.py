@@ -21,7 +21,7 @@ from mien.serve.engine import Engine
 from mien.serve.jobs import Jobs
 from mien.serve.problems import Problem
 from mien.serve.settings import Limits
-from mien.sources import open_source
+from mien.sources import Selection, open_source
 
 FRAMES = 12
 
@@ -48,7 +48,9 @@ def ended(server: Any, number: str, limit_s: float = 60.0) -> dict[str, Any]:
 
 def test_the_records_are_those_of_the_command_line(server: Any, video: bytes, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(video)
-    with Analyzer(Options(follow=True)) as analyzer, open_source(tmp_path / "clip.mp4", every=2) as source:
+    with Analyzer(Options(follow=True)) as analyzer, open_source(
+        tmp_path / "clip.mp4", selection=Selection(every=2)
+    ) as source:
         expected = [json.loads(scene.to_json()) | {"source": "../clip"} for scene in analyzer.scenes(source)]
     assert len(expected) == FRAMES // 2
     assert {scene["hands"][0]["label"] for scene in expected} == {"victory"}

@@ -123,7 +123,7 @@ def test_tasks_can_be_switched_and_tracks_stay(server: Any, photo: bytes) -> Non
     [
         (b"", "The body is empty"),
         (b"/etc/passwd", "not a picture of a known kind"),
-        (b"\xff\xd8\xff\xe0" + bytes(99), "Cannot read the bytes"),
+        (b"\xff\xd8\xff\xe0" + bytes(99), "Cannot read the picture"),
         ("http://example.org/a.jpg", "Invalid JSON"),
         ("[]", "pictures are sent as bytes"),
         ('{"tasks": []}', "tasks: "),

@@ -82,7 +82,7 @@ WRONG = [
     ("/v1/look", *form(b"/etc/passwd", file=False), 400, "A path or an address is never opened"),
     ("/v1/look", *form(b"", field="photo"), 400, "no file in its field `image`"),
     ("/v1/look", b"--", {"Content-Type": "multipart/form-data"}, 400, "The form cannot be read"),
-    ("/v1/look", b"\xff\xd8\xff\xe0" + bytes(50), {}, 422, "Cannot read the bytes"),
+    ("/v1/look", b"\xff\xd8\xff\xe0" + bytes(50), {}, 422, "Cannot read the picture"),
     ("/v1/look", bomb(10_000, 10_000), {}, 413, "10000 x 10000 pixels; this server takes up to 50 million"),
     ("/v1/classify/emotion", bomb(50_001, 1_000), {}, 413, "takes up to 50 million"),
     ("/v1/look?task=age", b"x", {}, 422, "There is no task 'age'; available: emotion, gesture."),
