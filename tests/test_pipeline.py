@@ -221,11 +221,12 @@ def test_faces_of_a_video_are_followed_and_photos_searched(drawn: NDArray[np.uin
                 previous: Sequence[Face],
                 *,
                 search: bool = False,
+                thorough: bool = True,
                 asked: list[bool] = asked,
                 real: Callable[..., tuple[Face, ...]] = real,
             ) -> tuple[Face, ...]:
                 asked.append(search)
-                return real(image_rgb, previous, search=search)
+                return real(image_rgb, previous, search=search, thorough=thorough)
 
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(detector, "follow", noted)

@@ -48,9 +48,10 @@ def ended(server: Any, number: str, limit_s: float = 60.0) -> dict[str, Any]:
 
 def test_the_records_are_those_of_the_command_line(server: Any, video: bytes, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(video)
-    with Analyzer(Options(follow=True)) as analyzer, open_source(
-        tmp_path / "clip.mp4", selection=Selection(every=2)
-    ) as source:
+    with (
+        Analyzer(Options(follow=True)) as analyzer,
+        open_source(tmp_path / "clip.mp4", selection=Selection(every=2)) as source,
+    ):
         expected = [json.loads(scene.to_json()) | {"source": "../clip"} for scene in analyzer.scenes(source)]
     assert len(expected) == FRAMES // 2
     assert {scene["hands"][0]["label"] for scene in expected} == {"victory"}

@@ -60,8 +60,8 @@ def test_a_moment_later_is_nearly_the_same(noise: NDArray[np.uint8]) -> None:
     [
         ("emotion", {"export.views": '["detected", "own"]'}, 'must be distinct and begin with "own"'),
         ("emotion", {"export.views": '["own", "own"]'}, "must be distinct"),
-        ("gesture", {"export.views": '["own", "camera"]'}, 'must be "own" for hands'),
-        ("gesture", {"export.mirror": "logits"}, "landmarks, which have no mirrored view"),
+        ("gesture_four", {"export.views": '["own", "camera"]'}, 'must be "own" for hands'),
+        ("gesture_four", {"export.mirror": "logits"}, "landmarks, which have no mirrored view"),
     ],
 )
 def test_recipes_that_ask_for_what_there_is_not(name: str, changes: dict[str, str], message: str) -> None:

@@ -74,7 +74,7 @@ class Classifier(Resource):
 
     def read(self, batch: NDArray[np.float32]) -> tuple[Prediction, ...]:
         """Predictions for a batch prepared as the spec says."""
-        return self.read_logits(self.logits(batch))
+        return self._readings(self.probabilities(batch))
 
     def read_logits(self, logits: NDArray[np.float64], baseline: Sequence[bool] = ()) -> tuple[Prediction, ...]:
         """Predictions for calibrated logits.
@@ -83,8 +83,7 @@ class Classifier(Resource):
             logits: (N, L) calibrated.
             baseline: for each of them whether it is relative to a person's own neutral face; none is by default.
         """
-        own = baseline or [False] * len(logits)
-        return tuple(self._reading(row, baseline=is_own) for row, is_own in zip(softmax(logits), own, strict=True))
+        return self._readings(softmax(logits), baseline)
 
     def probabilities(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, L) calibrated probabilities for a prepared batch; rows sum to 1."""
@@ -102,6 +101,10 @@ class Classifier(Resource):
     def close(self) -> None:
         """Free the network."""
         self._network.close()
+
+    def _readings(self, rows: NDArray[np.float64], baseline: Sequence[bool] = ()) -> tuple[Prediction, ...]:
+        own = baseline or [False] * len(rows)
+        return tuple(self._reading(row, baseline=is_own) for row, is_own in zip(rows, own, strict=True))
 
     def _reading(self, row: NDArray[np.float64], *, baseline: bool) -> Prediction:
         best = int(row.argmax())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import Dataset
-from mien.labels import GESTURES, LabelSet
+from mien.labels import GESTURES_5, LabelSet
 from mien.pixels.images import write_image
 from mien.reports.dataset import findings
 
@@ -153,6 +153,6 @@ def test_sizes_of_files_are_read_and_what_is_no_file_is_passed_over(tmp_path: Pa
 
 
 def test_counts_are_by_split_and_label() -> None:
-    dataset = made([0, 4, 4, 1], ["train", "test", "test", "train"], label_set=GESTURES)
+    dataset = made([0, 4, 4, 1], ["train", "test", "test", "train"], label_set=GESTURES_5)
     assert findings.class_counts(dataset).tolist() == [[1, 1, 0, 0, 0], [0, 0, 0, 0, 2]]
     assert findings.present_splits(dataset) == ["train", "test"]
