@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from mien.errors import OutputError
 from mien.files import PartFile
 from mien.outputs.container import errors, mapped
-from mien.outputs.letterbox import letterboxed
 from mien.outputs.timeline import Timeline
+from mien.outputs.video_frames import letterboxed
 from mien.resource import ResultWriter
 
 if TYPE_CHECKING:

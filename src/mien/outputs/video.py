@@ -24,10 +24,9 @@ from mien.errors import OutputError
 from mien.files import PartFile, is_stream, output_error
 from mien.outputs.container import MATROSKA_TICKS, WITH_TABLES, errors, frames_in, mapped, open_growing, rearrange
 from mien.outputs.encoders import KEY_S, SUFFIXES, Picture, best_encoder, set_up
-from mien.outputs.letterbox import letterboxed
-from mien.outputs.planes import to_yuv420p
 from mien.outputs.sound import SoundOf, SoundTrack
 from mien.outputs.timeline import Timeline
+from mien.outputs.video_frames import letterboxed, to_yuv420p
 from mien.resource import ResultWriter
 
 if TYPE_CHECKING:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,6 @@ from mien.errors import InputError, MienError
 from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, file_sha256, read_curves, read_json
 from mien.labels import label_set
 from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe, recipe_from_dict
-from mien.train.checkpoints import read_checkpoint
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 
@@ -119,6 +120,28 @@ def checkpoint_of(run: Path, name: str) -> Mapping[str, Any]:
     if not checkpoint.is_file():
         raise InputError(f"{run} has no finished epoch yet; `mien train --resume` continues it")
     return read_checkpoint(checkpoint)
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """Everything that a checkpoint holds, on the CPU.
+
+    Raises:
+        InputError: it is damaged, or loading all of it would run code.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a pickle of another protocol: it fails or loads
+            stored: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as exc:
+        raise InputError(
+            f"{path} is damaged, or holds more than weights, numbers and words, which may run code; it was not "
+            "loaded. Get the run from somebody you trust, or train again"
+        ) from exc
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
+        raise InputError(f"{path} is damaged or not a checkpoint; train again") from exc
+    if not isinstance(stored, Mapping):
+        raise InputError(f"{path} is damaged: it holds {type(stored).__name__} instead of a checkpoint; train again")
+    return stored
 
 
 def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from mien.outputs.planes import to_yuv420p
+from mien.outputs.video_frames import to_yuv420p
 
 
 @pytest.mark.parametrize("size_hw", [(6, 10), (402, 8), (240, 322)])
