@@ -17,12 +17,12 @@ from mien.cli.console.options import DetailOption, GesturesOption, ProviderOptio
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
-from mien.live.session import Display, LiveSession, Outputs, SceneOutput, SessionSummary
+from mien.live.session import Display, LiveSession, Outputs, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
 from mien.records.events import EventWriter
-from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile
+from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile, SceneOutput
 from mien.scene import Event
 from mien.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
 from mien.voice.responder import Responder

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -30,19 +30,13 @@ from mien.outputs.text import appearance, describe, gesture_name
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
-from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile
+from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile, SceneOutput
 from mien.scene import Scene
 from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
 from mien.wording import count, nothing
 
 _LOOKS = {"sure": "looks", "perhaps": "perhaps"}
 _SHOWS = {"sure": "hand shows", "perhaps": "hand perhaps shows"}
-
-
-class Output(Protocol):
-    """Anything that scenes can be written to."""
-
-    def write(self, scene: Scene) -> None: ...
 
 
 def look(
@@ -135,7 +129,7 @@ def look(
             if saver is not None:
                 audience.add()
             analyzer = stack.enter_context(Analyzer(options))
-            outputs: list[Output] = []
+            outputs: list[SceneOutput] = []
             if jsonl is not None:
                 outputs.append(stack.enter_context(JsonlWriter(jsonl, audience.growth())))
             if json is not None:
@@ -173,7 +167,7 @@ def _look_at(
     path: Path,
     selection: Selection,
     analyzer: Analyzer,
-    outputs: list[Output],
+    outputs: list[SceneOutput],
     saver: SavedMedia | None,
     progress: Progress,
 ) -> list[str]:

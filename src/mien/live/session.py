@@ -17,6 +17,7 @@ from mien.live.runner import AnalyzedFrame, Runner
 from mien.outputs.draw import draw_scene
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import Analyzer, FrameSequence
+from mien.records.writers import SceneOutput
 from mien.resource import Resource
 from mien.scene import Event, Frame, Scene
 from mien.sources import Source
@@ -36,12 +37,6 @@ _MESSAGE_S = 6.0
 _RATE_S = 2.0
 
 _log = logging.getLogger(__name__)
-
-
-class SceneOutput(Protocol):
-    """Takes every scene, e.g. a writer of records."""
-
-    def write(self, scene: Scene) -> None: ...
 
 
 class Display(Protocol):

@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
 from mien.files import descriptor_of, is_stream
@@ -33,6 +33,12 @@ from mien.scene import Scene, UsedModel
 
 _log = logging.getLogger(__name__)
 _Record = TypeVar("_Record")
+
+
+class SceneOutput(Protocol):
+    """Takes every scene: a writer of records, a recording, annotated pictures, words on stdout."""
+
+    def write(self, scene: Scene) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import typer
 
@@ -17,14 +16,8 @@ from mien.cli.console.jobs import cores, shown_progress, started, whole_path
 from mien.errors import RefusedOutput
 from mien.files import is_stream
 from mien.pipeline import Options
-from mien.scene import Scene
+from mien.records.writers import SceneOutput
 from mien.sources import Selection
-
-
-class Output(Protocol):
-    """Anything that scenes can be written to."""
-
-    def write(self, scene: Scene) -> None: ...
 
 
 def kept_work(targets: Sequence[str | None], *, save: str | None, jobs: int | None, resume: bool) -> Path | None:
@@ -59,7 +52,7 @@ class JobsLook:
         self,
         options: Options,
         selection: Selection,
-        outputs: Sequence[Output],
+        outputs: Sequence[SceneOutput],
         end_of: Callable[[Path], object],
         *,
         workers: int,
