@@ -76,6 +76,8 @@ def test_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
     assert label_text(face("happy", 0.41, uncertain=True)) == "happy or surprised?"
     assert label_text(face(None)) == ""
     assert label_text(hand("victory", 1.0)) == "victory 100%"
+    assert label_text(hand("thumb_up", 0.94)) == "thumb up 94%"
+    assert label_text(hand("my_own_sign", 0.9)) == "my_own_sign 90%"
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (30, 400), (400, 30), (200, 200), (480, 640), (3000, 4000)])

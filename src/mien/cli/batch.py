@@ -12,7 +12,16 @@ import typer
 from typer.core import TyperGroup
 
 from mien.cli.console.jobs import ENGINES, cores, shown_progress, started, whole_path
-from mien.cli.console.options import ProviderOption, chosen_frames
+from mien.cli.console.options import (
+    EveryOption,
+    FpsOption,
+    FromOption,
+    KeyframesOption,
+    ProviderOption,
+    TilesOption,
+    ToOption,
+    chosen_frames,
+)
 from mien.errors import UnknownName
 from mien.files import check_name
 from mien.pipeline import Options, check_tasks
@@ -55,21 +64,12 @@ def run(
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster to join; by default a new one here.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Workers; by default one per processor core.")] = None,
     task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
-    every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
-    fps: Annotated[
-        float | None, typer.Option(min=0.001, help="Look at this many frames per second of a video.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Begin a video here: seconds, or H:MM:SS.mmm.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End a video before this time.")] = None,
-    keyframes: Annotated[
-        bool,
-        typer.Option("--keyframes", help="Look only at frames that a video stores whole: hours take minutes."),
-    ] = False,
-    tiles: Annotated[
-        bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
-    ] = False,
+    every: EveryOption = 1,
+    fps: FpsOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    keyframes: KeyframesOption = False,
+    tiles: TilesOption = False,
     range_s: Annotated[
         float, typer.Option("--range", min=1, help="Least seconds of video that one worker does in one go.")
     ] = 60.0,

@@ -16,9 +16,15 @@ from mien.cli.console.audience import Audience
 from mien.cli.console.look_jobs import JobsLook, kept_work
 from mien.cli.console.options import (
     DetailOption,
+    EveryOption,
+    FpsOption,
+    FromOption,
     GesturesOption,
+    KeyframesOption,
     MaxPixelsOption,
     ProviderOption,
+    TilesOption,
+    ToOption,
     chosen_frames,
     gesture_names,
     print_note,
@@ -56,21 +62,12 @@ def look(
         ),
     ] = None,
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Leave the sound out of annotated videos.")] = False,
-    every: Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")] = 1,
-    fps: Annotated[
-        float | None, typer.Option(min=0.001, help="Look at this many frames per second of a video.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Begin a video here: seconds, or H:MM:SS.mmm.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End a video before this time.")] = None,
-    keyframes: Annotated[
-        bool,
-        typer.Option("--keyframes", help="Look only at frames that a video stores whole: hours take minutes."),
-    ] = False,
-    tiles: Annotated[
-        bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
-    ] = False,
+    every: EveryOption = 1,
+    fps: FpsOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    keyframes: KeyframesOption = False,
+    tiles: TilesOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     detail: DetailOption = "normal",
     baseline: Annotated[

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.labels import GESTURES
 from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.text import either
@@ -82,7 +83,9 @@ def label_text(region: Face | Hand) -> str:
     if region.grade == "unclear":
         return f"{either(region.prediction, 'emotion' if isinstance(region, Face) else 'gesture')}?"
     doubt = "perhaps " if region.grade == "perhaps" else ""
-    return f"{doubt}{region.label} {100 * region.prediction.confidence:.0f}%"
+    label = str(region.label)
+    shown = label.replace("_", " ") if label in GESTURES else label  # a label of one's own stays as it is written
+    return f"{doubt}{shown} {100 * region.prediction.confidence:.0f}%"
 
 
 def region_colour(region: Face | Hand) -> Colour:

@@ -21,6 +21,26 @@ ProviderOption: TypeAlias = Annotated[
     ),
 ]
 
+EveryOption: TypeAlias = Annotated[int, typer.Option(min=1, help="Look at every N-th frame of a video.")]
+
+FpsOption: TypeAlias = Annotated[
+    float | None, typer.Option(min=0.001, help="Look at this many frames per second of a video.")
+]
+
+FromOption: TypeAlias = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="Begin a video here: seconds, or H:MM:SS.mmm.")
+]
+
+ToOption: TypeAlias = Annotated[str | None, typer.Option("--to", metavar="TIME", help="End a video before this time.")]
+
+KeyframesOption: TypeAlias = Annotated[
+    bool, typer.Option("--keyframes", help="Look only at frames that a video stores whole: hours take minutes.")
+]
+
+TilesOption: TypeAlias = Annotated[
+    bool, typer.Option("--tiles", help="Also find small and distant faces and hands; slower.")
+]
+
 MaxPixelsOption: TypeAlias = Annotated[
     int, typer.Option(min=1, metavar="N", help="Refuse a larger photo before it is decoded.")
 ]
