@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mien.outputs import draw
 from mien.outputs.draw import Picture, draw_scene, label_text, mark_regions
 from mien.outputs.palette import ink_on, label_colour
 from mien.pixels.images import read_image
-from mien.scene import Face, Hand, Scene
+from mien.scene import Face, Hand, Prediction, Scene
 
 
 def _scene(size_hw: tuple[int, int], *regions: Face | Hand, value: int = 90) -> Scene:
@@ -77,7 +78,10 @@ def test_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> None:
     assert label_text(face(None)) == ""
     assert label_text(hand("victory", 1.0)) == "victory 100%"
     assert label_text(hand("thumb_up", 0.94)) == "thumb up 94%"
-    assert label_text(hand("my_own_sign", 0.9)) == "my_own_sign 90%"
+    own = Prediction(
+        label="my_own_sign", confidence=0.9, uncertain=False, probabilities={"my_own_sign": 0.9, "none": 0.1}
+    )
+    assert label_text(replace(hand("victory", 1.0), prediction=own)) == "my_own_sign 90%"
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (30, 400), (400, 30), (200, 200), (480, 640), (3000, 4000)])
