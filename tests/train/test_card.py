@@ -117,7 +117,7 @@ def test_labels_troubles_and_confusions_have_their_own_places() -> None:
     analyses = section(card, "Quantitative analyses")
     assert "| fear | 0.500 | 0.449 | 0.500 |" in analyses
     assert "| blur | 12.3 |" in analyses
-    assert "| lost to camera troubles | - | 8.1 % |" in analyses
+    assert "| lost to camera corruptions | - | 8.1 % |" in analyses
     assert analyses.count("fear") == 1
     assert "fear is taken for sad in 19.1 % of cases" in section(card, "Caveats and recommendations")
     assert "harmonic mean" in section(card, "Metrics")

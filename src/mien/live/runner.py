@@ -1,6 +1,6 @@
 """A live run: frames captured on one thread, looked at on another, and given out on the caller's.
 
-    capture -> one waiting frame -> analysis -> one finished moment -> the caller's outputs
+    capture -> one waiting frame -> analysis -> one analyzed frame -> the caller's outputs
 
 At most three frames are under way: the waiting one, the one being looked at, and the one that was finished or is being
 given out; how they are captured says `mien.sources.capture`. Whatever goes wrong on a thread is raised on the caller's,
@@ -79,7 +79,7 @@ class Runner(Resource):
             self._changed.notify_all()
 
     def next(self, timeout_s: float | None = None) -> AnalyzedFrame | None:
-        """The next moment; the one before counts as given out from now on.
+        """The next analyzed frame; the one before counts as given out from now on.
 
         Args:
             timeout_s: how long to wait for it; None waits as long as it takes.

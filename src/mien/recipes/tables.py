@@ -117,7 +117,7 @@ class NetworkRecipe:
 class AugmentRecipe:
     """Random changes to a batch. Images: `rotation` in degrees, `shear` in degrees, `zoom` and `shift` as fractions
     (`stretch` zooms each axis by its own draw), `flip` left to right, `contrast` and `brightness` as fractions,
-    `erasing` as a probability, `camera` as the probability of each of a camera's troubles (distance, blur, light,
+    `erasing` as a probability, `camera` as the probability of each camera corruption (distance, blur, light,
     noise, JPEG). Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
     (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size).
     Both: `mixup`, the alpha of Zhang et al. 2018. `views` above 0 draws this many augmented views of each image before
@@ -194,7 +194,7 @@ class FitRecipe:
 @dataclass(frozen=True, kw_only=True)
 class ExportRecipe:
     """The model folder: its name (that of the folder when empty), the version of its weights, the threshold under
-    which an answer counts as uncertain, words for the card (its licence, and who made it: `origin`), and the
+    which an answer counts as uncertain, text for the card (its licence, and who made it: `origin`), and the
     temperature, where it cannot be fitted on the validation split (0 fits it).
     `calibration` is what is fitted there: the temperature, a bias on each label's logit too, or a bias and a scale
     (`mien.evaluation.calibration.fitted_calibration`). A `precision` above 0 chooses the threshold: the lowest whose

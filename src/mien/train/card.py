@@ -146,7 +146,7 @@ def _evaluation_data(scores: Sequence[Score]) -> str:
 
 def _analyses(scores: Scores) -> str:
     tables = [_overall(scores), *(_by_label(place, own) for place, own in scores.items())]
-    tables += [_troubles(place, own) for place, own in scores.items()]
+    tables += [_corruptions(place, own) for place, own in scores.items()]
     return "\n".join(filter(None, tables)) or _UNMEASURED
 
 
@@ -173,12 +173,12 @@ def _by_label(place: Place, own: dict[str, Score]) -> str:
     return f"By label, {', '.join(place)}:\n\n{markdown_table(header, rows)}" if rows else _NOTHING
 
 
-def _troubles(place: Place, own: dict[str, Score]) -> str:
+def _corruptions(place: Place, own: dict[str, Score]) -> str:
     rows = [
         (name.removeprefix(DROP), f"{100 * score.value:.1f}") for name, score in own.items() if name.startswith(DROP)
     ]
     header = ("trouble", "points of accuracy lost")
-    return f"With a camera's troubles, {', '.join(place)}:\n\n{markdown_table(header, rows)}" if rows else _NOTHING
+    return f"Under camera corruptions, {', '.join(place)}:\n\n{markdown_table(header, rows)}" if rows else _NOTHING
 
 
 def _confusions(scores: Scores) -> str:

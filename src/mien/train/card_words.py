@@ -20,7 +20,7 @@ FACTORS = {
 TRAINING_DATA = {
     "fer2013": """FER2013 (Goodfellow et al. 2013): faces found by a web image search for words of emotion, together
 with words of gender, age and ethnicity, cut out by a face detector, checked by people, and sorted into seven
-expressions; 48x48 grey pixels. Many are posed. Those shown were not asked, and are no fair sample of all people.
+expressions; 48x48 grey pixels. Many are posed. The people shown were not asked, and are not a representative sample.
 The rights in the images are unresolved: they were collected for a research challenge.""",
     "images": """A data set of its user's own; its rights are theirs to state.""",
     "hands": """Landmarks of hands, found by a hand detector in a data set of its user's own; the rights in the pictures
@@ -44,13 +44,13 @@ told (Article 50(3)). Not legal advice."""
 
 HAND_ETHICS = {
     "sign_language": """The training pictures show the hands of a few people. Signs of a sign language are not read
-here, only four hand shapes: this is no tool for communicating with signers. Hands that differ from those few (missing
-or stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
-    "many_hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating
+here, only four hand shapes: this is not a tool for communicating with signers. Hands that differ from those few
+(missing or stiff fingers, say) are likely to be read wrongly: never make a gesture the only way to do something.""",
+    "many_hands": """Signs of a sign language are not read here, only hand shapes: this is not a tool for communicating
 with signers. Some hand shapes are rude in some countries (a thumb held up, an OK sign, horns): mien says what it sees
 and means nothing by it. Hands that differ from those of the training pictures (missing or stiff fingers, say) are
 likely to be read wrongly: never make a gesture the only way to do something.""",
-    "hands": """Signs of a sign language are not read here, only hand shapes: this is no tool for communicating with
+    "hands": """Signs of a sign language are not read here, only hand shapes: this is not a tool for communicating with
 signers. Hands that differ from those of the training pictures (missing or stiff fingers, say) are likely to be read
 wrongly: never make a gesture the only way to do something.""",
 }
@@ -155,7 +155,7 @@ MEANINGS = {
         "seeds' four gestures, best answer",
         "share of the same whose likeliest answer is right, however unsure",
     ),
-    "robustness_drop": ("lost to camera troubles", "mean loss of accuracy over the troubles listed below"),
+    "robustness_drop": ("lost to camera corruptions", "mean loss of accuracy over the corruptions listed below"),
 }
 """Readable name and meaning of each score, in the order of the tables."""
 
