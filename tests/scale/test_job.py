@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.scale.job import Item, Part, Settings, Task, Unit, parts_of
+from mien.scale.job import Item, Part, Settings, Unit, WorkItem, parts_of
 from mien.sources import Selection
 
 
@@ -31,16 +31,16 @@ def test_each_video_is_a_part_and_photos_share_parts_in_order() -> None:
 def test_tasks_and_parts_survive_json() -> None:
     part = Part(number=3, items=(_item("a.jpg"), _item("b.jpg")))
     for unit in part.photo_units(Selection(fps=2)):
-        task = Task.from_dict(json.loads(json.dumps(Task(kind="look", part=part, unit=unit).to_dict())))
+        task = WorkItem.from_dict(json.loads(json.dumps(WorkItem(kind="look", part=part, unit=unit).to_dict())))
         assert task.unit == unit
         assert task.key == f"000003-{unit.number:05d}"
     assert Part.from_dict(json.loads(json.dumps(part.to_dict()))) == part
-    assert Task.from_dict(Task(kind="join", part=part).to_dict()).part == part
+    assert WorkItem.from_dict(WorkItem(kind="join", part=part).to_dict()).part == part
 
 
 def test_a_task_says_which_part_of_which_source_it_is_about() -> None:
     unit = Unit(part=0, number=1, source="a.mp4", path="/a.mp4", selection=Selection(start_s=60, end_s=120.5))
-    assert Task(kind="look", part=Part(number=0, items=()), unit=unit).about == "a.mp4 from 60 s to 120.5 s"
+    assert WorkItem(kind="look", part=Part(number=0, items=()), unit=unit).about == "a.mp4 from 60 s to 120.5 s"
 
 
 def test_settings_survive_json_and_say_which_weights_answer(settings: Callable[..., Settings]) -> None:

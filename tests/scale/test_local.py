@@ -142,9 +142,10 @@ def test_workers_end_with_their_run(tmp_path: Path, settings: Make) -> None:
     """Whether it is killed or not: their stdin ends."""
     folder = BatchFolder(tmp_path / "out")
     program = (
-        "import json, sys, time; from mien.scale.local import LocalEngine; from mien.scale.job import Part, Task, Item;"
+        "import json, sys, time; from mien.scale.local import LocalEngine;"
+        "from mien.scale.job import Part, WorkItem, Item;"
         "e = LocalEngine(1, json.loads(sys.argv[1]), sys.stderr.buffer, print);"
-        "e.submit(Task(kind='split', part=Part(number=0, items=(Item(source='a', path='/a', is_video=True),))));"
+        "e.submit(WorkItem(kind='split', part=Part(number=0, items=(Item(source='a', path='/a', is_video=True),))));"
         "print(e.pids[0], flush=True); sys.stdin.read()"
     )
     import json

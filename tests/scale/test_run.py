@@ -12,7 +12,7 @@ import pytest
 from mien.errors import MienError, RefusedOutput
 from mien.scale.engine import Advanced, Ended, Outcome
 from mien.scale.folder import BatchFolder, HeldFolder, Log, read_json, write_json
-from mien.scale.job import Item, Part, Settings, Task, Unit
+from mien.scale.job import Item, Part, Settings, Unit, WorkItem
 from mien.scale.run import Progress, Run, conclude, prepare
 from mien.sources import Selection
 
@@ -36,7 +36,7 @@ class ScriptedEngine:
     def free(self) -> int:
         return self.workers - self._waiting
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkItem) -> None:
         self._waiting += 1
         left = self.script.get(task.key, [])
         if left:

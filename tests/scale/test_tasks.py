@@ -13,7 +13,7 @@ from mien.pipeline import Analyzer
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import JsonlWriter
 from mien.scale.folder import BatchFolder, read_json, write_json
-from mien.scale.job import Item, Part, Settings, Task, Unit
+from mien.scale.job import Item, Part, Settings, Unit, WorkItem
 from mien.scale.tasks import Worker, joined
 from mien.scene import Face, Scene
 from mien.sources import Selection, open_source
@@ -62,11 +62,11 @@ def test_ranges_have_the_rows_of_the_whole_video(folder: BatchFolder, settings: 
     asked = settings(range_s=1)
     part = _video("clip.mp4", drawn_clip)
     with Worker(folder, asked) as worker:
-        worker.perform(Task(kind="split", part=part))
+        worker.perform(WorkItem(kind="split", part=part))
         units = folder.units(part)
         for unit in reversed(units):
-            worker.perform(Task(kind="look", part=part, unit=unit))
-        facts = worker.perform(Task(kind="join", part=part))
+            worker.perform(WorkItem(kind="look", part=part, unit=unit))
+        facts = worker.perform(WorkItem(kind="join", part=part))
     assert len(units) > 2
     whole = folder.path / "whole.parquet"
     with Analyzer(asked.options) as analyzer, open_source(drawn_clip) as source, ParquetWriter(whole) as rows:
@@ -90,7 +90,7 @@ def test_what_an_earlier_worker_left_half_written_is_removed(
     other.write_text('{"half')
     part = Part(number=0, items=())
     with Worker(folder, settings()) as worker:
-        assert worker.perform(Task(kind="look", part=part, unit=unit))["frames"] == 1
+        assert worker.perform(WorkItem(kind="look", part=part, unit=unit))["frames"] == 1
     assert not left.exists()
     assert other.exists()
     assert folder.rows(unit).read_text().count("\n") == 1
@@ -108,9 +108,11 @@ def test_what_cannot_be_read_raises_and_what_breaks_off_is_kept(
     with Worker(folder, settings()) as worker:
         unit = replace(_unit(0), path=str(broken), source="shown as.mkv")
         with pytest.raises(UnreadableMedia, match=r"shown as\.mkv"):
-            worker.perform(Task(kind="look", part=part, unit=unit))
+            worker.perform(WorkItem(kind="look", part=part, unit=unit))
         assert not folder.result(unit).exists()
-        result = worker.perform(Task(kind="look", part=part, unit=replace(_unit(1), path=str(cut), source="cut.mkv")))
+        result = worker.perform(
+            WorkItem(kind="look", part=part, unit=replace(_unit(1), path=str(cut), source="cut.mkv"))
+        )
     assert 0 < result["frames"] < 40
     assert result["problem"].startswith("cut.mkv is truncated")
 
@@ -122,9 +124,9 @@ def test_a_last_range_without_any_wanted_frame_is_no_failure(
     part = Part(number=0, items=())
     late = replace(_unit(1), path=str(clip), selection=Selection(start_s=30.0))
     with Worker(folder, settings()) as worker:
-        assert worker.perform(Task(kind="look", part=part, unit=late))["frames"] == 0
+        assert worker.perform(WorkItem(kind="look", part=part, unit=late))["frames"] == 0
         with pytest.raises(Exception, match="choose an earlier start"):
-            worker.perform(Task(kind="look", part=part, unit=replace(late, number=0, is_first=True)))
+            worker.perform(WorkItem(kind="look", part=part, unit=replace(late, number=0, is_first=True)))
 
 
 def test_damage_within_a_range_is_told(
@@ -139,7 +141,7 @@ def test_damage_within_a_range_is_told(
     clip.write_bytes(data)
     unit = replace(_unit(0), path=str(clip), selection=Selection(end_s=4.0))
     with Worker(folder, settings()) as worker:
-        result = worker.perform(Task(kind="look", part=Part(number=0, items=()), unit=unit))
+        result = worker.perform(WorkItem(kind="look", part=Part(number=0, items=()), unit=unit))
     assert result["frames"] < 40
     assert "could not be decoded" in result["problem"]
 
@@ -158,8 +160,8 @@ def test_a_photo_part_has_a_row_per_photo_in_order(
     part = Part(number=0, items=tuple(Item(source=p.name, path=str(p), is_video=False) for p in photos))
     with Worker(folder, settings()) as worker:
         for unit in part.photo_units(Selection()):
-            worker.perform(Task(kind="look", part=part, unit=unit))
-        facts: dict[str, Any] = worker.perform(Task(kind="join", part=part))
+            worker.perform(WorkItem(kind="look", part=part, unit=unit))
+        facts: dict[str, Any] = worker.perform(WorkItem(kind="join", part=part))
     assert pq.read_table(folder.table(part), columns=["source"]).to_pydict()["source"] == [p.name for p in photos]
     assert facts["rows"] == 3
     assert folder.facts(part).exists()

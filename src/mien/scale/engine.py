@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mien.scale.job import Task
+from mien.scale.job import WorkItem
 
 Outcome = Literal["done", "failed", "crashed", "killed", "fatal"]
 """How a task ended: `failed` with a sentence about the source; `crashed` with its worker; `killed` with it from outside
@@ -24,7 +24,7 @@ class Ended:
         exit_code: of the command, where the outcome is `fatal`.
     """
 
-    task: Task
+    task: WorkItem
     outcome: Outcome
     facts: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -35,7 +35,7 @@ class Ended:
 class Advanced:
     """A task that is under way: how many frames of it are done."""
 
-    task: Task
+    task: WorkItem
     frames: int
 
 
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """How many more tasks can begin."""
         ...
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkItem) -> None:
         """Have a task begun; one must be free."""
         ...
 

@@ -177,7 +177,7 @@ Kind = Literal["split", "look", "join"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class WorkItem:
     """What an engine is asked to do.
 
     Args:
@@ -210,7 +210,7 @@ class Task:
         return {"kind": self.kind, "part": part.to_dict(), "unit": unit}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Task:
+    def from_dict(cls, data: Mapping[str, Any]) -> WorkItem:
         unit = None if data["unit"] is None else Unit.from_dict(data["unit"])
         return cls(kind=data["kind"], part=Part.from_dict(data["part"]), unit=unit)
 

@@ -16,7 +16,7 @@ from typing import IO, Any
 from mien.errors import MienError
 from mien.resource import Resource
 from mien.scale.engine import Advanced, Ended, Outcome
-from mien.scale.job import Task
+from mien.scale.job import WorkItem
 
 _END_S = 2.0
 _KILLED = -int(getattr(signal, "SIGKILL", 9))
@@ -50,7 +50,7 @@ class LocalEngine(Resource):
     def free(self) -> int:
         return self.workers - sum(process.task is not None for process in self._processes)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkItem) -> None:
         idle = next((process for process in self._processes if process.task is None), None)
         if idle is None:  # as many processes as there is work for
             idle = _Process(self._setup, self._log, self._heard)
@@ -105,7 +105,7 @@ class _Process:
     def __init__(
         self, setup: bytes, log: IO[bytes], heard: queue.SimpleQueue[tuple[_Process, dict[str, Any] | None]]
     ) -> None:
-        self.task: Task | None = None
+        self.task: WorkItem | None = None
         self.is_ready = False
         # A safe path: no module of the folder that one stands in is taken for one that is wanted.
         self._process = subprocess.Popen(
@@ -120,7 +120,7 @@ class _Process:
         self._thread = threading.Thread(target=self._listen, args=(heard,), name=f"worker {self.pid}", daemon=True)
         self._thread.start()
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: WorkItem) -> None:
         self.task = task
         self._send(json.dumps(task.to_dict()).encode() + b"\n")
 

@@ -17,7 +17,7 @@ from mien.extras import needs
 from mien.resource import Resource
 from mien.scale.engine import Advanced, Ended
 from mien.scale.folder import BatchFolder
-from mien.scale.job import Settings, Task
+from mien.scale.job import Settings, WorkItem
 from mien.scale.tasks import Worker, untold
 from mien.scale.worker import attempt
 
@@ -62,7 +62,7 @@ class RayEngine(Resource):
         self.workers = workers
         self._setup = {**setup, "http_proxy": os.environ.get("http_proxy") if address else before["http_proxy"]}
         self._say = say
-        self._running: dict[Any, tuple[Any, Task]] = {}
+        self._running: dict[Any, tuple[Any, WorkItem]] = {}
         self._idle: list[Any] = []
         local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
@@ -94,7 +94,7 @@ class RayEngine(Resource):
     def free(self) -> int:
         return self.workers - len(self._running)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkItem) -> None:
         actor: Any = self._idle.pop() if self._idle else self._actor.remote(self._setup)
         self._running[actor.perform.remote(task.to_dict())] = (actor, task)
 
@@ -144,7 +144,7 @@ class _Actor:
 
     def perform(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """Do a task; see `attempt`."""
-        return self._fault if self._worker is None else attempt(self._worker, Task.from_dict(task), untold)
+        return self._fault if self._worker is None else attempt(self._worker, WorkItem.from_dict(task), untold)
 
     def place(self) -> tuple[str, int]:
         """The node and the process it is in, for tests."""

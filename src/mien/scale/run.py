@@ -13,7 +13,7 @@ from mien.errors import MienError, RefusedOutput
 from mien.files import write_whole
 from mien.scale.engine import Advanced, Ended, Engine
 from mien.scale.folder import BatchFolder, Log, read_json, write_json
-from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Task, Unit, parts_of
+from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Unit, WorkItem, parts_of
 from mien.scale.tasks import failed_result
 from mien.wording import count
 
@@ -100,7 +100,7 @@ class Run:
         self._on_part, self._on_progress = on_part, on_progress
         self.progress = Progress()
         self.problems: list[str] = []
-        self._queue: deque[Task] = deque()
+        self._queue: deque[WorkItem] = deque()
         self._units: dict[int, tuple[Unit, ...]] = {}
         self._open: dict[int, int] = {}
         self._tries: Counter[str] = Counter()
@@ -133,7 +133,7 @@ class Run:
 
     def _collect(self) -> None:
         """Find out what is unfinished."""
-        splits: list[Task] = []
+        splits: list[WorkItem] = []
         for part in self._parts:
             if self._on_part is None and self._folder.facts(part).exists():
                 self._folder.clear(part)
@@ -141,7 +141,7 @@ class Run:
                 self._known(len(facts["units"]), float(facts["frames"]), done=True)
                 self.progress.failed += sum(bool(unit["problem"]) for unit in facts["units"])
             elif part.is_video and not self._folder.plan(part).exists():
-                splits.append(Task(kind="split", part=part))
+                splits.append(WorkItem(kind="split", part=part))
             else:
                 of_photos = () if part.is_video else part.photo_units(self._settings.selection)
                 self._add(part, self._folder.units(part) if part.is_video else of_photos)
@@ -167,7 +167,7 @@ class Run:
         self.progress.units_done += len(units) - len(left)
         self.progress.weight_done += finished
         self._open[part.number] = len(left)
-        tasks = [Task(kind="look", part=part, unit=unit) for unit in left]
+        tasks = [WorkItem(kind="look", part=part, unit=unit) for unit in left]
         if first:
             self._queue.extendleft(reversed(tasks))
         else:
@@ -178,7 +178,7 @@ class Run:
     def _finish(self, part: Part) -> None:
         """All units of a part are finished."""
         if self._on_part is None:
-            self._queue.appendleft(Task(kind="join", part=part))
+            self._queue.appendleft(WorkItem(kind="join", part=part))
 
     def _hand_over(self) -> None:
         """Give finished parts away, in order."""
@@ -218,7 +218,7 @@ class Run:
             return
         self._give_up(task, event.reason)
 
-    def _give_up(self, task: Task, reason: str) -> None:
+    def _give_up(self, task: WorkItem, reason: str) -> None:
         tries = self._tries[task.key] + self._kills[task.key]
         self._log.say(f"given up after {tries} tries: {task.about}")
         if task.unit is not None:
@@ -241,7 +241,7 @@ class Run:
         else:
             self.problems.append(reason)
 
-    def _looked(self, task: Task, problem: str) -> None:
+    def _looked(self, task: WorkItem, problem: str) -> None:
         """A unit is finished."""
         if task.unit is None:
             return

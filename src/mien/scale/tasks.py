@@ -20,7 +20,7 @@ from mien.records.parquet import ParquetWriter
 from mien.records.writers import JsonlWriter, read_jsonl
 from mien.resource import Resource
 from mien.scale.folder import BatchFolder, read_json, write_json
-from mien.scale.job import Part, Settings, Task, Unit, sha256_of
+from mien.scale.job import Part, Settings, Unit, WorkItem, sha256_of
 from mien.scale.ranges import units_of
 from mien.scale.remote import fetched
 from mien.scene import Scene
@@ -57,7 +57,7 @@ class Worker(Resource):
         self._settings = settings
         self._analyzer = Analyzer(settings.options)
 
-    def perform(self, task: Task, tell: Tell = untold) -> dict[str, Any]:
+    def perform(self, task: WorkItem, tell: Tell = untold) -> dict[str, Any]:
         """Do a task; what came of it is in the folder when this returns.
 
         Returns:

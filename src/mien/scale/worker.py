@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from mien.errors import InputError, MienError
 from mien.scale.folder import BatchFolder
-from mien.scale.job import Settings, Task
+from mien.scale.job import Settings, WorkItem
 from mien.scale.tasks import Tell, Worker
 
 _log = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ def main() -> None:
     _tell(told, {"ready": os.getpid()})
     with worker:
         while True:
-            task = Task.from_dict(json.loads(lines.get()))
+            task = WorkItem.from_dict(json.loads(lines.get()))
             _tell(told, attempt(worker, task, lambda frames: _tell(told, {"frames": frames})))
 
 
-def attempt(worker: Worker, task: Task, tell: Tell) -> dict[str, Any]:
+def attempt(worker: Worker, task: WorkItem, tell: Tell) -> dict[str, Any]:
     """Do a task and say how it ended, as the fields of `Ended`.
 
     Args:
