@@ -162,7 +162,7 @@ def test_what_is_on_the_screen(session: Session, tmp_path: Path) -> None:
     def is_shown() -> bool:
         screen_rgb = read_screen(tmp_path / "Xvfb_screen0")
         happy = (np.abs(screen_rgb.astype(int) - (240, 228, 66)) <= 3).all(2)
-        panel = (screen_rgb[-20:, -200:] == (20, 22, 26)).all(2)
+        panel = (screen_rgb[-20:, -100:] == (20, 22, 26)).all(2)
         return screen_rgb.shape == (SCREEN_WH[1], SCREEN_WH[0], 3) and happy.sum() > 3000 and bool(panel.all())
 
     wait_for(is_shown)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import av
 import numpy as np
 import pytest
 
@@ -153,9 +154,12 @@ def test_photos_and_videos_can_be_dropped(
     with VideoWriter(tmp_path / "clip.webm", 10.0, (480, 640)) as writer:
         for image_rgb in smile:
             writer.write(image_rgb)
-    with VideoWriter(tmp_path / "old.mp4", 10.0, (480, 640)) as writer:
+    with av.open(tmp_path / "old.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for image_rgb in smile[-4:]:
-            writer.write(image_rgb)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image_rgb, format="rgb24")))
+        container.mux(stream.encode(None))
     page = browser()
     page.size(1100, 800)
     page.open(f"{server.address}/")
