@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from mien.errors import OutputError, UnreadableMedia
-from mien.pixels.images import decode_image, encode_image, quiet_opencv, read_image, write_image
+from mien.pixels.images import decode_image, encode_image, read_image, write_image
+from mien.pixels.quiet import quiet_opencv
 
 
 def _quadrants(height: int = 48, width: int = 64) -> np.ndarray:

@@ -6,10 +6,9 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from mien.cli.console.jobs import ENGINES, cores, shown_progress, started, whole_path
 from mien.cli.console.options import (
@@ -22,6 +21,7 @@ from mien.cli.console.options import (
     ToOption,
     chosen_frames,
 )
+from mien.cli.console.verbs import DefaultVerb
 from mien.errors import UnknownName
 from mien.files import check_name
 from mien.pipeline import Options, check_tasks
@@ -31,14 +31,11 @@ if TYPE_CHECKING:
     from mien.scale.job import Item, Settings
 
 
-class _SourcesToo(TyperGroup):
-    """What is not a verb is a source or an option of `run`: `mien batch SOURCE` is `mien batch run SOURCE`."""
+class _SourcesToo(DefaultVerb):
+    """`mien batch SOURCE` is `mien batch run SOURCE`."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the verb before a source."""
-        if args and args[0] not in self.commands and args != ["--help"]:
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
+    default = "run"
+    takes_options = True
 
 
 app = typer.Typer(

@@ -24,7 +24,8 @@ from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
 from mien.errors import DataError, RefusedOutput, UnreadableMedia
 from mien.files import spare_foreign, whole_folder
 from mien.labels import EMOTIONS
-from mien.pixels.images import PHOTO_SUFFIXES, encode_image
+from mien.pixels.images import encode_image
+from mien.pixels.kinds import PHOTO_SUFFIXES
 
 LAYOUTS = ("folders", "csv", "packed")
 

@@ -14,11 +14,8 @@ from mien.addresses import named
 from mien.errors import OutputError, UnreadableMedia
 from mien.files import write_whole
 from mien.pixels.kinds import HEAD_BYTES
-from mien.pixels.kinds import PHOTO_SUFFIXES as PHOTO_SUFFIXES
-from mien.pixels.photos import MAX_PIXELS as MAX_PIXELS
-from mien.pixels.photos import PhotoFile, check_kind, decode_photo, opened
-from mien.pixels.quiet import quiet_opencv as quiet_opencv
-from mien.pixels.quiet import quiet_stderr as quiet_stderr
+from mien.pixels.photos import MAX_PIXELS, PhotoFile, check_kind, decode_photo, opened
+from mien.pixels.quiet import quiet_opencv
 
 _ENCODERS: dict[str, list[int]] = {
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],

@@ -40,29 +40,6 @@ def quiet_opencv() -> Iterator[None]:
                 log.setLogLevel(_quiet_before)
 
 
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Discard what native code writes to stderr while OpenCV opens an encoder.
-
-    It prints a line about WebM's codec tags that bypasses its own log. Nothing is done if stderr is not a real file.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 _STDERR_OF_C = {"linux": "stderr", "darwin": "__stderrp"}
 _c_lock = threading.Lock()
 _c_users = 0

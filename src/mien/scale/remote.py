@@ -13,7 +13,7 @@ from typing import Any
 from mien.addresses import named, shown
 from mien.errors import InputError, UnreadableMedia
 from mien.extras import needs
-from mien.pixels.images import PHOTO_SUFFIXES
+from mien.pixels.kinds import PHOTO_SUFFIXES
 from mien.sources import VIDEO_SUFFIXES
 from mien.wording import natural_key
 

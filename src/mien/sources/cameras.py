@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
-from mien.pixels.images import quiet_opencv
+from mien.pixels.quiet import quiet_opencv
 from mien.resource import Resource
 from mien.scene import Frame
 from mien.sources.base import Kind, Source

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
-from mien.pixels.images import quiet_opencv
+from mien.pixels.quiet import quiet_opencv
 from mien.scene import Frame
 from mien.sources.base import Source
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mien.addresses import Address, named
 from mien.errors import UnreadableMedia
-from mien.pixels.images import MAX_PIXELS, read_head
+from mien.pixels.images import read_head
+from mien.pixels.photos import MAX_PIXELS
 from mien.sources.containers import is_whole
 
 if TYPE_CHECKING:

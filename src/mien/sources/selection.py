@@ -58,11 +58,6 @@ class Selection:
             raise InputError(f"{' and '.join(ways)} each say which frames are wanted; give only one of them.")
 
     @property
-    def is_all(self) -> bool:
-        """Whether every frame is wanted."""
-        return self == Selection()
-
-    @property
     def has_live_meaning(self) -> bool:
         """Whether it can be asked of a camera or stream, which has no beginning, no end and no key frames."""
         return self.start_s == 0 and self.end_s is None and not self.keyframes

@@ -14,8 +14,8 @@ import cv2
 
 from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
-from mien.pixels.images import quiet_opencv
 from mien.pixels.planes import ToRgb
+from mien.pixels.quiet import quiet_opencv
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
 from mien.sources.containers import is_whole

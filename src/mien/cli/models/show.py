@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
 
+from mien.cli.console.verbs import DefaultVerb
 from mien.cli.models import compare as models_compare
 from mien.models.artifact import load_artifact, zoo_names
 
 _WIDTH = 120
 
 
-class _NamesToo(TyperGroup):
-    """A word that is not a verb is the name of a model: `mien models NAME` is `mien models show NAME`."""
+class _NamesToo(DefaultVerb):
+    """`mien models NAME` is `mien models show NAME`."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the verb before a name."""
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
+    default = "show"
 
 
 app = typer.Typer(
