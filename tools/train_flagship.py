@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
 from mien.files import write_whole
-from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe, changed_recipe, load_recipe
+from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
+from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary
 from mien.stages.classify import softmax
 from mien.train.corpus import CorpusPaths, load_corpus
 from mien.train.fit import RunOptions, fit
@@ -200,16 +201,16 @@ class Flagship:
         truth = self.dataset.part("validation").labels
         rows, together = [], []
         for run in self._runs():
-            summary = ended(run) or {}
+            summary = ended(run) or RunSummary()
             answers = np.load(run / "answers.npz")["validation"].astype(np.float32)
             if run.name != "student":
                 together.append(softmax(answers))
             rows.append(
                 (
                     run.name,
-                    f"{summary['parameters']:,}",
-                    str(summary["epochs"]),
-                    f"{summary['seconds']:.0f}",
+                    f"{summary.parameters or 0:,}",
+                    str(summary.epochs),
+                    f"{summary.seconds or 0:.0f}",
                     _percent((answers.argmax(axis=1) == truth).mean()),
                     _percent((np.mean(together, axis=0).argmax(axis=1) == truth).mean()) if together else "",
                 )

@@ -259,7 +259,7 @@ def test_a_folder_of_neither_kind(tmp_path: Path) -> None:
         ("recipe.json", {"name": "cnn", "fit": 3}),
         ("recipe.json", {"name": "cnn", "reference": []}),
         ("summary.json", {"parameters": "many"}),
-        ("summary.json", {"seconds": None}),
+        ("summary.json", {"seconds": "long"}),
     ],
 )
 def test_a_run_of_another_form_is_refused_by_name(tmp_path: Path, file: str, facts: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from mien.errors import InputError, RecipeError, UnknownName
 from mien.recipes.chain import REFERENCE, predecessors, run_of, training_order
-from mien.recipes.recipe import RECIPE_FILE, load_recipe, recipe_names
+from mien.recipes.recipe import load_recipe, recipe_names
+from mien.recipes.saved import RECIPE_FILE
 
 Write = Callable[..., Path]
 

@@ -56,7 +56,7 @@ def test_a_chain_killed_in_its_second_run_goes_on_there_and_learns_the_same(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     summary = fit_chain(plan_chain(order, whole), lambda _: tiny_faces, options())
-    assert summary["recipe"] == "second"
+    assert summary.recipe == "second"
     assert told(plan_chain(order, broken)) == ["2 epochs, from nothing", "3 epochs, from tiny"]
     step = Learner.training_step
 
@@ -78,7 +78,7 @@ def test_a_chain_killed_in_its_second_run_goes_on_there_and_learns_the_same(
         torch.testing.assert_close(one, other)
     everything = contents(broken)
     assert told(plan_chain(order, broken)) == ["is finished"]
-    assert fit_chain(plan_chain(order, broken), lambda _: tiny_faces, options())["epochs"] == 3
+    assert fit_chain(plan_chain(order, broken), lambda _: tiny_faces, options()).epochs == 3
     assert contents(broken) == everything
 
 

@@ -23,6 +23,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_5, LabelSet
 from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
+from mien.recipes.saved import saved_summary
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
@@ -77,13 +78,13 @@ def test_a_run_learns_and_leaves_a_whole_folder(
     recipe, run = tiny_recipe(fit={"epochs": 6}), tmp_path / "runs" / "one"
     with caplog.at_level(logging.INFO, logger="mien"):
         summary = fit(recipe, tiny_faces, options(run))
-    assert summary["best_val_accuracy"] >= 0.9
-    assert summary["last"]["train_loss"] < 1.0  # chance is log 7 = 1.95
+    assert summary.best_val_accuracy >= 0.9
+    assert summary.last["train_loss"] < 1.0  # chance is log 7 = 1.95
 
-    assert json.loads((run / "summary.json").read_text("utf-8")) == summary
-    assert (summary["train_samples"], summary["validation_samples"]) == (140, 42)
-    assert summary["data_sha256"] == tiny_faces.fingerprint()
-    assert summary["epochs"] == 6
+    assert saved_summary(json.loads((run / "summary.json").read_text("utf-8")), run) == summary
+    assert (summary.train_samples, summary.validation_samples) == (140, 42)
+    assert summary.data_sha256 == tiny_faces.fingerprint()
+    assert summary.epochs == 6
     assert run_recipe(run) == recipe
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert epochs_with(run, "val_accuracy") == epochs_with(run, "train_loss") == list(range(6))
@@ -98,7 +99,7 @@ def test_a_run_learns_and_leaves_a_whole_folder(
     inputs = learner.normalised(learner._scaled(torch.from_numpy(validation.samples)))
     with torch.inference_mode():
         right = network(inputs).argmax(dim=1).numpy() == validation.labels
-    assert right.mean() == pytest.approx(summary["best_val_accuracy"], abs=1e-4)
+    assert right.mean() == pytest.approx(summary.best_val_accuracy, abs=1e-4)
 
 
 def test_the_recipe_says_which_weights_are_kept(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
@@ -175,8 +176,8 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
     for name in ("last", "best"):
         expected, got = weights(tmp_path / "unbroken", name), weights(tmp_path / "broken", name)
         assert all(torch.equal(expected[key], got[key]) for key in expected)
-    assert resumed["last"] == unbroken["last"]
-    assert resumed["best_val_accuracy"] == unbroken["best_val_accuracy"]
+    assert resumed.last == unbroken.last
+    assert resumed.best_val_accuracy == unbroken.best_val_accuracy
     assert curves(tmp_path / "broken") == curves(tmp_path / "unbroken")
 
 
@@ -194,7 +195,7 @@ def test_the_time_of_earlier_starts_counts(
     assert kept["seconds"] > 0, "one epoch was finished"
     kept["seconds"] += 1000
     torch.save(checkpoint, path)
-    assert fit(tiny_recipe(), tiny_faces, options(run, resume=True))["seconds"] > 1000
+    assert fit(tiny_recipe(), tiny_faces, options(run, resume=True)).seconds > 1000
 
 
 class Episodes:
@@ -305,7 +306,7 @@ def test_images_of_another_size_are_resized_on_the_device(
 ) -> None:
     for side in (12, 24):
         recipe = tiny_recipe(input={"size_hw": [side, side]}, fit={"epochs": 4})
-        assert fit(recipe, tiny_faces, options(tmp_path / str(side)))["best_val_accuracy"] > 0.5
+        assert fit(recipe, tiny_faces, options(tmp_path / str(side))).best_val_accuracy > 0.5
 
 
 @pytest.mark.parametrize("name", ["cnn3_relu", "step_base", "vgg16", "landmark_mlp"])
@@ -337,7 +338,7 @@ def test_labels_that_are_not_the_recipes_are_named_with_a_cure(
         fit(tiny_recipe(), data, options(tmp_path / "run"))
     if "add --set" in told:
         recipe = changed_recipe(tiny_recipe(fit={"epochs": 1}), {"label_set": labels.name})
-        assert fit(recipe, data, options(tmp_path / "run"))["epochs"] == 1
+        assert fit(recipe, data, options(tmp_path / "run")).epochs == 1
 
 
 def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
@@ -406,7 +407,7 @@ def test_an_interrupted_run_keeps_its_epochs_and_goes_on(
             for each, handler in before.items():
                 signal.signal(each, handler)
     assert not (tmp_path / "summary.json").exists()
-    assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))["epochs"] == 3
+    assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True)).epochs == 3
 
 
 def test_a_device_that_is_not_there(
@@ -451,7 +452,7 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(
             fit(tiny_recipe(), tiny_faces, options(tmp_path))
     assert trained_network(tmp_path)[0] == tiny_recipe()
     resumed = fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
-    assert resumed["epochs"] == 3
+    assert resumed.epochs == 3
 
 
 def test_the_rate_falls_on_a_plateau_and_the_run_stops_early(
@@ -472,7 +473,7 @@ def test_the_rate_falls_on_a_plateau_and_the_run_stops_early(
     )
     summary = fit(recipe, noise, options(tmp_path))
     rates = [float(row["lr"]) for row in curves(tmp_path) if row.get("lr")]
-    assert summary["epochs"] < 40
+    assert summary.epochs < 40
     assert rates == sorted(rates, reverse=True)
     assert (rates[0], rates[-1]) == (pytest.approx(0.001), pytest.approx(0.0002))
 
@@ -501,8 +502,8 @@ def test_training_accuracy_is_left_out_when_images_are_blended(
 ) -> None:
     plain = fit(tiny_recipe(), tiny_faces, options(tmp_path / "plain"))
     mixed = fit(tiny_recipe(augment={"mixup": 0.2}), tiny_faces, options(tmp_path / "mixed"))
-    assert 0 < plain["last"]["train_accuracy"] <= 1
-    assert "train_accuracy" not in mixed["last"]
+    assert 0 < plain.last["train_accuracy"] <= 1
+    assert "train_accuracy" not in mixed.last
 
 
 @pytest.mark.slow
@@ -523,13 +524,13 @@ def test_two_processes_see_what_one_with_the_doubled_batch_sees(
     }
     assert len(losses["one"]) == 3
     np.testing.assert_allclose(losses["one"], losses["two"], rtol=0.06)
-    assert two["parameters"] == one["parameters"]
+    assert two.parameters == one.parameters
     # What other processes learned is in the summary of the first.
-    assert two["epochs"] == 3
+    assert two.epochs == 3
     accuracies = [float(row["val_accuracy"]) for row in curves(tmp_path / "two") if row.get("val_accuracy")]
-    assert two["best_val_accuracy"] == round(max(accuracies), 5)
-    assert two["last"].keys() == one["last"].keys()
-    assert two["last"]["train_loss"] == round(losses["two"][-1], 5)
+    assert two.best_val_accuracy == round(max(accuracies), 5)
+    assert two.last.keys() == one.last.keys()
+    assert two.last["train_loss"] == round(losses["two"][-1], 5)
     before = (tmp_path / "two" / "summary.json").read_bytes()
     recipe = trained_network(tmp_path / "two")[0]
     assert fit(recipe, tiny_faces, options(tmp_path / "two", devices=2, resume=True)) == two
@@ -565,7 +566,7 @@ def test_a_killed_process_resumes_to_the_same_end(tiny_recipe: MakeRecipe, tiny_
         process.wait()
     assert not (tmp_path / "killed" / "summary.json").exists()
     resumed = fit(recipe, tiny_faces, options(tmp_path / "killed", resume=True))
-    assert resumed["last"] == unbroken["last"]
+    assert resumed.last == unbroken.last
     expected, got = weights(tmp_path / "unbroken"), weights(tmp_path / "killed")
     assert all(torch.equal(expected[key], got[key]) for key in expected)
 
@@ -584,4 +585,4 @@ def test_gestures_are_learned_from_landmarks(tmp_path: Path) -> None:
     )
     changes = {"fit.epochs": "5", "fit.batch": "16", "network.widths": "[32]", "fit.rate": "0.01"}
     summary = fit(load_recipe("gesture_four", changes=changes), dataset, options(tmp_path / "run"))
-    assert summary["last"]["val_accuracy"] >= 0.95
+    assert summary.last["val_accuracy"] >= 0.95

@@ -16,6 +16,7 @@ import torch
 from mien.data.dataset import Dataset
 from mien.errors import InputError
 from mien.recipes.recipe import Recipe
+from mien.recipes.saved import RunSummary
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.runs import run_recipe
@@ -166,7 +167,7 @@ def test_a_folder_of_an_earlier_version_goes_on_unless_its_steps_differ(
     half = tiny_faces.where((np.arange(len(tiny_faces)) % 2 == 0) | (tiny_faces.split != "train"))
     with pytest.raises(InputError, match="an epoch had 8 steps, now 4"):
         fit(recipe, half, options(run, resume=True))
-    assert fit(recipe, tiny_faces, options(run, resume=True))["epochs"] == 3
+    assert fit(recipe, tiny_faces, options(run, resume=True)).epochs == 3
 
 
 def test_an_earlier_versions_summary_tells_its_data(
@@ -177,7 +178,7 @@ def test_an_earlier_versions_summary_tells_its_data(
     with pytest.raises(InputError, match="140 samples of bars, now 139 of bars"):
         fit(tiny_recipe(), fewer(tiny_faces), options(tmp_path, resume=True))
     (tmp_path / "summary.json").write_text('{"recipe": "tiny"}', "utf-8")
-    assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True)) == {"recipe": "tiny"}
+    assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True)) == RunSummary(recipe="tiny")
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_summary_gets_one(
@@ -186,10 +187,9 @@ def test_a_run_killed_between_its_last_epoch_and_its_summary_gets_one(
     summary = fit(tiny_recipe(), tiny_faces, options(tmp_path))
     (tmp_path / "summary.json").unlink()
     again = fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
-    assert again["last"].keys() > {"train_loss", "val_accuracy", "lr"}
-    assert {name: again[name] for name in ("epochs", "best_val_accuracy", "last")} == {
-        name: summary[name] for name in ("epochs", "best_val_accuracy", "last")
-    }
+    assert again.last.keys() > {"train_loss", "val_accuracy", "lr"}
+    expected = (summary.epochs, summary.best_val_accuracy, summary.last)
+    assert (again.epochs, again.best_val_accuracy, again.last) == expected
 
 
 @pytest.mark.parametrize(

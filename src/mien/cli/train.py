@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +108,7 @@ def train(
         summary = fit_chain(links, lambda each: corpus(each, paths), options)
     else:
         summary = fit(chosen, corpus(chosen, paths), options)
-    for name, value in summary.items():
+    for name, value in asdict(summary).items():
         typer.echo(f"{name:<20}{value}")
     typer.echo(f"Next: mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else ""))
 

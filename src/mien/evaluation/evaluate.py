@@ -84,7 +84,11 @@ class Evaluation:
             **plain(self.facts),
             "notes": list(self.notes),
             "figures": plain(self.measures),
-            "run": {"recipe": self.about.recipe, "summary": self.about.summary, "curves": self.about.curves},
+            "run": {
+                "recipe": {} if self.about.recipe is None else self.about.recipe.settings,
+                "summary": {} if self.about.summary is None else plain(self.about.summary),
+                "curves": self.about.curves,
+            },
         }
 
 
@@ -141,7 +145,7 @@ def evaluate(about: ModelInfo, answers: Predictions, dataset: Dataset, circumsta
 
 def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext) -> list[str]:
     notes = list(dataset.caveats)
-    split, seen = circumstances.split, about.summary.get("data_sha256")
+    split, seen = circumstances.split, None if about.summary is None else about.summary.data_sha256
     is_other = seen is not None and seen != dataset.fingerprint()
     if split in ("train", "all") and not is_other:
         notes.append("Training samples are among those scored, so the figures say nothing about new ones.")
@@ -151,7 +155,7 @@ def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext)
         notes.append("This is not the data of the run; it is not known whether they have samples in common.")
     elif split == "validation":
         notes.append("The run was monitored on this split, and its checkpoint may have been chosen on it.")
-    if about.kind == "run" and not about.summary:
+    if about.kind == "run" and about.summary is None:
         notes.append("The run is not finished: these are the figures of its checkpoint so far.")
     return notes
 

@@ -17,7 +17,7 @@ from mien.extras import needs
 from mien.models.artifact import MANIFEST_FILE, MIRRORED, load_artifact, zoo_names
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, fit_crop, to_batch
-from mien.recipes.recipe import RECIPE_FILE
+from mien.recipes.saved import RECIPE_FILE, RunSummary, SavedRecipe
 from mien.resource import Resource
 
 Kind = Literal["run", "model", "predictions"]
@@ -39,7 +39,7 @@ class ModelInfo:
         bytes: its size.
         parameters: of the network; None if unknown.
         recipe: of a run, as it saved it.
-        summary: of a finished run, as it saved it; empty otherwise.
+        summary: of a finished run, as it saved it.
         curves: of a run, one entry per epoch.
     """
 
@@ -48,8 +48,8 @@ class ModelInfo:
     sha256: str
     bytes: int
     parameters: int | None = None
-    recipe: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
+    recipe: SavedRecipe | None = None
+    summary: RunSummary | None = None
     curves: Curves = field(default_factory=list)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from mien.errors import InputError, RecipeError, UnknownName
 from mien.evaluation.evaluated_model import Curves, read_curves, read_json
 from mien.evaluation.results import SavedEvaluation, saved_evaluation
-from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, changes_of, load_recipe, recipe_from_dict
+from mien.recipes.recipe import changes_of, load_recipe, recipe_from_dict
+from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary, SavedRecipe, saved_recipe, saved_summary
+from mien.recipes.tables import ReferenceRecipe
 from mien.wording import count
 
 METRICS_FILE = "metrics.json"
@@ -40,24 +42,23 @@ class Entry:
     Args:
         name: of the recipe, model or file.
         folder: where it was found.
-        recipe: as the run saved it; empty for others.
-        summary: as the run saved it when it ended; empty otherwise.
+        recipe: as the run saved it; None for others.
+        summary: as the run saved it when it ended; None otherwise.
         curves: one entry per epoch.
         evaluations: from its metrics.json files.
     """
 
     name: str
     folder: Path
-    recipe: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
+    recipe: SavedRecipe | None = None
+    summary: RunSummary | None = None
     curves: Curves = field(default_factory=list)
     evaluations: tuple[SavedEvaluation, ...] = ()
 
     @property
-    def reference(self) -> dict[str, Any]:
-        """The recipe's section on the published result; empty if there is none."""
-        found = self.recipe.get("reference")
-        return found if isinstance(found, dict) and found.get("ref") else {}
+    def reference(self) -> ReferenceRecipe | None:
+        """The recipe's section on the published result; None if there is none."""
+        return None if self.recipe is None or not self.recipe.reference.ref else self.recipe.reference
 
     @property
     def epochs(self) -> int | None:
@@ -67,23 +68,26 @@ class Entry:
     @property
     def parameters(self) -> int | None:
         """Of the network."""
-        known = [self.summary.get("parameters"), *(e.subject.parameters for e in self.evaluations)]
+        own = None if self.summary is None else self.summary.parameters
+        known = [own, *(e.subject.parameters for e in self.evaluations)]
         return next((int(count) for count in known if count is not None), None)
 
     @property
     def machine(self) -> str:
         """Where it was trained or, if it was not trained here, where it was evaluated."""
+        if self.summary is not None and self.summary.machine:
+            return self.summary.machine
         evaluated = [e.machine for e in self.evaluations]
-        return str(self.summary.get("machine") or (evaluated[0] if evaluated and not self.recipe else UNKNOWN))
+        return evaluated[0] if evaluated and self.recipe is None else UNKNOWN
 
     @property
     def train_command(self) -> str:
         """What trained it."""
-        if not self.recipe:
+        if self.recipe is None:
             return UNKNOWN
-        words = ["mien", "train", str(self.recipe["name"]), "--data", "DATA"]
+        words = ["mien", "train", self.recipe.name, "--data", "DATA"]
         try:
-            changes = changes_of(recipe_from_dict(self.recipe))
+            changes = changes_of(recipe_from_dict(self.recipe.settings))
         except (UnknownName, RecipeError):  # your own recipe, or one of another version
             changes = {}
         for name, value in changes.items():
@@ -97,11 +101,11 @@ class Entry:
         marked = [e for e in self.evaluations if e.protocol == "author"]
         if marked:
             return _measured(marked[-1])
-        if not self.reference:
+        if self.reference is None:
             return None
-        if "test" in str(self.reference.get("author_metric", "")):
+        if "test" in self.reference.author_metric:
             return next((_measured(e) for e in self.evaluations if e.data.split == "test"), None)
-        best = self.summary.get("best_val_accuracy")
+        best = None if self.summary is None else self.summary.best_val_accuracy
         if best is None and self.curves:
             best = max((entry["val_accuracy"] for entry in self.curves if "val_accuracy" in entry), default=None)
         return (
@@ -130,9 +134,10 @@ def measured_figures(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for entry in sorted(entries, key=_has_recipes_reference):
-        ours = entry.author_protocol() if entry.reference else entry.honest_protocol()
-        if entry.recipe and ours is not None:
-            rebuilt = {name: entry.reference[name] for name in ("ref", "author_score") if name in entry.reference}
+        reference = entry.reference
+        ours = entry.honest_protocol() if reference is None else entry.author_protocol()
+        if entry.recipe is not None and ours is not None:
+            rebuilt = {} if reference is None else {"ref": reference.ref, "author_score": reference.author_score}
             found[entry.name] = asdict(ours) | rebuilt | _cut_short(entry)
     return dict(sorted(found.items()))
 
@@ -143,8 +148,8 @@ def _cut_short(entry: Entry) -> dict[str, int]:
         planned = load_recipe(entry.name).fit.epochs
     except (UnknownName, RecipeError):  # your own recipe
         return {}
-    own = entry.recipe.get("fit", {}).get("epochs", planned)
-    ended = own == planned and entry.summary  # by itself: an early stop is part of the recipe
+    own = planned if entry.recipe is None or entry.recipe.fit.epochs is None else entry.recipe.fit.epochs
+    ended = own == planned and entry.summary is not None  # by itself: an early stop is part of the recipe
     if entry.epochs is None or entry.epochs >= planned or ended or not _has_recipes_reference(entry):
         return {}
     return {"epochs": entry.epochs, "planned": planned}
@@ -152,7 +157,8 @@ def _cut_short(entry: Entry) -> dict[str, int]:
 
 def _has_recipes_reference(entry: Entry) -> bool:
     try:
-        return str(entry.reference.get("ref", "")) == load_recipe(entry.name).reference.ref
+        own = "" if entry.reference is None else entry.reference.ref
+        return own == load_recipe(entry.name).reference.ref
     except (UnknownName, RecipeError):  # your own recipe
         return True
 
@@ -163,27 +169,25 @@ def read_entry(folder: Path) -> Entry:
     Raises:
         InputError: it holds neither, or a file of it is damaged.
     """
-    recipe, metrics = read_json(folder / RECIPE_FILE), read_json(folder / METRICS_FILE)
+    metrics = read_json(folder / METRICS_FILE)
     if metrics:
         evaluation = saved_evaluation(metrics, folder / METRICS_FILE)
         return Entry(
             name=evaluation.subject.name,
             folder=folder,
-            recipe=evaluation.run.recipe,
-            summary=evaluation.run.summary,
+            recipe=saved_recipe(evaluation.run.recipe, folder / METRICS_FILE),
+            summary=saved_summary(evaluation.run.summary, folder / METRICS_FILE),
             curves=list(evaluation.run.curves),
             evaluations=(evaluation,),
         )
-    if not recipe:
+    recipe = saved_recipe(read_json(folder / RECIPE_FILE), folder / RECIPE_FILE)
+    if recipe is None:
         raise InputError(f"{folder} holds no run ({RECIPE_FILE}) and no evaluation ({METRICS_FILE})")
-    summary = read_json(folder / SUMMARY_FILE)
-    _check_kinds(recipe, {"fit": dict, "reference": dict}, folder / RECIPE_FILE)
-    _check_kinds(summary, {"parameters": int, "seconds": (int, float)}, folder / SUMMARY_FILE)
     return Entry(
-        name=str(recipe.get("name", folder.name)),
+        name=recipe.name or folder.name,
         folder=folder,
         recipe=recipe,
-        summary=summary,
+        summary=saved_summary(read_json(folder / SUMMARY_FILE), folder / SUMMARY_FILE),
         curves=read_curves(folder),
         evaluations=tuple(saved_evaluation(read_json(path), path) for path in sorted(folder.glob(f"*/{METRICS_FILE}"))),
     )
@@ -193,8 +197,8 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
     """One entry per run: the folder of a run and the folders of its evaluations, given separately, become one."""
     kept: dict[str, Entry] = {}
     for entry in entries:
-        digest = entry.summary.get("data_sha256"), entry.summary.get("seconds")
-        key = f"{entry.name} {digest}" if entry.summary else str(entry.folder)
+        ended = entry.summary
+        key = str(entry.folder) if ended is None else f"{entry.name} {ended.data_sha256} {ended.seconds}"
         earlier = kept.get(key)
         kept[key] = (
             entry
@@ -209,13 +213,6 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
             )
         )
     return list(kept.values())
-
-
-def _check_kinds(facts: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]], path: Path) -> None:
-    """Raise if a value in a run folder has the wrong type; what earlier versions did not record is unknown."""
-    for name, kind in kinds.items():
-        if name in facts and not isinstance(facts[name], kind):
-            raise InputError(f"{path} is damaged: {name} is {facts[name]!r}; train again into another folder")
 
 
 def _measured(evaluation: SavedEvaluation, *, without_copies: bool = False) -> Measured:

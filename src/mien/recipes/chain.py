@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mien.errors import InputError, RecipeError, UnknownName
-from mien.recipes.recipe import RECIPE_FILE, Recipe, load_recipe, recipe_folders, recipe_names
+from mien.recipes.recipe import Recipe, load_recipe, recipe_folders, recipe_names
+from mien.recipes.saved import RECIPE_FILE
 
 REFERENCE = "recipe:"
 """How `network.weights`, `network.averaged` and `loss.teachers` begin where they name a recipe, not a folder."""

@@ -34,9 +34,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-RECIPE_FILE, SUMMARY_FILE = "recipe.json", "summary.json"
-"""What a run folder keeps: the recipe it was started with, and its results."""
-
 _NOT_INHERITED = ("name", "source", "reference")
 """What a recipe states only for itself, whatever it extends."""
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError
 from mien.recipes.chain import predecessors
 from mien.recipes.recipe import Recipe
+from mien.recipes.saved import RunSummary
 from mien.train.fit import RunOptions, checked_start, fit
 from mien.train.start import check_recipe, ended, reached_by
 from mien.wording import count
@@ -71,7 +71,7 @@ def plan_chain(order: Sequence[Recipe], runs: Path, *, devices: int = 1) -> list
     return links[::-1]
 
 
-def fit_chain(links: Sequence[Link], load: Callable[[Recipe], Dataset], options: RunOptions) -> dict[str, Any]:
+def fit_chain(links: Sequence[Link], load: Callable[[Recipe], Dataset], options: RunOptions) -> RunSummary:
     """Train the runs of a plan that are not finished, one after another.
 
     All data is read and checked before the first run begins: nothing is refused that could have been refused hours
@@ -94,7 +94,7 @@ def fit_chain(links: Sequence[Link], load: Callable[[Recipe], Dataset], options:
         if wish not in data:
             data[wish] = load(link.recipe)
         checked_start(link.recipe, data[wish], _options(link, options))
-    summary: dict[str, Any] = {}
+    summary = RunSummary()
     for number, link in enumerate(links, 1):
         if not link.is_finished:
             logger.info("run %d of %d: %s", number, len(links), link)

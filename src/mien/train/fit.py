@@ -7,7 +7,7 @@ import logging
 import platform
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from mien.errors import DataError, InputError, RecipeError, UnknownName
 from mien.files import write_whole
 from mien.labels import LABEL_SETS, label_set
 from mien.recipes.chain import run_of
-from mien.recipes.recipe import SUMMARY_FILE, Recipe
+from mien.recipes.recipe import Recipe
+from mien.recipes.saved import SUMMARY_FILE, RunSummary
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, soft_targets
 from mien.train.frozen_features import FrozenFeatures, feature_loader, frozen_network
@@ -77,7 +78,7 @@ class RunOptions:
     progress: bool = True
 
 
-def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]:
+def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
     """Train, keeping the checkpoint that is best on the validation split, and the last one.
 
     Returns:
@@ -141,26 +142,26 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> dict[str, Any]
         )
     # From the folder: what was learned in other processes, or before this start, the trainer here does not know.
     reached = reached_by(options.out)
-    summary = {
-        "recipe": recipe.name,
-        "epochs": 0 if reached is None else reached.epochs,
-        "best_val_accuracy": None if reached is None or reached.best is None else round(reached.best, 5),
-        "last": {name: round(value, 5) for name, value in last_figures(options.out).items()},
-        "parameters": sum(p.numel() for p in learner.network.parameters()),
-        "train_samples": len(train),
-        "validation_samples": len(validation),
-        "data": dataset.source,
-        "data_sha256": dataset.fingerprint(),
-        "caveats": list(dataset.caveats),
-        "seconds": round((0.0 if before is None else before.seconds) + time.monotonic() - started, 1),
-        "machine": what_trained(trainer),
-        "commit": commit(),
-        "mien": __version__,
-        "torch": str(torch.__version__),
-        "python": platform.python_version(),
-    }
+    summary = RunSummary(
+        recipe=recipe.name,
+        epochs=0 if reached is None else reached.epochs,
+        best_val_accuracy=None if reached is None or reached.best is None else round(reached.best, 5),
+        last={name: round(value, 5) for name, value in last_figures(options.out).items()},
+        parameters=sum(p.numel() for p in learner.network.parameters()),
+        train_samples=len(train),
+        validation_samples=len(validation),
+        data=dataset.source,
+        data_sha256=dataset.fingerprint(),
+        caveats=tuple(dataset.caveats),
+        seconds=round((0.0 if before is None else before.seconds) + time.monotonic() - started, 1),
+        machine=what_trained(trainer),
+        commit=commit(),
+        mien=__version__,
+        torch=str(torch.__version__),
+        python=platform.python_version(),
+    )
     if is_first_process():
-        write_whole(options.out / SUMMARY_FILE, f"{json.dumps(summary, indent=2)}\n".encode())
+        write_whole(options.out / SUMMARY_FILE, f"{json.dumps(asdict(summary), indent=2)}\n".encode())
     return summary
 
 

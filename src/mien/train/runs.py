@@ -17,7 +17,8 @@ from torch import Tensor
 from mien.errors import InputError, MienError
 from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, file_sha256, read_curves, read_json
 from mien.labels import label_set
-from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe, recipe_from_dict
+from mien.recipes.recipe import Recipe, recipe_from_dict
+from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, saved_recipe, saved_summary
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 
@@ -188,8 +189,8 @@ def open_run(folder: Path, *, device: str = "auto", bfloat16: bool = False) -> E
         sha256=file_sha256(checkpoint),
         bytes=checkpoint.stat().st_size,
         parameters=sum(p.numel() for p in network.parameters()),
-        recipe=read_json(folder / RECIPE_FILE),
-        summary=read_json(folder / SUMMARY_FILE),
+        recipe=saved_recipe(read_json(folder / RECIPE_FILE), folder / RECIPE_FILE),
+        summary=saved_summary(read_json(folder / SUMMARY_FILE), folder / SUMMARY_FILE),
         curves=read_curves(folder),
     )
     return EvaluatedModel(

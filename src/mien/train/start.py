@@ -20,7 +20,8 @@ from mien.data.provenance import PROVENANCES, Provenance, provenance_of
 from mien.errors import InputError, OutputError
 from mien.evaluation.evaluated_model import read_json
 from mien.files import write_whole
-from mien.recipes.recipe import RECIPE_FILE, SUMMARY_FILE, Recipe
+from mien.recipes.recipe import Recipe
+from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary, saved_summary
 from mien.train.runs import checkpoint_of, run_recipe
 
 START_FILE = "start.json"
@@ -155,9 +156,9 @@ def check_data(run: Path, start: Start) -> None:
         )
 
 
-def ended(run: Path) -> dict[str, Any] | None:
+def ended(run: Path) -> RunSummary | None:
     """The summary of a finished run; None while there is more to do. InputError if it is damaged."""
-    return read_json(run / SUMMARY_FILE) or None
+    return saved_summary(read_json(run / SUMMARY_FILE), run / SUMMARY_FILE)
 
 
 def reached_by(run: Path) -> Reached | None:

@@ -186,7 +186,7 @@ def _facts(subject: str, asked: EvaluatedModel) -> ModelFacts:
     about, name = asked.about, Path(subject).name
     shown = about.name if name == about.name else f"{about.name} ({name})"
     if about.kind == "run":
-        licence = str(about.recipe.get("export", {}).get("licence", ""))
+        licence = "" if about.recipe is None else about.recipe.export.licence
         note = "This is a run: size and time are those of the model that mien export makes from it."
         return ModelFacts(name=shown, kind="run", licence=licence, parameters=about.parameters, notes=(note,))
     notes = () if about.parameters is not None else ("Parameters are counted where onnx is installed: mien[train].",)

@@ -56,12 +56,13 @@ def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
 def reproduction_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     """Cells under REPRODUCTION, one row per entry that reproduces a published result, in the order of their names."""
     rows: list[tuple[str, ...]] = []
-    for entry in sorted((e for e in entries if e.reference), key=lambda e: (str(e.reference["ref"]), e.name)):
+    rebuilt = [(entry.reference, entry) for entry in entries if entry.reference is not None]
+    for reference, entry in sorted(rebuilt, key=lambda pair: (pair[0].ref, pair[1].name)):
         rows.append(
             (
-                str(entry.reference["ref"]),
+                reference.ref,
                 f"`{entry.train_command}`",
-                str(entry.reference.get("protocol") or UNKNOWN),
+                reference.protocol or UNKNOWN,
                 _author(entry),
                 _ours(entry.author_protocol()),
                 _ours(entry.honest_protocol()),
@@ -82,10 +83,10 @@ def reproduction_text(entries: Sequence[Entry], *, command: str) -> str:
     if not rows:
         raise InputError("None of these runs reproduces a published result: their recipes have no section [reference]")
     printed = [
-        f"- {entry.reference['ref']}: `{ours.command}`"
+        f"- {entry.reference.ref}: `{ours.command}`"
         for entry in entries
         for ours in (entry.author_protocol(), entry.honest_protocol())
-        if entry.reference and ours is not None
+        if entry.reference is not None and ours is not None
     ]
     commands = "\n".join(dict.fromkeys(printed))
     return f"""# The reference systems, rebuilt
@@ -133,12 +134,15 @@ def _distinct(entries: Sequence[Entry]) -> dict[str, Curves]:
 
 def _source(entry: Entry) -> str:
     kinds = [evaluation.subject.kind for evaluation in entry.evaluations]
-    return str(entry.recipe.get("source") or (kinds[0] if kinds else UNKNOWN))
+    own = "" if entry.recipe is None else entry.recipe.source
+    return own or (kinds[0] if kinds else UNKNOWN)
 
 
 def _author(entry: Entry) -> str:
-    score = entry.reference.get("author_score")
-    return f"{percent(float(score))} {entry.reference.get('author_metric', '')}".rstrip() if score else UNKNOWN
+    reference = entry.reference
+    if reference is None or not reference.author_score:
+        return UNKNOWN
+    return f"{percent(reference.author_score)} {reference.author_metric}".rstrip()
 
 
 def _ours(measured: Measured | None) -> str:
@@ -146,15 +150,15 @@ def _ours(measured: Measured | None) -> str:
 
 
 def _epochs(entry: Entry) -> str:
-    planned = entry.recipe.get("fit", {}).get("epochs")
+    planned = None if entry.recipe is None else entry.recipe.fit.epochs
     if entry.epochs is None or planned is None:
         return UNKNOWN
-    ended = "" if entry.summary else ", not finished"
+    ended = "" if entry.summary is not None else ", not finished"
     return f"{entry.epochs} of {planned}{ended}"
 
 
 def _time(entry: Entry) -> str:
-    seconds = entry.summary.get("seconds")
+    seconds = None if entry.summary is None else entry.summary.seconds
     if seconds is None:
         return UNKNOWN
     if seconds < 120:
