@@ -200,6 +200,31 @@ def test_damaged_facts_are_refused(tmp_path: Path, cropper: Cropper) -> None:
         Collection(tmp_path, "emotion")
 
 
+@pytest.mark.parametrize(
+    "consent", [[3], [{"date": "2026-01-02"}], [{"date": 1, "person": "a", "label": "b", "text": "c"}]]
+)
+def test_a_damaged_consent_is_refused_and_stays(tmp_path: Path, cropper: Cropper, consent: list[object]) -> None:
+    collector(tmp_path, cropper).offer(shot(1))
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"consent": consent}), "utf-8")
+    before = path.read_bytes()
+    with pytest.raises(DataError, match=r"dataset.json is damaged; .*consent\[0\]"):
+        Collection(tmp_path, "emotion")
+    assert path.read_bytes() == before
+
+
+def test_what_others_wrote_into_the_facts_stays(tmp_path: Path, cropper: Cropper) -> None:
+    collector(tmp_path, cropper).offer(shot(1))
+    path = tmp_path / "dataset.json"
+    facts = json.loads(path.read_text("utf-8")) | {"licence": {"name": "CC0"}, "splits": {"a": "test"}}
+    path.write_text(json.dumps(facts), "utf-8")
+    collector(tmp_path, cropper, person="b").offer(shot(2))
+    after = json.loads(path.read_text("utf-8"))
+    assert (after["licence"], after["splits"]) == ({"name": "CC0"}, {"a": "test"})
+    assert set(after["groups"].values()) == {*facts["groups"].values(), "b"}
+    assert after.keys() == facts.keys()
+
+
 def test_sharpness_falls_with_blur_and_not_with_light() -> None:
     grey = cv2.cvtColor(shot(1), cv2.COLOR_RGB2GRAY)
     blurred = [sharpness(np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.uint8)) for sigma in (0.5, 1, 2)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 from mien.data.classes import is_folder_name, label_of
 from mien.data.crops import Cropper
 from mien.data.likeness import perceptual_hashes
-from mien.data.readers.folders import FACTS_NAME, read_facts
-from mien.errors import DataError, OutputError
+from mien.data.readers.folders import FACTS_NAME, FactsFile, read_facts
+from mien.errors import DataError, OutputError, UnknownName
 from mien.files import output_error, write_whole
 from mien.labels import EMOTIONS, GESTURES, LabelSet, Task
 from mien.pixels.images import encode_image, read_image
+from mien.schema import checked
 
 CONSENT = (
     "Please photograph only people who have agreed and who know what the pictures are for. If they change their mind, "
@@ -60,6 +62,37 @@ def sharpness(grey: NDArray[np.uint8]) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_64F).var()) / max(contrast, 1.0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """Who agreed to what: `date` as YYYY-MM-DD, the sentence they were shown as `text`."""
+
+    date: str
+    person: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectedFacts(FactsFile):
+    """`dataset.json` of a folder that was collected here.
+
+    Args:
+        task: what the pictures were cut out for.
+        consent: in the order in which people agreed.
+        others: what somebody else wrote into the file, by its key; it stays there.
+    """
+
+    task: Task
+    consent: tuple[Consent, ...] = ()
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contents of the file; what is empty and was not in it is left out."""
+        own = asdict(self)
+        others: dict[str, Any] = own.pop("others")
+        return {name: value for name, value in own.items() if value or name != "splits"} | others
+
+
 class Collection:
     """A folder that grows by one shot at a time, and is a valid data set at any moment.
 
@@ -79,7 +112,7 @@ class Collection:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that the data set has so far, with pictures or without."""
-        return tuple(self._facts["labels"])
+        return self._facts.labels
 
     def add_label(self, name: str, *, any_label: bool = False) -> str:
         """The label that a name means; with `any_label` it becomes one if it is none.
@@ -88,7 +121,7 @@ class Collection:
             UnknownName: there is no such label.
             DataError: it cannot be one, since no folder can be called so.
         """
-        label_set = LabelSet(self._facts["label_set"], self.labels)
+        label_set = LabelSet(self._facts.label_set, self.labels)
         label = label_of(name, label_set)
         if label is None and not any_label:
             label_set.index(name)
@@ -98,18 +131,18 @@ class Collection:
                     f"{name!r} cannot be a label, because it is not a valid folder name; choose a plain word"
                 )
             label, used = name, [known for known in self.labels if any(self._shots(known))]
-            self._facts |= {"label_set": "custom", "labels": [*used, name]}
+            self._facts = replace(self._facts, label_set="custom", labels=(*used, name))
         return label
 
     def record_consent(self, label: str, person: str) -> None:
         """Note that this person agreed today; nothing is written before the first shot."""
-        entry = {"date": date.today().isoformat(), "person": person, "label": label, "text": CONSENT}
-        if entry not in self._facts["consent"]:
-            self._facts["consent"].append(entry)
+        entry = Consent(date=date.today().isoformat(), person=person, label=label, text=CONSENT)
+        if entry not in self._facts.consent:
+            self._facts = replace(self._facts, consent=(*self._facts.consent, entry))
 
     def shots_of(self, label: str, person: str) -> list[Path]:
         """Files of one person's shots of a label, by their number."""
-        shots = [path for path in self._shots(label) if self._facts["groups"].get(self._name(path)) == person]
+        shots = [path for path in self._shots(label) if self._facts.groups.get(self._name(path)) == person]
         return sorted(shots, key=_number)
 
     def add(self, label: str, person: str, crop: NDArray[np.uint8]) -> Path:
@@ -127,12 +160,13 @@ class Collection:
         taken = [_number(path) for path in self._shots(label) if path.stem.rpartition("_")[0] == stem]
         path = self.root / label / f"{stem}_{max(taken, default=0) + 1:04d}.png"
         # The group first: a name without a picture is nothing, a picture without its group could end in two splits.
-        self._facts["groups"][self._name(path)] = person
-        write_whole(self.root / FACTS_NAME, f"{json.dumps(self._facts, indent=1, ensure_ascii=False)}\n".encode())
+        self._facts = replace(self._facts, groups={**self._facts.groups, self._name(path): person})
+        text = json.dumps(self._facts.to_json(), indent=1, ensure_ascii=False)
+        write_whole(self.root / FACTS_NAME, f"{text}\n".encode())
         write_whole(path, _png(crop))
         return path
 
-    def _read(self, task: Task) -> dict[str, Any]:
+    def _read(self, task: Task) -> CollectedFacts:
         path = self.root / FACTS_NAME
         try:
             others = [other for other in self.root.iterdir() if not other.name.startswith(".")]
@@ -142,15 +176,27 @@ class Collection:
             raise output_error(self.root, exc) from exc
         if not others:
             labels = _LABEL_SETS[task]
-            facts = {"label_set": labels.name, "labels": list(labels.labels), "caveats": [], "groups": {}}
-            return {"version": 1, "source": self.root.resolve().name, **facts, "task": task, "consent": []}
+            return CollectedFacts(
+                source=self.root.resolve().name, label_set=labels.name, labels=labels.labels, task=task
+            )
         known = read_facts(self.root)
         found = json.loads(path.read_text("utf-8-sig")) if path in others else {}
         if not isinstance(found.get("consent"), list) or known.label_set is None:
             raise OutputError(f"{self.root} holds something that was not collected here; name another folder.")
         if found.get("task") != task:
             raise DataError(f"{self.root} was collected for the task {found.get('task')}; name another folder")
-        return {**found, "label_set": known.label_set.name, "groups": dict(known.groups)}
+        own = {each.name for each in fields(CollectedFacts)} - {"others"}
+        try:
+            facts = checked(
+                CollectedFacts,
+                {name: value for name, value in found.items() if name in own},
+                whole=FACTS_NAME,
+                wrong=ValueError,
+            )
+        except (UnknownName, ValueError) as exc:
+            raise DataError(f"{path} is damaged; mend it, or name another folder: {exc}") from exc
+        foreign = {name: value for name, value in found.items() if name not in own}
+        return replace(facts, label_set=known.label_set.name, groups=known.groups, others=foreign)
 
     def _shots(self, label: str) -> list[Path]:
         return list((self.root / label).glob("*.png"))
