@@ -346,14 +346,6 @@ def test_scenes_compare_by_what_they_show() -> None:
     assert hash(face()) == hash(face())
 
 
-@pytest.mark.parametrize("key", ["source", "frame", "time_s", "size", "faces", "hands"])
-def test_a_record_that_lacks_a_key_is_refused(key: str) -> None:
-    data = scene().to_dict()
-    del data[key]
-    with pytest.raises(KeyError, match=key):
-        Scene.from_dict(data)
-
-
 def pointing_hand(tip_xyz: tuple[float, float, float], label: str = "point", side: str = "right") -> Hand:
     """A hand whose forefinger goes from (100, 100) to a tip."""
     points = [(100.0, 120.0, 0.0)] * 21
@@ -383,3 +375,28 @@ def test_nothing_points_but_a_pointing_finger_that_the_picture_shows() -> None:
     assert Hand.from_dict(json.loads(json.dumps(pointing_hand((130.0, 60.0, 0.0)).to_dict()))).pointing_xy == (
         pytest.approx((0.6, -0.8))
     )
+
+
+@pytest.mark.parametrize("missing", ["source", "frame", "time_s", "size", "faces", "hands"])
+def test_a_scene_that_lacks_something_says_what(missing: str) -> None:
+    data = scene().to_dict()
+    del data[missing]
+    with pytest.raises(ValueError, match=f"^this is not a scene: it has no '{missing}'$"):
+        Scene.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"size": 3}, {"faces": 3}, {"faces": [3]}, {"frame": None}, {"models": []}, {"hands": [{"side": "left"}]}],
+)
+def test_a_scene_of_another_form_is_a_value_error(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"^this is not a scene: "):
+        Scene.from_dict(scene().to_dict() | change)
+
+
+@pytest.mark.parametrize("missing", ["kind", "task", "track", "label", "time_s"])
+def test_an_event_that_lacks_something_says_what(missing: str) -> None:
+    data = event().to_dict()
+    del data[missing]
+    with pytest.raises(ValueError, match=f"^this is not an event: it has no '{missing}'$"):
+        Event.from_dict(data)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -382,16 +383,22 @@ class Scene:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scene:
-        height, width = data["size"]
-        return cls(
-            source=data["source"],
-            frame=int(data["frame"]),
-            time_s=float(data["time_s"]),
-            size_hw=(int(height), int(width)),
-            faces=tuple(Face.from_dict(face) for face in data["faces"]),
-            hands=tuple(Hand.from_dict(hand) for hand in data["hands"]),
-            models={str(task): UsedModel.from_dict(model) for task, model in data.get("models", {}).items()},
-        )
+        """The scene that `to_dict` described, without its picture.
+
+        Raises:
+            ValueError: this is not a scene; what is missing or of another kind is named.
+        """
+        with _naming("a scene"):
+            height, width = data["size"]
+            return cls(
+                source=data["source"],
+                frame=int(data["frame"]),
+                time_s=float(data["time_s"]),
+                size_hw=(int(height), int(width)),
+                faces=tuple(Face.from_dict(face) for face in data["faces"]),
+                hands=tuple(Hand.from_dict(hand) for hand in data["hands"]),
+                models={str(task): UsedModel.from_dict(model) for task, model in data.get("models", {}).items()},
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -438,8 +445,33 @@ class Event:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Event:
-        model = data.get("model")
-        return cls(**{**data, "model": None if model is None else UsedModel.from_dict(model)})
+        """The event that `to_dict` described.
+
+        Raises:
+            ValueError: this is not an event; what is missing or of another kind is named.
+        """
+        with _naming("an event"):
+            model = data.get("model")
+            return cls(
+                kind=data["kind"],
+                task=data["task"],
+                track=data["track"],
+                label=data["label"],
+                time_s=data["time_s"],
+                duration_s=data.get("duration_s", 0.0),
+                model=None if model is None else UsedModel.from_dict(model),
+            )
+
+
+@contextmanager
+def _naming(kind: str) -> Iterator[None]:
+    """Tell in a sentence what a record lacks to be of this kind."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"this is not {kind}: it has no {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"this is not {kind}: {error}") from error
 
 
 def _seen(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,10 @@ def test_columns_in_any_order_and_other_words_for_the_labels(tmp_path: Path) -> 
     assert answers.names.tolist() == ["b", "a"]
 
 
+def test_the_line_that_tells_excel_the_separator_is_no_header(tmp_path: Path) -> None:
+    assert read(tmp_path, "sep=;\nname;predicted\na;fear\n", EMOTIONS).predicted.tolist() == [2]
+
+
 def test_rounded_probabilities_are_scaled_to_one(tmp_path: Path) -> None:
     answers = read(tmp_path, "happy,sad,fear\n0.33,0.33,0.33\n")
     assert answers.probabilities is not None

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.classes import plain
-from mien.data.readers.archives import separator_of
+from mien.data.readers.archives import is_separator_hint, separator_of
 from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.evaluation.metrics import NO_ANSWER
 from mien.files import write_whole
@@ -129,6 +129,8 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             text = file.read()
+            first, _, rest = text.partition("\n")
+            text = rest if is_separator_hint(first) else text
             separator = separator_of(text.partition("\n")[0])
             lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
             header, *rows = [row for row in lines if row] or [[]]

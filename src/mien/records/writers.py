@@ -303,7 +303,7 @@ def read_lines(path: str | Path, make: Callable[[Any], _Record], fault: str, adv
                 if not line.endswith(b"\n"):
                     _log.warning("%s: line %d is incomplete and is left out", path, number)
                     return
-                reason = f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
                 raise DataError(f"{path}: line {number} {fault} ({reason}); {advice}") from error
             yield record
 

@@ -99,3 +99,14 @@ def test_utf_16_as_spreadsheets_save_it_is_read(tmp_path: Path, encoding: str, o
     with opened(path, "wb") as file:
         file.write(mark + "a;b\n".encode(encoding) + b"\x00")
     assert read(path).startswith("a;b\n"), "half a character costs its own row only"
+
+
+@pytest.mark.parametrize("hint", ["sep=;\r\n", "SEP=;\n", '"sep=;"\n', "\ufeffsep=,\n"])
+def test_the_line_that_tells_excel_the_separator_is_no_header(tmp_path: Path, hint: str) -> None:
+    (tmp_path / "t.csv").write_bytes((hint + TABLE).encode())
+    assert read(tmp_path / "t.csv") == TABLE
+
+
+def test_a_column_called_sep_is_a_header(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("sep=1,b\nsep=;\n", "utf-8")
+    assert read(tmp_path / "t.csv") == "sep=1,b\nsep=;\n"

@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ from mien.wording import count
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DAMAGE = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError, OSError)
+_HINT = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 
 
 def table_lines(path: Path) -> Generator[str, None, None]:
@@ -40,6 +42,8 @@ def table_lines(path: Path) -> Generator[str, None, None]:
             encoding, errors = _encoding(file)
             with io.TextIOWrapper(file, encoding=encoding, errors=errors) as text:
                 for line in text:
+                    if rows < 0 and is_separator_hint(line):
+                        continue
                     rows += 1
                     yield line
     except _DAMAGE as exc:
@@ -60,6 +64,11 @@ def fields_of(line: str, separator: str = ",") -> list[str]:
 def separator_of(header: str) -> str:
     """The separator of a table's columns, by its first line: the most frequent of comma, semicolon and tab."""
     return max(",;\t", key=header.count)
+
+
+def is_separator_hint(line: str) -> bool:
+    """Whether a line before the header only tells Excel the separator, as in `sep=;`."""
+    return _HINT.fullmatch(line.strip("\r\n")) is not None
 
 
 def column_words(names: Iterable[str]) -> list[str]:
