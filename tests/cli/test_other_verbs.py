@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import cv2
@@ -104,6 +106,27 @@ def test_doctor_finds_everything_well(mien: Run) -> None:
     assert "All of the package works here." in ended.out
     for word in ("onnxruntime", "extra train", "cpu; --provider", "camera", "sound", *zoo_names()):
         assert word in ended.out
+
+
+def test_doctor_names_every_package_that_mien_always_needs(mien: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+    wanted = re.findall(r'"([^"]+)"', project.partition("dependencies = [")[2].partition("\n]")[0])
+    names = [re.split(r"[<>=]", each)[0] for each in wanted if ";" not in each]
+    assert {"av", "pillow", "pi-heif", "numpy"} <= set(names)
+    told = mien("doctor").out.splitlines()
+    for name in names:
+        assert any(line.startswith("ok") and line.split()[1] == name for line in told), name
+    version = metadata.version
+
+    def without_av(name: str) -> str:
+        if name == "av":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without_av)
+    ended = mien("doctor")
+    assert ended.code == 1
+    assert any(line.split() == ["BAD", "av", "not", "installed"] for line in ended.out.splitlines())
 
 
 def test_doctor_checks_that_nothing_reports(mien: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ class Brush:
         blur: float = 0.0,
         clip: Shape | None = None,
     ) -> Shape:
-        """Fill a polygon; arguments as `shape`. Gives the shape, to clip others with."""
+        """Fill a polygon, with the arguments of `shape`; returns the shape, so that others can be clipped to it."""
         shape = self.shape(points_xy, blur=blur, clip=clip)
         self.canvas.blend(shape, colour, alpha)
         return shape
@@ -172,7 +172,7 @@ class Brush:
 
 
 def _blurred(mask: NDArray[np.uint8], sigma: float) -> Floats:
-    """0..255 to 0..1, blurred; wide blurs on a smaller copy, which nobody can tell and takes a tenth of the time."""
+    """0..255 to 0..1, blurred; wide blurs are made on a smaller copy: no visible difference in a tenth of the time."""
     small: Floats = np.multiply(mask, np.float32(1 / 255), dtype=np.float32)
     if sigma < 0.3:
         return small
@@ -188,12 +188,12 @@ def _blurred(mask: NDArray[np.uint8], sigma: float) -> Floats:
 
 
 def points(*pairs: tuple[float, float]) -> Floats:
-    """(N, 2) float32 of some pairs."""
+    """Pairs as an (N, 2) float32 array."""
     return np.array(pairs, np.float32).reshape(-1, 2)
 
 
 def smooth(points_xy: Sequence[tuple[float, float]] | Floats, *, closed: bool = True, steps: int = 8) -> Floats:
-    """A Catmull-Rom curve through points: (N * steps, 2), or (N - 1) * steps + 1 when open."""
+    """A Catmull-Rom curve through points: (N * steps, 2), or ((N - 1) * steps + 1, 2) when open."""
     p = np.asarray(points_xy, np.float32).reshape(-1, 2)
     if closed:
         padded = np.concatenate([p[-1:], p, p[:2]])

@@ -20,7 +20,7 @@ from mien.artwork.people import paint_person
 from mien.errors import UnknownName
 
 CLIP_FPS = 12.0
-"""Frames a second of the drawn clip."""
+"""Frames per second of the drawn clip."""
 
 CLIP_SIZE_HW = (480, 640)
 """Its height and width in pixels."""

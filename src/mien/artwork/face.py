@@ -17,7 +17,7 @@ _EYE_X = 0.42
 
 
 def paint_head(brush: Brush, person: Person, expression: Expression) -> Shape:
-    """Ears, head and everything in the face; gives the shape of the head."""
+    """Draw ears, head and everything in the face; returns the shape of the head."""
     for side in (-1.0, 1.0):
         _paint_ear(brush, person, side)
     head = brush.fill(head_outline(person, expression), person.skin)

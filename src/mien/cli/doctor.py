@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ Line = tuple[State, str, str]
 
 _NETWORK: Line = ("ok", "network", "used only for a stream whose address you give, and by `mien train --weights hub`")
 
-_BASE = ("numpy", "onnxruntime", "opencv-python-headless", "typer", "rich")
+_NAME = re.compile(r"[\w.-]+")
 
 
 def doctor(
@@ -50,13 +51,19 @@ def _software() -> Iterator[Line]:
     yield "ok", "Python", f"{platform.python_version()} on {platform.platform()}"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield "ok", "cores", f"{cores}"
-    for name in _BASE:
+    for name in _base():
         try:
             yield "ok", name, metadata.version(name)
         except metadata.PackageNotFoundError:
             # opencv-python and opencv-contrib-python work as well as the headless build.
             is_there = name.startswith("opencv") and importlib.util.find_spec("cv2") is not None
             yield ("ok", name, "another build of OpenCV") if is_there else ("BAD", name, "not installed")
+
+
+def _base() -> list[str]:
+    """Names of the packages that mien always needs, as its own metadata states them; none under a condition."""
+    stated = metadata.requires("mien") or ()
+    return [found[0] for each in stated if ";" not in each and (found := _NAME.match(each))]
 
 
 def _extras() -> Iterator[Line]:
