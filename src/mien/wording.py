@@ -41,6 +41,11 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece], name
 
 
+def cells_of_markdown(line: str) -> list[str]:
+    """The cells of one line of `markdown_table`."""
+    return [cell.replace("\\|", "|") for cell in line.removeprefix("| ").removesuffix(" |").split(" | ")]
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; a bar within a cell is escaped."""
     lines = [header, ["---"] * len(header), *rows]

@@ -16,7 +16,7 @@ from mien.reports.runs.tables import (
     reproduction_rows,
     reproduction_text,
 )
-from mien.wording import markdown_table
+from mien.wording import cells_of_markdown, markdown_table
 
 REFERENCE = {
     "ref": "A-emo2",
@@ -214,9 +214,30 @@ def test_the_table_of_rebuilt_systems(tmp_path: Path) -> None:
         reproduction_text([read_entry(plain)], command="")
 
 
+def test_rows_of_results_that_are_not_rebuilt_now_stay(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "b", reference=REFERENCE)
+    second = make_run(tmp_path / "a", reference=REFERENCE | {"ref": "A-emo1"})
+    earlier = reproduction_text([read_entry(first), read_entry(second)], command="mien compare b a")
+    write(second / "summary.json", {"best_val_accuracy": 0.7})
+    text = reproduction_text([read_entry(second)], command="mien compare a", earlier=earlier)
+    assert "do not edit it. The rows of A-emo2 stayed as an earlier call of it left them." in text
+    lines = [line for line in text.splitlines() if line.startswith("| A-emo")]
+    assert [line.partition(" | ")[0] for line in lines] == ["| A-emo1", "| A-emo2"]
+    assert "70.0 % (validation, best epoch)" in lines[0]
+    assert lines[1] in earlier, "not changed by a letter"
+    assert [line for line in text.splitlines() if line.startswith("- A-emo2: ")]
+    both = reproduction_text([read_entry(first), read_entry(second)], command="mien compare b a", earlier=text)
+    assert "stayed" not in both
+    assert (
+        reproduction_text([read_entry(second)], command="mien compare a", earlier="# Mine\n| A | b |\n").count("| A")
+        == 1
+    )
+
+
 def test_markdown_has_as_many_cells_in_every_line() -> None:
     lines = markdown_table(("a", "b"), [("1", "x|y"), ("2", "")]).splitlines()
     assert lines == ["| a | b |", "| --- | --- |", r"| 1 | x\|y |", "| 2 |  |"]
+    assert list(map(cells_of_markdown, lines[2:])) == [["1", "x|y"], ["2", ""]]
 
 
 def test_the_page_has_the_curves_of_all(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import typer
 from mien.cli.console.pages import plan_page
 from mien.errors import InputError
 from mien.extras import needs
-from mien.files import WritePlan, write_whole
+from mien.files import WritePlan, descriptor_of, write_whole
 from mien.wording import markdown_table
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Folder for a page with the table and all curves.")] = None,
     reproduction: Annotated[
         Path | None,
-        typer.Option(help="Markdown file with the author's figures next to ours, e.g. docs/reproduction.md."),
+        typer.Option(
+            help="Markdown file with the author's figures next to ours, e.g. docs/reproduction.md; rows of other "
+            "results stay."
+        ),
     ] = None,
     measured: Annotated[
         Path | None,
@@ -62,6 +65,8 @@ def compare(
     if out is not None:
         plan.file(out / _TABLE, "--out")
         plan_page(out / _PAGE, inputs=runs, overwrite=overwrite)
+    is_there = reproduction is not None and descriptor_of(reproduction) is None and reproduction.is_file()
+    before = reproduction.read_text("utf-8", "replace") if reproduction is not None and is_there else ""
     kept = read_json(measured) if measured is not None and measured.exists() else {}
     found, failed = _read(runs)
     if found:
@@ -75,7 +80,8 @@ def compare(
         if reproduction is not None:
             named = [run.name if run.is_absolute() else str(run) for run in runs]  # no folder of this machine
             command = shlex.join(["mien", "compare", *named, "--reproduction", reproduction.name])
-            write_whole(reproduction, reproduction_text(entries, command=command).encode("utf-8"))
+            text = reproduction_text(entries, command=command, earlier=before)
+            write_whole(reproduction, text.encode("utf-8"))
             typer.echo(f"written: {reproduction}", err=True)
         if measured is not None:
             figures = dict(sorted({**kept, **measured_figures(entries)}.items()))

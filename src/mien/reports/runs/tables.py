@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mien.errors import InputError
-from mien.wording import markdown_table
+from mien.wording import cells_of_markdown, markdown_table
 from mien.reports.page import Page
 from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
 from mien.evaluation.measures import percent
@@ -73,8 +73,16 @@ def reproduction_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     return rows
 
 
-def reproduction_text(entries: Sequence[Entry], *, command: str) -> str:
+_TITLE = "# The reference systems, rebuilt"
+
+
+def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = "") -> str:
     """docs/reproduction.md.
+
+    Args:
+        entries: runs and evaluations.
+        command: what asked for it.
+        earlier: the text as it was; its rows about results that these entries do not rebuild stay.
 
     Raises:
         InputError: none of the entries reproduces a published result.
@@ -88,10 +96,14 @@ def reproduction_text(entries: Sequence[Entry], *, command: str) -> str:
         for ours in (entry.author_protocol(), entry.honest_protocol())
         if entry.reference is not None and ours is not None
     ]
-    commands = "\n".join(dict.fromkeys(printed))
-    return f"""# The reference systems, rebuilt
+    kept_rows, kept_commands = _kept(earlier, {row[0] for row in rows})
+    rows = sorted([*rows, *kept_rows], key=lambda row: row[0])
+    commands = "\n".join(sorted(dict.fromkeys([*printed, *kept_commands]), key=lambda line: line.partition(":")[0]))
+    names = ", ".join(dict.fromkeys(row[0] for row in kept_rows))
+    stayed = f" The rows of {names} stayed as an earlier call of it left them." if names else ""
+    return f"""{_TITLE}
 
-Made by `{command}` from the files that the runs left (`recipe.json`, `summary.json`, `metrics.json`); do not edit it.
+Made by `{command}` from the files that the runs left (`recipe.json`, `summary.json`, `metrics.json`); do not edit it.{stayed}
 "By it" is the author's own protocol: the same split, chosen and reported on the same images. "On clean samples" leaves
 out every test image that equals a training image or another test image.
 
@@ -100,6 +112,16 @@ Our figures were printed by:
 
 {commands}
 """
+
+
+def _kept(earlier: str, refs: Collection[str]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Rows and printed commands of an earlier text whose references are not among these."""
+    if not earlier.startswith(_TITLE):
+        return [], []
+    lines = earlier.splitlines()
+    rows = [tuple(cells_of_markdown(line)) for line in lines if line.startswith("| ")]
+    kept = [row for row in rows if len(row) == len(REPRODUCTION) and row[0] not in (*refs, REPRODUCTION[0], "---")]
+    return kept, [line for line in lines if any(line.startswith(f"- {row[0]}: ") for row in kept)]
 
 
 def comparison_page(entries: Sequence[Entry]) -> Page:
