@@ -91,8 +91,8 @@ class Entry:
         except (UnknownName, RecipeError):  # your own recipe, or one of another version
             changes = {}
         for name, value in changes.items():
-            # What the author got says nothing of how to train.
-            words += [] if name.startswith("reference.") else ["--set", f"{name}={value}"]
+            # What the author got, and what an exported model says of itself, is no part of training.
+            words += [] if name.startswith(("reference.", "export.")) else ["--set", f"{name}={value}"]
         return shlex.join(words)
 
     def author_protocol(self) -> Measured | None:

@@ -99,7 +99,7 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     kept_rows, kept_commands = _kept(earlier, {row[0] for row in rows})
     rows = sorted([*rows, *kept_rows], key=lambda row: row[0])
     commands = "\n".join(sorted(dict.fromkeys([*printed, *kept_commands]), key=lambda line: line.partition(":")[0]))
-    names = ", ".join(dict.fromkeys(row[0] for row in kept_rows))
+    names = "; ".join(dict.fromkeys(row[0] for row in kept_rows))
     stayed = f" The rows of {names} stayed as an earlier call of it left them." if names else ""
     return f"""{_TITLE}
 
