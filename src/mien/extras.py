@@ -11,7 +11,7 @@ from typing import Literal
 from mien.environment import no_plot_files, no_telemetry, no_web_telemetry
 from mien.errors import MissingExtra
 
-Extra = Literal["table", "live", "serve", "data", "train", "scale", "ray"]
+Extra = Literal["table", "live", "serve", "data", "train", "scale", "ray", "teach"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "table": ("pandas", "pyarrow"),
@@ -20,6 +20,7 @@ MODULES: dict[Extra, tuple[str, ...]] = {
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
     "ray": ("ray",),
     "scale": ("pandas", "pyarrow", "duckdb", "fsspec", "matplotlib"),
+    "teach": ("onnx",),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""

@@ -31,6 +31,7 @@ from mien.cli import (
     report,
     serve,
     summarize,
+    teach,
     train,
 )
 from mien.cli.console.audience import hush_stdout
@@ -54,6 +55,7 @@ app.command("classify")(classify.classify)
 app.command("live")(live.live)
 app.command("report")(report.report)
 app.command("serve")(serve.serve)
+app.command("teach")(teach.teach)
 app.command("summarize")(summarize.summarize)
 app.add_typer(show.app, name="models")
 app.command("doctor")(doctor.doctor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +34,8 @@ CARD_FILE = "CARD.md"
 MIRRORED = "mirror_picture"
 """Tensor of a model that averages the mirrored view of each picture itself: that view."""
 
-_FILES = (MODEL_FILE, MANIFEST_FILE, CARD_FILE)
+FILES = (MODEL_FILE, MANIFEST_FILE, CARD_FILE)
+"""What every model folder holds."""
 
 _ZOO = Path(__file__).parent / "zoo"
 
@@ -85,7 +87,7 @@ def load_artifact(folder_or_name: str | Path) -> Artifact:
     raise ModelError(f"There is no model folder {folder}; give a folder with {MODEL_FILE} and {MANIFEST_FILE}.")
 
 
-def check_place(folder: Path, *, overwrite: bool) -> None:
+def check_place(folder: Path, *, overwrite: bool, known: Sequence[str] = FILES) -> None:
     """Check that a model folder may be written there; called before any slow work begins.
 
     Raises:
@@ -97,10 +99,12 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
         raise RefusedOutput(f"{folder} exists and is not a model folder; name a new folder.")
     if not overwrite:
         raise RefusedOutput(f"{folder} already exists; name another folder or use --overwrite.")
-    spare_foreign(folder, _FILES)
+    spare_foreign(folder, known)
 
 
-def write_artifact(folder: str | Path, model_bytes: bytes, manifest: Manifest, card: str) -> Artifact:
+def write_artifact(
+    folder: str | Path, model_bytes: bytes, manifest: Manifest, card: str, *, extra: Mapping[str, bytes] | None = None
+) -> Artifact:
     """Write a model folder, completely or not at all.
 
     Args:
@@ -108,17 +112,21 @@ def write_artifact(folder: str | Path, model_bytes: bytes, manifest: Manifest, c
         model_bytes: the ONNX file.
         manifest: its SHA-256 is filled in.
         card: the model card, Markdown.
+        extra: other files of the folder, by name; an older folder may hold files of these names too.
 
     Raises:
         OutputError: the folder cannot be written, or exists and is not a model folder.
     """
     folder = Path(folder)
     manifest = replace(manifest, sha256=hashlib.sha256(model_bytes).hexdigest())
-    check_place(folder, overwrite=True)
-    with whole_folder(folder, known=_FILES) as fresh:
+    known = (*FILES, *(extra or ()))
+    check_place(folder, overwrite=True, known=known)
+    with whole_folder(folder, known=known) as fresh:
         (fresh / MODEL_FILE).write_bytes(model_bytes)
         (fresh / MANIFEST_FILE).write_text(json.dumps(manifest.to_dict(), indent=2) + "\n", encoding="utf-8")
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")
+        for name, data in (extra or {}).items():
+            (fresh / name).write_bytes(data)
     return Artifact(folder, manifest)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -151,3 +153,10 @@ class Manifest:
             if key.removeprefix("input.") not in (data["input"] if "." in key else data):
                 raise ValueError(f"{key} is missing")
         return manifest
+
+
+def model_name(folder: Path) -> str:
+    """The name of a folder as a model name: lower case, without accents and other characters; may be empty."""
+    letters = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_.-]+", "_", letters.strip()).strip("_.-")
+    return name if NAME.fullmatch(name) else ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
-import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +25,7 @@ from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_fig
 from mien.evaluation.measures import grade_scores
 from mien.evaluation.metrics import summary_scores
 from mien.models.artifact import Artifact, write_artifact
-from mien.models.manifest import NAME, Manifest, Score
+from mien.models.manifest import Manifest, Score, model_name
 from mien.models.session import Session
 from mien.recipes.recipe import Recipe, changed_recipe
 from mien.recipes.tables import View
@@ -164,7 +162,7 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
     """Average the mirrored view, calibrate, grade and write a model."""
     recipe, checks = trained.recipe, list(trained.checks)
     export, validation = recipe.export, dataset.part("validation")
-    manifest = replace(recipe.manifest(), name=export.name or _name(folder) or recipe.name)
+    manifest = replace(recipe.manifest(), name=export.name or model_name(folder) or recipe.name)
     model_bytes = mirrored(trained.model_bytes, export.mirror)
     if export.mirror != "none":
         checks.append(f"Each answer is the mean of the {export.mirror} for the picture and its mirror image.")
@@ -211,13 +209,6 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
     )
     logger.info("temperature %.3f", calibration.temperature)
     return write_artifact(folder, model_bytes, manifest, card_text(manifest, facts))
-
-
-def _name(folder: Path) -> str:
-    """The name of a folder as a model name: lower case, without accents and other characters; may be empty."""
-    letters = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9_.-]+", "_", letters.strip()).strip("_.-")
-    return name if NAME.fullmatch(name) else ""
 
 
 def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:

@@ -30,6 +30,7 @@ from mien.window.status import KEYS, NO_FACE, Status
 
 _PAPER: Colour = (246, 246, 242)
 _SHEET: Colour = (38, 42, 49)
+_DONE: Colour = (0, 158, 115)
 _CAPTION_SIZES = (27, 23, 19)  # the first one that fits the sentence
 _CAPTION_LINES = 2
 _NO_FRAME_HW = (480, 640)
@@ -81,6 +82,8 @@ class Painter:
         for note, rect in notes:
             self._notices.paint(surface, layout, note, rect)
         caption_top = self._caption(status.caption)
+        if status.progress is not None:
+            caption_top = self._progress(status.progress, caption_top)
         if scene is None:
             middle = (layout.picture[1] + layout.picture[3]) // 2 + layout.px(30)
             self._middle(status.message or "Waiting for the first picture", "", middle)
@@ -192,6 +195,16 @@ class Painter:
         y = bottom - layout.px(18) - height
         self._lines(lines, size, LIGHT, (left + right) // 2, y, plate=DARK)
         return y
+
+    def _progress(self, share: float, y: int) -> int:
+        """A bar across the picture that ends a little above y; returns the y of its upper edge."""
+        px, (left, _, right, _) = self._layout.px, self._layout.picture
+        bar = pygame.Rect(left + px(36), y - px(22), right - left - 2 * px(36), px(14))
+        self._surface.fill(DARK, bar)
+        inside = bar.inflate(-2 * px(2), -2 * px(2))
+        self._surface.fill(FAINT, inside)
+        self._surface.fill(_DONE, (inside.left, inside.top, round(inside.width * share), inside.height))
+        return bar.top
 
     def _middle(self, words: str, more: str, y: int) -> None:
         """A message in the middle of the picture, and in smaller text what to do about it, down to y."""

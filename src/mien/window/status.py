@@ -27,6 +27,7 @@ class Status:
         recording_to: name of the video that is being written.
         notice: what happens to the picture, in one short sentence.
         no_face: what is shown if there is no face.
+        progress: 0 to 1, shown as a bar above the caption; None for none.
     """
 
     fps: float = 0.0
@@ -41,6 +42,7 @@ class Status:
     recording_to: str = ""
     notice: str = NOTICE
     no_face: str = NO_FACE
+    progress: float | None = None
 
 
 class Command(Enum):

@@ -1,0 +1,257 @@
+"""`mien teach`: a gesture of one's own, from a camera, a video or photos, in about a minute."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import TextColumn
+
+from mien.addresses import named, shown
+from mien.cli.console.overview import Problems
+from mien.cli.console.reading import table_lines
+from mien.errors import InputError
+from mien.outputs.text import gesture_name
+from mien.sources import Source, open_live
+from mien.wording import count
+
+if TYPE_CHECKING:
+    from mien.live.session import Display
+    from mien.scene import Scene
+    from mien.teach import ExampleReader, Lesson, Progress, Take, Taught
+
+_MODEL = Path("mine")
+_SAID_EVERY = 10
+
+
+def teach(
+    name: Annotated[
+        str | None, typer.Argument(help="What to call the gesture, in any script.", metavar="NAME", show_default=False)
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="SOURCE",
+            help="Number, device or name of a camera, or its address; a video; a photo, folder or pattern.",
+        ),
+    ] = None,
+    model: Annotated[Path, typer.Option(help="Folder of your model: a new one, or one taught before.")] = _MODEL,
+    replace: Annotated[bool, typer.Option("--replace", help="Forget earlier takes of this gesture.")] = False,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, max=600.0, help="Watch a camera for at most this many seconds.")
+    ] = 20.0,
+    headless: Annotated[bool, typer.Option("--headless", help="A camera without a window: text only.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the gestures taught into the model.")] = False,
+    forget: Annotated[
+        str | None, typer.Option("--forget", metavar="NAME", help="Forget a gesture taught into the model.")
+    ] = None,
+) -> None:
+    """Teach a gesture of your own, from a camera, a video or photos of it. Needs mien[teach]; a window mien[live].
+
+    The model folder keeps the landmarks of the hands shown, no pictures. Teaching the same gesture again adds a take:
+    from another person, place or distance it helps most. Use the model with --gesture-model: mien live --gesture-model
+    mine.
+    """
+    asked = [option for option, given in (("NAME", name), ("--list", listed), ("--forget", forget)) if given]
+    if len(asked) != 1:
+        got = " and ".join(asked) or "none of them"
+        raise typer.BadParameter(f"give a NAME to teach, --list, or --forget NAME; got {got}")
+    if name is None and origin is not None:
+        raise typer.BadParameter("--from teaches a gesture; give its NAME too", param_hint="--from")
+    if listed:
+        _list(model)
+    elif forget is not None:
+        _forget(forget, model)
+    elif name is not None:
+        if origin is None:
+            raise typer.BadParameter("a camera, video or folder that shows the gesture is needed", param_hint="--from")
+        _teach(name, origin, model, replace=replace, seconds=seconds, headless=headless)
+
+
+def _teach(name: str, origin: str, model: Path, *, replace: bool, seconds: float, headless: bool) -> None:
+    from mien.extras import needs
+    from mien.teach import ExampleReader, teach_takes
+    from mien.teach.model import checked_name
+
+    with needs("teach"):
+        import onnx  # noqa: F401  # before anybody stands in front of a camera
+    try:
+        label = checked_name(name, model)
+    except InputError as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from error
+    if label != name:
+        sys.stderr.write(f"mien: taught as {label}.\n")
+    with Problems("file") as problems:
+        with ExampleReader() as reader:
+            if _is_file(origin):
+                takes = _read(origin, label, reader, problems)
+            else:
+                takes = [_watched(origin, label, reader, seconds=seconds, headless=headless)]
+        began = time.monotonic()
+        taught = teach_takes(takes, model, replace=replace)
+        _tell(taught, label, takes, time.monotonic() - began, model)
+
+
+def _is_file(origin: str) -> bool:
+    """Whether examples are read from files; cameras and streams are watched."""
+    if "://" in origin or origin == "-" or origin.isdecimal() or origin.startswith("/dev/"):
+        return False
+    return (
+        any(sign in origin for sign in "*?[")
+        or os.path.lexists(origin)
+        or len(Path(origin).parts) > 1
+        or bool(Path(origin).suffix)
+    )
+
+
+def _read(origin: str, label: str, reader: ExampleReader, problems: Problems) -> list[Take]:
+    from mien.teach.examples import takes_of
+
+    with _counting() as show:
+        return takes_of(origin, label, reader, on_problem=problems, on_step=show)
+
+
+def _watched(origin: str, label: str, reader: ExampleReader, *, seconds: float, headless: bool) -> Take:
+    """A take from a camera or stream."""
+    from mien.teach import Lesson
+
+    lesson = Lesson(label, seconds=seconds)
+    with open_live(origin) as source:
+        source.ready()
+        if headless:
+            _follow(source, reader, lesson, _Teller())
+        else:
+            from mien.window.window import Window
+
+            with Window(title=f"mien teach: {shown(origin)}", mirror=True) as window:
+                _follow(source, reader, lesson, _Shower(window))
+    return lesson.take()
+
+
+def _follow(source: Source, reader: ExampleReader, lesson: Lesson, tell: Callable[[Scene, Progress], bool]) -> None:
+    """Until the lesson is over, or `tell` says that the user has had enough."""
+    for frame in source:
+        scene = reader.scene(frame)
+        progress = lesson.step(scene)
+        if not tell(scene, progress):
+            raise InputError("Stopped before the lesson was over; nothing was changed.")
+        if progress.done:
+            return
+    if not lesson.began:
+        raise InputError(f"{named(source.name)} ended before the lesson began.")
+
+
+class _Teller:
+    """Tells on stderr what changes: the countdown, every tenth example, and advice."""
+
+    def __init__(self) -> None:
+        self._said: tuple[object, ...] = ()
+
+    def __call__(self, scene: Scene, progress: Progress) -> bool:
+        del scene
+        step = progress.examples // _SAID_EVERY
+        key = (progress.advice, step) if progress.examples else (progress.caption,)
+        if key != self._said:
+            self._said = key
+            sys.stderr.write(f"{progress.caption}\n")
+        return True
+
+
+class _Shower:
+    """Shows the picture, what the package's model takes the hand for, and how far the lesson is."""
+
+    def __init__(self, window: Display) -> None:
+        self._window = window
+
+    def __call__(self, scene: Scene, progress: Progress) -> bool:
+        from mien.window.status import Command, Status
+
+        status = Status(
+            tasks=("gesture",),
+            caption=progress.caption,
+            progress=progress.share,
+            notice="Camera on. Landmarks of the hand are kept, no pictures; nothing is sent.",
+        )
+        return Command.QUIT not in self._window.show(scene, status)
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[int], None]]:
+    """How many pictures were looked at; on stderr, only in a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False),)
+    with Bar(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("opening", total=None)
+        yield lambda looked: bar.update(task, description=f"{count(looked, 'picture')} looked at")
+
+
+def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: Path) -> None:
+    from mien.teach.model import KNOWN_AFTER, KNOWN_BEFORE
+    from mien.teach.takes import ENOUGH
+
+    for take in takes:
+        found = take.different
+        more = "enough" if found >= ENOUGH else f"{ENOUGH} would be better: show it for longer, and move the hand more"
+        typer.echo(f"{label}: {count(len(take.samples), 'example')} ({take.kind}), {found} different: {more}.")
+    for other, share in taught.close_to.get(label, {}).items():
+        typer.echo(
+            f"Close to {gesture_name(other)}: without teaching, {100 * share:.0f} % of the examples are read as that. "
+            "Change the gesture if you want both."
+        )
+    typer.echo(f"Fitted in {seconds:.1f} s; {model} knows {', '.join(taught.labels)} and the package's gestures.")
+    for each, estimate in taught.estimates.items():
+        how = f"{count(estimate.takes, 'take')} left out in turn"
+        if estimate.takes == 1:
+            how = (
+                "parts of its only take left out in turn, which promises too much: teach it again for a better estimate"
+            )
+        mistaken = f", else mostly as {gesture_name(estimate.mistaken_for)}" if estimate.mistaken_for else ""
+        typer.echo(
+            f"{each}: {100 * estimate.right:.0f} % read right, {100 * estimate.sure:.0f} % surely{mistaken} ({how})."
+        )
+    before, after = taught.score(KNOWN_BEFORE), taught.score(KNOWN_AFTER)
+    if before is not None and after is not None:
+        typer.echo(f"Known gestures of the bank read right: {100 * after:.1f} %, without yours {100 * before:.1f} %.")
+    typer.echo(f"Try it: mien live --gesture-model {model}")
+
+
+def _list(model: Path) -> None:
+    from mien.teach.model import RIGHT, SURE, taught_model
+
+    taught = taught_model(model)
+    rows: list[list[object]] = []
+    for label in taught.labels:
+        takes = taught.takes_of(label)
+        right, sure = (taught.score(f"{metric}{label}") for metric in (RIGHT, SURE))
+        rows.append([
+            label,
+            len(takes),
+            sum(len(take.samples) for take in takes),
+            "" if right is None else f"{100 * right:.0f} %",
+            "" if sure is None else f"{100 * sure:.0f} %",
+            max(take.day for take in takes),
+        ])  # fmt: skip
+    for line in table_lines(["gesture", "takes", "examples", "read right", "surely", "last taught"], rows):
+        typer.echo(line)
+
+
+def _forget(name: str, model: Path) -> None:
+    from mien.extras import needs
+    from mien.teach import forget_gesture
+
+    with needs("teach"):
+        import onnx  # noqa: F401
+    taught = forget_gesture(name, model)
+    if taught is None:
+        typer.echo(f"Forgot {name}; it was the only gesture, and {model} is removed.")
+    else:
+        typer.echo(f"Forgot {name}; {model} still knows {', '.join(taught.labels)}.")
