@@ -1,12 +1,13 @@
 """Makes the bank of hands that `mien teach` fits new gestures against: src/mien/teach/bank.npz.
 
-    python tools/make_teach_bank.py GESTURES_FOLDER [--cache DIR] [--each 300] [--out FILE]
+    python tools/make_teach_bank.py GESTURES_FOLDER [--cache DIR] [--each 250] [--none 2000] [--out FILE]
 
 GESTURES_FOLDER is what the recipe gesture_landmark is trained on (docs/data.md). The bank has the landmarks of as many
-hands for each of the gestures, and of twice as many that show none, drawn at random with a fixed seed: from the crowds
-in the recipe, without the fifth of them that is held back; for gestures that these lack (`loser`), from the other data
-sets but for `webcam`, which `benchmarks/teach.py` measures on. Landmarks are read as `mien train gesture_landmark`
-reads them, and a folder of its cache can be given. It has no pictures, and depends on no gesture model.
+hands for each of the gestures, and of more that show none, for these are of all kinds. They are drawn at random with a
+fixed seed: from the crowds in the recipe, without the fifth of them that is held back; for gestures that these lack
+(`loser`), from the other data sets but for `webcam`, which `benchmarks/teach.py` measures on. Landmarks are read as
+`mien train gesture_landmark` reads them, and a folder of its cache can be given. The bank has no pictures, and depends
+on no gesture model.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--each", type=int, default=300)
+    parser.add_argument("--each", type=int, default=250)
+    parser.add_argument("--none", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=BANK)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -55,7 +57,7 @@ def main() -> None:
     for label in GESTURES.labels:
         there = np.flatnonzero((labels == label) & is_crowd)
         there = there if len(there) else np.flatnonzero(labels == label)
-        wanted = arguments.each * (2 if label == NOTHING else 1)
+        wanted = arguments.none if label == NOTHING else arguments.each
         chosen.append(np.sort(rng.permutation(there)[:wanted]))
         print(f"{label}: {len(chosen[-1])} of {len(there)} hands")
     rows = np.concatenate(chosen)

@@ -195,7 +195,7 @@ def _counting() -> Iterator[Callable[[int], None]]:
 
 
 def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: Path) -> None:
-    from mien.teach.model import KNOWN_AFTER, KNOWN_BEFORE
+    from mien.teach.model import KNOWN_AFTER, KNOWN_BEFORE, MISTAKEN
     from mien.teach.takes import ENOUGH
 
     for take in takes:
@@ -214,19 +214,23 @@ def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: 
             how = (
                 "parts of its only take left out in turn, which promises too much: teach it again for a better estimate"
             )
-        mistaken = f", else mostly as {gesture_name(estimate.mistaken_for)}" if estimate.mistaken_for else ""
+        others = f", else mostly as {gesture_name(estimate.mistaken_for)}" if estimate.mistaken_for else ""
         typer.echo(
-            f"{each}: {100 * estimate.right:.0f} % read right, {100 * estimate.sure:.0f} % surely{mistaken} ({how})."
+            f"{each}: {100 * estimate.right:.0f} % read right, {100 * estimate.sure:.0f} % surely{others} ({how})."
         )
     before, after = taught.score(KNOWN_BEFORE), taught.score(KNOWN_AFTER)
     if before is not None and after is not None:
         typer.echo(f"Known gestures of the bank read right: {100 * after:.1f} %, without yours {100 * before:.1f} %.")
+    mistaken = taught.score(MISTAKEN)
+    if mistaken is not None:
+        typer.echo(f"Other hands, at rest or with some fingers up, read as one of yours: {100 * mistaken:.1f} %.")
     typer.echo(f"Try it: mien live --gesture-model {model}")
 
 
 def _list(model: Path) -> None:
     from mien.teach.model import RIGHT, SURE, taught_model
 
+    _check_taught(model)
     taught = taught_model(model)
     rows: list[list[object]] = []
     for label in taught.labels:
@@ -248,6 +252,7 @@ def _forget(name: str, model: Path) -> None:
     from mien.extras import needs
     from mien.teach import forget_gesture
 
+    _check_taught(model)
     with needs("teach"):
         import onnx  # noqa: F401
     taught = forget_gesture(name, model)
@@ -255,3 +260,13 @@ def _forget(name: str, model: Path) -> None:
         typer.echo(f"Forgot {name}; it was the only gesture, and {model} is removed.")
     else:
         typer.echo(f"Forgot {name}; {model} still knows {', '.join(taught.labels)}.")
+
+
+def _check_taught(model: Path) -> None:
+    from mien.teach.takes import TAKES_FILE
+
+    if not (model / TAKES_FILE).is_file():
+        what = (
+            f"nothing was taught into it, for it has no {TAKES_FILE}" if model.is_dir() else "there is no such folder"
+        )
+        raise typer.BadParameter(f"{model}: {what}; name a folder made by mien teach", param_hint="--model")

@@ -15,12 +15,11 @@ from mien.resource import Resource
 from mien.stages.classify import GestureClassifier, softmax
 from mien.teach.bank import Bank
 from mien.teach.graph import features_model, head_scores
-from mien.teach.heads import COPIES, Heads, Known, Rows, fitted_heads, noisy
+from mien.teach.heads import Heads, Known, Rows, fitted_heads
 from mien.teach.takes import Take
 
 FOLDS = 5
 
-_SEED = 5
 _MOST_ROWS = 250  # examples per gesture that heads are fitted on, before copies: more only cost time
 
 
@@ -53,6 +52,7 @@ class Fitted:
         known_before: share of the bank's gestures that the package's network reads rightly.
         known_after: the same with the heads beside it, each fitted without the hands that it is asked about.
         known_hands: how many hands that is.
+        mistaken: share of the bank's hands of no known gesture that are read as a taught one, likewise.
     """
 
     heads: Heads
@@ -60,6 +60,7 @@ class Fitted:
     known_before: float
     known_after: float
     known_hands: int
+    mistaken: float
 
 
 class Fitter(Resource):
@@ -75,26 +76,26 @@ class Fitter(Resource):
         self._base = GestureClassifier(base)
         self._bank, self._threshold = bank, self._base.threshold
         self._labels = self._base.labels.labels
-        self._probabilities = self._base.probabilities(bank.samples)
+        self._probabilities = self.base_probabilities(bank.samples)
         answers = np.array(self._labels)[self._probabilities.argmax(axis=1)]
         confidence = np.where(answers == bank.labels, self._probabilities.max(axis=1), 0.0)
-        again = noisy(bank.samples, 1, np.random.default_rng(_SEED))
-        features = self.features(np.concatenate([bank.samples, again]))
-        self._known = Known(features, np.tile(bank.labels, 2), np.tile(confidence, 2))
+        self._known = Known(self.features(bank.samples), bank.labels, confidence)
 
     def features(self, samples: NDArray[np.float32]) -> Rows:
         """(N, F) features of (N, 22, 3) canonical landmarks."""
         return self._session.run(np.ascontiguousarray(samples, np.float32))[0].astype(np.float64)
 
+    def base_probabilities(self, samples: NDArray[np.float32]) -> Rows:
+        """(N, L) what the package's model says of (N, 22, 3) canonical landmarks."""
+        return self._base.probabilities(np.ascontiguousarray(samples, np.float32))
+
     def base_answers(self, samples: NDArray[np.float32]) -> list[str]:
-        """What the package's model takes (N, 22, 3) canonical landmarks for."""
-        rows = self._base.probabilities(np.ascontiguousarray(samples, np.float32))
-        return [self._labels[i] for i in rows.argmax(axis=1)]
+        """Its answers."""
+        return [self._labels[i] for i in self.base_probabilities(samples).argmax(axis=1)]
 
     def probabilities(self, samples: NDArray[np.float32], heads: Heads) -> Rows:
         """(N, L + K) what a model with these heads says of (N, 22, 3) canonical landmarks."""
-        base = self._base.probabilities(np.ascontiguousarray(samples, np.float32))
-        return _together(base, self.features(samples), heads)
+        return _together(self.base_probabilities(samples), self.features(samples), heads)
 
     def fit(self, takes: Sequence[Take]) -> Fitted:
         """Heads for the gestures of some takes, at least one, and estimates."""
@@ -104,7 +105,7 @@ class Fitter(Resource):
         folds = _folds(takes)
         asked: dict[str, list[Rows]] = {label: [] for label in labels}
         bank_fold = np.arange(len(self._bank.labels)) % FOLDS
-        after = np.zeros(len(self._bank.labels), bool)
+        after = np.empty(len(self._bank.labels), object)
         for fold in range(FOLDS):
             kept = {
                 label: np.concatenate(
@@ -112,20 +113,21 @@ class Fitter(Resource):
                 )
                 for label in labels
             }
-            part_heads = self._heads(kept, self._known.where(np.tile(bank_fold != fold, 2)))
+            part_heads = self._heads(kept, self._known.where(bank_fold != fold))
             for take, part in zip(takes, folds, strict=True):
                 if (part == fold).any():
                     asked[take.label].append(self.probabilities(take.samples[part == fold], part_heads))
             there = bank_fold == fold
-            rows = _together(self._probabilities[there], self._known.features[: len(there)][there], part_heads)
-            after[there] = np.array(names)[rows.argmax(axis=1)] == self._bank.labels[there]
+            rows = _together(self._probabilities[there], self._known.features[there], part_heads)
+            after[there] = np.array(names)[rows.argmax(axis=1)]
         is_gesture = self._bank.labels != NOTHING
         return Fitted(
             heads=heads,
             estimates={label: self._estimate(label, names, asked[label], takes) for label in labels},
-            known_before=float((self._known.confidence[: len(is_gesture)][is_gesture] > 0).mean()),
-            known_after=float(after[is_gesture].mean()),
+            known_before=float((self._known.confidence[is_gesture] > 0).mean()),
+            known_after=float((after == self._bank.labels)[is_gesture].mean()),
             known_hands=int(is_gesture.sum()),
+            mistaken=float(np.isin(after[~is_gesture].astype(str), labels).mean()),
         )
 
     def close(self) -> None:
@@ -134,11 +136,10 @@ class Fitter(Resource):
         self._base.close()
 
     def _heads(self, samples: Mapping[str, NDArray[np.float32]], known: Known) -> Heads:
-        rng = np.random.default_rng(_SEED)
         examples = {}
         for label, rows in samples.items():
             few = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_ROWS)).round().astype(int)]
-            examples[label] = self.features(np.concatenate([few, noisy(few, COPIES, rng)]))
+            examples[label] = self.features(few)
         return fitted_heads(known, examples, self._threshold)
 
     def _estimate(self, label: str, names: tuple[str, ...], asked: list[Rows], takes: Sequence[Take]) -> Estimate:

@@ -17,25 +17,28 @@ from mien.labels import NOTHING
 
 Rows = NDArray[np.float64]
 
-COPIES = 4
-"""Noisy copies of each example."""
-
 MOST_LOST = 0.004
 """Largest share of the bank's gestures, each read rightly by the package's network, that one head may take away."""
+
+MOST_MISTAKEN = 0.03
+"""Share of the bank's hands of no known gesture that a head may take, so that it knows other people's hands too."""
 
 MOST_UNSURE = 0.01
 """Largest share of the bank's gestures, surely read by the network, that one head may make unsure."""
 
 _SHARPER = (3.0, 4.0, 6.0, 8.0)
-_NOISE = 0.05  # of a landmark, of the hand's size 1
-_DEPTH = 0.25  # z is the least certain of a landmark's coordinates: it is scaled by exp of so much
 _OWN = 0.1  # share of a feature's whole variance that is added to that within a gesture
-_LINEAR = 0.5  # how strong the linear part of a head is, beside the distance
+_LINEAR = 2.0  # how strong the linear part of a head is, beside the distance
 _PENALTY = 1.0
+_MOST_RAISED = 3.0
 _WEIGHT = 2000.0  # how many hands all those of one side count as, whatever their number
-_ALIKE = 0.05  # `none` of the bank is the gesture itself where it scores above this quantile of the examples
-_STEPS = 20
-_CLOSE = 1e-4
+_ALIKE = 0.5  # `none` of the bank is the gesture itself where it scores above this quantile of the examples
+_NONE = 0.25  # share of the bank's weight that hands of no gesture have
+_COPIES = 4
+_SPREAD = 1.0  # how far copies are from an example, as a part of how people differ within a gesture
+_SEED = 5
+_STEPS = 40
+_CLOSE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Known:
     """The bank, as heads are fitted on it.
 
     Args:
-        features: (B, F) of its hands, and of noisy copies of them after these.
+        features: (B, F) of its hands.
         labels: (B,) names of the gestures they show.
         confidence: (B,) the probability that the package's network gives its answer; 0 where that is wrong.
     """
@@ -80,29 +83,28 @@ class Known:
         return Known(self.features[chosen], self.labels[chosen], self.confidence[chosen])
 
 
-def noisy(samples: NDArray[np.float32], copies: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Landmarks as they might have been read from other pictures of the same hands: (copies * N, 22, 3)."""
-    made = np.tile(samples, (copies, 1, 1)).astype(np.float64)
-    made[:, :21, 2] *= np.exp(rng.normal(0, _DEPTH, (len(made), 1)))
-    made[:, :21] += rng.normal(0, _NOISE, made[:, :21].shape)
-    return made.astype(np.float32)
-
-
 def fitted_heads(known: Known, examples: Mapping[str, Rows], threshold: float) -> Heads:
     """Heads for all gestures of one's own.
 
     Args:
         known: the bank.
-        examples: (N, F) features of each gesture's examples and their copies.
+        examples: (N, F) features of each gesture's examples.
         threshold: confidence from which an answer is sure.
     """
     mean = known.features.mean(axis=0)
     whiten = _whitening(known)
     bank = (known.features - mean) @ whiten
-    own = {label: (rows - mean) @ whiten for label, rows in examples.items()}
+    rng = np.random.default_rng(_SEED)
+    own = {label: _spread((rows - mean) @ whiten, rng) for label, rows in examples.items()}
     parts = [_fitted(label, own, bank, known, threshold) for label in own]
     centres, linear, bias, slope = (np.stack(part) for part in zip(*parts, strict=True))
     return Heads(tuple(own), mean, whiten, centres, linear.T, bias, slope)
+
+
+def _spread(white: Rows, rng: np.random.Generator) -> Rows:
+    """Whitened examples, and copies of them as other people might have shown them."""
+    copies = np.tile(white, (_COPIES, 1))
+    return np.concatenate([white, copies + _SPREAD * rng.normal(size=copies.shape)])
 
 
 def _whitening(known: Known) -> Rows:
@@ -122,21 +124,32 @@ def _fitted(
     others = [rows for name, rows in own.items() if name != label]
     terms = _terms(np.concatenate([mine, bank, *others]), centre)
     is_mine = np.arange(len(terms)) < len(mine)
-    sides = [np.full(len(rows), 1 / len(rows)) for rows in (mine, bank, *others)]
-    weights = _WEIGHT * np.concatenate(sides)
+    at_bank = slice(len(mine), len(mine) + len(bank))
+    alone = [np.full(len(rows), 1 / len(rows)) for rows in (mine, *others)]
+    weights = _WEIGHT * np.concatenate([alone[0], _shares(known), *alone[1:]])
     found = _regression(terms, is_mine, weights)
     # Hands of no known gesture that look like the examples: what is taught was among them.
-    at_bank = slice(len(mine), len(mine) + len(bank))
-    for _ in range(2):
-        scores = terms @ found
-        alike = np.zeros(len(terms), bool)
-        alike[at_bank] = (known.labels == NOTHING) & (scores[at_bank] > np.quantile(scores[: len(mine)], _ALIKE))
-        found = _regression(terms, is_mine, np.where(alike, 0.0, weights))
+    scores = terms @ found
+    alike = (known.labels == NOTHING) & (scores[at_bank] > np.quantile(scores[: len(mine)], _ALIKE))
+    weights[at_bank][alike] = 0.0
+    found = _regression(terms, is_mine, weights, found)
+    # What a head says of hands of the bank that it was not fitted on.
+    for half in (0, 1):
+        is_asked = np.arange(len(bank)) % 2 == half
+        kept = weights.copy()
+        kept[at_bank] = np.where(is_asked, 0.0, 2 * kept[at_bank])
+        scores[at_bank][is_asked] = terms[at_bank][is_asked] @ _regression(terms, is_mine, kept, found)
+    shift = _shift(scores[at_bank], known)
+    scale = _sharpness(scores[at_bank] - shift, known, threshold)
     linear, slope, bias = found[:-2] * _LINEAR / np.sqrt(len(centre)), found[-2], found[-1] - found[-2]
-    scores = terms[at_bank] @ found
-    excess = _excess(scores, known)
-    scale = _sharpness(scores - excess, known, threshold)
-    return centre, scale * linear, np.asarray(scale * (bias - excess)), np.asarray(scale * slope)
+    return centre, scale * linear, np.asarray(scale * (bias - shift)), np.asarray(scale * slope)
+
+
+def _shares(known: Known) -> Rows:
+    """(B,) what each hand of the bank counts, together 1: those of `none` together `_NONE`, however many there are."""
+    is_none = known.labels == NOTHING
+    parts = np.where(is_none, _NONE / max(is_none.sum(), 1), (1 - _NONE) / max((~is_none).sum(), 1))
+    return np.asarray(parts / parts.sum(), np.float64)
 
 
 def _terms(white: Rows, centre: Rows) -> Rows:
@@ -146,11 +159,18 @@ def _terms(white: Rows, centre: Rows) -> Rows:
     return np.column_stack([white * _LINEAR / np.sqrt(count), far, np.ones(len(white))])
 
 
-def _excess(scores: Rows, known: Known) -> float:
-    """How much a head says too much, so that it takes too many of the bank's gestures from the network."""
-    at = (known.labels != NOTHING) & (known.confidence > 0)
-    over = scores[at] - np.log(known.confidence[at])
-    return max(0.0, float(np.quantile(over, 1 - MOST_LOST))) if at.any() else 0.0
+def _shift(scores: Rows, known: Known) -> float:
+    """What is subtracted from a head's scores.
+
+    It takes as much as it may from the bank: as few examples of one person are narrower than the gesture, a head that
+    took only what its examples show would miss other people. If it takes too many known gestures, it is held back.
+    """
+    taken = [
+        float(np.quantile(scores[at] - np.log(known.confidence[at]), 1 - most)) if at.any() else 0.0
+        for kind, most in ((known.labels != NOTHING, MOST_LOST), (known.labels == NOTHING, MOST_MISTAKEN))
+        for at in [kind & (known.confidence > 0)]
+    ]
+    return max(taken[0], min(taken[1], 0.0), -_MOST_RAISED)
 
 
 def _sharpness(scores: Rows, known: Known, threshold: float) -> float:
@@ -167,25 +187,39 @@ def _sharpness(scores: Rows, known: Known, threshold: float) -> float:
     return float(_SHARPER[-1])
 
 
-def _regression(terms: Rows, is_mine: NDArray[np.bool_], weights: Rows) -> Rows:
-    """Weights of a logistic regression by Newton's method; nothing is gained by being farther from the centre."""
-    found = _newton(terms, is_mine, weights)
+def _regression(terms: Rows, is_mine: NDArray[np.bool_], weights: Rows, start: Rows | None = None) -> Rows:
+    """Weights of a logistic regression by Newton's method, from others if given; nothing is gained by being farther
+    from the centre."""
+    used = weights > 0
+    terms, is_mine, weights = terms[used], is_mine[used], weights[used]
+    found = _newton(terms, is_mine, weights, np.zeros(terms.shape[1]) if start is None else start)
     if found[-2] > 0:
-        kept = np.delete(terms, -2, axis=1)
-        found = np.insert(_newton(kept, is_mine, weights), -1, 0.0)
+        nearer = np.delete(terms, -2, axis=1)
+        found = np.insert(_newton(nearer, is_mine, weights, np.delete(found, -2)), -1, 0.0)
     return found
 
 
-def _newton(terms: Rows, is_mine: NDArray[np.bool_], weights: Rows) -> Rows:
+def _newton(terms: Rows, is_mine: NDArray[np.bool_], weights: Rows, found: Rows) -> Rows:
+    """Minimise the penalised negative log likelihood; a step that would increase it is halved."""
     penalty = np.full(terms.shape[1], _PENALTY)
     penalty[-1] = 1e-6
-    found = np.zeros(terms.shape[1])
+    signs = np.where(is_mine, -1.0, 1.0)
+
+    def cost(at: Rows) -> float:
+        return float(weights @ np.logaddexp(0, signs * (terms @ at)) + 0.5 * penalty @ at**2)
+
+    now = cost(found)
     for _ in range(_STEPS):
-        odds = 1 / (1 + np.exp(-np.clip(terms @ found, -30, 30)))
+        odds = 1 / (1 + np.exp(-np.clip(terms @ found, -50, 50)))
         slope = terms.T @ (weights * (odds - is_mine)) + penalty * found
-        steep = (terms * (weights * np.maximum(odds * (1 - odds), 1e-6))[:, None]).T @ terms + np.diag(penalty)
+        steep = (terms * (weights * odds * (1 - odds))[:, None]).T @ terms + np.diag(penalty)
         step = np.linalg.solve(steep, slope)
+        then = cost(found - step)
+        while then > now and np.abs(step).max() > _CLOSE:
+            step = step / 2
+            then = cost(found - step)
         found = found - step
-        if np.abs(step).max() < _CLOSE:
+        is_close, now = now - then < _CLOSE, then
+        if is_close:
             break
     return np.asarray(found, np.float64)

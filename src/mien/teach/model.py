@@ -36,6 +36,7 @@ CLOSE = 0.1
 
 RIGHT, SURE = "read right: ", "surely read right: "
 KNOWN_BEFORE, KNOWN_AFTER = "known gestures read right before", "known gestures read right"
+MISTAKEN = "other hands read as a taught gesture"
 _COMMAND = "mien teach --list"
 
 
@@ -201,7 +202,7 @@ def _written(folder: Path, takes: Sequence[Take]) -> Taught:
         labels, order = _labels(fitted.heads.labels)
         content = taught_model_bytes(base.model_path.read_bytes(), base.manifest.temperature, fitted.heads, order)
         manifest = _manifest(folder, base.manifest, labels, fitted, takes)
-        _check(content, manifest, takes, fitter, fitted, order)
+        _check_written(content, manifest, takes, fitter, fitted, order)
     card = card_text(manifest, base.manifest, takes, fitted)
     extra = {TAKES_FILE: takes_bytes(takes)}
     artifact = write_artifact(folder, content, manifest, card, extra=extra)
@@ -256,21 +257,26 @@ def _scores(fitted: Fitted, threshold: float) -> list[Score]:
                     command=_COMMAND,
                 )
             )
-    for metric, value in ((KNOWN_BEFORE, fitted.known_before), (KNOWN_AFTER, fitted.known_after)):
+    known = f"{fitted.known_hands} hands that show known gestures"
+    for metric, value, asked in (
+        (KNOWN_BEFORE, fitted.known_before, known),
+        (KNOWN_AFTER, fitted.known_after, known),
+        (MISTAKEN, fitted.mistaken, "hands that show none"),
+    ):
         scores.append(
             Score(
                 metric=metric,
                 value=round(value, 4),
                 data="the bank of hands",
                 split="fifths left out of the heads in turn",
-                protocol=f"{fitted.known_hands} hands, which the package's network was trained on, no threshold",
+                protocol=f"{asked}, which the package's network was trained on, no threshold",
                 command=_COMMAND,
             )
         )
     return scores
 
 
-def _check(
+def _check_written(
     content: bytes, manifest: Manifest, takes: Sequence[Take], fitter: Fitter, fitted: Fitted, order: Sequence[int]
 ) -> None:
     """That the written model says of the takes what the heads said; ModelError otherwise."""
