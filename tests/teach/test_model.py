@@ -95,7 +95,7 @@ def test_a_take_left_out_is_not_asked_by_heads_that_saw_it(tmp_path: Path) -> No
     mixed = teach_takes([little("mixed"), thumbless("mixed")], tmp_path / "mixed").estimates["mixed"]
     alone = teach_takes([little("alone"), little("alone", 40)], tmp_path / "alone").estimates["alone"]
     assert mixed.takes == alone.takes == 2
-    assert mixed.right < 0.4
+    assert mixed.right < 0.6
     assert alone.right > 0.9
 
 

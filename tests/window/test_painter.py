@@ -275,3 +275,17 @@ def test_plates_have_smooth_corners_and_their_opacity() -> None:
     assert len(np.unique(opacity)) > 4
     assert (opacity == opacity[::-1]).all()
     assert (opacity == opacity[:, ::-1]).all()
+
+
+def test_progress_is_a_bar_as_long_as_its_share(painter: Painter) -> None:
+    scene = a_scene()
+    bare = painted(painter, scene, Status(caption="show it"))
+    widths = []
+    for share in (0.0, 0.25, 1.0):
+        picture = painted(painter, scene, Status(caption="show it", progress=share))
+        done = (picture == (0, 158, 115)).all(axis=2)
+        widths.append(int(done.any(axis=0).sum()))
+        assert not (bare == picture).all()
+    assert widths[0] == 0
+    assert widths[1] == pytest.approx(widths[2] / 4, abs=2)
+    assert widths[2] > 300
