@@ -159,7 +159,7 @@ class _Teller:
     def __call__(self, scene: Scene, progress: Progress) -> bool:
         del scene
         step = progress.examples // _SAID_EVERY
-        key = (progress.advice, step) if progress.examples else (progress.caption,)
+        key = (progress.advice, step, progress.done) if progress.examples else (progress.caption,)
         if key != self._said:
             self._said = key
             sys.stderr.write(f"{progress.caption}\n")

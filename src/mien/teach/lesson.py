@@ -97,6 +97,4 @@ class Lesson:
     def _caption(self, found: int, advice: str, *, done: bool) -> str:
         if done:
             return f"{'Enough' if found >= FEWEST else 'Over'}: {found} different examples."
-        return (
-            f"{self.label}: {found} of {self._enough} examples. {advice or 'Keep showing it; turn and move the hand.'}"
-        )
+        return f"{self.label}: {found} of {self._enough} examples. {advice or 'Turn and move the hand.'}"
