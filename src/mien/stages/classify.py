@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ModelError
+from mien.errors import ModelError, UnknownName
 from mien.labels import NOTHING, LabelSet, Task, label_set_of
 from mien.models.artifact import Artifact, load_artifact
 from mien.models.session import Network, Session
@@ -239,7 +239,8 @@ def only(labels: LabelSet, gestures: Sequence[str]) -> LabelSet:
         UnknownName: a gesture is not in the set.
     """
     for gesture in gestures:
-        labels.index(gesture)
+        if gesture not in labels:
+            raise UnknownName("gesture", gesture, labels.labels)
     kept = tuple(label for label in labels.labels if label in gestures and label != NOTHING)
     found = label_set_of((*kept, NOTHING))
     return found if found.mirror_safe == labels.mirror_safe else replace(found, mirror_safe=labels.mirror_safe)
