@@ -3,7 +3,9 @@ from __future__ import annotations
 import gc
 import io
 import struct
+import tarfile
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +19,7 @@ from PIL import Image
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.planes import ToRgb, to_sdr
 from mien.scene import Frame
-from mien.sources import Selection, VideoSource, open_source, videos
+from mien.sources import Selection, VideoSource, open_source, source_kind, videos
 
 WriteClip = Callable[..., Path]
 
@@ -648,6 +650,49 @@ def test_text_is_no_video_whatever_its_name(tmp_path: Path) -> None:
         (tmp_path / name).write_text("nothing to see here\n" * 200)
         with pytest.raises(UnreadableMedia, match="not a video of a known kind"):
             VideoSource(tmp_path / name)
+
+
+def test_documents_and_archives_are_no_videos(
+    tmp_path: Path, clips: Callable[[str], Path], picture: Callable[..., np.ndarray]
+) -> None:
+    """FFmpeg would take what is stored in them for the frames of one."""
+    data = io.BytesIO()
+    images = [Image.fromarray(picture(index)) for index in range(3)]
+    images[0].save(data, "JPEG", quality=95)
+    images[0].save(tmp_path / "a.pdf", save_all=True, append_images=images[1:])
+    with zipfile.ZipFile(tmp_path / "a.docx", "w") as archive:
+        archive.writestr("word/media/image1.jpeg", data.getvalue())
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(clips("raw.h264"), "a.h264")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(clips("h264.ts"), "a.ts")
+    for name in ("a.pdf", "a.docx", "a.zip", "a.tar"):
+        with pytest.raises(UnreadableMedia, match="a document or an archive, not a video"):
+            open_source(tmp_path / name)
+    for name, before in (("a.eml", b"From: me\n\n"), ("a.exe", b"MZ" + bytes(400)), ("a.mp3", b"ID3\x03" + bytes(99))):
+        (tmp_path / name).write_bytes(before + data.getvalue() * 3)
+        with pytest.raises(UnreadableMedia, match="not a video of a known kind"):
+            open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.mjpeg", "a.MJPG"])
+@pytest.mark.parametrize("maker", ["Pillow", "FFmpeg"])
+def test_jpegs_one_after_another_are_a_video_by_their_name(
+    maker: str,
+    name: str,
+    tmp_path: Path,
+    write_clip: WriteClip,
+    picture: Callable[..., np.ndarray],
+    number: Callable[..., int],
+) -> None:
+    data = io.BytesIO()
+    for index in range(5):
+        Image.fromarray(picture(index)).save(data, "JPEG", quality=95)
+    written = write_clip(tmp_path / "clip.mjpeg", 5, codec="mjpeg", pix_fmt="yuvj420p", colour={"color_range": 2})
+    (tmp_path / name).write_bytes(data.getvalue() if maker == "Pillow" else written.read_bytes())
+    with open_source(tmp_path / name) as source:
+        assert source.kind == source_kind(tmp_path / name) == "video"
+        assert [number(frame.image_rgb) for frame in source] == [0, 1, 2, 3, 4]
 
 
 def test_a_cover_is_no_video(tmp_path: Path, write_clip: WriteClip, picture: Callable[..., np.ndarray]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mien.addresses import Address, named
 from mien.errors import UnreadableMedia
 from mien.pixels.images import read_head
+from mien.pixels.kinds import MJPEG_SUFFIXES, is_document, picture_kind
 from mien.pixels.photos import MAX_PIXELS
 from mien.sources.containers import is_whole
 
@@ -56,13 +57,18 @@ def threads() -> int:
 
 
 def open_input(
-    address: str, *, options: Mapping[str, str], timeout: tuple[float, float] | None = None
+    address: str,
+    *,
+    options: Mapping[str, str],
+    kind: str | None = None,
+    timeout: tuple[float, float] | None = None,
 ) -> InputContainer:
     """Open for reading, whatever bytes there are in titles and other texts of it.
 
     Args:
         address: as FFmpeg takes it, with its protocol.
         options: of FFmpeg.
+        kind: what it is, by FFmpeg's name; None to find out.
         timeout: seconds to wait for the opening, and for each reading after it.
 
     Raises:
@@ -73,7 +79,7 @@ def open_input(
 
     # Up to PyAV 18 a text that is not UTF-8 raises unless told otherwise; from 19 on it never does, nor can be told.
     texts: dict[str, Any] = {"metadata_errors": "ignore"} if hasattr(Container, "metadata_errors") else {}
-    container: InputContainer = av.open(address, options=dict(options), timeout=timeout, **texts)
+    container: InputContainer = av.open(address, format=kind, options=dict(options), timeout=timeout, **texts)
     return container
 
 
@@ -84,21 +90,34 @@ def open_file(path: str) -> tuple[InputContainer, VideoStream]:
         UnreadableMedia: it is missing, empty or damaged, or holds no video that can be decoded.
     """
     head = read_head(path)
+    if is_document(head):
+        raise UnreadableMedia(
+            f"Cannot read {named(path)}: it is a document or an archive, not a video; take out of it what is to be "
+            "looked at."
+        )
     # An absolute path, for a leading dash or a colon means something else to FFmpeg.
     failures: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *errors_of_ffmpeg())
     address = f"file:{Path(path).absolute()}"
+    is_jpeg = picture_kind(head) == "JPEG"
+    is_mjpeg = Path(path).suffix.lower() in MJPEG_SUFFIXES
     try:
         container = open_input(
             address,
+            kind="mjpeg" if is_jpeg and is_mjpeg else None,  # FFmpeg may take it for a single picture
             options={"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
         )
     except failures:
         raise _no_video(path, head) from None
     try:
-        return container, video_of(container, path)
+        is_found_inside = container.format.name == "mjpeg" and not (is_jpeg or is_mjpeg)
+        stream = None if is_found_inside else video_of(container, path)  # JPEGs are in mails, programs and much else
     except BaseException:
         container.close()
         raise
+    if stream is None:
+        container.close()
+        raise _no_video(path, head)
+    return container, stream
 
 
 def open_address(address: Address, *, stall_s: float, first_s: float) -> tuple[InputContainer, VideoStream]:
