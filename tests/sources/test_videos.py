@@ -652,6 +652,20 @@ def test_text_is_no_video_whatever_its_name(tmp_path: Path) -> None:
             VideoSource(tmp_path / name)
 
 
+@pytest.mark.parametrize("kind", ["h264.mp4", "h264.mov", "h264.ts", "ffv1.mkv", "mpeg4.avi", "mjpeg.avi"])
+@pytest.mark.parametrize("start_s", [3.0, 1e9, 1e20, 1e300])
+@pytest.mark.parametrize("keyframes", [False, True])
+def test_a_start_after_the_end_is_told(
+    keyframes: bool, start_s: float, kind: str, clips: Callable[[str], Path]
+) -> None:
+    selection = Selection(start_s=start_s, keyframes=keyframes)
+    with (
+        open_source(clips(kind), selection=selection) as source,
+        pytest.raises(InputError, match="choose an earlier start"),
+    ):
+        next(source)
+
+
 def test_documents_and_archives_are_no_videos(
     tmp_path: Path, clips: Callable[[str], Path], picture: Callable[..., np.ndarray]
 ) -> None:

@@ -222,6 +222,7 @@ class VideoSource(Source):
             return 0
         # The list has times of decoding, which are earlier than those of showing, but hardly by a second.
         wanted = round((Fraction(self._selection.start_s - _EARLIER_S) + self._zero_s) / base)
+        wanted = min(wanted, entries[-1].timestamp)  # there is no end to what can be asked for
         if wanted <= entries[0].timestamp:
             return 0
         place = None
