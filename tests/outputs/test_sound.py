@@ -148,6 +148,29 @@ def test_a_hole_in_the_sound_stays_a_hole(clip: Clip, tmp_path: Path) -> None:
         assert heard_s == pytest.approx(2.2 if (codec, suffix) == ("aac", ".mp4") else 3.0, abs=0.07)
 
 
+@pytest.mark.parametrize(("source", "suffix"), [(".mp4", ".mp4"), (".mkv", ".mkv"), (".mkv", ".webm")])
+def test_texts_that_are_not_utf_8(source: str, suffix: str, clip: Clip, tmp_path: Path) -> None:
+    plain = clip(tmp_path / "plain.mp4", "aac")
+    original = tmp_path / f"in{source}"
+    with av.open(str(plain)) as read, av.open(str(original), "w") as out:
+        streams = [out.add_stream_from_template(stream) for stream in read.streams]
+        for stream in streams:
+            stream.metadata.update({"title": "Cafe_of_a_track", "handler_name": "Cafe_of_a_track"})
+        for packet in read.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    data = original.read_bytes()
+    assert data.count(b"Cafe_") >= 2
+    original.write_bytes(data.replace(b"Cafe_", b"Caf\xe9\xff"))
+    sound = SoundOf(path=original)
+    with VideoWriter(tmp_path / f"out{suffix}", 25.0, SIZE_HW, sound=sound) as writer:
+        for index in range(75):
+            writer.write(np.zeros((*SIZE_HW, 3), np.uint8), index / 25)
+    assert writer.problem == ""
+    assert beeps_s(tmp_path / f"out{suffix}") == pytest.approx([1.0], abs=0.03)
+
+
 @pytest.mark.parametrize("layout", ["mono", "5.1"])
 def test_channels(layout: str, clip: Clip, tmp_path: Path) -> None:
     original = clip(tmp_path / "in.mkv", "ac3", layout=layout)

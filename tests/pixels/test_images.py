@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from mien.errors import OutputError, UnreadableMedia
-from mien.pixels.images import decode_image, encode_image, read_image, write_image
+from mien.pixels.images import decode_image, encode_image, read_head, read_image, write_image
 from mien.pixels.quiet import quiet_opencv
 
 
@@ -280,6 +280,13 @@ def test_write_unknown_suffix(name: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"\.jpg.*\.png"):
         write_image(tmp_path / name, RGB)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_name_is_told_as_one() -> None:
+    """To the system it is the folder one stands in, which nobody named."""
+    for read in (read_image, read_head):
+        with pytest.raises(UnreadableMedia, match="The name of a source is empty"):
+            read("")
 
 
 def test_write_to_impossible_places(tmp_path: Path) -> None:

@@ -91,3 +91,11 @@ def test_positions_skip_no_more_than_what_was_lost() -> None:
         positions.add(pts)
     assert [positions.of(pts, 2) for pts in (0, 2, 3, 4, 6)] == [0, 2, 3, 4, 6]
     assert [positions.of(None, 3), positions.of(None, 3)] == [8, 9]
+
+
+def test_a_frame_that_comes_after_it_was_taken_for_missing_has_no_position() -> None:
+    positions = Positions()
+    for pts in (0, 1, 2, 3, 4):
+        positions.add(pts)
+    assert [positions.of(pts, 5) for pts in (0, 3, 1, 4)] == [0, 3, None, 4]
+    assert (positions.missed, positions.left) == (2, 0)

@@ -87,6 +87,9 @@ def test_the_end_is_known_without_looking_further() -> None:
     ("values", "words"),
     [
         ({"every": 0}, "every must be at least 1"),
+        ({"every": 2.5}, "every must be at least 1 and a whole number, got 2.5"),
+        ({"every": "2"}, "every must be at least 1 and a whole number, got '2'"),
+        ({"start_s": 2, "end_s": 2}, "got 2 s and 2 s; choose a later end"),
         ({"fps": 0}, "fps must be above 0"),
         ({"fps": float("nan")}, "fps must be above 0"),
         ({"start_s": -1}, "begins at 0 s"),

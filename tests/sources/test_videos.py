@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import struct
+import tarfile
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +14,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.planes import ToRgb, to_sdr
 from mien.scene import Frame
-from mien.sources import Selection, VideoSource, open_source, videos
+from mien.sources import Selection, VideoSource, open_source, source_kind, videos
 
 WriteClip = Callable[..., Path]
 
@@ -327,6 +331,28 @@ def test_a_size_that_changes_midway(
     assert all(is_upright(frame.image_rgb) for frame in frames)
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mpg", "a.h264"])
+def test_a_pixel_aspect_that_changes_midway(name: str, tmp_path: Path, write_clip: WriteClip) -> None:
+    """As television does between a film and the news; transport and program streams state it in the picture alone."""
+    codec, options = ("mpeg2video", {}) if name.endswith("mpg") else ("libx264", {"bf": "2", "g": "10"})
+    # 4:3 and 16:9, which are what MPEG-2 can state.
+    parts = [
+        write_clip(tmp_path / f"{at}-{name}", 20, codec=codec, options=options, rate=25, aspect=aspect)
+        for at, aspect in enumerate((Fraction(8, 9), Fraction(32, 27)))
+    ]
+    (tmp_path / name).write_bytes(b"".join(part.read_bytes() for part in parts))
+    sizes = [frame.size_hw for frame in _read(tmp_path / name)]
+    assert sizes == [(72, 96)] * 20 + [(64, 114)] * 20
+
+
+def test_the_pixel_aspect_of_the_container_counts(tmp_path: Path, write_clip: WriteClip) -> None:
+    """MP4 and Matroska state one themselves, and may correct what the picture says."""
+    data = bytearray(write_clip(tmp_path / "a.mp4", 10, aspect=Fraction(2)).read_bytes())
+    struct.pack_into(">2I", data, data.index(b"pasp") + 4, 3, 2)
+    (tmp_path / "corrected.mp4").write_bytes(data)
+    assert {frame.size_hw for frame in _read(tmp_path / "corrected.mp4")} == {(64, 144)}
+
+
 def _joined(path: Path, parts: Sequence[Path]) -> None:
     with av.open(str(path), "w") as out:
         stream = None
@@ -435,6 +461,46 @@ def test_an_announced_length_alone_cuts_nothing(tmp_path: Path, write_clip: Writ
     struct.pack_into(">I", data, at + 12, struct.unpack_from(">I", data, at + 12)[0] // 2)
     (tmp_path / "trimmed.mp4").write_bytes(data)
     assert 14 <= len(_read(tmp_path / "trimmed.mp4")) <= 17
+
+
+@pytest.mark.parametrize("at", [12, 17, 24, 28])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_a_cut_video_with_frames_out_of_order(
+    suffix: str, at: int, tmp_path: Path, write_clip: WriteClip, number: Callable[..., int]
+) -> None:
+    """What the decoder holds back when it meets half a picture is given too, and the sentence counts what was given."""
+    options = {"crf": "4", "bf": "3", "g": "10", "x264-params": "b-adapt=0:scenecut=0"}
+    path = write_clip(tmp_path / f"a{suffix}", 30, options=options, container={"movflags": "faststart"})
+    with av.open(str(path)) as whole:
+        last = [packet for packet in whole.demux(video=0) if packet.size][at]
+    path.write_bytes(path.read_bytes()[: last.pos + last.size - 1])
+    frames: list[Frame] = []
+    with open_source(path) as source, pytest.raises(UnreadableMedia, match=f"is truncated: {at} .*could be read"):
+        frames.extend(source)
+    assert len(frames) == at
+    assert [number(frame.image_rgb) for frame in frames] == [round(frame.time_s * 10) for frame in frames]
+
+
+@pytest.mark.parametrize(("broken", "gone"), [(0, range(10)), (10, range(9, 18)), (20, range(19, 28))])
+def test_frames_that_need_a_broken_one_count_as_missing(
+    broken: int, gone: range, tmp_path: Path, write_clip: WriteClip
+) -> None:
+    """A decoder leaves out without a word what cannot be decoded before the next key frame."""
+    options = {"crf": "18", "bf": "3", "g": "10", "x264-params": "scenecut=0"}
+    path = write_clip(tmp_path / "a.mp4", 30, options=options)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][broken]
+    assert packet.is_keyframe
+    data[packet.pos + 4 : packet.pos + packet.size] = bytes(packet.size - 4)
+    path.write_bytes(data)
+    frames: list[Frame] = []
+    with open_source(path) as source, pytest.raises(UnreadableMedia) as caught:
+        frames.extend(source)
+    assert f"{30 - len(frames)} of 30 frames could not be decoded" in str(caught.value)
+    assert len(frames) <= 30 - len(gone) + 1
+    assert [frame.index for frame in frames] == [round(frame.time_s * 10) for frame in frames]
+    assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
 
 
 @pytest.mark.parametrize("lost", [(7,), (0,), (29,), (5, 6, 20)])
@@ -586,6 +652,63 @@ def test_text_is_no_video_whatever_its_name(tmp_path: Path) -> None:
             VideoSource(tmp_path / name)
 
 
+@pytest.mark.parametrize("kind", ["h264.mp4", "h264.mov", "h264.ts", "ffv1.mkv", "mpeg4.avi", "mjpeg.avi"])
+@pytest.mark.parametrize("start_s", [3.0, 1e9, 1e20, 1e300])
+@pytest.mark.parametrize("keyframes", [False, True])
+def test_a_start_after_the_end_is_told(
+    keyframes: bool, start_s: float, kind: str, clips: Callable[[str], Path]
+) -> None:
+    selection = Selection(start_s=start_s, keyframes=keyframes)
+    with (
+        open_source(clips(kind), selection=selection) as source,
+        pytest.raises(InputError, match="choose an earlier start"),
+    ):
+        next(source)
+
+
+def test_documents_and_archives_are_no_videos(
+    tmp_path: Path, clips: Callable[[str], Path], picture: Callable[..., np.ndarray]
+) -> None:
+    """FFmpeg would take what is stored in them for the frames of one."""
+    data = io.BytesIO()
+    images = [Image.fromarray(picture(index)) for index in range(3)]
+    images[0].save(data, "JPEG", quality=95)
+    images[0].save(tmp_path / "a.pdf", save_all=True, append_images=images[1:])
+    with zipfile.ZipFile(tmp_path / "a.docx", "w") as archive:
+        archive.writestr("word/media/image1.jpeg", data.getvalue())
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(clips("raw.h264"), "a.h264")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(clips("h264.ts"), "a.ts")
+    for name in ("a.pdf", "a.docx", "a.zip", "a.tar"):
+        with pytest.raises(UnreadableMedia, match="a document or an archive, not a video"):
+            open_source(tmp_path / name)
+    for name, before in (("a.eml", b"From: me\n\n"), ("a.exe", b"MZ" + bytes(400)), ("a.mp3", b"ID3\x03" + bytes(99))):
+        (tmp_path / name).write_bytes(before + data.getvalue() * 3)
+        with pytest.raises(UnreadableMedia, match="not a video of a known kind"):
+            open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.mjpeg", "a.MJPG"])
+@pytest.mark.parametrize("maker", ["Pillow", "FFmpeg"])
+def test_jpegs_one_after_another_are_a_video_by_their_name(
+    maker: str,
+    name: str,
+    tmp_path: Path,
+    write_clip: WriteClip,
+    picture: Callable[..., np.ndarray],
+    number: Callable[..., int],
+) -> None:
+    data = io.BytesIO()
+    for index in range(5):
+        Image.fromarray(picture(index)).save(data, "JPEG", quality=95)
+    written = write_clip(tmp_path / "clip.mjpeg", 5, codec="mjpeg", pix_fmt="yuvj420p", colour={"color_range": 2})
+    (tmp_path / name).write_bytes(data.getvalue() if maker == "Pillow" else written.read_bytes())
+    with open_source(tmp_path / name) as source:
+        assert source.kind == source_kind(tmp_path / name) == "video"
+        assert [number(frame.image_rgb) for frame in source] == [0, 1, 2, 3, 4]
+
+
 def test_a_cover_is_no_video(tmp_path: Path, write_clip: WriteClip, picture: Callable[..., np.ndarray]) -> None:
     clip = write_clip(tmp_path / "a.mp4", 5, options=BEST)
     with av.open(str(tmp_path / "covered.mp4"), "w") as out, av.open(str(clip)) as read:
@@ -602,6 +725,52 @@ def test_a_cover_is_no_video(tmp_path: Path, write_clip: WriteClip, picture: Cal
                 out.mux(packet)
     frames = _read(tmp_path / "covered.mp4")
     assert [frame.size_hw for frame in frames] == [(64, 96)] * 5
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi", ".nut"])
+def test_texts_that_are_not_utf_8(suffix: str, tmp_path: Path, clips: Callable[[str], Path]) -> None:
+    """Old cameras and programs write titles in the code page of their country."""
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(clips("mpeg4.avi"))) as read, av.open(str(path), "w") as out:
+        out.metadata["title"] = "Cafe_of_the_file"
+        stream = out.add_stream_from_template(read.streams.video[0])
+        stream.metadata.update({"title": "Cafe_of_the_picture", "handler_name": "Cafe_of_the_track"})
+        for packet in read.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    data = path.read_bytes()
+    assert data.count(b"Cafe_") >= 1
+    path.write_bytes(data.replace(b"Cafe_", b"Caf\xe9\xff"))
+    assert [frame.index for frame in _read(path)] == list(range(30))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_motion_jpeg_whose_frames_have_exif(
+    orientation: int, tmp_path: Path, picture: Callable[..., np.ndarray]
+) -> None:
+    """As cameras write it; PyAV 18 does not know this kind of side data, which FFmpeg attaches to each frame."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A maker of cameras", orientation
+    pictures = [picture(index) for index in range(3)]
+    with av.open(str(tmp_path / "a.avi"), "w") as out:
+        stream: Any = out.add_stream("mjpeg", rate=10)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        for index, image_rgb in enumerate(pictures):
+            data = io.BytesIO()
+            Image.fromarray(image_rgb).save(data, "JPEG", quality=95, exif=exif)
+            packet = av.Packet(data.getvalue())
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 10), True
+            packet.pts = packet.dts = index
+            out.mux(packet)
+    frames = _read(tmp_path / "a.avi")
+    assert len(frames) == 3
+    turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
+    for frame, image_rgb in zip(frames, pictures, strict=True):
+        expected = np.rot90(image_rgb, turns)
+        assert frame.image_rgb.shape == expected.shape
+        assert np.abs(frame.image_rgb.astype(int) - expected).mean() < 12
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,11 @@ class Picture:
     fps: float
     ticks: int
 
+    @property
+    def rate(self) -> Fraction:
+        """The frames per second as encoders take them."""
+        return Fraction(self.fps).limit_denominator(1001)
+
 
 def best_encoder(suffix: str, size_hw: tuple[int, int], fps: float) -> Encoder:
     """The first encoder that opens here for pictures of this size.
@@ -128,7 +133,7 @@ def set_up(context: VideoCodecContext, encoder: Encoder, picture: Picture) -> No
     context.width, context.height = width, height
     context.pix_fmt = encoder.pixel_format
     context.time_base = Fraction(1, picture.ticks)
-    context.framerate = Fraction(picture.fps).limit_denominator(1001)
+    context.framerate = picture.rate
     context.gop_size = max(round(20 * KEY_S * picture.fps), 1)  # key frames are asked for by time; this is the reserve
     context.max_b_frames = 0
     context.thread_count = threads()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from mien.outputs.container import errors
 from mien.resource import Resource
+from mien.sources.ffmpeg import open_input
 from mien.wording import count
 
 if TYPE_CHECKING:
@@ -107,13 +108,11 @@ class SoundTrack(Resource):
             self.problem = f"The sound of {self._name} is damaged: {count(self._lost, 'part')} of it left out."
 
     def _opened(self, path: Path) -> AudioStream | None:
-        import av
+        from av.stream import Discard
 
         try:
             # An absolute path, for a leading dash or a colon means something else to FFmpeg; and nothing but files.
-            self._input = av.open(
-                f"file:{path.absolute()}", metadata_errors="ignore", options={"protocol_whitelist": "file"}
-            )
+            self._input = open_input(f"file:{path.absolute()}", options={"protocol_whitelist": "file"})
         except self._errors as error:
             self._give_up(error)
             return None
@@ -127,7 +126,7 @@ class SoundTrack(Resource):
             return None
         for stream in streams:
             if stream.index != found.index:
-                stream.discard = av.stream.Discard.all
+                stream.discard = Discard.all
         return found
 
     def _begin(self, source: InputContainer, stream: AudioStream, container: OutputContainer, suffix: str) -> None:

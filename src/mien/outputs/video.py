@@ -157,8 +157,10 @@ class VideoWriter(ResultWriter):
         try:
             self._container: OutputContainer = open_growing(self._part.path, self._suffix)
             self._is_open = True
-            self._stream = cast("VideoStream", self._container.add_stream(self._encoder.name))
-            set_up(self._stream.codec_context, self._encoder, Picture(size_hw=even_hw, fps=fps, ticks=ticks))
+            picture = Picture(size_hw=even_hw, fps=fps, ticks=ticks)
+            stream = self._container.add_stream(self._encoder.name, rate=picture.rate)  # else PyAV 17 states 24
+            self._stream = cast("VideoStream", stream)
+            set_up(self._stream.codec_context, self._encoder, picture)
             self._stream.time_base = self._stream.codec_context.time_base
             if sound is not None:
                 self._sound = SoundTrack(sound, self._container, self._suffix)

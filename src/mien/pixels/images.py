@@ -107,6 +107,8 @@ def read_head(path: str | os.PathLike[str]) -> bytes:
         UnreadableMedia: missing, not an ordinary file, empty, or not permitted.
     """
     name = named(path)
+    if not os.fspath(path):  # else it is the folder one stands in
+        raise UnreadableMedia("The name of a source is empty; name a photo or video.")
     try:
         if Path(path).exists() and not Path(path).is_file():
             what = "a folder" if Path(path).is_dir() else "not an ordinary file"

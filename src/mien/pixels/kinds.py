@@ -26,6 +26,9 @@ VIDEO_SUFFIXES = _suffixes(
 )
 """Suffixes, in lower case, of files that are taken for videos."""
 
+MJPEG_SUFFIXES = _suffixes(".mjpg .mjpeg")
+"""Suffixes, in lower case, of videos that are one JPEG after another, and begin as a photo does."""
+
 RAW_SUFFIXES = _suffixes(
     ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .fff .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .rw2 .rwl "
     ".sr2 .srf .srw .x3f"
@@ -119,6 +122,22 @@ _VIDEOS = re.compile(
     rb"|.{4}G.{191}G.{191}G",  # the same with a time before each packet
     re.DOTALL,
 )
+
+
+_DOCUMENTS = re.compile(
+    rb"%PDF-|PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\x1f\x8b\x08|BZh[1-9]1AY|\xfd7zXZ\0|\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    rb"|.{257}ustar",
+    re.DOTALL,
+)
+
+
+def is_document(head: bytes) -> bool:
+    """Whether it is a document or an archive, which holds pictures and videos among other things.
+
+    Args:
+        head: the first `HEAD_BYTES` of the file, or all of it.
+    """
+    return _DOCUMENTS.match(head) is not None
 
 
 def picture_kind(head: bytes) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -50,14 +51,19 @@ class ToRgb:
             aspect: width of a pixel by its height; square when None.
         """
         height, width = square_hw((frame.height, frame.width), aspect)
-        done = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb24",
-            src_colorspace=matrix_of(frame),
-            threads=1,  # 0.7 ms of 1920 x 1080 with one thread; more would take cores from the networks
-        )
+        matrix, stated = matrix_of(frame), frame.colorspace
+        frame.colorspace = matrix  # PyAV 17 takes BT.2020 from the frame alone
+        try:
+            done = self._reformatter.reformat(
+                frame,
+                width=width,
+                height=height,
+                format="rgb24",
+                src_colorspace=matrix,
+                threads=1,  # 0.7 ms of 1920 x 1080 with one thread; more would take cores from the networks
+            )
+        finally:
+            frame.colorspace = stated
         plane = done.planes[0]
         rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         image_rgb = rows[:height, : 3 * width].reshape(height, width, 3)
@@ -103,14 +109,18 @@ def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """
     from av.sidedata.sidedata import Type
 
-    entries: Any = frame.side_data  # typed by the library as if its keys were listed
-    for data in entries:
-        if data.type == Type.DISPLAYMATRIX:
-            a, b, _, c, d = (float(value) for value in np.frombuffer(bytes(data), np.int32)[:5])
-            if abs(b) + abs(c) > abs(a) + abs(d):
-                return 0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0
-            return -1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1
-    return 1, 0, 0, 1
+    try:
+        # By its key: up to PyAV 18 a loop gives the values, from 19 on the keys.
+        data: Any = cast("Any", frame.side_data).get(Type.DISPLAYMATRIX)
+    except ValueError:  # up to PyAV 18: FFmpeg knows a kind of side data that PyAV does not, as EXIF in Motion JPEG
+        angle = math.radians(-float(frame.rotation))  # which is all that is left to ask for; mirrors are lost
+        return round(math.cos(angle)), round(math.sin(angle)), -round(math.sin(angle)), round(math.cos(angle))
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = (float(value) for value in np.frombuffer(data, np.int32)[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return 0, -1 if b < 0 else 1, -1 if c < 0 else 1, 0
+    return -1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1
 
 
 def to_sdr(image_rgb: NDArray[np.uint8], transfer: int, primaries: int) -> NDArray[np.uint8]:

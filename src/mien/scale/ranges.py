@@ -55,7 +55,7 @@ def _cuts(path: str, selection: Selection, range_s: float) -> tuple[list[float],
         length_s = (container.duration or 0) / 1e6
         count = stream.frames if 0 < stream.frames < 2**40 else round(length_s * (fps or 0)) or None
         kinds = container.format.name.split(",")
-        if base is None or not length_s or not any(kind in (*_SEEKS, *_READS) for kind in kinds):
+        if not base or not length_s or not any(kind in (*_SEEKS, *_READS) for kind in kinds):
             return [], count, fps
         step_s = range_s if any(kind in _SEEKS for kind in kinds) else max(range_s, length_s / _MOST_READ)
         zero_s = Fraction(container.start_time or 0, 10**6)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mien.addresses import Address, named
 from mien.errors import UnreadableMedia
 from mien.pixels.images import read_head
+from mien.pixels.kinds import MJPEG_SUFFIXES, is_document, picture_kind
 from mien.pixels.photos import MAX_PIXELS
 from mien.sources.containers import is_whole
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _FORMATS = (
@@ -35,6 +40,11 @@ def errors_of_ffmpeg() -> tuple[type[Exception], ...]:
     return (FFmpegError,)
 
 
+def errors_of_decoding() -> tuple[type[Exception], ...]:
+    """What PyAV raises when a packet is decoded: from PyAV 19 on ValueError too, once a decoder could not be opened."""
+    return (*errors_of_ffmpeg(), ValueError)
+
+
 def reason(error: Exception) -> str:
     """What an error of FFmpeg or the system says, without the name of the file or address, which may be secret."""
     return str(getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__)[:200].lower()
@@ -46,31 +56,68 @@ def threads() -> int:
     return min(cores, _MOST_THREADS)
 
 
+def open_input(
+    address: str,
+    *,
+    options: Mapping[str, str],
+    kind: str | None = None,
+    timeout: tuple[float, float] | None = None,
+) -> InputContainer:
+    """Open for reading, whatever bytes there are in titles and other texts of it.
+
+    Args:
+        address: as FFmpeg takes it, with its protocol.
+        options: of FFmpeg.
+        kind: what it is, by FFmpeg's name; None to find out.
+        timeout: seconds to wait for the opening, and for each reading after it.
+
+    Raises:
+        OSError, ValueError, RuntimeError, FFmpegError: it cannot be opened.
+    """
+    import av
+    from av.container import Container
+
+    # Up to PyAV 18 a text that is not UTF-8 raises unless told otherwise; from 19 on it never does, nor can be told.
+    texts: dict[str, Any] = {"metadata_errors": "ignore"} if hasattr(Container, "metadata_errors") else {}
+    container: InputContainer = av.open(address, format=kind, options=dict(options), timeout=timeout, **texts)
+    return container
+
+
 def open_file(path: str) -> tuple[InputContainer, VideoStream]:
     """Open a video file; nothing else is opened, whatever it names.
 
     Raises:
         UnreadableMedia: it is missing, empty or damaged, or holds no video that can be decoded.
     """
-    import av
-
     head = read_head(path)
+    if is_document(head):
+        raise UnreadableMedia(
+            f"Cannot read {named(path)}: it is a document or an archive, not a video; take out of it what is to be "
+            "looked at."
+        )
     # An absolute path, for a leading dash or a colon means something else to FFmpeg.
     failures: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *errors_of_ffmpeg())
     address = f"file:{Path(path).absolute()}"
+    is_jpeg = picture_kind(head) == "JPEG"
+    is_mjpeg = Path(path).suffix.lower() in MJPEG_SUFFIXES
     try:
-        container = av.open(
+        container = open_input(
             address,
-            metadata_errors="ignore",
+            kind="mjpeg" if is_jpeg and is_mjpeg else None,  # FFmpeg may take it for a single picture
             options={"format_whitelist": _FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)},
         )
     except failures:
         raise _no_video(path, head) from None
     try:
-        return container, video_of(container, path)
+        is_found_inside = container.format.name == "mjpeg" and not (is_jpeg or is_mjpeg)
+        stream = None if is_found_inside else video_of(container, path)  # JPEGs are in mails, programs and much else
     except BaseException:
         container.close()
         raise
+    if stream is None:
+        container.close()
+        raise _no_video(path, head)
+    return container, stream
 
 
 def open_address(address: Address, *, stall_s: float, first_s: float) -> tuple[InputContainer, VideoStream]:
@@ -85,11 +132,8 @@ def open_address(address: Address, *, stall_s: float, first_s: float) -> tuple[I
         UnreadableMedia: it has no picture that can be decoded.
         OSError, ValueError, FFmpegError: it cannot be opened; the message holds the whole address, so never show it.
     """
-    import av
-
-    container = av.open(
+    container = open_input(
         address.whole(),
-        metadata_errors="ignore",
         timeout=(first_s, stall_s),
         options={
             "format_whitelist": _STREAM_FORMATS,
@@ -129,6 +173,27 @@ def video_of(container: InputContainer, name: str) -> VideoStream:
     with suppress(ValueError):
         context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+class PixelAspect:
+    """The width of a video's pixels by their height; it may change midway, as on television before and after a film.
+
+    Args:
+        stream: the picture. What its container states counts, where that is not what the picture itself stated first.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._context = stream.codec_context
+        own = self._context.sample_aspect_ratio or None
+        self._now = stream.sample_aspect_ratio or own
+        self._may_change = own is None or own == self._now
+
+    def of(self, frame: VideoFrame) -> Fraction | None:
+        """That of the frame decoded last; None if it is not known."""
+        # The decoder knows of a change before it gives the key frame with which that begins.
+        if self._may_change and frame.key_frame:
+            self._now = self._context.sample_aspect_ratio or self._now
+        return self._now
 
 
 def rate_of(stream: VideoStream) -> float | None:

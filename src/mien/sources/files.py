@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mien.errors import UnreadableMedia
 from mien.pixels.images import read_head, read_image
-from mien.pixels.kinds import MEDIA_SUFFIXES, VIDEO_SUFFIXES, is_video_head, picture_kind, unread_kind
+from mien.pixels.kinds import MEDIA_SUFFIXES, MJPEG_SUFFIXES, VIDEO_SUFFIXES, is_video_head, picture_kind, unread_kind
 from mien.pixels.photos import MAX_PIXELS
 from mien.scene import Frame
 from mien.sources.animations import AnimationSource, is_animation
@@ -63,7 +63,7 @@ def open_source(spec: str | Path, *, selection: Selection = ALL, max_pixels: int
     head = read_head(str(spec))
     if _kind(spec, head) == "photo":
         return PhotoSource(spec, max_pixels=max_pixels)
-    if picture_kind(head) is not None:
+    if picture_kind(head) is not None and not _is_bare_mjpeg(spec, head):
         return AnimationSource(spec, selection=selection, max_pixels=max_pixels)
     return VideoSource(spec, selection=selection)
 
@@ -78,10 +78,17 @@ def source_kind(spec: str | Path) -> Kind:
 
 
 def _kind(spec: str | Path, head: bytes) -> Kind:
+    if _is_bare_mjpeg(spec, head):
+        return "video"
     if picture_kind(head) is not None:
         return "video" if is_animation(spec, head) else "photo"
     is_picture = Path(spec).suffix.lower() in MEDIA_SUFFIXES - VIDEO_SUFFIXES
     return "photo" if unread_kind(head) is not None or (is_picture and not is_video_head(head)) else "video"
+
+
+def _is_bare_mjpeg(spec: str | Path, head: bytes) -> bool:
+    """Whether it is a video that is nothing but one JPEG after another, which only its name tells from a photo."""
+    return picture_kind(head) == "JPEG" and Path(spec).suffix.lower() in MJPEG_SUFFIXES
 
 
 class FolderSource(Source):

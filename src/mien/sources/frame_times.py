@@ -59,12 +59,22 @@ class _Clock:
 
 
 class Positions:
-    """Which frame of a video one is, when not all are decoded: by the stamps of all that are stored."""
+    """Which frame of a video one is, when not all are decoded: by the stamps of all that are stored.
+
+    Attributes:
+        missed: how many were taken for missing so far, where not more than some can be.
+    """
 
     def __init__(self) -> None:
+        self.missed = 0
         self._ahead: list[int] = []
+        self._passed: set[int] = set()
         self._index = 0
-        self._missed = 0
+
+    @property
+    def left(self) -> int:
+        """How many stored frames have not been asked for, nor passed over."""
+        return len(self._ahead)
 
     def begin(self, index: int) -> None:
         """This many frames are before the first that is added."""
@@ -75,23 +85,30 @@ class Positions:
         if pts is not None:
             heapq.heappush(self._ahead, pts)
 
-    def of(self, pts: int | None, lost: int | None = None) -> int:
+    def of(self, pts: int | None, lost: int | None = None) -> int | None:
         """The position, from 0, of a decoded frame; each is asked for once, in the order of showing.
+
+        None for one that comes so late that it has been taken for missing: damage can make a decoder give a frame
+        before its turn.
 
         Args:
             pts: its stamp.
-            lost: how many could not be decoded so far; no more than these are taken for missing before it. None where
-                not all are decoded.
+            lost: how many may be missing so far; no more than these are taken for missing before it, and without a
+                stamp all of these. None where not all are decoded.
         """
-        missing = 0 if pts is not None or lost is None else lost - self._missed
+        if pts in self._passed:
+            return None
+        missing = 0 if pts is not None or lost is None else max(lost - self.missed, 0)
+        passed: list[int] = []
         while pts is not None and self._ahead and self._ahead[0] < pts:
-            heapq.heappop(self._ahead)
+            passed.append(heapq.heappop(self._ahead))
             missing += 1
         if self._ahead and self._ahead[0] == pts:
             heapq.heappop(self._ahead)
         if lost is not None:
-            missing = min(missing, lost - self._missed)
-            self._missed += missing
+            missing = min(missing, max(lost - self.missed, 0))
+            self.missed += missing
+            self._passed.update(passed[len(passed) - missing :] if passed else ())
         index = self._index + missing
         self._index = index + 1
         return index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 from mien.errors import InputError
 from mien.scene import Frame
@@ -35,15 +36,16 @@ class Selection:
     keyframes: bool = False
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise InputError(f"every must be at least 1, got {self.every}.")
+        if not isinstance(self.every, SupportsIndex) or self.every < 1:
+            raise InputError(f"every must be at least 1 and a whole number, got {self.every!r}.")
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(f"fps must be above 0 frames per second, got {self.fps:g}.")
         if not (math.isfinite(self.start_s) and self.start_s >= 0):
             raise InputError(f"A video begins at 0 s, so it cannot be looked at from {self.start_s:g} s.")
         if self.end_s is not None and not self.end_s > self.start_s:
+            way_out = "exchange them" if self.end_s < self.start_s else "choose a later end"
             raise InputError(
-                f"The end must come after the start, got {self.end_s:g} s and {self.start_s:g} s; exchange them."
+                f"The end must come after the start, got {self.end_s:g} s and {self.start_s:g} s; {way_out}."
             )
         ways = [
             name

@@ -17,7 +17,7 @@ from mien.addresses import Address
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.planes import ToRgb
 from mien.resource import Resource
-from mien.sources.ffmpeg import errors_of_ffmpeg, open_address, threads
+from mien.sources.ffmpeg import PixelAspect, errors_of_decoding, errors_of_ffmpeg, open_address, threads
 from mien.sources.mjpeg import MjpegFeed
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class VideoStream(Resource):
         self._name = address.shown
         self._stop = stop
         self._stall_s = stall_s
-        self._errors = errors_of_ffmpeg()
+        self._errors, self._decoding_errors = errors_of_ffmpeg(), errors_of_decoding()
         failures: tuple[type[Exception], ...] = (OSError, ValueError, *self._errors)
         try:
             self._container, self._stream = open_address(address, stall_s=stall_s, first_s=first_s)
@@ -103,7 +103,7 @@ class VideoStream(Resource):
         # Threads for slices add no delay; those for frames hold one back each.
         context.thread_type, context.thread_count = "AUTO" if self._is_paced else "SLICE", threads()
         self._zero_s = (self._container.start_time or 0) / 1e6
-        self._aspect = self._stream.sample_aspect_ratio or context.sample_aspect_ratio
+        self._aspect = PixelAspect(self._stream)
         self._to_rgb = ToRgb()
         self._frames = self._decoded()
         self._time_s: float | None = None
@@ -119,7 +119,7 @@ class VideoStream(Resource):
         try:
             frame = next(self._frames, None)
             if frame is not None:
-                image_rgb = self._to_rgb.convert(frame, self._aspect)
+                image_rgb = self._to_rgb.convert(frame, self._aspect.of(frame))
         except TimeoutError:
             raise UnreadableMedia(f"{self._name} sent no picture for {self._stall_s:g} s.") from None
         except failures:
@@ -131,7 +131,7 @@ class VideoStream(Resource):
                 return None
             raise UnreadableMedia(f"{self._name} ended unexpectedly.")
         base = self._stream.time_base
-        self._time_s = None if frame.pts is None or base is None else float(frame.pts * base) - self._zero_s
+        self._time_s = None if frame.pts is None or not base else float(frame.pts * base) - self._zero_s
         if self._is_paced and self._wait():
             return None
         return image_rgb
@@ -144,7 +144,7 @@ class VideoStream(Resource):
         for packet in self._packets():
             frames: list[VideoFrame] = []
             if packet is None or packet.stream_index == self._stream.index:
-                with suppress(*self._errors):  # a network loses packets; the next key frame makes good
+                with suppress(*self._decoding_errors):  # a network loses packets; the next key frame makes good
                     frames = self._stream.codec_context.decode(packet)
             for frame in frames:
                 yield frame
