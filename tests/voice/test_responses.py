@@ -10,8 +10,8 @@ import pytest
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS, GESTURES
-from mien.outputs.text import appearance
 from mien.voice.responses import PROMPTS, Responses, placeholders, prompt_for, prompt_name
+from mien.words import words as spoken
 
 UNKIND = re.compile(
     r"\b(feel\w*|he|she|his|her|man|woman|boy|girl|sir|madam|old|young|age|ugly|stupid|handsome|pretty|race)\b", re.I
@@ -53,7 +53,7 @@ def test_words_are_kind() -> None:
 
 def test_words_for_labels_are_those_of_the_other_outputs() -> None:
     words = Responses.load().words
-    assert words == {label: appearance(label) for label in words}
+    assert words == {label: spoken().label("emotion", label) for label in words}
     assert set(words) >= set(EMOTIONS.labels)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from mien.labels import NOTHING
 from mien.outputs.palette import LIGHT, Colour, label_colour
 from mien.outputs.pygame_import import pygame
-from mien.outputs.text import appearance, gesture_name
 from mien.scene import Prediction
 from mien.window.lettering import Lettering
+from mien.words import words
 
 FAINT: Colour = (182, 186, 194)
 _TRACK: Colour = (50, 54, 62)
@@ -117,8 +117,7 @@ class Panel:
         prediction = section.prediction
         chosen = prediction is not None and prediction.label == label and not prediction.uncertain
         ink, size, thick = (LIGHT if chosen else FAINT), self._px(15), self._px(13)
-        word = appearance(label) if section.task == "emotion" else gesture_name(label)
-        word = label if label == NOTHING else word  # the words for it are too long for the panel
+        word = words().label(section.task, label, "label" if label == NOTHING else "word")  # its word is too long here
         start, end = self._left + self._px(134), self._right - self._px(52)
         name = self._lettering.fitted(word, size, start - self._left - self._px(22), ink)
         middle = self._y + name.get_height() // 2

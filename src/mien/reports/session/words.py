@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS_8, GESTURES
-from mien.outputs.text import appearance, gesture_name
 from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, clock
 from mien.reports.session.times import LabelDurations, columns
+from mien.words import words as spoken
 
 KINDS = {"emotion": ("face", "faces", "person"), "gesture": ("hand", "hands", "hand")}
 """Singular, plural, and what a track is called."""
@@ -55,7 +55,7 @@ def person(task: str, track: int, side: int = 0) -> str:
 
 def shown(task: str, label: str) -> str:
     """What a label looks like: "afraid", "victory", "no known gesture"."""
-    return appearance(label) if task == "emotion" else gesture_name(label)
+    return spoken().label(task, label)
 
 
 def duration(seconds: float) -> str:
