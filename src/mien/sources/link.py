@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mien.errors import InputError, UnreadableMedia
 from mien.scene import Frame
 from mien.sources.base import Clock, Kind, Source
+from mien.words import say, words
 
 QUIET_S = 2.0
 """Seconds without a picture after which the status says so."""
@@ -137,19 +138,24 @@ class Link:
         """As `Source.status`; may be asked from any thread."""
         now_s, next_try_s, black_s = self._clock.now(), self._next_try_s, self._black_s
         if self._problem is not None:
-            state = f"{self._what} lost" if self._count else f"waiting for the {self._what}"
+            state = say("link.lost" if self._count else "link.waiting", what=self._named)
             if next_try_s is None or next_try_s - now_s < _MOMENT_S:
-                return f"{state}, trying again"
-            return f"{state}, trying again in {math.ceil(round(next_try_s - now_s, 3))} s"
+                return say("link.again", state=state)
+            return say("link.again_in", state=state, seconds=math.ceil(round(next_try_s - now_s, 3)))
         if not self._count:
-            return f"waiting for the {self._what}"
+            return say("link.waiting", what=self._named)
         if now_s - self._last_s >= QUIET_S:
-            return f"no picture from the {self._what} for {int(now_s - self._last_s)} s"
+            return say("link.quiet", what=self._named, seconds=int(now_s - self._last_s))
         if black_s is not None and now_s - black_s >= BLACK_S:
-            return f"the {self._what} delivers black pictures: is it covered?"
+            return say("link.black", what=self._named)
         if self._is_frozen:
-            return f"the {self._what} has shown the same picture for {int(now_s - self._still_s)} s: is it frozen?"
+            return say("link.frozen", what=self._named, seconds=int(now_s - self._still_s))
         return ""
+
+    @property
+    def _named(self) -> str:
+        """What it is called in a sentence."""
+        return words().label("link.source", self._what)
 
     @property
     def _is_frozen(self) -> bool:
