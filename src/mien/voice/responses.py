@@ -13,6 +13,7 @@ import string
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,8 @@ from annotated_types import Ge, Predicate
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.schema import checked
-from mien.words import language, languages, words
+from mien.words import language as spoken_language
+from mien.words import languages, words
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,24 +94,37 @@ class Responses:
         *,
         emotions: Collection[str] = EMOTIONS_8.labels,
         gestures: Collection[str] = GESTURES.labels,
+        language: str | None = None,
     ) -> Responses:
-        """The package's responses in the language spoken now, with whatever a user's file replaces.
+        """The package's responses, with whatever a user's file replaces.
 
         Args:
             path: a TOML file; None for the package's own. One in another language, for which there are words here,
                 builds on that language.
             emotions: labels that may have sentences; name those of your model if it has others.
             gestures: likewise.
+            language: of the package's responses; the one that is spoken now by default.
 
         Raises:
             UnknownName: an unknown setting, label, task or placeholder; the nearest valid one is named.
             RecipeError: the file cannot be read, is not TOML, or a value is not valid.
         """
+        spoken = language or spoken_language()
         if path is None:
-            return _packaged(language())
+            return _packaged(spoken)
         file = _Reader(Path(path), _read(Path(path)), emotions, gestures)
-        tongue = _tongue(file.language or language())
-        return file.over(_packaged(tongue if tongue in languages() else language()))
+        tongue = _tongue(file.language or spoken)
+        return file.over(_packaged(tongue if tongue in languages() else spoken))
+
+    def in_language(self, tag: str) -> Responses:
+        """The package's responses in another language, unless these are not the package's, or there are none in it.
+
+        Args:
+            tag: of the language.
+        """
+        tongue = _tongue(self.language)
+        is_packaged = tongue in languages() and self == _packaged(tongue)
+        return _packaged(tag) if is_packaged and tag in languages() else self
 
     def answers(self, task: Task, label: str) -> tuple[str, ...]:
         """The sentences for a label, with their placeholders; none if nothing is said."""
@@ -200,6 +215,7 @@ class _File:
     other_gestures: tuple[Line, ...] | None = None
 
 
+@lru_cache(8)
 def _packaged(tag: str) -> Responses:
     """The package's own responses in a language."""
     said = words(tag)
