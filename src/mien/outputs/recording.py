@@ -137,7 +137,7 @@ class Recording:
             worker.close()
 
     def _stop(self, error: OutputError) -> None:
-        self.problem = f"{error} The recording has ended; everything else continues."
+        self.problem = say("recording.ended", problem=error)
         _log.warning("%s", self.problem)
         video, self._video = self._video, None
         try:

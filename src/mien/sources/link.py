@@ -239,8 +239,11 @@ class Link:
     def _frame(self, image_rgb: NDArray[np.uint8], begin_s: float) -> Frame:
         now_s = self._clock.now()
         if self._problem is not None:
-            there = f"back after {now_s - self._last_s:.1f} s" if self._count else "there"
-            _log.warning("The %s is %s: %s", self._what, there, self._name)
+            if self._count:
+                after_s = now_s - self._last_s
+                self._warn(say("link.back", what=self._named, seconds=after_s, name=self._name))
+            else:
+                self._warn(say("link.there", what=self._named, name=self._name))
         self._last_s, self._problem, self._next_try_s, self._told = now_s, None, None, ""
         if self._losses and now_s - begin_s > self._wait_s(self._losses):
             self._losses = 0  # it held longer than it was waited for; one that breaks at once keeps its long pauses
@@ -251,7 +254,7 @@ class Link:
             self._black_s = now_s
         elif now_s - self._black_s >= BLACK_S and not self._is_black_told:
             self._is_black_told = True
-            _log.warning("The %s delivers black pictures; is it covered? %s", self._what, self._name)
+            self._warn(say("link.told_black", what=self._named, name=self._name))
         self._compare(image_rgb, now_s)
         time_s = now_s - self._start_s if self._fps is None else self._count / self._fps
         self._count += 1
@@ -270,7 +273,7 @@ class Link:
         ):
             if self._is_still_told:
                 self._is_still_told = False
-                _log.warning("The picture of the %s changes again: %s", self._what, self._name)
+                self._warn(say("link.changes_again", what=self._named, name=self._name))
             self._picture, self._still_s = image_rgb, now_s
             self._most_still_s = self._retry.frozen_s
 
@@ -281,10 +284,9 @@ class Link:
             return
         self._most_still_s = still_s + min(still_s, _LONGEST_STILL_S)
         self._is_still_told = True
-        frozen = f"The {self._what} has shown the same picture for {still_s:.0f} s: {self._name}."
         if feed.is_endless:
-            raise UnreadableMedia(frozen)
-        _log.warning("%s Is it frozen?", frozen)
+            raise UnreadableMedia(f"The {self._what} has shown the same picture for {still_s:.0f} s: {self._name}.")
+        self._warn(say("link.told_frozen", what=self._named, seconds=still_s, name=self._name))
 
     def _pause(self, problem: InputError) -> None:
         self._losses += 1
@@ -306,9 +308,14 @@ class Link:
         if str(problem) == self._told and now_s - self._told_s < _AGAIN_S:
             return
         is_news = str(problem) != self._told
-        again = f"Trying again in {wait_s:g} s." if is_news else f"Still trying after {now_s - self._last_s:.0f} s."
         self._told, self._told_s = str(problem), now_s
-        _log.warning("%s %s", problem, again)
+        if is_news:
+            self._warn(say("link.told_again", problem=problem, seconds=wait_s))
+        else:
+            self._warn(say("link.told_still", problem=problem, seconds=now_s - self._last_s))
+
+    def _warn(self, sentence: str) -> None:
+        _log.warning("%s", sentence)
 
     def _wait_s(self, losses: int) -> float:
         return self._retry.pauses_s[min(losses, len(self._retry.pauses_s)) - 1]
