@@ -137,7 +137,8 @@ class Panel:
         if length > edge:  # so that the end of dark bars shows on the dark track
             self._surface.fill(LIGHT, (track.left + length - edge, track.top, edge, thick))
         percent = self._lettering.text(say("percent", share=100 * share), size, ink)
-        self._surface.blit(percent, (self._right - percent.get_width(), self._y))
+        at = self._right - percent.get_width(), middle - percent.get_height() // 2  # fonts differ in height
+        self._surface.blit(percent, at)
 
     def _px(self, length: float) -> int:
         return max(1, round(length * self._scale))
