@@ -162,7 +162,7 @@ def _asked() -> Iterator[tuple[str, str, set[str] | None]]:
                 yield f"{path.name}:{node.lineno}", key, None if None in given else {str(name) for name in given}
 
 
-def _keys(node: ast.expr) -> Iterator[str]:
+def _keys(node: ast.AST) -> Iterator[str]:
     """Patterns of the keys that an expression can be; `.+` stands for what is only known when it runs."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield re.escape(node.value)
@@ -183,3 +183,14 @@ def test_what_the_code_asks_for_is_there() -> None:
             plural = {"n"} if isinstance(english[key], dict) else set()
             assert given is not None
             assert wanted | plural == given | ({"n"} & plural), f"{place}: {key}"
+
+
+def test_no_text_is_left_over() -> None:
+    """Every text is asked for by the code, by a label, or by the page (whose own test looks closer)."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in SOURCES if "mien.words import" in path.read_text("utf-8")]
+    asked = {pattern for tree in trees for node in ast.walk(tree) for pattern in _keys(node) if pattern != ".+"}
+    sections = ("emotion.", "gesture.", "stage.", "link.source.", "batch.column.", "batch.kind.", "page.", "plate.")
+    for key in words("en").texts:
+        if key in ("name", "plural") or key.startswith((*sections, "join.")):
+            continue
+        assert any(re.fullmatch(pattern, key) for pattern in asked), f"{key} is not used"
