@@ -85,7 +85,7 @@ def test_demo_and_its_report(mien: Run, chinese: Run, tmp_path: Path) -> None:
 
 def test_live(mien: Run, clip: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
-    ended = mien("live", clip, "--headless", "--mute", "--events", events, "--language", "zh")
+    ended = mien("live", clip, "--task", "emotion", "--headless", "--mute", "--events", events, "--language", "zh")
     said, summary = ended.out.splitlines()
     assert said == "看起来心情不错，笑起来真好看。"
     assert re.fullmatch(r"\d+\.\d 秒内看了 12 帧，每秒 \d+\.\d 帧", summary)
@@ -95,7 +95,7 @@ def test_live(mien: Run, clip: Path, tmp_path: Path) -> None:
 def test_own_responses_build_on_the_language(mien: Run, clip: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text('[emotion]\nhappy = "{label}吗？"\n', "utf-8")
-    told = mien("live", clip, "--headless", "--mute", "--responses", own, "--language", "zh").out
+    told = mien("live", clip, "--task", "emotion", "--headless", "--mute", "--responses", own, "--language", "zh").out
     assert told.splitlines()[0] == "开心吗？"
 
 
