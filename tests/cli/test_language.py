@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from mien.cli.console.reading import table_lines
 from mien.cli.main import app
 
 Run = Callable[..., Any]
@@ -112,7 +111,3 @@ def test_the_environment_is_asked_where_no_language_is(mien: Run, photo: Path, m
     monkeypatch.setenv("MIEN_LANGUAGE", "zh_CN")
     assert "1 张脸" in mien("look", photo).out
     assert "1 face" in mien("look", photo, "--language", "en").out
-
-
-def test_wide_letters_count_double_in_tables() -> None:
-    assert table_lines(["类", "n"], [["高兴", 12], ["sad", 3]]) == ["类     n", "高兴  12", "sad    3"]
