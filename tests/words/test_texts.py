@@ -188,7 +188,7 @@ def test_what_the_code_asks_for_is_there() -> None:
 def test_no_text_is_left_over() -> None:
     """Every text is asked for by the code, by a label, or by the page (whose own test looks closer)."""
     trees = [ast.parse(path.read_text("utf-8")) for path in SOURCES if "mien.words import" in path.read_text("utf-8")]
-    asked = {pattern for tree in trees for node in ast.walk(tree) for pattern in _keys(node) if pattern != ".+"}
+    asked = {pattern for tree in trees for node in ast.walk(tree) for pattern in _keys(node) if pattern[:1] != "."}
     sections = ("emotion.", "gesture.", "stage.", "link.source.", "batch.column.", "batch.kind.", "page.", "plate.")
     for key in words("en").texts:
         if key in ("name", "plural") or key.startswith((*sections, "join.")):
