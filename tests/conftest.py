@@ -14,6 +14,7 @@ from mien.data.dataset import Dataset
 from mien.labels import EMOTIONS, GESTURES
 from mien.recipes.recipe import Recipe, recipe_from_dict
 from mien.scene import Box, Face, Hand, Prediction, Scene, Side
+from mien.words import choose
 
 SIDE = 16
 
@@ -22,6 +23,16 @@ _HAND = (
     *((0.27, -0.95), (0.29, -1.08), (0.03, -0.58), (0.03, -0.86), (0.03, -1.02), (0.03, -1.15), (-0.12, -0.53)),
     *((-0.16, -0.6), (-0.13, -0.45), (-0.11, -0.4), (-0.26, -0.45), (-0.3, -0.5), (-0.26, -0.38), (-0.22, -0.35)),
 )
+
+
+os.environ["MIEN_LANGUAGE"] = "en"  # also for the commands that tests start
+
+
+@pytest.fixture(autouse=True)
+def english_is_spoken() -> Iterator[None]:
+    """A language that a test chooses ends with it."""
+    yield
+    choose(None)
 
 
 @pytest.fixture(autouse=True)

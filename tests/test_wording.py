@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mien
-from mien.wording import count, nothing
+from mien.wording import count
 
 SOURCES = sorted(Path(mien.__file__).parent.rglob("*.py"))
 
@@ -40,19 +40,6 @@ def test_count(number: int, noun: str, words: str) -> None:
 def test_count_takes_an_odd_plural() -> None:
     assert count(2, "row or file", "rows or files") == "2 rows or files"
     assert count(1, "row or file", "rows or files") == "1 row or file"
-
-
-@pytest.mark.parametrize(
-    ("tasks", "words"),
-    [
-        (("emotion",), "no face"),
-        (("gesture",), "no hand"),
-        (("gesture", "emotion"), "no face and no hand"),
-        ((), "no face and no hand"),
-    ],
-)
-def test_nothing_is_said_of_what_was_looked_for(tasks: tuple[str, ...], words: str) -> None:
-    assert nothing(tasks) == words
 
 
 def _plurals_after_numbers(path: Path) -> list[str]:

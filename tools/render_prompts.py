@@ -1,4 +1,4 @@
-"""Speaks the sentences of `src/mien/outputs/prompts/responses.toml` into the WAV files beside it.
+"""Speaks the English sentences of `src/mien/words/en.toml` into the WAV files of `src/mien/voice/prompts`.
 
     python -m venv .prompts && .prompts/bin/pip install -r tools/requirements-prompts.txt -e .
     .prompts/bin/python tools/render_prompts.py [--all] [--check] [--plot FILE.png]
@@ -32,6 +32,7 @@ from scipy.signal import resample_poly
 
 from mien.files import write_whole
 from mien.voice.responses import PROMPTS, Responses, prompt_name
+from mien.words import choose
 
 RATE = 16_000
 LEVEL_DB = -22.0
@@ -199,6 +200,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; print what is measured")
     parser.add_argument("--plot", type=Path, help="draw waves and spectrograms of the prompts to this picture")
     options = parser.parse_args()
+    choose("en")
     wanted = {PROMPTS / prompt_name(label, text): text for label, text in Responses.load().texts()}
     if not options.check:
         for orphan in set(PROMPTS.glob("*.wav")) - set(wanted):

@@ -1,13 +1,12 @@
-"""Wording that every room needs: counts with their nouns, what is absent, the order of names, tables in Markdown."""
+"""Wording that every room needs: counts with their nouns, the order of names, tables in Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 _DIGITS = re.compile(r"(\d+)")
 _PLURALS = {"class": "classes", "copy": "copies"}
-_SEEN = {"emotion": "face", "gesture": "hand"}
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -19,15 +18,6 @@ def count(number: int, noun: str, plural: str = "") -> str:
         plural: its plural, unless that only adds an s or is one of the few known here.
     """
     return f"{number:,} {noun if number == 1 else plural or _plural(noun)}"
-
-
-def nothing(tasks: Collection[str] = ()) -> str:
-    """What was looked for but not found: "no face", "no hand", or "no face and no hand".
-
-    Args:
-        tasks: what was looked for, `emotion` for faces, `gesture` for hands; both if unknown.
-    """
-    return " and ".join(f"no {what}" for task, what in _SEEN.items() if not tasks or task in tasks)
 
 
 def _plural(noun: str) -> str:

@@ -322,7 +322,7 @@ def test_a_recording_says_where_it_does_not_play(
 def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:
     from mien.sources import FakeLiveSource, FakeSource
     from mien.voice.responses import Responses
-    from mien.window.status import NOTICE
+    from mien.words import say
 
     (tmp_path / "own.toml").write_text('[notices]\ncamera = "Kamera an, nichts wird gespeichert."\n', "utf-8")
     own, usual = Responses.load(tmp_path / "own.toml"), Responses.load()
@@ -334,9 +334,9 @@ def test_own_notices_are_shown_where_they_are_true(tmp_path: Path) -> None:
 
     live, file = FakeLiveSource([image]), FakeSource([image])
     assert notice(live, own) == "Kamera an, nichts wird gespeichert."
-    assert notice(live, usual) == NOTICE
+    assert notice(live, usual) == say("window.notice")
     assert "Results are written" in notice(live, own, jsonl="a.jsonl")
-    assert notice(live, own, record=tmp_path / "a.mp4") == NOTICE
+    assert notice(live, own, record=tmp_path / "a.mp4") == say("window.notice")
     assert notice(file, own).startswith("Playing clip.mp4.")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mien.outputs.text import describe
+from mien.outputs.text import describe, nothing
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,16 @@ def test_describe(faces, hands, expected, scene, face, hand) -> None:
     assert words == expected
     assert "feel" not in words
     assert "\n" not in words
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        (("emotion",), "no face"),
+        (("gesture",), "no hand"),
+        (("gesture", "emotion"), "no face and no hand"),
+        ((), "no face and no hand"),
+    ],
+)
+def test_nothing_is_said_of_what_was_looked_for(tasks: tuple[str, ...], words: str) -> None:
+    assert nothing(tasks) == words

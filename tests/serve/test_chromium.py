@@ -214,6 +214,29 @@ def test_it_can_be_used_with_the_keyboard_and_a_screen_reader(server: Any, brows
     only_here(page, server)
 
 
+def test_the_page_speaks_the_language_of_the_browser(
+    serving: Callable[..., Any], browser: Callable[..., Any], camera: Path
+) -> None:
+    server = serving(responses=Responses.load(language="en"))
+    page = browser(camera)
+    page.do("Emulation.setUserAgentOverride", userAgent="a browser in China", acceptLanguage="zh-CN,zh;q=0.9")
+    page.size(1280, 800)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    assert page.js("document.documentElement.lang") == "zh"
+    shown = page.js("document.body.innerText")
+    assert re.findall("[A-Za-z]{3,}", shown) == ["mien", "mien", "mien"], shown
+    page.press("c")
+    page.until(FACES)
+    page.until("[...document.querySelectorAll('.plate')].some((one) => /^看起来很开心 \\d+%$/.test(one.textContent))")
+    page.until("/^[\\u4e00-\\u9fff].*。$/.test(document.querySelector('#caption').textContent)")
+    page.until("/^(0|[1-9]\\d?|100)%$/.test(document.querySelector('.chosen .share').textContent)")
+    page.open(f"{server.address}/?lang=en")
+    page.until(READY)
+    assert page.js("document.documentElement.lang") == "en"
+    only_here(page, server)
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("size", [(390, 844), (768, 1024), (1280, 720), (1920, 1080)])
 def test_it_fits_every_screen_and_can_be_read(

@@ -192,7 +192,9 @@ def test_a_client_who_takes_no_answers_is_dropped(server: Any, photo: bytes) -> 
 
     settings = ServeSettings(limits=Limits(send_s=0.05))
     stuck: Any = Stuck()
-    connection = Connection(stuck, server.engine, settings, server.metrics, tasks=("emotion",), steady=False)
+    connection = Connection(
+        stuck, server.engine, settings, server.metrics, responses=settings.responses, tasks=("emotion",), steady=False
+    )
     asyncio.run(asyncio.wait_for(connection.run(), 60))
     assert stuck.sent
 

@@ -9,35 +9,37 @@ import pytest
 
 import mien.serve
 from mien.labels import EMOTIONS_8, GESTURES, TASKS
-from mien.serve.page import policy
+from mien.serve.page import page_words, policy
+from mien.words import languages, words
 
 PAGE = Path(mien.serve.__file__).parent / "page"
-WORDS = {path.stem: json.loads(path.read_text("utf-8")) for path in (PAGE / "words").glob("*.json")}
+WORDS = {language: page_words(language) for language in languages()}
 CODE = [path for path in sorted(PAGE.iterdir()) if path.suffix in (".html", ".js", ".css")]
 ALL = "\n".join(path.read_text("utf-8") for path in CODE)
 
 
 def test_every_text_that_is_used_exists_and_none_is_left_over() -> None:
-    words = set(WORDS["en"])
+    own, known = set(words("en").below("page")), set(WORDS["en"])
     plain = set(re.findall(r'data-t(?:-label)?="([\w.]+)"|say\("([\w.]+)"', ALL))
     named = {key for pair in plain for key in pair if key}
-    assert named <= words
+    assert named <= known
     made = ["".join("[\\w.]+" if i % 2 else re.escape(part) for i, part in enumerate(re.split(r"\$\{(.*?)\}", text)))
             for text in re.findall(r"say\(`([^`]+)`", ALL)]  # fmt: skip
     quoted = set(re.findall(r'"([\w.]+)"', ALL))
-    for key in sorted(words - named - {"language"}):
+    for key in sorted(own - named):
         assert key in quoted or any(re.fullmatch(pattern, key) for pattern in made), f"{key} is not used"
     for pattern in made:
-        assert any(re.fullmatch(pattern, key) for key in words), pattern
+        assert any(re.fullmatch(pattern, key) for key in known), pattern
 
 
 @pytest.mark.parametrize("language", sorted(WORDS))
-def test_every_language_has_all_texts_with_their_placeholders(language: str) -> None:
+def test_every_language_has_all_texts_without_formats(language: str) -> None:
     own = WORDS[language]
     assert own.keys() == WORDS["en"].keys()
-    for key, text in own.items():
-        assert text.strip()
-        assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", WORDS["en"][key])), key
+    for text in own.values():
+        for form in [text] if isinstance(text, str) else text if isinstance(text, list) else text.values():
+            assert not re.search(r"\{\w+:", form), form
+    assert own["seen.faces"] in ("{n} 张脸", {"one": "{n} face", "other": "{n} faces"})
 
 
 def test_nothing_comes_from_elsewhere() -> None:
@@ -56,11 +58,16 @@ def test_labels_are_those_of_the_server(server: Any) -> None:
     for label in (*EMOTIONS_8.labels, *GESTURES.labels):
         if label != "none":
             assert not re.search(rf"[\"'`>]{label}[\"'`<]", ALL), label
-            assert label not in WORDS["en"].values()
+            assert label not in words("en").below("page").values()
     described = json.loads(server.ask("GET", "/v1/models")[2])
     assert list(described["tasks"]) == list(TASKS)
     assert [one["name"] for one in described["tasks"]["gesture"]["labels"]] == list(GESTURES.labels)
     assert {"name": "fear", "word": "afraid", "colour": "#aa6cc8"} in described["tasks"]["emotion"]["labels"]
+    assert {"name": "thumb_up", "word": "thumb up"}.items() <= described["tasks"]["gesture"]["labels"][4].items()
+    chinese = json.loads(server.ask("GET", "/v1/models?language=zh")[2])
+    assert chinese["language"] == "zh"
+    assert {"name": "fear", "word": "害怕", "colour": "#aa6cc8"} in chinese["tasks"]["emotion"]["labels"]
+    assert json.loads(server.ask("GET", "/v1/models?language=xx")[2]) == described
 
 
 def test_the_policy_allows_this_server_and_nothing_else(server: Any) -> None:
@@ -82,7 +89,9 @@ def test_names_are_not_paths(server: Any, name: str) -> None:
 
 
 def test_languages_are_found(server: Any) -> None:
-    assert json.loads(server.ask("GET", "/page/words/languages.json")[2]) == sorted(WORDS)
+    assert json.loads(server.ask("GET", "/page/words/languages.json")[2]) == ["en", "zh"]
+    for language in languages():
+        assert json.loads(server.ask("GET", f"/page/words/{language}.json")[2]) == WORDS[language]
 
 
 def test_cards_are_served(server: Any) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS, GESTURES
-from mien.outputs.text import appearance
 from mien.voice.responses import PROMPTS, Responses, placeholders, prompt_for, prompt_name
+from mien.words import choose
+from mien.words import words as spoken
 
 UNKIND = re.compile(
     r"\b(feel\w*|he|she|his|her|man|woman|boy|girl|sir|madam|old|young|age|ugly|stupid|handsome|pretty|race)\b", re.I
@@ -53,7 +54,7 @@ def test_words_are_kind() -> None:
 
 def test_words_for_labels_are_those_of_the_other_outputs() -> None:
     words = Responses.load().words
-    assert words == {label: appearance(label) for label in words}
+    assert words == {label: spoken().label("emotion", label) for label in words}
     assert set(words) >= set(EMOTIONS.labels)
 
 
@@ -233,3 +234,40 @@ def test_voice_file_lies_beside_the_responses(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "own.toml").write_text('piper_voice = "anna.onnx"')
     assert Responses.load(tmp_path / "own.toml").piper_voice == (tmp_path / "anna.onnx").resolve()
+
+
+def test_responses_are_in_the_language_spoken() -> None:
+    choose("zh")
+    chinese = Responses.load()
+    assert chinese.language == "zh"
+    assert chinese.words["fear"] == "害怕"
+    assert chinese == Responses.load(language="zh")
+    assert Responses.load(language="en").language == "en"
+    assert (chinese.cooldown_s, chinese.priority) == (10.0, ("gesture", "emotion"))
+    text = chinese.text("{count}张{label}的脸，{confidence}", label="happy", confidence=0.914, count=2)
+    assert text == "两张开心的脸，91%"
+
+
+def test_recorded_prompts_are_for_english_only() -> None:
+    texts = Responses.load(language="zh").texts()
+    assert {label for label, _ in texts} == {label for label, _ in TEXTS}
+    assert [text for label, text in texts if prompt_for(label, text) is not None] == []
+    assert [text for _, text in texts if not re.search("[\u4e00-\u9fff]", text)] == []
+
+
+def test_a_file_in_another_language_builds_on_that_language(own: Callable[[str], Responses]) -> None:
+    choose("zh")
+    assert own('[emotion]\nsad = "别难过"\n').sentences["emotion"]["happy"][0].startswith("看起来")
+    english = own('language = "en"\n[emotion]\nsad = "Cheer up"\n')
+    assert english.sentences["emotion"]["happy"][0] == "You look happy, that suits you."
+    german = own('language = "de"\n[emotion]\nsad = "Kopf hoch"\n')
+    assert (german.sentences["emotion"], german.words) == ({"sad": ("Kopf hoch",)}, {})
+
+
+def test_a_page_in_another_language_gets_its_sentences(own: Callable[[str], Responses]) -> None:
+    usual = Responses.load()
+    assert usual.in_language("zh").language == "zh"
+    assert usual.in_language("") is usual
+    assert usual.in_language("fr") is usual
+    changed = own('[emotion]\nhappy = "Ahoy!"\n')
+    assert changed.in_language("zh") is changed, "the owner's own sentences are said in any language"

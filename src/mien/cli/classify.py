@@ -28,6 +28,7 @@ from mien.records.writers import LineFile
 from mien.resource import Resource
 from mien.scene import Box, Frame, Prediction, UsedModel
 from mien.sources import expand_sources
+from mien.words import words
 
 
 def classify(
@@ -86,7 +87,7 @@ def classify(
         reader = stack.enter_context(_Reader(chosen, options, find=find))
         lines = None if jsonl is None else stack.enter_context(LineFile(jsonl, audience.growth()))
         is_silent = jsonl is not None and descriptor_of(jsonl) == 1
-        words = None if is_silent else stack.enter_context(LineFile("-", audience.growth()))
+        printed = None if is_silent else stack.enter_context(LineFile("-", audience.growth()))
         for path in paths:
             try:
                 image = read_image(path, max_pixels=max_pixels)
@@ -101,12 +102,17 @@ def classify(
                 lines.write(json_format.dumps(record, ensure_ascii=False))
             if charts is not None:
                 charts.add(path, draw_chart(image, prediction, task=chosen, box_xyxy=box, name=path.name))
-            if words is not None:
-                unclear = f" (unclear: {either(prediction, chosen)})"
-                doubt = {"sure": "", "perhaps": " (perhaps)", "unclear": unclear}[prediction.grade]
-                words.write(f"{path}: {prediction.label} {prediction.confidence:.0%}{doubt}")
+            if printed is not None:
+                printed.write(_line(path, prediction, chosen))
     if failed:
         raise typer.Exit(1)
+
+
+def _line(path: Path, prediction: Prediction, task: Task) -> str:
+    said = words()
+    values = {"path": path, "label": said.label(task, prediction.label, "label"), "share": prediction.confidence}
+    key = {"sure": "line", "perhaps": "line_perhaps", "unclear": "line_unclear"}[prediction.grade]
+    return said.say(f"classify.{key}", either=either(prediction, task), **values)
 
 
 class _Reader(Resource):

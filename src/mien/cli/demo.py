@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mien.cli.console.program import program
 from mien.errors import OutputError
 from mien.files import WritePlan, output_error, write_whole
+from mien.words import say
 
 if TYPE_CHECKING:
     from mien.pipeline import Analyzer
@@ -54,10 +55,10 @@ def demo(
             write_image(path, image_rgb)
             _look(analyzer, records, path, image_rgb)
         _watch(analyzer, records, out / _CLIP)
-    typer.echo(f"Written to {out}: annotated pictures (*-annotated.jpg), {_CLIP}, demo.jsonl.\n")
+    typer.echo(f"{say('demo.written', folder=out, clip=_CLIP, records=_RECORDS)}\n")
     mien = program()
-    typer.echo("Next, try:")
-    typer.echo(f"  {mien} look YOUR_PHOTO.jpg --save annotated.jpg")
+    typer.echo(say("demo.next"))
+    typer.echo(f"  {mien} look {say('demo.your_photo')} --save annotated.jpg")
     typer.echo(f"  {mien} look {shlex.quote(str(out / 'people.png'))} --jsonl -")
     typer.echo(f"  {mien} doctor")
 
@@ -75,7 +76,7 @@ def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArr
     (scene,) = analyzer.scenes([Frame(image_rgb=image_rgb, source=str(path), still=True)])
     records.write(scene)
     scene.draw().save(path.with_name(f"{path.stem}{_ANNOTATED}"))
-    typer.echo(f"{path}: {describe(scene)}")
+    typer.echo(say("demo.line", path=path, words=describe(scene)))
 
 
 def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
@@ -98,7 +99,8 @@ def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
             records.write(scene)
             video.write(scene.draw().image_rgb)
             if labels(scene) != last:
-                typer.echo(f"{path} at {scene.time_s:.1f} s: {describe(scene)}")
+                seconds = say("seconds", seconds=scene.time_s)
+                typer.echo(say("demo.change", path=path, seconds=seconds, words=describe(scene)))
                 last = labels(scene)
 
 
@@ -110,12 +112,4 @@ def _make_folder(out: Path) -> None:
         if out.is_file():
             raise OutputError(f"Cannot write to {out}: it is a file; name a folder with --out.") from error
         raise output_error(out, error) from error
-    write_whole(out / _NOTE, _README.encode())
-
-
-_README = """Made by `mien demo`. All pictures in this folder are drawn by mien's own code; they show nobody.
-
-people.png faces.png hands.png more_hands.png   the drawings
-*-annotated.jpg clip.mp4                        the same and a clip, with what mien saw
-demo.jsonl                                      what mien saw, one JSON object per frame
-"""
+    write_whole(out / _NOTE, say("demo.note").encode())

@@ -13,7 +13,7 @@ import typer
 
 from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import DetailOption, GesturesOption, ProviderOption, gesture_names, size_hw
+from mien.cli.console.options import DetailOption, GesturesOption, ProviderOption, gesture_names, print_note, size_hw
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
@@ -29,8 +29,7 @@ from mien.voice.responder import Responder
 from mien.voice.responses import Responses, Sentence
 from mien.voice.speech_folder import LIST
 from mien.voice.voice import Voice, open_voice
-from mien.window.status import NOTICE
-from mien.wording import count
+from mien.words import say
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
 
@@ -202,11 +201,11 @@ def live(
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
         if not wait and spec != "-":  # a pipe may be silent for long, and --seconds and a quit count meanwhile
             frames.ready()
-        say = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
+        tell = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
         if not (mute and headless):
             audience.add()
         recording = _recording(targets, stack, waits=not frames.is_live)
-        outputs = _outputs(targets, wording, stack, analyzer, audience, recording, mute=mute, say=say)
+        outputs = _outputs(targets, wording, stack, analyzer, audience, recording, mute=mute, tell=tell)
         display = None if headless else _window(spec, frames, stack, full_screen=full_screen, mirror=mirror)
         session = LiveSession(
             frames,
@@ -226,16 +225,13 @@ def live(
             interrupted = True
         else:
             interrupted = False
-            _summary(ended, say)
+            _summary(ended, tell)
             for advice in session.advice:
-                say(advice)
+                tell(advice)
     if interrupted:
         raise KeyboardInterrupt
     if spec == "-" and not every_frame and ended.dropped > ended.frames:
-        sys.stderr.write(
-            f"mien: {ended.dropped:,} of {count(ended.dropped + ended.frames, 'picture')} on stdin were skipped; "
-            "--every-frame looks at every one.\n"
-        )
+        print_note(say("live.skipped", skipped=ended.dropped, n=ended.dropped + ended.frames))
     unread = frames.problems if isinstance(frames, FolderSource) else ()
     for problem in unread:
         sys.stderr.write(f"mien: {problem}\n")
@@ -247,14 +243,15 @@ def live(
 
 def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) -> str:
     """What happens to the picture, for the window; in the user's own words where they are true."""
-    state = "Camera on." if source.is_live else f"Playing {Path(spec).name}."
+    name = Path(spec).name
     files = (targets.jsonl, targets.csv, targets.parquet, targets.events, targets.speech_dir)
     if any(files):
-        return f"{state} Results are written, pictures are not; nothing is sent."
+        return say("window.notice_written") if source.is_live else say("window.notice_file_written", name=name)
     if not source.is_live:
-        return f"{state} Nothing is stored or sent."
+        return say("window.notice_file", name=name)
     own = wording.notices["camera"]
-    return NOTICE if own == Responses.load().notices["camera"] or targets.record is not None else own
+    is_usual = own == Responses.load().notices["camera"] or targets.record is not None
+    return say("window.notice") if is_usual else own
 
 
 def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
@@ -263,10 +260,10 @@ def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
         return check_tasks([name.strip() for name in text.split(",") if name.strip()])
     if not (asked and sys.stdin.isatty() and sys.stderr.isatty()):
         return TASKS
-    sys.stderr.write("What should mien look for?\n  1  expressions of faces\n  2  gestures of hands\n  3  both\n")
-    answer = typer.prompt("1, 2 or 3", default="3", err=True).strip()
+    sys.stderr.write(f"{say('live.menu').rstrip()}\n")
+    answer = typer.prompt(say("live.choice"), default="3", err=True).strip()
     while answer not in _MENU:
-        answer = typer.prompt("Please type 1, 2 or 3", default="3", err=True).strip()
+        answer = typer.prompt(say("live.choice_again"), default="3", err=True).strip()
     return _MENU[answer]
 
 
@@ -298,11 +295,11 @@ def _outputs(
     recording: Recording | None,
     *,
     mute: bool,
-    say: Callable[[str], object],
+    tell: Callable[[str], object],
 ) -> Callable[[Display | None], Outputs]:
     """Open everything that is written and spoken; the display is added last, when nothing can fail any more."""
     voice, sentences = _voices(targets, wording, stack, mute=mute)
-    sentences.append(lambda sentence: say(sentence.text))
+    sentences.append(lambda sentence: tell(sentence.text))
     for target in (targets.record, targets.parquet, targets.speech_dir, targets.on_event):
         if target is not None:
             audience.add()
@@ -385,9 +382,8 @@ def _nothing(text: str) -> None:
     """Discards text that nobody wants."""
 
 
-def _summary(ended: SessionSummary, say: Callable[[str], object]) -> None:
+def _summary(ended: SessionSummary, tell: Callable[[str], object]) -> None:
     rate = ended.frames / ended.seconds if ended.seconds else 0.0
-    line = f"{count(ended.frames, 'frame')} in {ended.seconds:.1f} s, {rate:.1f} per second"
-    if ended.dropped:
-        line += f", {ended.dropped} skipped"
-    say(line)
+    seconds = say("seconds", seconds=ended.seconds)
+    line = say("live.summary", n=ended.frames, seconds=seconds, rate=rate)
+    tell(say("live.summary_skipped", summary=line, skipped=ended.dropped) if ended.dropped else line)

@@ -32,17 +32,17 @@ from mien.cli.console.options import (
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
-from mien.outputs.text import appearance, describe, gesture_name
+from mien.outputs.text import describe, nothing
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile, SceneOutput
-from mien.scene import Scene
+from mien.scene import Face, Hand, Scene
 from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
-from mien.wording import count, nothing
+from mien.words import say, words
 
-_LOOKS = {"sure": "looks", "perhaps": "perhaps"}
-_SHOWS = {"sure": "hand shows", "perhaps": "hand perhaps shows"}
+_LOOKS = {"sure": "look.looks", "perhaps": "look.looks_perhaps"}
+_SHOWS = {"sure": "look.shows", "perhaps": "look.shows_perhaps"}
 
 
 def look(
@@ -222,18 +222,17 @@ class _Words:
     def write(self, scene: Scene) -> None:
         self._frames += 1
         self._last = scene
-        seen = {"a face": bool(scene.faces), "a hand": bool(scene.hands)}
-        self._seen.update(what for what, is_there in seen.items() if is_there)
-        looks = {f"{_LOOKS[face.grade]} {appearance(str(face.label))}" for face in scene.faces if face.grade in _LOOKS}
-        shows = {
-            f"{_SHOWS[hand.grade]} {gesture_name(str(hand.label))}" for hand in scene.hands if hand.grade in _SHOWS
-        }
+        seen = {"look.face": bool(scene.faces), "look.hand": bool(scene.hands)}
+        self._seen.update(say(what) for what, is_there in seen.items() if is_there)
+        looks = {_read(_LOOKS[face.grade], face, "emotion") for face in scene.faces if face.grade in _LOOKS}
+        shows = {_read(_SHOWS[hand.grade], hand, "gesture") for hand in scene.hands if hand.grade in _SHOWS}
         self._read.update(looks | shows)
 
     def end_of(self, path: Path) -> None:
         """Print it, and start afresh for the next source."""
         if self._last is not None and self._lines is not None:
-            self._lines.write(f"{path}: {describe(self._last) if self._frames == 1 else self._summary(self._last)}")
+            told = describe(self._last) if self._frames == 1 else self._summary(self._last)
+            self._lines.write(say("look.line", path=path, words=told))
         self._begin()
 
     def _begin(self) -> None:
@@ -244,8 +243,13 @@ class _Words:
 
     def _summary(self, last: Scene) -> str:
         counts = [*self._seen.most_common(), *self._read.most_common()]
-        shares = "; ".join(f"{what} {count / self._frames:.0%}" for what, count in counts)
-        return f"{count(self._frames, 'frame')} up to {last.time_s:.1f} s: {shares or nothing(last.models)}"
+        each = [say("look.share", what=what, share=count / self._frames) for what, count in counts]
+        told = words().join("parts", each) or nothing(last.models)
+        return say("look.video", n=self._frames, seconds=say("seconds", seconds=last.time_s), words=told)
+
+
+def _read(key: str, seen: Face | Hand, task: str) -> str:
+    return say(key, word=words().label(task, str(seen.label), seen.grade))
 
 
 def _progress(quiet: bool) -> Progress:
@@ -253,7 +257,7 @@ def _progress(quiet: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed} of {task.total} frames"),
+        TextColumn(say("look.progress", done="{task.completed}", total="{task.total}")),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

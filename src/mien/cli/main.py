@@ -36,6 +36,7 @@ from mien.cli import (
 )
 from mien.cli.console.audience import hush_stdout
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
+from mien.cli.console.speaking import speaking
 from mien.cli.console.standard_streams import open_closed_streams, stdout_told
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.cli.models import show
@@ -49,18 +50,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("look")(look.look)
+app.command("look")(speaking(look.look))
 app.add_typer(batch.app, name="batch")
-app.command("classify")(classify.classify)
-app.command("live")(live.live)
-app.command("report")(report.report)
-app.command("serve")(serve.serve)
+app.command("classify")(speaking(classify.classify))
+app.command("live")(speaking(live.live))
+app.command("report")(speaking(report.report))
+app.command("serve")(speaking(serve.serve))
 app.command("teach")(teach.teach)
-app.command("summarize")(summarize.summarize)
+app.command("summarize")(speaking(summarize.summarize))
 app.add_typer(show.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
-app.command("demo")(demo.demo)
+app.command("demo")(speaking(demo.demo))
 app.add_typer(recipes.app, name="recipes")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

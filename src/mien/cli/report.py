@@ -10,6 +10,7 @@ import typer
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
 from mien.files import WritePlan, descriptor_of
+from mien.words import say
 
 
 def report(
@@ -37,10 +38,10 @@ def report(
     from mien.reports.session.page import session_report
 
     plan_page(out, inputs=(session, events), overwrite=overwrite)
-    with watched(f"reading {session.name}"):
+    with watched(say("page_file.reading", name=session.name)):
         told = None if events is None else list(read_events(events))
         records = read_session(session)
-    with watched("drawing") as on_step:
+    with watched(say("page_file.drawing")) as on_step:
         page = session_report(records, events=told, on_step=on_step)
         page.save(out)
     tell_page(out)
@@ -51,8 +52,8 @@ def _write_table(session: Path, csv: str, *, overwrite: bool) -> None:
     from mien.scale.summary import summarize_rows, write_csv
 
     WritePlan([session], overwrite=overwrite).file(csv, "--csv")
-    with watched(f"reading {session.name}"):
+    with watched(say("page_file.reading", name=session.name)):
         table = summarize_rows(read_rows(session), ("file", "person"))
     write_csv(table, csv)
     if descriptor_of(csv) != 1:
-        typer.echo(f"Table: {csv}")
+        typer.echo(say("page_file.table", table=csv))

@@ -12,6 +12,7 @@ from mien.errors import InputError
 from mien.extras import needs
 from mien.pipeline import Options, check_tasks
 from mien.voice.responses import Responses
+from mien.words import say
 
 if TYPE_CHECKING:
     from mien.serve.settings import ServeSettings
@@ -87,11 +88,6 @@ def serve(
 
 
 def _ready(settings: ServeSettings) -> None:
-    typer.echo(f"mien serves {settings.address}; Ctrl-C stops it.", err=True)
+    typer.echo(say("serve.ready", address=settings.address), err=True)
     if not settings.is_loopback:
-        typer.echo(
-            "Other machines can reach it with the token. Tell people before their faces and hands are read; in the EU "
-            "the AI Act requires it, and forbids reading emotions at work and in education. Encrypt the connection "
-            "with a reverse proxy (docs/serve.md).",
-            err=True,
-        )
+        typer.echo(say("serve.reachable"), err=True)

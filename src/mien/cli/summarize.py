@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
 from mien.errors import InputError
 from mien.files import WritePlan, descriptor_of
+from mien.words import say, words
 
 if TYPE_CHECKING:
     from mien.records.session import Session
@@ -41,21 +43,27 @@ def summarize(
     WritePlan([folder], overwrite=overwrite).file(target, "--csv")
     if page is not None:
         plan_page(page, inputs=(), overwrite=overwrite, option="--page")
-    with watched("counting"):
+    with watched(say("batch.counting")):
         table = summarize_batch(folder, chosen)
     if target is not None:
         write_csv(table, target)
         if descriptor_of(target) != 1:
-            typer.echo(f"Table: {target}")
+            typer.echo(say("page_file.table", table=target))
     if page is not None:
         from mien.reports.batch.page import batch_report
 
-        tables = {f"By {', '.join(chosen)}": table.to_pylist()}
+        tables = {_title(chosen): table.to_pylist()}
         if chosen != ("file",):
-            tables = {"By file": summarize_batch(folder, ("file",)).to_pylist(), **tables}
-        with watched("drawing"):
+            tables = {_title(("file",)): summarize_batch(folder, ("file",)).to_pylist(), **tables}
+        with watched(say("page_file.drawing")):
             batch_report(folder.resolve().name, tables, _longest(folder)).save(page)
         tell_page(page)
+
+
+def _title(chosen: Sequence[str]) -> str:
+    """Above a table: "By file, person"."""
+    said = words()
+    return say("batch.by", columns=said.join("items", [said.label("batch.column", name) for name in chosen]))
 
 
 def _longest(folder: Path) -> Session | None:

@@ -25,7 +25,8 @@ from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
 from mien.voice.responses import Sentence
 from mien.voice.voice import Voice
-from mien.window.status import NO_FACE, NOTICE, Command, Status
+from mien.window.status import Command, Status, no_face_words
+from mien.words import say
 
 POLL_S = 1 / 60
 """How often a window is drawn and its keys are read while no frame arrives."""
@@ -97,8 +98,8 @@ class LiveSession(Resource):
         smoother: steadies labels and turns them into events; a default one if missing.
         snapshots: folder for pictures and videos taken with a key.
         record_fps: frames per second, at most, of videos taken with a key.
-        notice: what the display says about what happens to the picture.
-        no_face: what it says if there is no face.
+        notice: what the display says about what happens to the picture; that nothing is stored by default.
+        no_face: what it says if there is no face; the package's words by default.
         seconds: how long to run at most.
     """
 
@@ -111,8 +112,8 @@ class LiveSession(Resource):
         smoother: Smoother | None = None,
         snapshots: Path | None = None,
         record_fps: float = RATE_FPS,
-        notice: str = NOTICE,
-        no_face: str = NO_FACE,
+        notice: str = "",
+        no_face: str = "",
         seconds: float | None = None,
     ) -> None:
         self.outputs = outputs
@@ -120,7 +121,7 @@ class LiveSession(Resource):
         self._reactions = Reactions(smoother or Smoother(smooth_settings(analyzer)), outputs.responder)
         self._snapshots = snapshots or Path()
         self._record_fps = record_fps
-        self._notice, self._no_face = notice, no_face
+        self._notice, self._no_face = notice or say("window.notice"), no_face or no_face_words()
         self._until = None if seconds is None else time.monotonic() + seconds
         self._recording = outputs.recording
         self._own_recording: Recording | None = None
@@ -150,7 +151,7 @@ class LiveSession(Resource):
     @property
     def advice(self) -> tuple[str, ...]:
         """What to know about the recordings: a sentence for each that needs one."""
-        return tuple(f"{one.path}: {one.advice}" for one in self._recordings if one.advice)
+        return tuple(say("recording.line", path=one.path, advice=one.advice) for one in self._recordings if one.advice)
 
     def run(self) -> SessionSummary:
         """Run until the end; raises what a stage or an output raised, after closing them in order."""
@@ -302,7 +303,7 @@ class LiveSession(Resource):
             self._say(str(error))
             return
         self._learned.clear()
-        self._say(f"Learning neutral faces: look calm for {self._baseline_s:g} s")
+        self._say(say("window.learning", seconds=self._baseline_s))
 
     def _check_learned(self, scene: Scene) -> None:
         """Say whose neutral face is known from now on."""
@@ -312,7 +313,7 @@ class LiveSession(Resource):
             known = face.prediction is not None and face.prediction.baseline
             if known and face.track is not None and face.track not in self._learned:
                 self._learned.add(face.track)
-                self._say(f"The neutral face of person {face.track} is learned")
+                self._say(say("window.learned", person=face.track))
 
     def _snapshot(self) -> None:
         if self._scene is None:
@@ -324,7 +325,7 @@ class LiveSession(Resource):
             self._say(str(error))
             _log.warning("%s", error)
         else:
-            self._say(f"Saved {path}")
+            self._say(say("window.saved", path=path))
 
     def _say(self, message: str) -> None:
         self._message, self._message_s = message, time.monotonic()
@@ -332,8 +333,9 @@ class LiveSession(Resource):
     def _switch_recording(self) -> None:
         if self._recording is not None and self._recording.running:
             self._recording.close()
-            saved = f"Saved {self._recording.path}. {self._recording.advice}"
-            self._say(self._recording.problem or saved.rstrip(". "))
+            saved, advice = say("window.saved", path=self._recording.path), self._recording.advice
+            told = say("window.saved_with", saved=saved, advice=advice) if advice else saved
+            self._say(self._recording.problem or told)
             self._recording = None
             return
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")

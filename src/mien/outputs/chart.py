@@ -13,6 +13,7 @@ from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.text import verdict as in_words
 from mien.scene import Box, Prediction
+from mien.words import words
 
 _CAPITALS = 22.0  # height of capitals at scale 1, pixels
 _PHOTO = 400  # side of the square that the photo is fitted into, pixels
@@ -33,7 +34,7 @@ def verdict(prediction: Prediction, task: str) -> str:
         prediction: of a face or a hand.
         task: `emotion` or `gesture`.
     """
-    return in_words(prediction, task, "" if task == "emotion" else "shows")
+    return in_words(prediction, task, "shows")
 
 
 def draw_chart(
@@ -57,7 +58,7 @@ def draw_chart(
         _write(sheet, shown, (_PAD, bottom + 28), scale=0.5, colour=_FAINT)
     left = _PHOTO + 2 * _PAD
     _write(sheet, _fitting(verdict(prediction, task), _BARS, scale=0.9), (left, _PAD + 24), scale=0.9, stroke=2)
-    _bars(sheet, prediction, left, top=_PAD + _HEAD)
+    _bars(sheet, prediction, task, left, top=_PAD + _HEAD)
     return Picture(sheet)
 
 
@@ -84,11 +85,13 @@ def _photo(sheet: NDArray[np.uint8], image_rgb: NDArray[np.uint8], box_xyxy: Box
     return int(top + size_wh[1])
 
 
-def _bars(sheet: NDArray[np.uint8], prediction: Prediction, left: int, *, top: int) -> None:
+def _bars(sheet: NDArray[np.uint8], prediction: Prediction, task: str, left: int, *, top: int) -> None:
     room = sheet.shape[0] - _PAD - top
     pitch = room // len(prediction.probabilities)
     thick = round(pitch * 0.6)
-    names_width = max(_width(label, 0.6, 2) for label in prediction.probabilities) + 40
+    said = words()
+    names = {label: said.label(task, label, "label") for label in prediction.probabilities}
+    names_width = max(_width(name, 0.6, 2) for name in names.values()) + 40
     start, length = left + names_width, _BARS - names_width - 80
     for row, (label, score) in enumerate(prediction.probabilities.items()):
         y, chosen = top + row * pitch + (pitch - thick) // 2, label == prediction.label
@@ -97,13 +100,13 @@ def _bars(sheet: NDArray[np.uint8], prediction: Prediction, left: int, *, top: i
             middle = y + thick // 2
             mark = np.array([(left, middle - 8), (left, middle + 8), (left + 13, middle)])
             cv2.fillPoly(sheet, [mark], DARK, cv2.LINE_AA)
-        _write(sheet, label, (left + 24, base), scale=0.6, stroke=stroke)
+        _write(sheet, names[label], (left + 24, base), scale=0.6, stroke=stroke)
         cv2.rectangle(sheet, (start, y), (start + length, y + thick), _TRACK, cv2.FILLED)
         end = start + round(length * score)
         if end > start:
             cv2.rectangle(sheet, (start, y), (end, y + thick), label_colour(label), cv2.FILLED)
             cv2.rectangle(sheet, (start, y), (end, y + thick), DARK, 1)
-        _write(sheet, f"{100 * score:.0f} %", (start + length + 14, base), scale=0.6, stroke=stroke)
+        _write(sheet, said.say("percent", share=100 * score), (start + length + 14, base), scale=0.6, stroke=stroke)
 
 
 def _write(

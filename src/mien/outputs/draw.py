@@ -17,6 +17,7 @@ from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.text import either
 from mien.pixels.images import encode_image, write_image
 from mien.scene import Box, Face, Grade, Hand, Scene
+from mien.words import Words, words
 
 _CAPITALS = 22.0  # height of capitals at scale 1, pixels
 _SMALLEST_TEXT = 4.5  # pixels
@@ -76,16 +77,23 @@ def mark_regions(image_rgb: NDArray[np.uint8], regions: Sequence[Face | Hand], *
     _Pen(image_rgb).mark(regions, landmarks=landmarks)
 
 
-def label_text(region: Face | Hand) -> str:
-    """The text on a plate: "happy 91%", "perhaps sad 62%", "sad or afraid?"; empty before classification."""
+def label_text(region: Face | Hand, said: Words | None = None) -> str:
+    """The text on a plate: "happy 91%", "perhaps sad 62%", "sad or afraid?"; empty before classification.
+
+    Args:
+        region: a face or a hand.
+        said: the words; those of the language spoken now by default.
+    """
     if region.prediction is None:
         return ""
+    said = said or words()
+    task = "emotion" if isinstance(region, Face) else "gesture"
     if region.grade == "unclear":
-        return f"{either(region.prediction, 'emotion' if isinstance(region, Face) else 'gesture')}?"
-    doubt = "perhaps " if region.grade == "perhaps" else ""
+        return said.say("drawn.unclear", either=either(region.prediction, task, said))
     label = str(region.label)
-    shown = label.replace("_", " ") if label in GESTURES else label  # a label of one's own stays as it is written
-    return f"{doubt}{shown} {100 * region.prediction.confidence:.0f}%"
+    name = said.label(task, label, "label")
+    shown = name.replace("_", " ") if label in GESTURES else name  # a label of one's own stays as it is written
+    return said.say(f"drawn.{region.grade}", label=shown, percent=f"{100 * region.prediction.confidence:.0f}")
 
 
 def region_colour(region: Face | Hand) -> Colour:

@@ -12,7 +12,7 @@ from mien.outputs.draw import draw_scene
 from mien.outputs.encoders import SUFFIXES
 from mien.outputs.video import VideoWriter
 from mien.scene import Scene
-from mien.wording import count
+from mien.words import say, words
 
 RATE_FPS = 15.0
 """Default of the most frames per second of a recording."""
@@ -68,8 +68,8 @@ class Recording:
         """What to know about the file before sharing it; empty if there is nothing."""
         if not self._missed:
             return self._advice
-        all_ = self._given + self._missed
-        return f"{self._advice} {self._missed} of {count(all_, 'frame')} came too fast to be encoded.".lstrip()
+        missed = say("recording.missed", missed=self._missed, n=self._given + self._missed)
+        return words().join("sentences", [*filter(None, [self._advice]), missed])
 
     @property
     def running(self) -> bool:
@@ -137,7 +137,7 @@ class Recording:
             worker.close()
 
     def _stop(self, error: OutputError) -> None:
-        self.problem = f"{error} The recording has ended; everything else continues."
+        self.problem = say("recording.ended", problem=error)
         _log.warning("%s", self.problem)
         video, self._video = self._video, None
         try:

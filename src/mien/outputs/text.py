@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mien.scene import Face, Hand, Prediction, Scene
-from mien.wording import count, nothing
+from mien.words import Words, words
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _EACH_UP_TO = 3
 _GRADES = ("sure", "perhaps", "unclear")
-_UNCLEAR = "unclear: "
-_LOOKS = {"disgust": "disgusted", "fear": "afraid", "surprise": "surprised", "contempt": "contemptuous"}
-"""Adjectives for labels that are nouns."""
-_GESTURES = {
-    "thumb_up": "thumb up",
-    "thumb_down": "thumb down",
-    "palm": "open palm",
-    "point": "pointing finger",
-    "call": "call me",
-    "rock": "rock on",
-    "none": "no known gesture",
-}
-"""Words for labels that people would not say as they are."""
-
-
-def appearance(label: str) -> str:
-    """The word for a face that shows an expression, e.g. `surprised` for `surprise`."""
-    return _LOOKS.get(label, label)
-
-
-def gesture_name(label: str) -> str:
-    """The words for a gesture, e.g. `thumb up` for `thumb_up`; a gesture of your own is called by its label."""
-    return _GESTURES.get(label, label)
+_SEEN = {"emotion": "no_emotion", "gesture": "no_gesture"}
 
 
 def describe(scene: Scene) -> str:
@@ -42,96 +19,103 @@ def describe(scene: Scene) -> str:
     Up to three faces or hands are described one by one, in the scene's order; more of them are counted by label. An
     empty scene names only what was looked for: "no hand" if faces were not.
     """
-    parts = [_faces(scene.faces)] if scene.faces else []
-    parts += [_hands(scene.hands)] if scene.hands else []
-    return "; ".join(parts) or nothing(scene.models)
+    said = words()
+    parts = [_faces(scene.faces, said)] if scene.faces else []
+    parts += [_hands(scene.hands, said)] if scene.hands else []
+    return said.join("parts", parts) or nothing(scene.models)
 
 
-def _faces(faces: Sequence[Face]) -> str:
-    read = [face for face in faces if face.prediction is not None]
-    title = count(len(faces), "face")
-    if not read:
-        return title
-    looks = [verdict(face.prediction, "emotion") for face in read if face.prediction is not None]
-    if len(faces) == 1:
-        return _titled(title, looks[0])
-    if len(read) <= _EACH_UP_TO:
-        return f"{title}: {', '.join(f'one {look}' for look in looks)}"
-    counts = Counter((_GRADES.index(face.grade), str(face.label) if face.grade != "unclear" else "") for face in read)
-    told = []
-    for (rank, label), number in sorted(counts.items(), key=lambda item: (item[0][0], -item[1])):
-        word = appearance(label)
-        if _GRADES[rank] == "sure":
-            told.append(_count(number, f"looks {word}", f"look {word}"))
-        else:
-            told.append(f"{_number(number)} {f'perhaps {word}' if word else 'unclear'}")
-    return f"{title}: {', '.join(told)}"
+def nothing(tasks: Collection[str] = ()) -> str:
+    """What was looked for but not found: "no face", "no hand", or "no face and no hand".
+
+    Args:
+        tasks: what was looked for, `emotion` for faces, `gesture` for hands; both if unknown.
+    """
+    asked = [task for task in _SEEN if not tasks or task in tasks]
+    return words().say(f"seen.{_SEEN[asked[0]]}" if len(asked) == 1 else "seen.nothing")
 
 
-def verdict(prediction: Prediction, task: str, verb: str = "") -> str:
+def verdict(prediction: Prediction, task: str, gesture: str = "gesture") -> str:
     """An answer in words: "looks happy (91 %)", "perhaps sad (62 %)", "unclear: sad or afraid", "victory (99 %)".
 
     Args:
         prediction: of a face or a hand.
         task: `emotion` or `gesture`.
-        verb: before the word of a sure answer; "looks" for faces and nothing for hands by default.
+        gesture: how a sure gesture is said: `gesture` after a title, `shows` as a sentence, `listed` after a side.
     """
-    if prediction.grade == "unclear":
-        return f"{_UNCLEAR}{either(prediction, task)}"
-    before = "perhaps" if prediction.grade == "perhaps" else verb or ("looks" if task == "emotion" else "")
-    return f"{before} {word_for(prediction.label, task)} ({_percent(prediction.confidence)})".lstrip()
+    said = words()
+    grade = prediction.grade
+    if grade == "unclear":
+        return said.say("verdict.unclear", either=either(prediction, task))
+    key = "perhaps" if grade == "perhaps" else gesture if task == "gesture" else task
+    word, percent = said.label(task, prediction.label, grade), said.say("percent", share=100 * prediction.confidence)
+    return said.say(f"verdict.{key}", word=word, percent=percent)
 
 
-def either(prediction: Prediction, task: str) -> str:
-    """The two likeliest labels: "sad or afraid"."""
-    return " or ".join(word_for(label, task) for label in prediction.likeliest)
+def either(prediction: Prediction, task: str, said: Words | None = None) -> str:
+    """The two likeliest labels: "sad or afraid".
+
+    Args:
+        prediction: of a face or a hand.
+        task: `emotion` or `gesture`.
+        said: the words; those of the language spoken now by default.
+    """
+    said = said or words()
+    return said.join("choice", [said.label(task, label) for label in prediction.likeliest])
 
 
-def word_for(label: str, task: str) -> str:
-    """A label as it is said: "afraid", "victory", "no known gesture"."""
-    return appearance(label) if task == "emotion" else gesture_name(label)
+def _faces(faces: Sequence[Face], said: Words) -> str:
+    read = [face for face in faces if face.prediction is not None]
+    title = said.say("seen.faces", n=len(faces))
+    if not read:
+        return title
+    if len(faces) == 1:
+        return _titled(title, read[0], "emotion", said)
+    if len(read) <= _EACH_UP_TO:
+        each = [said.say("seen.one_face", words=_look(face)) for face in read]
+        return said.say("seen.titled", title=title, words=said.join("clauses", each))
+    counts = Counter((_GRADES.index(face.grade), str(face.label) if face.grade != "unclear" else "") for face in read)
+    told = [
+        _counted("emotion", _GRADES[rank], label, number, said)
+        for (rank, label), number in sorted(counts.items(), key=lambda item: (item[0][0], -item[1]))
+    ]
+    return said.say("seen.titled", title=title, words=said.join("clauses", told))
 
 
-def _titled(title: str, words: str) -> str:
-    """A title and what is seen: "1 face: looks happy (91 %)", "1 face, unclear: sad or afraid"."""
-    return f"{title}{', ' if words.startswith(_UNCLEAR) else ': '}{words}"
+def _look(face: Face) -> str:
+    return "" if face.prediction is None else verdict(face.prediction, "emotion")
 
 
-def _hands(hands: Sequence[Hand]) -> str:
+def _hands(hands: Sequence[Hand], said: Words) -> str:
     read = [hand for hand in hands if hand.prediction is not None]
     if len(hands) == 1:
-        title = f"1 {hands[0].side} hand"
-        return _titled(title, _shape(hands[0])) if read else title
-    title = count(len(hands), "hand")
+        title = said.say("seen.hand", side=said.say(f"side.{hands[0].side}"))
+        return _titled(title, read[0], "gesture", said) if read else title
+    title = said.say("seen.hands", n=len(hands))
     if not read:
         return title
     if len(read) <= _EACH_UP_TO:
-        return f"{title}: {', '.join(f'{hand.side} {_shape(hand)}' for hand in read)}"
-    counts = Counter("unclear" if hand.grade == "unclear" else _sorted_by(hand) for hand in read)
-    return f"{title}: {', '.join(f'{_number(number)} {what}' for what, number in _by_number(counts))}"
+        told = [said.say("seen.one_hand", side=said.say(f"side.{hand.side}"), words=_shape(hand)) for hand in read]
+    else:
+        counts = Counter((hand.grade, "" if hand.grade == "unclear" else str(hand.label)) for hand in read)
+        by_number = sorted(counts.items(), key=lambda item: -item[1])  # equal ones in order of appearance
+        told = [_counted("gesture", grade, label, number, said) for (grade, label), number in by_number]
+    return said.say("seen.titled", title=title, words=said.join("clauses", told))
 
 
 def _shape(hand: Hand) -> str:
-    return "" if hand.prediction is None else verdict(hand.prediction, "gesture")
+    return "" if hand.prediction is None else verdict(hand.prediction, "gesture", "listed")
 
 
-def _sorted_by(hand: Hand) -> str:
-    """What hands are counted by."""
-    return f"{'perhaps ' if hand.grade == 'perhaps' else ''}{gesture_name(str(hand.label))}"
+def _titled(title: str, seen: Face | Hand, task: str, said: Words) -> str:
+    """A title and what is seen: "1 face: looks happy (91 %)", "1 face, unclear: sad or afraid"."""
+    text = "" if seen.prediction is None else verdict(seen.prediction, task)
+    return said.say("seen.titled_unclear" if seen.grade == "unclear" else "seen.titled", title=title, words=text)
 
 
-def _percent(confidence: float | None) -> str:
-    return f"{100 * (confidence or 0.0):.0f} %"
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{_number(number)} {one if number == 1 else more}"
-
-
-def _number(number: int) -> str:
-    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
-
-
-def _by_number(counts: Counter[str]) -> list[tuple[str, int]]:
-    """Most frequent first; equal ones in order of appearance."""
-    return sorted(counts.items(), key=lambda item: -item[1])
+def _counted(task: str, grade: str, label: str, number: int, said: Words) -> str:
+    """How many look or show the same: "four look happy", "one perhaps sad", "three punch"."""
+    numbers = said.all("numbers")
+    values = {"n": number, "number": numbers[number] if number < len(numbers) else str(number)}
+    key = f"count_{task}" if grade == "sure" else f"count_{task}_{grade}"
+    return said.say(f"seen.{key}", word=said.label(task, label, grade), **values)

@@ -28,6 +28,7 @@ from mien.outputs.sound import SoundOf, SoundTrack
 from mien.outputs.timeline import Timeline
 from mien.outputs.video_frames import letterboxed, to_yuv420p
 from mien.resource import ResultWriter
+from mien.words import say
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -148,10 +149,7 @@ class VideoWriter(ResultWriter):
         self._encoder = best_encoder(self._suffix, even_hw, fps)
         self.codec, self.advice = self._encoder.codec, ""
         if not self._encoder.plays_in_browsers:
-            self.advice = (
-                f"Browsers may not play it: this PyAV has no encoder for H.264, so it is {self.codec}; desktop players "
-                "do. A .webm plays in both."
-            )
+            self.advice = say("output.not_in_browsers", codec=self.codec)
         ticks = self._encoder.most_ticks if self._suffix in WITH_TABLES else MATROSKA_TICKS
         self._timeline = Timeline(ticks, 1 / fps)
         try:

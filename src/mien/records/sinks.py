@@ -14,6 +14,7 @@ from typing import Protocol
 
 from mien.errors import OutputError
 from mien.files import PartFile, busy, hold, open_stream, output_error, written_elsewhere
+from mien.words import say
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class PipeSink:
 
     def __init__(self, target: str | Path) -> None:
         self._name = str(target)
-        wait = f"{target} is a pipe without a reader; waiting for one."
+        wait = say("output.pipe_waits", target=target)
         self._file: io.FileIO | None = io.FileIO(open_stream(target, on_wait=lambda: _log.warning("%s", wait)), "w")
 
     def add(self, data: bytes, tail: bytes) -> None:

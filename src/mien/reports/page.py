@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.files import is_stream, write_whole
+from mien.words import words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,11 +46,13 @@ class Page:
     Args:
         title: heading of the page.
         about: one sentence under it.
+        language: in which it is written.
     """
 
-    def __init__(self, title: str, *, about: str = "") -> None:
+    def __init__(self, title: str, *, about: str = "", language: str = "en") -> None:
         self.title = title
         self.about = about
+        self._words = words(language)
         self._body: list[str] = []
         self._headings: list[str] = []
         self._pictures: dict[str, bytes] = {}
@@ -65,7 +68,9 @@ class Page:
 
     def note(self, text: str) -> None:
         """Text that readers must not miss: a caveat, a warning."""
-        self._body.append(f'<p class="note"><strong>Note.</strong> {html.escape(text)}</p>')
+        self._body.append(
+            f'<p class="note"><strong>{self._words.say("page_file.note")}</strong> {html.escape(text)}</p>'
+        )
 
     def bullets(self, texts: Sequence[str]) -> None:
         """A list of plain text; nothing for an empty list."""
@@ -125,11 +130,12 @@ class Page:
     def html(self) -> str:
         """The whole page."""
         links = "".join(f'<li><a href="#s{i}">{html.escape(h)}</a></li>' for i, h in enumerate(self._headings, 1))
-        contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if len(self._headings) > 1 else ""
+        aria = html.escape(self._words.say("page_file.contents"))
+        contents = f'<nav aria-label="{aria}"><ul>{links}</ul></nav>' if len(self._headings) > 1 else ""
         about = f'<p class="about">{html.escape(self.about)}</p>' if self.about else ""
         body = "\n".join(self._body)
         return (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<!DOCTYPE html>\n<html lang="{self._words.language}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{html.escape(self.title)}</title>\n<style>\n{_STYLE}\n</style></head>\n"
             f"<body>\n<h1>{html.escape(self.title)}</h1>{about}\n{contents}\n{body}\n</body></html>\n"

@@ -16,13 +16,14 @@ from mien.serve.engine import Engine
 from mien.serve.guard import Guard
 from mien.serve.jobs import Jobs
 from mien.serve.live import LiveRoom
-from mien.serve.look import look_routes
+from mien.serve.look import LanguageQuery, look_routes
 from mien.serve.metrics import CONTENT_TYPE, Metrics
 from mien.serve.page import page_routes
 from mien.serve.problems import add_problem_handlers
 from mien.serve.settings import ServeSettings
 from mien.serve.videos import video_routes
 from mien.serve.watch import Watch
+from mien.words import languages
 
 _CHECK_S = 5.0
 """How often idle models are looked for, and results that have expired."""
@@ -93,7 +94,7 @@ def create_app(
 
 def _add_facts(app: FastAPI, settings: ServeSettings, engine: Engine, metrics: Metrics) -> None:
     """What is there, and how it is."""
-    described = describe_models(settings)
+    described = {tag: describe_models(settings, tag) for tag in ("", *languages())}
 
     @app.get("/v1/health", tags=["server"], responses={421: errors()[421]})
     async def health() -> HealthRecord:
@@ -101,9 +102,9 @@ def _add_facts(app: FastAPI, settings: ServeSettings, engine: Engine, metrics: M
         return HealthRecord(status="ok", version=__version__, models_loaded=engine.is_loaded)
 
     @app.get("/v1/models", tags=["models"], responses=errors())
-    async def models() -> ModelsRecord:
+    async def models(language: LanguageQuery = "") -> ModelsRecord:
         """The labels with their words and colours, and the models in the package."""
-        return described
+        return described.get(language, described[""])
 
     @app.get("/v1/models/{name}", tags=["models"], responses=errors(404, 422))
     async def card(name: str) -> CardRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mien.errors import UnknownName
-from mien.labels import Task
+from mien.labels import NOTHING, Task
 from mien.models.artifact import load_artifact, zoo_names
 from mien.outputs.palette import Colour, label_colour
 from mien.pipeline import Options
@@ -13,12 +13,17 @@ from mien.serve.contract import CardRecord, LabelRecord, ListedModel, ModelsReco
 from mien.serve.problems import Problem
 from mien.serve.settings import ServeSettings
 from mien.voice.responses import Responses
+from mien.words import languages, words
 
 _HEADING = re.compile(r"^---\n.*?\n---\n", re.DOTALL)
 
 
-def describe_models(settings: ServeSettings) -> ModelsRecord:
+def describe_models(settings: ServeSettings, language: str = "") -> ModelsRecord:
     """All that a page needs to know before the first picture; reads the model folders.
+
+    Args:
+        settings: of the server.
+        language: tag of the page's language; see `Responses.in_language`.
 
     Raises:
         UnknownName, ModelError: a model cannot be used.
@@ -28,12 +33,13 @@ def describe_models(settings: ServeSettings) -> ModelsRecord:
         "emotion": (o.emotion_model, o.emotion_threshold),
         "gesture": (o.gesture_model, o.gesture_threshold),
     }
-    tasks = {task: _task(*answering[task], settings.responses) for task in o.tasks}
+    responses = settings.responses.in_language(language)
+    tasks = {task: _task(*answering[task], task, responses) for task in o.tasks}
     return ModelsRecord(
         tasks=tasks,
         models=[_listed(name) for name in zoo_names()],
         watch=settings.watch is not None,
-        language=settings.responses.language,
+        language=responses.language,
     )
 
 
@@ -50,14 +56,17 @@ def describe_card(name: str, options: Options) -> CardRecord:
     return CardRecord(name=name, card=_HEADING.sub("", card))
 
 
-def _task(model: str, threshold: float | None, words: Responses) -> TaskRecord:
+def _task(model: str, threshold: float | None, task: Task, responses: Responses) -> TaskRecord:
     manifest = load_artifact(model).manifest
     labels = () if manifest.label_set is None else manifest.label_set.labels
+    tongue = responses.language.split("-")[0]
+    said = words(tongue if tongue in languages() else None)
+    names = {label: said.label(task, label, "label" if label == NOTHING else "word") for label in labels}
     return TaskRecord(
         model=manifest.name,
         threshold=manifest.threshold if threshold is None else threshold,
         labels=[
-            LabelRecord(name=label, word=words.words.get(label, label), colour=_hex(label_colour(label)))
+            LabelRecord(name=label, word=responses.words.get(label, names[label]), colour=_hex(label_colour(label)))
             for label in labels
         ],
     )

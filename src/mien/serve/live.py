@@ -25,12 +25,13 @@ from mien.pipeline import FrameSequence
 from mien.scene import Frame, Scene
 from mien.serve.bodies import decode_picture
 from mien.serve.engine import Engine, Models
-from mien.serve.look import TaskQuery, parse_tasks
+from mien.serve.look import LanguageQuery, TaskQuery, parse_tasks
 from mien.serve.metrics import Metrics
 from mien.serve.problems import Problem, busy, problem_dict, problem_of
 from mien.serve.settings import ServeSettings
 from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
+from mien.voice.responses import Responses
 
 MOST_TEXT = 4096
 """Longest text message, in characters."""
@@ -77,8 +78,9 @@ class Connection:
     Args:
         websocket: not accepted yet.
         engine: looks at the pictures.
-        settings: limits and sentences.
+        settings: limits.
         metrics: counts the pictures.
+        responses: the sentences.
         tasks: what to look for at first.
         steady: whether answers also have steadied boxes and landmarks, for drawing.
     """
@@ -90,11 +92,12 @@ class Connection:
         settings: ServeSettings,
         metrics: Metrics,
         *,
+        responses: Responses,
         tasks: tuple[Task, ...],
         steady: bool,
     ) -> None:
         self._socket, self._engine, self._settings, self._metrics = websocket, engine, settings, metrics
-        self._tasks, self._steady = tasks, steady
+        self._responses, self._tasks, self._steady = responses, tasks, steady
         self._name, self._restart = "", False
         self._time_s: float | None = None
         self._number = self._skipped = 0
@@ -214,7 +217,7 @@ class Connection:
             self._reactions = None
         if self._reactions is None:
             smoother = Smoother(smooth_settings(self._sequence))
-            self._reactions = Reactions(smoother, Responder(self._settings.responses))
+            self._reactions = Reactions(smoother, Responder(self._responses))
         image_rgb = decode_picture(incoming.data, self._settings.limits)
         self._sequence.tasks = incoming.tasks
         frame = Frame(image_rgb=image_rgb, index=incoming.number, time_s=incoming.time_s, source=incoming.name)
@@ -264,7 +267,7 @@ class LiveRoom:
 
     Args:
         engine: looks at the pictures.
-        settings: limits and sentences.
+        settings: limits.
         metrics: counts connections and pictures.
     """
 
@@ -281,12 +284,13 @@ class LiveRoom:
             websocket: WebSocket,
             task: TaskQuery = "emotion,gesture",
             steady: Annotated[bool, Query()] = False,
+            language: LanguageQuery = "",
         ) -> None:
-            await self._serve(websocket, task, steady)
+            await self._serve(websocket, task, self._settings.responses.in_language(language), steady=steady)
 
         return router
 
-    async def _serve(self, websocket: WebSocket, task: str, steady: bool) -> None:
+    async def _serve(self, websocket: WebSocket, task: str, responses: Responses, *, steady: bool) -> None:
         most = self._settings.limits.live
         problem: Problem | None = None
         tasks: tuple[Task, ...] = ()
@@ -304,8 +308,8 @@ class LiveRoom:
         self.connections += 1
         self._metrics.live.set(self.connections)
         try:
-            connection = Connection(websocket, self._engine, self._settings, self._metrics, tasks=tasks, steady=steady)
-            await connection.run()
+            parts = self._engine, self._settings, self._metrics
+            await Connection(websocket, *parts, responses=responses, tasks=tasks, steady=steady).run()
         finally:
             self.connections -= 1
             self._metrics.live.set(self.connections)

@@ -21,6 +21,10 @@ from mien.serve.settings import Limits
 
 JSON = "application/json"
 
+LanguageQuery = Annotated[
+    str, Query(description="Language of words and sentences, such as en or zh; unknown ones are those of the server.")
+]
+
 TaskQuery = Annotated[
     str,
     Query(

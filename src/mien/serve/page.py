@@ -1,9 +1,10 @@
-"""The static page: its files are read once; nothing that a client sends becomes a path."""
+"""The static page: its files are read once, and its words made; nothing that a client sends becomes a path."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,13 @@ from fastapi import APIRouter, Request, Response
 
 from mien.serve.problems import Problem
 from mien.serve.settings import ServeSettings
+from mien.words import languages, words
+from mien.words.texts import Text
 
 _PAGE = Path(__file__).parent / "page"
+_SHARED = ("name", "percent")
+_SHARED_SECTIONS = ("join.", "plate.", "seen.", "emotion.", "gesture.")
+_FORMAT = re.compile(r":[^{}]*\}")
 _TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -36,8 +42,9 @@ def page_routes(settings: ServeSettings) -> APIRouter:
         for path in _PAGE.rglob("*")
         if path.suffix[1:] in _TYPES
     }
-    languages = sorted(name[6:-5] for name in found if name.startswith("words/") and name.endswith(".json"))
-    found["words/languages.json"] = _file(json.dumps(languages).encode(), "json")
+    for tag in languages():
+        found[f"words/{tag}.json"] = _file(json.dumps(page_words(tag), ensure_ascii=False).encode(), "json")
+    found["words/languages.json"] = _file(json.dumps(languages()).encode(), "json")
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -51,6 +58,24 @@ def page_routes(settings: ServeSettings) -> APIRouter:
         return _answer(found[name], request, settings)
 
     return router
+
+
+def page_words(tag: str) -> dict[str, Text]:
+    """The texts of the page in a language: its own under their own keys, and those it shares under all of theirs.
+
+    Formats are left out of the placeholders: `{n:,}` is `{n}`.
+    """
+    said = words(tag)
+    shared = {key: text for key, text in said.texts.items() if key in _SHARED or key.startswith(_SHARED_SECTIONS)}
+    return {key: _plain(text) for key, text in (said.below("page") | shared).items()}
+
+
+def _plain(text: Text) -> Text:
+    if isinstance(text, str):
+        return _FORMAT.sub("}", text)
+    if isinstance(text, list):
+        return [_FORMAT.sub("}", one) for one in text]
+    return {form: _FORMAT.sub("}", one) for form, one in text.items()}
 
 
 def policy(host: str, origins: tuple[str, ...]) -> str:

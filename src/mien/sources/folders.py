@@ -14,9 +14,9 @@ from mien.addresses import named
 from mien.errors import UnreadableMedia
 from mien.pixels.images import read_error
 from mien.pixels.kinds import HEAD_BYTES, is_media
-from mien.wording import count, natural_key
+from mien.wording import natural_key
+from mien.words import say, words
 
-_NO_SUFFIX = "without a suffix"
 _MOST_NAMED = 5
 
 
@@ -40,14 +40,13 @@ class LeftOut:
         if self.suffixes:
             often = sorted(self.suffixes, key=lambda name: (-self.suffixes[name], name))
             names = often[:_MOST_NAMED]
-            more = ", ..." if len(often) > len(names) else ""
-            files, are = self.suffixes.total(), "is" if self.suffixes.total() == 1 else "are"
-            parts.append(f"{count(files, 'file')} that {are} no photo or video ({', '.join(names)}{more})")
+            named = words().join("items", [*names, *(["..."] if len(often) > len(names) else [])])
+            parts.append(say("left_out.files", n=self.suffixes.total(), suffixes=named))
         if self.hidden:
-            parts.append(count(self.hidden, "hidden file"))
+            parts.append(say("left_out.hidden", n=self.hidden))
         if self.links:
-            parts.append(count(self.links, "link to a folder", "links to folders"))
-        return f"Left out: {', '.join(parts)}." if parts else ""
+            parts.append(say("left_out.links", n=self.links))
+        return say("left_out.all", parts=words().join("clauses", parts)) if parts else ""
 
 
 def expand_sources(
@@ -154,7 +153,7 @@ def _is_wanted(path: Path, left: LeftOut) -> bool:
                 head = file.read(HEAD_BYTES)
     if is_media(path, head):
         return True
-    left.suffixes[path.suffix.lower() or _NO_SUFFIX] += 1
+    left.suffixes[path.suffix.lower() or say("left_out.no_suffix")] += 1
     return False
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mien.errors import InputError, UnreadableMedia
 from mien.scene import Frame
 from mien.sources.base import Clock, Kind, Source
+from mien.words import say, words
 
 QUIET_S = 2.0
 """Seconds without a picture after which the status says so."""
@@ -137,19 +138,24 @@ class Link:
         """As `Source.status`; may be asked from any thread."""
         now_s, next_try_s, black_s = self._clock.now(), self._next_try_s, self._black_s
         if self._problem is not None:
-            state = f"{self._what} lost" if self._count else f"waiting for the {self._what}"
+            state = say("link.lost" if self._count else "link.waiting", what=self._named)
             if next_try_s is None or next_try_s - now_s < _MOMENT_S:
-                return f"{state}, trying again"
-            return f"{state}, trying again in {math.ceil(round(next_try_s - now_s, 3))} s"
+                return say("link.again", state=state)
+            return say("link.again_in", state=state, seconds=math.ceil(round(next_try_s - now_s, 3)))
         if not self._count:
-            return f"waiting for the {self._what}"
+            return say("link.waiting", what=self._named)
         if now_s - self._last_s >= QUIET_S:
-            return f"no picture from the {self._what} for {int(now_s - self._last_s)} s"
+            return say("link.quiet", what=self._named, seconds=int(now_s - self._last_s))
         if black_s is not None and now_s - black_s >= BLACK_S:
-            return f"the {self._what} delivers black pictures: is it covered?"
+            return say("link.black", what=self._named)
         if self._is_frozen:
-            return f"the {self._what} has shown the same picture for {int(now_s - self._still_s)} s: is it frozen?"
+            return say("link.frozen", what=self._named, seconds=int(now_s - self._still_s))
         return ""
+
+    @property
+    def _named(self) -> str:
+        """What it is called in a sentence."""
+        return words().label("link.source", self._what)
 
     @property
     def _is_frozen(self) -> bool:
@@ -233,8 +239,11 @@ class Link:
     def _frame(self, image_rgb: NDArray[np.uint8], begin_s: float) -> Frame:
         now_s = self._clock.now()
         if self._problem is not None:
-            there = f"back after {now_s - self._last_s:.1f} s" if self._count else "there"
-            _log.warning("The %s is %s: %s", self._what, there, self._name)
+            if self._count:
+                after_s = now_s - self._last_s
+                self._warn(say("link.back", what=self._named, seconds=after_s, name=self._name))
+            else:
+                self._warn(say("link.there", what=self._named, name=self._name))
         self._last_s, self._problem, self._next_try_s, self._told = now_s, None, None, ""
         if self._losses and now_s - begin_s > self._wait_s(self._losses):
             self._losses = 0  # it held longer than it was waited for; one that breaks at once keeps its long pauses
@@ -245,7 +254,7 @@ class Link:
             self._black_s = now_s
         elif now_s - self._black_s >= BLACK_S and not self._is_black_told:
             self._is_black_told = True
-            _log.warning("The %s delivers black pictures; is it covered? %s", self._what, self._name)
+            self._warn(say("link.told_black", what=self._named, name=self._name))
         self._compare(image_rgb, now_s)
         time_s = now_s - self._start_s if self._fps is None else self._count / self._fps
         self._count += 1
@@ -264,7 +273,7 @@ class Link:
         ):
             if self._is_still_told:
                 self._is_still_told = False
-                _log.warning("The picture of the %s changes again: %s", self._what, self._name)
+                self._warn(say("link.changes_again", what=self._named, name=self._name))
             self._picture, self._still_s = image_rgb, now_s
             self._most_still_s = self._retry.frozen_s
 
@@ -275,10 +284,9 @@ class Link:
             return
         self._most_still_s = still_s + min(still_s, _LONGEST_STILL_S)
         self._is_still_told = True
-        frozen = f"The {self._what} has shown the same picture for {still_s:.0f} s: {self._name}."
         if feed.is_endless:
-            raise UnreadableMedia(frozen)
-        _log.warning("%s Is it frozen?", frozen)
+            raise UnreadableMedia(f"The {self._what} has shown the same picture for {still_s:.0f} s: {self._name}.")
+        self._warn(say("link.told_frozen", what=self._named, seconds=still_s, name=self._name))
 
     def _pause(self, problem: InputError) -> None:
         self._losses += 1
@@ -300,9 +308,14 @@ class Link:
         if str(problem) == self._told and now_s - self._told_s < _AGAIN_S:
             return
         is_news = str(problem) != self._told
-        again = f"Trying again in {wait_s:g} s." if is_news else f"Still trying after {now_s - self._last_s:.0f} s."
         self._told, self._told_s = str(problem), now_s
-        _log.warning("%s %s", problem, again)
+        if is_news:
+            self._warn(say("link.told_again", problem=problem, seconds=wait_s))
+        else:
+            self._warn(say("link.told_still", problem=problem, seconds=now_s - self._last_s))
+
+    def _warn(self, sentence: str) -> None:
+        _log.warning("%s", sentence)
 
     def _wait_s(self, losses: int) -> float:
         return self._retry.pauses_s[min(losses, len(self._retry.pauses_s)) - 1]

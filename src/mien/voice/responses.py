@@ -1,8 +1,8 @@
 """What mien says about an expression or a gesture: sentences from a TOML file, chosen on stable changes.
 
-`Responses` is the validated file: the package's own (`prompts/responses.toml`, which documents the format), with
-whatever a user's file replaces. The package's sentences were recorded once and lie next to it as WAV files, named by
-their text.
+`Responses` is the validated file: the package's own for the language spoken (`responses` in the files of `mien.words`),
+with whatever a user's file replaces. The English sentences were recorded once and lie in `prompts/` as WAV files, named
+by their text; those of other languages are spoken by an engine of the system.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import string
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,8 @@ from annotated_types import Ge, Predicate
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.schema import checked
+from mien.words import language as spoken_language
+from mien.words import languages, words
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +33,9 @@ else:
 PLACEHOLDERS = ("label", "confidence", "count")
 PROMPTS = Path(__file__).parent / "prompts"
 
-_DEFAULT = PROMPTS / "responses.toml"
+_SETTINGS: Mapping[str, Any] = {"priority": ["gesture", "emotion"], "cooldown": {"any_s": 10.0, "label_s": 20.0}}
+"""Of every language's own responses; see `Responses`."""
+
 _MOST_CHARACTERS = 200
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
@@ -89,20 +94,37 @@ class Responses:
         *,
         emotions: Collection[str] = EMOTIONS_8.labels,
         gestures: Collection[str] = GESTURES.labels,
+        language: str | None = None,
     ) -> Responses:
         """The package's responses, with whatever a user's file replaces.
 
         Args:
-            path: a TOML file; None for the package's own.
+            path: a TOML file; None for the package's own. One in another language, for which there are words here,
+                builds on that language.
             emotions: labels that may have sentences; name those of your model if it has others.
             gestures: likewise.
+            language: of the package's responses; the one that is spoken now by default.
 
         Raises:
             UnknownName: an unknown setting, label, task or placeholder; the nearest valid one is named.
             RecipeError: the file cannot be read, is not TOML, or a value is not valid.
         """
-        own = _Reader(_DEFAULT, EMOTIONS_8.labels, GESTURES.labels).over(None)
-        return own if path is None else _Reader(Path(path), emotions, gestures).over(own)
+        spoken = language or spoken_language()
+        if path is None:
+            return _packaged(spoken)
+        file = _Reader(Path(path), _read(Path(path)), emotions, gestures)
+        tongue = _tongue(file.language or spoken)
+        return file.over(_packaged(tongue if tongue in languages() else spoken))
+
+    def in_language(self, tag: str) -> Responses:
+        """The package's responses in another language, unless these are not the package's, or there are none in it.
+
+        Args:
+            tag: of the language.
+        """
+        tongue = _tongue(self.language)
+        is_packaged = tongue in languages() and self == _packaged(tongue)
+        return _packaged(tag) if is_packaged and tag in languages() else self
 
     def answers(self, task: Task, label: str) -> tuple[str, ...]:
         """The sentences for a label, with their placeholders; none if nothing is said."""
@@ -120,7 +142,7 @@ class Responses:
             count: from 1, for `{count}`.
         """
         number = self.counts[min(count, len(self.counts)) - 1] if self.counts else str(count)
-        share = "-" if confidence is None else f"{100 * confidence:.0f} %"
+        share = "-" if confidence is None else words().say("percent", share=100 * confidence)
         text = sentence.format(label=self.words.get(label, label), confidence=share, count=number)
         return text[:1].upper() + text[1:]
 
@@ -193,34 +215,50 @@ class _File:
     other_gestures: tuple[Line, ...] | None = None
 
 
+@lru_cache(8)
+def _packaged(tag: str) -> Responses:
+    """The package's own responses in a language."""
+    said = words(tag)
+    data = {
+        **said.responses,
+        **_SETTINGS,
+        "words": {label: said.label("emotion", label) for label in EMOTIONS_8.labels},
+    }
+    return _Reader(said.path, data, EMOTIONS_8.labels, GESTURES.labels).over(None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        raise RecipeError(f"The responses file {path} cannot be read: {reason}; name a TOML file.") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise RecipeError(f"The responses file {path} is not valid TOML in UTF-8: {exc}") from exc
+
+
 class _Reader:
     """Reads one responses file; every error names it."""
 
-    def __init__(self, path: Path, emotions: Collection[str], gestures: Collection[str]) -> None:
+    def __init__(self, path: Path, data: dict[str, Any], emotions: Collection[str], gestures: Collection[str]) -> None:
         self._path = path
         self._labels: dict[Task, Collection[str]] = {"gesture": gestures, "emotion": emotions}
-        try:
-            data = tomllib.loads(path.read_text("utf-8-sig"))
-        except OSError as exc:
-            reason = (exc.strerror or str(exc)).lower()
-            raise RecipeError(f"The responses file {path} cannot be read: {reason}; name a TOML file.") from exc
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-            raise RecipeError(f"The responses file {path} is not valid TOML in UTF-8: {exc}") from exc
         for task in TASKS:
             if isinstance(data.get(task), dict):  # a single sentence needs no list brackets
                 data[task] = {
                     label: [value] if isinstance(value, str) else value for label, value in data[task].items()
                 }
         self._file = checked(_File, data, whole=path.name, wrong=self._wrong)
+        self.language = self._language()
 
     def over(self, base: Responses | None) -> Responses:
         """The responses of this file, on top of others; without others it must be complete."""
         file = self._file
         self._known(file.words, [*self._labels["emotion"], *self._labels["gesture"]], "label in [words]")
-        words = {label: word.strip() for label, word in file.words.items()}
+        named = {label: word.strip() for label, word in file.words.items()}
         notices = {name: text.strip() for name, text in asdict(file.notices).items() if text is not None}
         given = {
-            "language": self._language(),
+            "language": self.language,
             "counts": None if file.counts is None else tuple(word.strip() for word in file.counts),
             "priority": self._priority(),
             "other_gestures": self._other_gestures(),
@@ -231,14 +269,14 @@ class _Reader:
         own |= {} if file.piper_voice is None else {"piper_voice": self._voice(file.piper_voice)}
         sentences = {task: self._sentences(task) for task in TASKS}
         if base is None:
-            return Responses(sentences=sentences, words=words, notices=notices, **own)
+            return Responses(sentences=sentences, words=named, notices=notices, **own)
         if _tongue(own.get("language", base.language)) != _tongue(base.language):
             # Otherwise a voice of another language would read English sentences.
             base = replace(base, sentences={task: {} for task in TASKS}, words={}, counts=(), other_gestures=())
         return replace(
             base,
             sentences={task: {**base.sentences[task], **sentences[task]} for task in TASKS},
-            words={**base.words, **words},
+            words={**base.words, **named},
             notices={**base.notices, **notices},
             **own,
         )

@@ -17,6 +17,7 @@ from mien.voice.engines import Engine
 from mien.voice.responses import Sentence
 from mien.voice.spoken_files import SpokenFiles
 from mien.voice.voice import LIMIT_S, QueuedVoice
+from mien.words import say
 
 LIST = "speech.jsonl"
 
@@ -90,9 +91,7 @@ class SpeechFolder(QueuedVoice):
             self._let_go()
             left, self._unwritten = self._unwritten, 0
             if left:
-                self._report(
-                    f"{left} of the sentences said are not in {self.folder} as speech, because the run ended first"
-                )
+                self._report(say("voice.unwritten", n=left, folder=self.folder))
 
     def _let_go(self) -> None:
         held, self._held = self._held, None
@@ -103,7 +102,7 @@ class SpeechFolder(QueuedVoice):
         deadline_s = time.monotonic() + self._finish_s
         if self.wait_until_quiet(min(_QUIET_S, self._finish_s)):
             return
-        _log.warning("Writing what was said to %s; this may take up to %.0f s.", self.folder, self._finish_s)
+        _log.warning("%s", say("voice.writing", folder=self.folder, seconds=self._finish_s))
         self.wait_until_quiet(deadline_s - time.monotonic())
 
     def _handle(self, sentence: Sentence) -> None:

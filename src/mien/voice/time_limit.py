@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from mien.errors import MienError
+from mien.words import say
 
 _POLL_S = 0.02
 _GRACE_S = 0.8
@@ -56,11 +57,11 @@ class TimeLimit:
         while not over.wait(_POLL_S):
             if stop.is_set():
                 if not over.wait(_GRACE_S):
-                    self._give_up(part, f"{part} does not stop when asked to")
+                    self._give_up(part, say("voice.does_not_stop", part=part))
                 return Outcome.STOPPED
             if time.monotonic() > deadline_s:
                 stop.set()
-                self._give_up(part, f"{part} gave no answer for {self._limit_s + more_s:.0f} seconds")
+                self._give_up(part, say("voice.no_answer", part=part, seconds=self._limit_s + more_s))
                 return Outcome.FAILED
         if stop.is_set():
             return Outcome.STOPPED
@@ -91,7 +92,7 @@ class TimeLimit:
             except MienError as exc:
                 failures.append(str(exc))
             except Exception as exc:  # whatever a voice does, the camera keeps running
-                failures.append(f"{part} failed: {str(exc) or type(exc).__name__}")
+                failures.append(say("voice.failed", part=part, why=str(exc) or type(exc).__name__))
             finally:
                 over.set()
 

@@ -19,6 +19,7 @@ from mien.voice.engines import Engine, Player, PygamePlayer, find_engines, wav_s
 from mien.voice.responses import Responses, Sentence
 from mien.voice.spoken_files import SpokenFiles
 from mien.voice.time_limit import Outcome, TimeLimit
+from mien.words import say
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class QueuedVoice(Voice):
         except OutputError as exc:
             self._report(str(exc))
         except Exception as exc:  # the run continues in text
-            self._report(f"The voice has stopped: {str(exc) or type(exc).__name__}")
+            self._report(say("voice.stopped", why=str(exc) or type(exc).__name__))
         finally:
             with self._wake:
                 self._busy = False
@@ -207,8 +208,7 @@ class SpeakingVoice(QueuedVoice):
         if self._muted or self._closing:
             return
         if found is None:
-            cure = "" if self._engines else "; install espeak-ng to hear them"
-            self._tell_once(f"Nothing here can speak your own sentences, so they are only shown{cure}")
+            self._tell_once(say("voice.only_shown" if self._engines else "voice.only_shown_install"))
             return
         path = found[0]
         self._guard.run("sound", partial(player.play, path), more_s=wav_seconds(path))
@@ -220,9 +220,7 @@ class SpeakingVoice(QueuedVoice):
                 outcome = self._guard.run(engine.name, speak, more_s=len(sentence.text) / _CHARACTERS_A_SECOND)
                 if outcome is not Outcome.FAILED:
                     return
-        self._tell_once(
-            "Nothing here can speak, so sentences are only shown; for the voice run: pip install 'mien[live]'"
-        )
+        self._tell_once(say("voice.nothing_speaks"))
 
     def _tell_once(self, trouble: str) -> None:
         if not self._told:

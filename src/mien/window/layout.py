@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from mien.labels import NOTHING
 from mien.outputs.draw import Rect
-from mien.outputs.text import either, word_for
+from mien.outputs.text import either
 from mien.scene import Box, Face, Hand
+from mien.words import words
 
 _SMALLEST = 0.6  # of the sizes for 960 x 720; smaller lettering is illegible
 _SMALLEST_PANEL = 0.5
@@ -161,13 +162,13 @@ def label_words(region: Face | Hand) -> str:
     if region.prediction is None:
         return ""
     task = "emotion" if isinstance(region, Face) else "gesture"
-    label, grade = region.prediction.label, region.prediction.grade
+    said, label, grade = words(), region.prediction.label, region.prediction.grade
     if grade == "unclear":
-        return f"unclear: {either(region.prediction, task)}"
+        return said.say("verdict.unclear", either=either(region.prediction, task))
+    word = said.label(task, label, grade)
     if isinstance(region, Hand) and label == NOTHING and grade == "sure":
-        return word_for(label, task)
-    before = "perhaps" if grade == "perhaps" else "looks" if task == "emotion" else ""
-    return f"{before} {word_for(label, task)} {100 * region.prediction.confidence:.0f} %".lstrip()
+        return word
+    return said.say(f"plate.{task}.{grade}", word=word, percent=f"{100 * region.prediction.confidence:.0f}")
 
 
 def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Sequence[Rect]) -> Rect:

@@ -11,6 +11,7 @@ from mien.outputs.pygame_import import pygame
 from mien.window.layout import Layout, free_place, overlap
 from mien.window.lettering import Lettering, Sign
 from mien.window.status import Status
+from mien.words import say
 
 SEE_THROUGH = 0.8  # white words on a dark plate of this opacity have a contrast of 9 on a white wall
 
@@ -61,11 +62,11 @@ class Notices:
         name = status.recording_to
         notes: list[tuple[Sign, Colour, str]] = [("dot", _BLUE, "" if brief else status.notice)]
         if status.recording:
-            notes = [("dot", _RED, f"Recording to {name}" if name else "Recording")]
+            notes = [("dot", _RED, say("window.recording_to", name=name) if name else say("window.recording"))]
         if status.paused:
-            notes.append(("pause", LIGHT, "Paused. Press p to continue."))
+            notes.append(("pause", LIGHT, say("window.paused")))
         if status.muted:
-            notes.append(("mute", LIGHT, "" if brief else "Muted"))
+            notes.append(("mute", LIGHT, "" if brief else say("window.muted")))
         made = [self._note(layout, *note) for note in notes]
         return [*made, self._news(layout, status.message)] if status.message and with_message else made
 

@@ -26,7 +26,8 @@ from mien.window.layout import (
 from mien.window.lettering import Lettering
 from mien.window.notes import SEE_THROUGH, Note, Notices
 from mien.window.panel import FAINT, Panel, Section, panel_size_hw
-from mien.window.status import KEYS, NO_FACE, Status
+from mien.window.status import KEYS, Status, no_face_words
+from mien.words import say
 
 _PAPER: Colour = (246, 246, 242)
 _SHEET: Colour = (38, 42, 49)
@@ -34,7 +35,6 @@ _DONE: Colour = (0, 158, 115)
 _CAPTION_SIZES = (27, 23, 19)  # the first one that fits the sentence
 _CAPTION_LINES = 2
 _NO_FRAME_HW = (480, 640)
-_NO_FACE_ADVICE = "Face the camera, come closer, or add light."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +86,9 @@ class Painter:
             caption_top = self._progress(status.progress, caption_top)
         if scene is None:
             middle = (layout.picture[1] + layout.picture[3]) // 2 + layout.px(30)
-            self._middle(status.message or "Waiting for the first picture", "", middle)
+            self._middle(status.message or say("window.waiting"), "", middle)
         elif choices.no_face:
-            advice = _NO_FACE_ADVICE if status.no_face == NO_FACE else ""
+            advice = say("window.no_face_advice") if status.no_face == no_face_words() else ""
             self._middle(status.no_face, advice, caption_top - layout.px(24))
         for region in regions:
             self._label(region)
@@ -261,7 +261,7 @@ class Painter:
         """The list of keys, over everything."""
         width, height = self._surface.get_size()
         scale = min(self._layout.scale, height / (37 * len(KEYS) + 110), width / 520)
-        on = {"Mirror": choices.mirror, "Hand landmarks": choices.landmarks}
+        on = {"mirror": choices.mirror, "landmarks": choices.landmarks}
 
         def px(length: float) -> int:
             return max(1, round(length * scale))
@@ -270,7 +270,7 @@ class Painter:
         left, top = (width - rect_wh[0]) // 2, (height - rect_wh[1]) // 2
         self._surface.blit(self._lettering.plate(width, height, DARK, 0.55, 0), (0, 0))
         self._surface.blit(self._lettering.plate(*rect_wh, _SHEET, 1.0, px(14)), (left, top))
-        self._surface.blit(self._lettering.text("Keys", px(24), LIGHT), (left + px(28), top + px(22)))
+        self._surface.blit(self._lettering.text(say("window.keys"), px(24), LIGHT), (left + px(28), top + px(22)))
         for i, (keys, meaning) in enumerate(KEYS):
             y, x = top + px(68 + 37 * i), left + px(28)
             for key in keys:
@@ -280,8 +280,8 @@ class Painter:
                 at = x + (cap_wh[0] - cap.get_width()) // 2, y + (cap_wh[1] - cap.get_height()) // 2
                 self._surface.blit(cap, at)
                 x += cap_wh[0] + px(8)
-            state = f"  ({'on' if on[meaning] else 'off'})" if meaning in on else ""
-            text = self._lettering.text(meaning, px(18), LIGHT)
+            state = f"  {say('window.on' if on[meaning] else 'window.off')}" if meaning in on else ""
+            text = self._lettering.text(say(f"window.key.{meaning}"), px(18), LIGHT)
             at = left + px(158), y + (px(30) - text.get_height()) // 2
             self._surface.blit(text, at)
             self._surface.blit(self._lettering.text(state, px(18), FAINT), (at[0] + text.get_width(), at[1]))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from mien.labels import NOTHING
 from mien.outputs.palette import LIGHT, Colour, label_colour
 from mien.outputs.pygame_import import pygame
-from mien.outputs.text import appearance, gesture_name
 from mien.scene import Prediction
 from mien.window.lettering import Lettering
+from mien.words import say, words
 
 FAINT: Colour = (182, 186, 194)
 _TRACK: Colour = (50, 54, 62)
@@ -24,7 +24,7 @@ _ROW = 24.0
 _AFTER = 13.0
 _STAGES = 42.0
 _FOOT = 34.0
-_TITLES = {"emotion": ("Expression", "largest face"), "gesture": ("Gesture", "largest hand")}
+_TITLED = ("emotion", "gesture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,12 @@ class Section:
     @property
     def title(self) -> str:
         """What the bars are about."""
-        title, one = _TITLES.get(self.task, (self.task, ""))
+        if self.task not in _TITLED:
+            return self.task
+        title = say(f"window.title.{self.task}")
         if self.prediction is not None and self.prediction.uncertain:
-            title += f": {self.prediction.grade}"
-        return f"{title}, {one}" if self.several and one else title
+            title = say(f"window.title_{self.prediction.grade}", title=title)
+        return say(f"window.largest.{self.task}", title=title) if self.several else title
 
 
 def panel_size_hw(sections: Sequence[Section]) -> tuple[float, float]:
@@ -80,7 +82,7 @@ class Panel:
     def figures(self, fps: float, latency_ms: float) -> None:
         """Frames per second and delay, in large text."""
         x = self._left
-        for value, unit in ((fps, "frames/s"), (latency_ms, "ms delay")):
+        for value, unit in ((fps, say("window.fps")), (latency_ms, say("window.delay"))):
             number = f"{value:.0f}" if math.isfinite(value) and value > 0 else "-"
             large = self._lettering.text(number, self._px(30), LIGHT)
             small = self._lettering.text(unit, self._px(15), FAINT)
@@ -104,21 +106,20 @@ class Panel:
     def footer(self, stage_ms: Mapping[str, float]) -> None:
         """The time per stage, and which key shows more."""
         size = self._px(13)
-        times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in stage_ms.items() if math.isfinite(ms))
-        lines = self._lettering.wrapped(f"{times} ms" if times else "", size, self._right - self._left, 2)
+        stages = {name: ms for name, ms in stage_ms.items() if math.isfinite(ms)}
+        parts = [say("window.stage", name=_stage(name), ms=ms) for name, ms in stages.items()]
+        times = say("window.stages", times=words().join("clauses", parts)) if parts else ""
+        lines = self._lettering.wrapped(times, size, self._right - self._left, 2)
         for i, line in enumerate(lines):
             self._surface.blit(self._lettering.text(line, size, FAINT), (self._left, self._y + i * self._px(17)))
         self._y += self._px(_STAGES)
-        self._surface.blit(
-            self._lettering.text("h  all keys       q  quit", self._px(15), LIGHT), (self._left, self._y)
-        )
+        self._surface.blit(self._lettering.text(say("window.foot"), self._px(15), LIGHT), (self._left, self._y))
 
     def _row(self, label: str, section: Section) -> None:
         prediction = section.prediction
         chosen = prediction is not None and prediction.label == label and not prediction.uncertain
         ink, size, thick = (LIGHT if chosen else FAINT), self._px(15), self._px(13)
-        word = appearance(label) if section.task == "emotion" else gesture_name(label)
-        word = label if label == NOTHING else word  # the words for it are too long for the panel
+        word = words().label(section.task, label, "label" if label == NOTHING else "word")  # its word is too long here
         start, end = self._left + self._px(134), self._right - self._px(52)
         name = self._lettering.fitted(word, size, start - self._left - self._px(22), ink)
         middle = self._y + name.get_height() // 2
@@ -135,8 +136,13 @@ class Panel:
         self._surface.fill(label_colour(label), (track.left, track.top, length, thick))
         if length > edge:  # so that the end of dark bars shows on the dark track
             self._surface.fill(LIGHT, (track.left + length - edge, track.top, edge, thick))
-        percent = self._lettering.text(f"{100 * share:.0f} %", size, ink)
-        self._surface.blit(percent, (self._right - percent.get_width(), self._y))
+        percent = self._lettering.text(say("percent", share=100 * share), size, ink)
+        at = self._right - percent.get_width(), middle - percent.get_height() // 2  # fonts differ in height
+        self._surface.blit(percent, at)
 
     def _px(self, length: float) -> int:
         return max(1, round(length * self._scale))
+
+
+def _stage(name: str) -> str:
+    return words().label("stage", name)

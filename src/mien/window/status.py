@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-NOTICE = "Camera on. Nothing is stored or sent."
-NO_FACE = "No face found"
+from mien.words import say, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +39,8 @@ class Status:
     tasks: tuple[str, ...] = ("emotion", "gesture")
     message: str = ""
     recording_to: str = ""
-    notice: str = NOTICE
-    no_face: str = NO_FACE
+    notice: str = field(default_factory=lambda: say("window.notice"))
+    no_face: str = field(default_factory=lambda: no_face_words())
     progress: float | None = None
 
 
@@ -60,18 +59,23 @@ class Command(Enum):
 
 
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("q", "Esc"), "Quit"),
-    (("p", "Space"), "Pause or continue"),
-    (("m",), "Voice off or on"),
-    (("s",), "Save a snapshot"),
-    (("r",), "Start or stop recording"),
-    (("e",), "Expressions only"),
-    (("g",), "Gestures only"),
-    (("b",), "Expressions and gestures"),
-    (("n",), "Learn neutral faces again"),
-    (("l",), "Hand landmarks"),
-    (("f",), "Mirror"),
-    (("F11",), "Full screen"),
-    (("h",), "This list"),
+    (("q", "Esc"), "quit"),
+    (("p", "Space"), "pause"),
+    (("m",), "mute"),
+    (("s",), "snapshot"),
+    (("r",), "record"),
+    (("e",), "emotions"),
+    (("g",), "gestures"),
+    (("b",), "both"),
+    (("n",), "neutral"),
+    (("l",), "landmarks"),
+    (("f",), "mirror"),
+    (("F11",), "full_screen"),
+    (("h",), "keys"),
 )
-"""Keys, as they are printed on a keyboard, and what they do."""
+"""Keys, as they are printed on a keyboard, and what they do, as in `window.key` of the words."""
+
+
+def no_face_words() -> str:
+    """What the package says if there is no face."""
+    return str(words().responses["notices"]["no_face"])

@@ -17,12 +17,12 @@ from mien.errors import OutputError
 from mien.outputs.draw import Picture
 from mien.resource import Resource
 from mien.scene import Scene
-from mien.window.status import KEYS, NOTICE, Command, Status
+from mien.window.status import KEYS, Command, Status
 
 if TYPE_CHECKING:
     import pygame
 
-__all__ = ["KEYS", "NOTICE", "Command", "Status", "Window"]
+__all__ = ["KEYS", "Command", "Status", "Window"]
 
 NO_FACE_S = 0.5
 """How long there must be no face before the window says so."""

@@ -16,7 +16,7 @@ from mien.reports.session.plots import Panel, clock, timeline_figure
 from mien.reports.session.tables import MOST_ROWS, person_rows
 from mien.reports.session.timeline import MOST_BINS, MOST_PANELS, panels_of
 from mien.reports.session.times import segments, shares
-from mien.reports.session.words import duration, percent, person, shown
+from mien.reports.session.words import duration, percent, person, told
 from mien.scene import Event, UsedModel
 
 LABELS = ("neutral", "happy", "fear", "victory", "none")
@@ -276,10 +276,10 @@ def test_clock_and_shares() -> None:
     assert [percent(part, 1000) for part in (0, 0.1, 4, 310, 1000)] == ["0 %", "under 0.1 %", "0.4 %", "31 %", "100 %"]
     assert percent(1, 0) == "-"
     assert (person("emotion", 3), person("gesture", 2, 1)) == ("person 3", "hand 2 (left)")
-    assert (shown("emotion", "fear"), shown("gesture", "none"), shown("emotion", "pout")) == (
-        *("afraid", "no known gesture"),
-        "pout",
-    )
+    assert [told("emotion", at, ("fear", "pout")) for at in range(5)] == [
+        *("looked afraid", "looked pout", "looked perhaps afraid", "looked perhaps pout", "unclear")
+    ]
+    assert told("gesture", 0, ("none",)) == "showed no known gesture"
 
 
 def test_a_password_in_an_older_record_is_not_shown(text_of: TextOf) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mien.errors import OutputError, ReaderLeft
 from mien.records.writers import Growth
+from mien.words import say
 
 
 class Audience:
@@ -30,7 +31,7 @@ class Audience:
         self._count -= 1
         if not self._count:
             raise error
-        sys.stderr.write(f"mien: {error} The other outputs continue.\n")
+        sys.stderr.write(f"mien: {say('output.others_continue', problem=error)}\n")
 
 
 def hush_stdout() -> None:

@@ -10,6 +10,7 @@ import typer
 from mien.errors import RefusedOutput
 from mien.files import WritePlan, is_stream, spare_foreign
 from mien.reports.page import Page
+from mien.words import say
 
 
 def plan_page(out: Path, *, inputs: Iterable[Path | None], overwrite: bool, option: str = "--out") -> None:
@@ -33,6 +34,6 @@ def plan_page(out: Path, *, inputs: Iterable[Path | None], overwrite: bool, opti
 def tell_page(out: Path) -> None:
     """Say where a page and its figures are; on stderr where the page itself went to a stream, maybe to stdout."""
     if is_stream(out):
-        typer.echo(f"Page: {out}", err=True)
+        typer.echo(say("page_file.streamed", page=out), err=True)
     else:
-        typer.echo(f"Page: {out}; figures: {Page.figures_folder(out)}")
+        typer.echo(say("page_file.saved", page=out, figures=Page.figures_folder(out)))

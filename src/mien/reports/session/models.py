@@ -9,14 +9,8 @@ import numpy as np
 from mien.labels import TASKS
 from mien.records.session import Session
 from mien.reports.session.tables import Row
-from mien.reports.session.words import KINDS
 from mien.scene import Event
-from mien.wording import count
-
-MODELS = ("for", "model", "version", "threshold", "SHA-256", "found by", "frames")
-"""The header of `model_rows`."""
-
-_WHAT = {"emotion": "expressions", "gesture": "gestures"}
+from mien.words import say, words
 
 
 def model_rows(session: Session) -> list[Row]:
@@ -26,7 +20,7 @@ def model_rows(session: Session) -> list[Row]:
         for place in dict.fromkeys(column[column >= 0].tolist()):
             model = session.models[place]
             about = (model.name, model.version, f"{model.threshold:g}", model.sha256 or "-", model.detector or "-")
-            rows.append((_WHAT[task], *about, f"{int((column == place).sum()):,}"))
+            rows.append((say(f"report.{task}.what"), *about, f"{int((column == place).sum()):,}"))
     return rows
 
 
@@ -45,18 +39,19 @@ def model_sentences(session: Session, events: Sequence[Event] | None = None) -> 
         column = session.model[:, place]
         several = len(np.unique(column[column >= 0]))
         if several > 1:
-            sentences.append(
-                f"{_WHAT[task].capitalize()} were read by {several} models, or with {several} thresholds: do not "
-                "compare the parts of this session as if a single one had read them."
-            )
+            sentences.append(say(f"report.{task}.several_models", number=several))
         passed = int((~is_named[:, place] & ~is_silent).sum())
         if passed:
-            where = "" if passed == frames else f" in {passed:,} of {count(frames, 'frame')}"
-            sentences.append(f"{KINDS[task][1].capitalize()} were not looked for{where}.")
+            if passed == frames:
+                sentences.append(say(f"report.{task}.not_asked"))
+            else:
+                sentences.append(say(f"report.{task}.not_asked_in", n=frames, part=passed))
     if is_silent.any():
-        where = "The records" if is_silent.all() else f"The records of {is_silent.sum():,} of {count(frames, 'frame')}"
-        sentences.append(f"{where} do not say which model answered: an older version of mien wrote them.")
+        if is_silent.all():
+            sentences.append(say("report.no_model"))
+        else:
+            sentences.append(say("report.no_model_in", n=frames, part=int(is_silent.sum())))
     strange = {str(event.model) for event in events or () if event.model} - {str(model) for model in session.models}
     if strange:
-        sentences.append(f"The events file names models that the records do not: {', '.join(sorted(strange))}.")
+        sentences.append(say("report.strange_models", names=words().join("items", sorted(strange))))
     return sentences

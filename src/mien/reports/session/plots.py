@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mien.extras import needs
 from mien.outputs.palette import label_colour
+from mien.words import say
 
 with needs("data"):
     from matplotlib.figure import Figure
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 UNSURE = "unclear"
+"""The label of a row of a timeline for what was unclear."""
 
 _WIDTH = 10.0
 _INK = "#1a1a1a"
@@ -94,7 +96,7 @@ def timeline_figure(panels: Sequence[Panel], pauses_s: Floats) -> Figure:
         _time_axis(axes, panel.edges_s)
         if not axis:
             axes.tick_params(axis="x", labelbottom=False)
-    grid[-1, 0].set_xlabel("time in the source")
+    grid[-1, 0].set_xlabel(say("report.time_axis"))
     return figure
 
 
@@ -111,12 +113,12 @@ def rate_figure(rate: Floats, edges_s: Floats, pauses_s: Floats) -> Figure:
     _shade(axes, pauses_s)
     axes.stairs(rate, edges_s, color=_INK, linewidth=1.0)
     axes.set_ylim(0, max(float(rate.max()) * 1.15, 1.0))
-    axes.set_ylabel("frames per second")
+    axes.set_ylabel(say("report.rate_axis"))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     _time_axis(axes, edges_s)
-    axes.set_xlabel("time in the source")
+    axes.set_xlabel(say("report.time_axis"))
     return figure
 
 
@@ -190,4 +192,6 @@ def _time_axis(axes: Axes, edges_s: Floats) -> None:
     length = float(edges_s[-1] - edges_s[0])
     step = next((step for step in _TICKS_S if length / step <= _MOST_TICKS), 86_400)
     axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS) if length < _MOST_TICKS else MultipleLocator(step))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g} s" if length < _MOST_TICKS else clock(x)))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda x, _: say("report.tick", seconds=x) if length < _MOST_TICKS else clock(x))
+    )

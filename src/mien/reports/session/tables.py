@@ -9,16 +9,13 @@ import numpy as np
 from mien.labels import TASKS
 from mien.reports.session.plots import clock
 from mien.reports.session.times import Episodes, Floats, LabelDurations, Segment, columns
-from mien.reports.session.words import KINDS, VERBS, counted, duration, occurring, percent, person, shown, still
+from mien.reports.session.words import counted, duration, occurring, percent, person, still, told
+from mien.words import say, words
 
 Row = tuple[str, ...]
 
 MOST_ROWS = 30
 """At most this many people, or events, in a table."""
-
-OVERVIEW = ("source", "frames", "recorded", "frames per second", "without a face", "without a hand", "people", "hands")
-RUNS = ("event", "times", "of 1 s or more", "median", "longest", "together")
-LONGEST = ("from", "who", "what", "for")
 
 _MOST_LONGEST = 10
 
@@ -45,17 +42,17 @@ def total_rows(task: str, seconds: Floats, labels: Sequence[str]) -> list[Row]:
     """
     whole = float(seconds.sum())
     rows = [
-        (_what(task, i, labels), duration(seconds[i]), percent(seconds[i], whole))
+        (told(task, i, labels), duration(seconds[i]), percent(seconds[i], whole))
         for i in occurring(task, seconds, labels)
     ]
-    return [*rows, ("together", duration(whole), "")] if rows else []
+    return [*rows, (say("report.together"), duration(whole), "")] if rows else []
 
 
 def person_rows(part: Segment, task: str, found: LabelDurations, labels: Sequence[str]) -> list[Row]:
     """The header, and one row for each of the tracks longest in view."""
     order = occurring(task, found.seconds.sum(axis=0), labels)
     names = [counted(task, i, labels) for i in order]
-    rows: list[Row] = [(KINDS[task][2], "first seen", "last seen", "in view", "of the session", *names)]
+    rows: list[Row] = [(say(f"report.{task}.who"), *words().all("report.by_person"), *names)]
     for row in range(min(len(found.tracks), MOST_ROWS)):
         seconds = found.seconds[row]
         whole = float(seconds.sum())
@@ -78,7 +75,7 @@ def run_rows(found: Episodes) -> list[Row]:
         for label in dict.fromkeys(found.label[found.task == code].tolist()):
             held = found.duration_s[(found.task == code) & (found.label == label)]
             figures = (duration(float(value)) for value in (np.median(held), held.max(), held.sum()))
-            rows.append((f"{VERBS[task]} {shown(task, label)}", f"{len(held):,}", f"{(held >= 1).sum():,}", *figures))
+            rows.append((_held(task, label), f"{len(held):,}", f"{(held >= 1).sum():,}", *figures))
     return rows
 
 
@@ -87,9 +84,9 @@ def longest_rows(found: Episodes) -> list[Row]:
     rows: list[Row] = []
     for i in np.sort(np.argsort(-found.duration_s, kind="stable")[:_MOST_LONGEST]):
         task = TASKS[found.task[i]]
-        what = f"{VERBS[task]} {shown(task, found.label[i])}"
         held = duration(float(found.duration_s[i]))
-        rows.append((clock(float(found.start_s[i]), tenths=True), person(task, int(found.track[i])), what, held))
+        who = person(task, int(found.track[i]))
+        rows.append((clock(float(found.start_s[i]), tenths=True), who, _held(task, found.label[i]), held))
     return rows
 
 
@@ -100,19 +97,22 @@ def frame_rows(part: Segment) -> list[Row]:
     found = [str(np.bincount(seen.frame).max()) if len(seen.frame) else "0" for seen in (faces, hands)]
     most = [number if part.frames_asked(task) else "-" for number, task in zip(found, TASKS, strict=True)]
     passed = part.passed_over
-    return [
-        ("frames looked at", f"{part.frames:,}"),
-        ("from, to", f"{clock(part.begin_s, tenths=True)}, {clock(part.end_s, tenths=True)}"),
-        ("recorded, without pauses", duration(part.recorded_s)),
-        ("frames per second", f"{part.frames_a_second:.1f}"),
-        ("frames of the source skipped", _of(passed, passed + part.frames)),
-        ("pauses without frames", f"{len(lost):,}, together {duration(float(lost.sum()))}" if len(lost) else "none"),
-        ("frames without a face", _without(part, "emotion")),
-        ("frames without a hand", _without(part, "gesture")),
-        ("faces that were unclear", _of(int(faces.unclear.sum()), len(faces.frame))),
-        ("hands that were unclear", _of(int(hands.unclear.sum()), len(hands.frame))),
-        ("most faces, most hands in one frame", f"{most[0]}, {most[1]}"),
-    ]
+    pauses = say("report.pauses", n=len(lost), duration=duration(float(lost.sum())))
+    join = words().join
+    values = (
+        f"{part.frames:,}",
+        join("items", [clock(part.begin_s, tenths=True), clock(part.end_s, tenths=True)]),
+        duration(part.recorded_s),
+        f"{part.frames_a_second:.1f}",
+        _of(passed, passed + part.frames),
+        pauses if len(lost) else say("report.no_pause"),
+        _without(part, "emotion"),
+        _without(part, "gesture"),
+        _of(int(faces.unclear.sum()), len(faces.frame)),
+        _of(int(hands.unclear.sum()), len(hands.frame)),
+        join("items", most),
+    )
+    return list(zip(words().all("report.frame_facts"), values, strict=True))
 
 
 def photo_totals(task: str, photos: Sequence[Segment], labels: Sequence[str]) -> list[Row]:
@@ -122,7 +122,7 @@ def photo_totals(task: str, photos: Sequence[Segment], labels: Sequence[str]) ->
         seen = part.of(task)
         np.add.at(counts, columns(seen, len(labels)), 1)
     return [
-        (_what(task, i, labels), f"{counts[i]:,.0f}", percent(counts[i], counts.sum()))
+        (told(task, i, labels), f"{counts[i]:,.0f}", percent(counts[i], counts.sum()))
         for i in occurring(task, counts, labels)
     ]
 
@@ -131,20 +131,19 @@ def photo_rows(photos: Sequence[Segment], labels: Sequence[str]) -> list[Row]:
     """What each photo shows."""
 
     def cell(part: Segment, task: str) -> str:
-        return still(task, part.of(task), labels) if part.frames_asked(task) else "not looked for"
+        return still(task, part.of(task), labels) if part.frames_asked(task) else say("report.not_looked_for")
 
     return [(part.name, *(cell(part, task) for task in TASKS)) for part in photos]
 
 
-def _what(task: str, label: int, labels: Sequence[str]) -> str:
-    named = counted(task, label, labels)
-    return named if label == 2 * len(labels) else f"{VERBS[task]} {named}"
+def _held(task: str, label: str) -> str:
+    return say(f"report.{task}.sure", word=words().label(task, label, "sure"))
 
 
 def _without(part: Segment, task: str) -> str:
     asked = part.frames_asked(task)
-    return _of(part.frames_without(task), asked) if asked else "not looked for"
+    return _of(part.frames_without(task), asked) if asked else say("report.not_looked_for")
 
 
 def _of(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({percent(part, whole)})" if whole else "-"
+    return say("report.part_of", part=part, whole=whole, share=percent(part, whole)) if whole else "-"

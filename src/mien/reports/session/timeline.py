@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mien.records.session import Detections
 from mien.reports.session.plots import UNSURE, Panel
 from mien.reports.session.times import Floats, LabelDurations, Segment, columns, coverage
-from mien.reports.session.words import KINDS, counted, duration, occurring, percent, person
+from mien.reports.session.words import counted, duration, occurring, percent, person
+from mien.words import say
 
 MOST_PANELS = 8
 """At most this many people, those longest in view, get their own panel."""
@@ -44,13 +45,13 @@ def panels_of(segment: Segment, task: str, found: LabelDurations, labels: Sequen
     panels = []
     if len(found.tracks) > 1:
         whole = float(found.seconds.sum())
-        title = f"all {KINDS[task][1]}, {len(found.tracks):,} tracks: in view for {duration(whole)} together"
+        title = say(f"report.{task}.all_tracks", n=len(found.tracks), duration=duration(whole))
         edges = _edges(segment, segment.begin_s, segment.end_s, bins)
         panels.append(_panel(segment, seen, edges, title, found.seconds.sum(axis=0), task, labels))
     for row in chosen:
         begin, end = (found.first_s[row], found.last_s[row]) if is_zoomed else (segment.begin_s, segment.end_s)
         who = person(task, int(found.tracks[row]), int(found.side[row]))
-        title = f"{who}: in view for {duration(found.seconds[row].sum())}"
+        title = say("report.track", who=who, duration=duration(found.seconds[row].sum()))
         mine = seen.where(seen.track == found.tracks[row])
         edges = _edges(segment, float(begin), float(end), bins)
         panels.append(_panel(segment, mine, edges, title, found.seconds[row], task, labels))

@@ -9,61 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS_8, GESTURES
-from mien.outputs.text import appearance, gesture_name
 from mien.records.session import Detections
-from mien.reports.session.plots import UNSURE, clock
+from mien.reports.session.plots import clock
 from mien.reports.session.times import LabelDurations, columns
-
-KINDS = {"emotion": ("face", "faces", "person"), "gesture": ("hand", "hands", "hand")}
-"""Singular, plural, and what a track is called."""
-
-VERBS = {"emotion": "looked", "gesture": "showed"}
-
-CAVEATS = (
-    (
-        "An expression is not a feeling. Facial movements do not reliably reveal emotions (Barrett et al. 2019). This "
-        "page says what faces looked like to a model that is often wrong; do not make decisions about people with it."
-    ),
-    (
-        "A person here is a track number, not somebody who was identified. The number stays with a face while it is in "
-        "view, and may change when somebody leaves and returns, is hidden, or crosses another person: the same person "
-        "may have several numbers. Hands have their own numbers, and nothing shows whose they are."
-    ),
-)
-"""What the figures do not mean."""
-
-COUNTING = (
-    (
-        "A frame stands for the time until the next one. If that is longer than a second and than five times the usual "
-        "spacing, nothing was recorded: a pause, which counts for nobody."
-    ),
-    "Time in view is the time in which a face or hand was found; two faces in view for a second are two seconds.",
-    (
-        "A label without a word before it was sure. Perhaps: people might say so too, but it is below the model's "
-        "threshold. Unclear: below that as well; no label gets this time."
-    ),
-    "A frame was skipped because of --every, or because a live source was faster than the machine.",
-)
-"""How the figures were obtained."""
+from mien.words import say, words
 
 
 def person(task: str, track: int, side: int = 0) -> str:
     """Who a track is: "person 1", "hand 2 (right)"."""
-    name = f"{KINDS[task][2]} {track}" if track else f"{KINDS[task][1]} without a number"
-    return f"{name} ({('left', 'right')[side - 1]})" if track and side else name
-
-
-def shown(task: str, label: str) -> str:
-    """What a label looks like: "afraid", "victory", "no known gesture"."""
-    return appearance(label) if task == "emotion" else gesture_name(label)
+    if not track:
+        return say(f"report.{task}.nobody")
+    name = say(f"report.{task}.person", track=track)
+    return say("report.sided", who=name, side=say(f"side.{('left', 'right')[side - 1]}")) if side else name
 
 
 def duration(seconds: float) -> str:
     """A duration: "0.2 s", "12.4 s", "3 min 05 s", "2 h 40 min"."""
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return say("seconds", seconds=seconds)
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 60:
+        return say("report.minutes", minutes=minutes, seconds=rest)
+    return say("report.hours", hours=minutes // 60, minutes=minutes % 60)
 
 
 def percent(part: float, whole: float) -> str:
@@ -72,8 +39,8 @@ def percent(part: float, whole: float) -> str:
         return "-"
     share = 100 * part / whole
     if 0 < share < 0.05:
-        return "under 0.1 %"
-    return f"{share:.1f} %" if 0 < share < 0.95 else f"{share:.0f} %"
+        return say("report.percent_least")
+    return say("report.percent_tenths" if 0 < share < 0.95 else "percent", share=share)
 
 
 def occurring(task: str, amounts: NDArray[np.float64], labels: Sequence[str]) -> list[int]:
@@ -94,9 +61,17 @@ def occurring(task: str, amounts: NDArray[np.float64], labels: Sequence[str]) ->
 def counted(task: str, position: int, labels: Sequence[str]) -> str:
     """What a position of `columns` stands for: "happy", "perhaps sad", "unclear"."""
     if position == 2 * len(labels):
-        return UNSURE
-    before = "perhaps " if position >= len(labels) else ""
-    return f"{before}{shown(task, labels[position % len(labels)])}"
+        return say("report.unclear")
+    word = words().label(task, labels[position % len(labels)])
+    return say("report.perhaps", word=word) if position >= len(labels) else word
+
+
+def told(task: str, position: int, labels: Sequence[str]) -> str:
+    """What somebody did with a position of `columns`: "looked happy", "looked perhaps sad", "unclear"."""
+    if position == 2 * len(labels):
+        return say("report.unclear")
+    grade = "perhaps" if position >= len(labels) else "sure"
+    return say(f"report.{task}.{grade}", word=words().label(task, labels[position % len(labels)], grade))
 
 
 def sentence(task: str, shares: LabelDurations, row: int, labels: Sequence[str]) -> str:
@@ -104,19 +79,20 @@ def sentence(task: str, shares: LabelDurations, row: int, labels: Sequence[str])
     seconds = shares.seconds[row]
     whole = float(seconds.sum())
     who = person(task, int(shares.tracks[row]), int(shares.side[row]))
-    verb = "were" if not shares.tracks[row] else "was"
-    span = f"{clock(shares.first_s[row], tenths=True)} to {clock(shares.last_s[row], tenths=True)}"
-    told = [
-        f"{counted(task, i, labels)} for {duration(seconds[i])} ({percent(seconds[i], whole)})"
-        for i in _longest(seconds, len(labels))
-        if seconds[i] > 0
-    ]
-    words = f"{who[0].upper()}{who[1:]} {verb} in view for {duration(whole)} ({span})"
-    if told:
-        words += f"; {VERBS[task]} {', '.join(told)}"
+    begin, end = clock(shares.first_s[row], tenths=True), clock(shares.last_s[row], tenths=True)
+    key = "report.in_view" if shares.tracks[row] else "report.in_view_several"
+    parts = [say(key, who=f"{who[0].upper()}{who[1:]}", duration=duration(whole), begin=begin, end=end)]
+    each = [_lasted(task, i, seconds, labels) for i in _longest(seconds, len(labels)) if seconds[i] > 0]
+    if each:
+        parts.append(say(f"report.{task}.looked", each=words().join("clauses", each)))
     if seconds[-1] > 0:
-        words += f"; {UNSURE} for {duration(seconds[-1])} ({percent(seconds[-1], whole)})"
-    return f"{words}."
+        parts.append(_lasted(task, len(seconds) - 1, seconds, labels))
+    return say("report.sentence", parts=words().join("parts", parts))
+
+
+def _lasted(task: str, position: int, seconds: NDArray[np.float64], labels: Sequence[str]) -> str:
+    share = percent(seconds[position], float(seconds.sum()))
+    return say("report.lasted", what=counted(task, position, labels), duration=duration(seconds[position]), share=share)
 
 
 def still(task: str, seen: Detections, labels: Sequence[str]) -> str:
@@ -127,19 +103,24 @@ def still(task: str, seen: Detections, labels: Sequence[str]) -> str:
         seen: its faces, or its hands.
         labels: all labels.
     """
-    verbs = ("looks", "look") if task == "emotion" else ("shows", "show")
     positions = columns(seen, len(labels)).tolist()
 
-    def words(position: int, number: int) -> str:
-        named = counted(task, position, labels)
-        return named if position >= len(labels) else f"{verbs[number > 1]} {named}"
+    def looks(position: int, number: int) -> str:
+        if position >= len(labels):
+            return counted(task, position, labels)
+        return say(f"report.{task}.looks", n=number, word=words().label(task, labels[position], "sure"))
 
     if not len(seen.frame):
         return "-"
     if len(seen.frame) == 1:
-        only = words(positions[0], 1)
-        return only if seen.unclear[0] else f"{only} ({100 * seen.confidence[0]:.0f} %)"
-    return ", ".join(f"{number} {words(at, number)}" for at, number in Counter(positions).most_common())
+        only = looks(positions[0], 1)
+        share = say("percent", share=100 * seen.confidence[0])
+        return only if seen.unclear[0] else say("report.with_share", what=only, share=share)
+    each = [
+        say(f"report.{task}.several", number=number, looks=looks(at, number))
+        for at, number in Counter(positions).most_common()
+    ]
+    return words().join("clauses", each)
 
 
 def _longest(seconds: NDArray[np.float64], labels: int) -> list[int]:

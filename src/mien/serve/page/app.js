@@ -6,7 +6,7 @@ import { Live, Refused, ask, follow, root, setToken, streamAddress, tokenHash } 
 import { Frames } from "./sources.js";
 import { Timeline } from "./timeline.js";
 import { Voice } from "./voice.js";
-import { fillWords, language, languages, loadWords, ofLanguage, say } from "./words.js";
+import { fillWords, graded, language, languages, loadWords, ofLanguage, say } from "./words.js";
 
 const asked = new URLSearchParams(location.search);
 const kiosk = asked.has("kiosk");
@@ -92,7 +92,7 @@ function clear() {
   frames.stop();
   frozen = false;
   get("pause-button").setAttribute("aria-pressed", "false");
-  get("pause-button").textContent = say("pause");
+  get("pause-button").textContent = say("pause.off");
   overlay.clear();
   panel.clear(tasks);
   timeline.clear();
@@ -106,7 +106,7 @@ function clear() {
 }
 
 function connect() {
-  live = new Live(tasks, { onAnswer: answered, onState: (key) => tell(key ? say(key) : "", { stays: true }) });
+  live = new Live(tasks, language, { onAnswer: answered, onState: (key) => tell(key ? say(key) : "", { stays: true }) });
 }
 
 async function startCamera() {
@@ -208,11 +208,11 @@ function describe(record) {
   const parts = [];
   for (const [task, seen, noun] of [["emotion", record.faces, "face"], ["gesture", record.hands, "hand"]]) {
     if (!seen.length) continue;
-    const count = seen.length > 1 ? say(`seen.${noun}s`, { count: seen.length }) : say(`seen.${noun}`);
+    const count = say(`seen.${noun}s`, { n: seen.length });
     const said = seen.slice(0, 3).map((one) => plate(task, one, overlay.labels.get(task) ?? new Map()));
-    parts.push(`${count} (${said.join(", ")})`);
+    parts.push(say("photo.part", { count, words: said.join(say("join.clauses")) }));
   }
-  return parts.join(", ") || say("seen.nothing");
+  return parts.join(say("join.clauses")) || say("seen.nothing");
 }
 
 // The camera of the server's own machine.
@@ -270,7 +270,7 @@ const actions = {
     if (state !== "camera" && state !== "video") return;
     frozen = !frozen;
     frames.pause = frozen;
-    toggle(get("pause-button"), frozen, ["pause", "pause.on"]);
+    toggle(get("pause-button"), frozen, ["pause.off", "pause.on"]);
   },
   mute: () => {
     if (!get("mute-button").disabled) voice.mute = !voice.muted;
@@ -341,7 +341,7 @@ function askToken() {
 async function loadAbout() {
   for (;;) {
     try {
-      return await (await ask("v1/models")).json();
+      return await (await ask("v1/models", { values: { language } })).json();
     } catch (error) {
       if (error.status !== 401) throw error;
       setToken(await askToken());
@@ -370,7 +370,7 @@ async function start() {
   for (const tag of languages) get("language").append(new Option(await ofLanguage(tag), tag, false, tag === language));
   about = await loadAbout();
   get("models-link").href = `page/models.html${location.search}${tokenHash()}`;
-  const labels = new Map(Object.entries(about.tasks).map(([task, { labels: list }]) => [task, new Map(list.map((one) => [one.name, one]))]));
+  const labels = new Map(Object.entries(about.tasks).map(([task, { labels: list }]) => [task, new Map(list.map((one) => [one.name, { ...one, ...graded(task, one) }]))]));
   overlay = new Overlay(get("overlay"), labels);
   panel = new Panel(get("bars"), about.tasks);
   timeline = new Timeline(get("timeline"), labels);

@@ -26,7 +26,8 @@ export function plate(task, one, labels) {
   const word = (name) => labels.get(name)?.word ?? name;
   const second = Object.entries(one.scores).filter(([name]) => name !== one.label).sort((a, b) => b[1] - a[1])[0]?.[0];
   const grade = one.grade ?? (one.uncertain ? "uncertain" : "sure");
-  const values = { word: word(one.label), second: word(second), percent: Math.round(100 * one.confidence) };
+  const said = labels.get(one.label)?.[grade] ?? word(one.label);
+  const values = { word: said, second: word(second), percent: Math.round(100 * one.confidence) };
   return say(`plate.${task}.${grade}`, values);
 }
 

@@ -52,13 +52,13 @@ export class Panel {
       const seen = task === "emotion" ? record.faces : record.hands;
       const one = nearest(seen);
       const noun = task === "emotion" ? "face" : "hand";
-      count.textContent = !seen.length ? say(`none.${task}`) : seen.length > 1 ? say(`seen.${noun}s`, { count: seen.length }) : "";
+      count.textContent = !seen.length ? say(`seen.no_${task}`) : seen.length > 1 ? say(`seen.${noun}s`, { n: seen.length }) : "";
       for (const [key, { row, fill, share }] of this.rows) {
         if (!key.startsWith(`${task} `)) continue;
         const name = key.slice(task.length + 1);
         const value = one?.scores?.[name];
         fill.style.transform = `scaleX(${value ?? 0})`;
-        share.textContent = value === undefined ? "" : `${Math.round(100 * value)} %`;
+        share.textContent = value === undefined ? "" : say("percent", { share: Math.round(100 * value) });
         const chosen = one?.label === name;
         row.classList.toggle("chosen", chosen && !one.uncertain);
         row.classList.toggle("maybe", chosen && one.uncertain);

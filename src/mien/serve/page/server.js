@@ -35,8 +35,9 @@ export async function ask(path, { values = {}, ...options } = {}) {
 
 // One live connection. It connects again by itself; at most two pictures are under way, so answers stay fresh.
 export class Live {
-  constructor(tasks, { onAnswer, onState }) {
+  constructor(tasks, language, { onAnswer, onState }) {
     this.tasks = tasks;
+    this.language = language;
     this.onAnswer = onAnswer;
     this.onState = onState;
     this.underWay = 0;
@@ -45,7 +46,7 @@ export class Live {
   }
 
   open() {
-    const url = withToken("v1/live", { task: this.tasks.join(","), steady: "true" });
+    const url = withToken("v1/live", { task: this.tasks.join(","), steady: "true", language: this.language });
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(url);
     this.socket.onopen = () => {

@@ -61,7 +61,7 @@ export class Timeline {
       }
     }
     const parts = [...seconds].filter(([, s]) => s >= 0.5).sort((a, b) => b[1] - a[1]);
-    const text = parts.map(([word, s]) => say("timeline.part", { word, seconds: Math.round(s) || 1 })).join(", ");
+    const text = parts.map(([word, s]) => say("timeline.part", { word, seconds: Math.round(s) || 1 })).join(say("join.items"));
     this.canvas.setAttribute("aria-label", text ? say("timeline.text", { parts: text }) : say("timeline.empty"));
   }
 
