@@ -19,9 +19,9 @@ from mien.addresses import named, shown
 from mien.cli.console.overview import Problems
 from mien.cli.console.reading import table_lines
 from mien.errors import InputError
-from mien.outputs.text import gesture_name
 from mien.sources import Source, open_live
 from mien.wording import count
+from mien.words import words
 
 if TYPE_CHECKING:
     from mien.live.session import Display
@@ -204,7 +204,7 @@ def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: 
         typer.echo(f"{label}: {count(len(take.samples), 'example')} ({take.kind}), {found} different: {more}.")
     for other, share in taught.close_to.get(label, {}).items():
         typer.echo(
-            f"Close to {gesture_name(other)}: without teaching, {100 * share:.0f} % of the examples are read as that. "
+            f"Close to {words('en').label('gesture', other)}: without teaching, {100 * share:.0f} % of the examples are read as that. "
             "Change the gesture if you want both."
         )
     typer.echo(f"Fitted in {seconds:.1f} s; {model} knows {', '.join(taught.labels)} and the package's gestures.")
@@ -214,7 +214,9 @@ def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: 
             how = (
                 "parts of its only take left out in turn, which promises too much: teach it again for a better estimate"
             )
-        others = f", else mostly as {gesture_name(estimate.mistaken_for)}" if estimate.mistaken_for else ""
+        others = (
+            f", else mostly as {words('en').label('gesture', estimate.mistaken_for)}" if estimate.mistaken_for else ""
+        )
         typer.echo(
             f"{each}: {100 * estimate.right:.0f} % read right, {100 * estimate.sure:.0f} % surely{others} ({how})."
         )

@@ -19,7 +19,6 @@ from mien.labels import GESTURES, NOTHING, check_label
 from mien.models.artifact import FILES, Artifact, load_artifact, write_artifact, zoo_artifact, zoo_names
 from mien.models.manifest import Manifest, Score, model_name
 from mien.models.session import Session
-from mien.outputs.text import gesture_name
 from mien.stages.classify import GESTURE_MODEL, GestureClassifier
 from mien.teach.bank import load_bank
 from mien.teach.card import card_text
@@ -27,6 +26,7 @@ from mien.teach.examples import ExampleReader, Problem, Step, takes_of
 from mien.teach.fit import Estimate, Fitted, Fitter
 from mien.teach.graph import taught_model_bytes
 from mien.teach.takes import TAKES_FILE, Take, read_takes, takes_bytes
+from mien.words import languages, words
 
 TOLERANCE = 1e-3
 """Largest difference of a probability between the written model and the heads as they were fitted."""
@@ -174,7 +174,8 @@ def checked_name(name: str, folder: str | Path) -> str:
     except ValueError as exc:
         raise InputError(f"{exc}.") from exc
     for known in GESTURES.labels:
-        if plain(label) in (plain(known), plain(known.replace("_", " ")), plain(gesture_name(known))):
+        spoken = (words(tag).label("gesture", known) for tag in languages())
+        if plain(label) in map(plain, (known, known.replace("_", " "), *spoken)):
             raise InputError(f"mien knows {known} already; give your gesture another name than {name!r}.")
     check_name(folder, "--model")
     if str(folder) in zoo_names():
