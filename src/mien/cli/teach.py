@@ -272,3 +272,7 @@ def _check_taught(model: Path) -> None:
             f"nothing was taught into it, for it has no {TAKES_FILE}" if model.is_dir() else "there is no such folder"
         )
         raise typer.BadParameter(f"{model}: {what}; name a folder made by mien teach", param_hint="--model")
+
+
+def _called(gesture: str) -> str:
+    return words("en").label("gesture", gesture)
