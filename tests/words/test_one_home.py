@@ -19,7 +19,7 @@ ERRORS = (
     *("mien.errors", "mien.files", "mien.schema", "mien.addresses", "mien.scene", "mien.resource", "mien"),
     *("mien.records.events", "mien.records.tables", "mien.records.writers", "mien.outputs.sound", "mien.outputs.hooks"),
     *("mien.outputs.encoders", "mien.sources.cameras", "mien.sources.live", "mien.sources.streams"),
-    *("mien.sources.videos", "mien.sources.ffmpeg", "mien.sources.fakes"),
+    *("mien.sources.videos", "mien.sources.ffmpeg", "mien.sources.fakes", "mien.sources.selection"),
 )
 """Rooms and modules in which sentences are parts of errors, which may stay English; what they say otherwise is none."""
 

@@ -204,7 +204,7 @@ def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: 
         typer.echo(f"{label}: {count(len(take.samples), 'example')} ({take.kind}), {found} different: {more}.")
     for other, share in taught.close_to.get(label, {}).items():
         typer.echo(
-            f"Close to {words('en').label('gesture', other)}: without teaching, {100 * share:.0f} % of the examples are read as that. "
+            f"Close to {_called(other)}: without teaching, {100 * share:.0f} % of the examples are read as that. "
             "Change the gesture if you want both."
         )
     typer.echo(f"Fitted in {seconds:.1f} s; {model} knows {', '.join(taught.labels)} and the package's gestures.")
@@ -214,9 +214,7 @@ def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: 
             how = (
                 "parts of its only take left out in turn, which promises too much: teach it again for a better estimate"
             )
-        others = (
-            f", else mostly as {words('en').label('gesture', estimate.mistaken_for)}" if estimate.mistaken_for else ""
-        )
+        others = f", else mostly as {_called(estimate.mistaken_for)}" if estimate.mistaken_for else ""
         typer.echo(
             f"{each}: {100 * estimate.right:.0f} % read right, {100 * estimate.sure:.0f} % surely{others} ({how})."
         )
