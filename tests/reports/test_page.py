@@ -52,6 +52,12 @@ class Checker(HTMLParser):
         self.text.append(data)
 
 
+def test_names_that_are_no_text_can_be_written(tmp_path: Path) -> None:
+    page = Page("gl\udcfc")
+    page.save(tmp_path / "page.html")
+    assert "gl\\udcfc" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def checked(page: Page) -> Checker:
     checker = Checker()
     checker.feed(page.html())

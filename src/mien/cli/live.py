@@ -13,7 +13,15 @@ import typer
 
 from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import DetailOption, GesturesOption, ProviderOption, gesture_names, print_note, size_hw
+from mien.cli.console.options import (
+    CsvBomOption,
+    DetailOption,
+    GesturesOption,
+    ProviderOption,
+    gesture_names,
+    print_note,
+    size_hw,
+)
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
@@ -22,7 +30,7 @@ from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
 from mien.records.events import EventWriter
-from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile, SceneOutput
+from mien.records.writers import CsvWriter, Growth, JsonlWriter, SceneOutput, WordFile
 from mien.scene import Event
 from mien.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
 from mien.voice.responder import Responder
@@ -42,6 +50,7 @@ class _Targets:
     record_fps: float
     jsonl: str | None
     csv: str | None
+    csv_bom: bool
     parquet: Path | None
     events: str | None
     speech_dir: Path | None
@@ -115,6 +124,7 @@ def live(
     ] = RATE_FPS,
     jsonl: Annotated[str | None, typer.Option(help="One JSON object per frame; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="One row per face or hand in each frame; - is stdout.")] = None,
+    csv_bom: CsvBomOption = False,
     parquet: Annotated[Path | None, typer.Option(help="The same rows as Parquet. Needs mien[table].")] = None,
     events: Annotated[str | None, typer.Option(help="One JSON object per change; - is stdout.")] = None,
     speech_dir: Annotated[
@@ -164,6 +174,7 @@ def live(
         record_fps=record_fps,
         jsonl=jsonl,
         csv=csv,
+        csv_bom=csv_bom,
         parquet=parquet,
         events=events,
         speech_dir=speech_dir,
@@ -201,7 +212,7 @@ def live(
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
         if not wait and spec != "-":  # a pipe may be silent for long, and --seconds and a quit count meanwhile
             frames.ready()
-        tell = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
+        tell = _nothing if quiet else stack.enter_context(WordFile(audience.growth())).write
         if not (mute and headless):
             audience.add()
         recording = _recording(targets, stack, waits=not frames.is_live)
@@ -331,7 +342,8 @@ def _scene_outputs(
     if targets.csv is not None:
         labels = analyzer.labels
         growth = targets.growth(audience)
-        table = CsvWriter(targets.csv, growth, emotions=labels["emotion"], gestures=labels["gesture"])
+        columns = {"emotions": labels["emotion"], "gestures": labels["gesture"]}
+        table = CsvWriter(targets.csv, growth, **columns, bom=targets.csv_bom)
         outputs.append(stack.enter_context(table))
     if targets.parquet is not None:
         from mien.records.parquet import ParquetWriter

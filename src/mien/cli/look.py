@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from mien.cli.console.audience import Audience
 from mien.cli.console.look_jobs import JobsLook, kept_work
 from mien.cli.console.options import (
+    CsvBomOption,
     DetailOption,
     EveryOption,
     FpsOption,
@@ -36,7 +37,7 @@ from mien.outputs.text import describe, nothing
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
-from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile, SceneOutput
+from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, SceneOutput, WordFile
 from mien.scene import Face, Hand, Scene
 from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
 from mien.words import say, words
@@ -51,6 +52,7 @@ def look(
     jsonl: Annotated[str | None, typer.Option(help="File for one JSON object per frame; - is stdout.")] = None,
     json: Annotated[str | None, typer.Option(help="File for one JSON array; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="File for one row per face or hand; - is stdout.")] = None,
+    csv_bom: CsvBomOption = False,
     parquet: Annotated[
         str | None, typer.Option(help="The rows of --csv as a typed table, with landmarks; needs mien[table].")
     ] = None,
@@ -133,7 +135,8 @@ def look(
                 outputs.append(stack.enter_context(JsonWriter(json, audience.growth())))
             if csv is not None:
                 labels = analyzer.labels
-                table = CsvWriter(csv, audience.growth(), emotions=labels["emotion"], gestures=labels["gesture"])
+                columns_of = {"emotions": labels["emotion"], "gestures": labels["gesture"]}
+                table = CsvWriter(csv, audience.growth(), **columns_of, bom=csv_bom)
                 outputs.append(stack.enter_context(table))
             if parquet is not None:
                 labels = analyzer.labels
@@ -215,7 +218,7 @@ class _Words:
     """
 
     def __init__(self, stack: ExitStack, audience: Audience, *, silent: bool) -> None:
-        self._lines = None if silent else stack.enter_context(LineFile("-", audience.growth()))
+        self._lines = None if silent else stack.enter_context(WordFile(audience.growth()))
         self._last: Scene | None = None
         self._begin()
 

@@ -36,7 +36,7 @@ from mien.cli import (
 from mien.cli.console.audience import hush_stdout
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
 from mien.cli.console.speaking import speaking
-from mien.cli.console.standard_streams import open_closed_streams, stdout_told
+from mien.cli.console.standard_streams import make_streams_legible, open_closed_streams, stdout_told
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.cli.models import show
 from mien.cli.start import INTERRUPTED
@@ -103,6 +103,7 @@ def common(
 def run() -> None:
     """The `mien` command, from the words it was given to the end of the process; `mien.cli.start` calls it."""
     open_closed_streams()
+    make_streams_legible()
     hide_secrets(sys.argv[1:])  # until the process ends: a traceback is printed last of all
     raise SystemExit(main(sys.argv[1:]))
 

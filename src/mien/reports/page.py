@@ -157,7 +157,7 @@ class Page:
         if not is_stream(path):
             for name, png in self._pictures.items():
                 write_whole(self.figures_folder(path) / f"{name}.png", png)
-        write_whole(path, self.html().encode("utf-8"))
+        write_whole(path, self.html().encode("utf-8", "backslashreplace"))  # names of files may be invalid
 
     def _keep(self, name: str, png: bytes) -> None:
         if name in self._pictures:

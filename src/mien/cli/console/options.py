@@ -66,6 +66,10 @@ def print_note(sentence: str) -> None:
     sys.stderr.write(f"mien: {sentence}\n")
 
 
+CsvBomOption: TypeAlias = Annotated[
+    bool, typer.Option("--csv-bom", help="Begin CSV files with a byte order mark, by which Excel knows UTF-8.")
+]
+
 DetailOption: TypeAlias = Annotated[
     str,
     typer.Option(
