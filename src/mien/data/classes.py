@@ -97,7 +97,7 @@ def some(names: Iterable[str], *, most: int = 5) -> str:
 
 
 def label_of(name: str, label_set: LabelSet) -> str | None:
-    """The label that a class name means: the label itself in any case, or a synonym (English or Chinese); None if none."""
+    """The label that a class name means: the label itself in any case, or a synonym in English or Chinese; or None."""
     word = plain(name)
     for label in label_set.labels:
         if plain(label) == word:

@@ -24,9 +24,9 @@ _WORDS: Mapping[str, str] = {
     "loser": "l sign, l shape, 失败者, 输家, 失敗者, 輸家",
     "punch": "fist, closed fist, 拳头, 握拳, 拳, 石头, 拳頭, 石頭",
     "super": "ok, okay, ok sign, 好的, 没问题, 沒問題",
-    "victory": "peace, peace sign, v sign, victory sign, 胜利, 剪刀手, 剪刀, 勝利",
+    "victory": "peace, peace sign, v sign, victory sign, 胜利, 剪刀手",
     "thumb_up": (
-        "thumb up, thumbs up, thumbup, thumbsup, like, 点赞, 赞, 竖大拇指, 大拇指, 拇指向上, 拇指朝上, 點讚, 讚, 豎大拇指"
+        "thumb up, thumbs up, thumbup, thumbsup, like, 点赞, 赞, 竖大拇指, 大拇指, 拇指向上, 拇指朝上, 點讚, 豎大拇指"
     ),
     "thumb_down": (
         "thumb down, thumbs down, thumbdown, thumbsdown, dislike, 点踩, 踩, 倒大拇指, 倒拇指, 拇指向下, 拇指朝下, 倒讚"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import GESTURES
+from mien.outputs.fonts import drawn_label, drawn_words
 from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.text import either
@@ -46,6 +47,7 @@ class Picture:
         return encode_image(self.image_rgb, ".png")
 
 
+@drawn_words()
 def draw_scene(scene: Scene) -> Picture:
     """A copy of the scene's frame with its faces and hands marked.
 
@@ -93,6 +95,7 @@ def label_text(region: Face | Hand, said: Words | None = None) -> str:
     label = str(region.label)
     name = said.label(task, label, "label")
     shown = name.replace("_", " ") if label in GESTURES else name  # a label of one's own stays as it is written
+    shown = drawn_label(shown, list(region.prediction.probabilities).index(label))
     return said.say(f"drawn.{region.grade}", label=shown, percent=f"{100 * region.prediction.confidence:.0f}")
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.draw import Rect, mark_regions, region_colour
+from mien.outputs.fonts import drawn_words, is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Prediction, Scene
@@ -67,6 +68,7 @@ class Painter:
         self._layout = Layout(1.0, (0, 0, 1, 1))
         self._surface = pygame.Surface((1, 1))
 
+    @drawn_words()
     def paint(self, surface: pygame.Surface, scene: Scene | None, status: Status, choices: Choices) -> None:
         """The whole window; the surface may have another size each time."""
         sections = [self._section(task, scene) for task in status.tasks]
@@ -177,6 +179,7 @@ class Painter:
         left, _, right, bottom = layout.picture
         if not words:
             return bottom - layout.px(16)
+        words = words if is_drawable(words) else say("font.caption")
         width = right - left - layout.px(72)
         for size in map(layout.px, _CAPTION_SIZES):
             lines = self._lettering.wrapped(words, size, width, 3)
