@@ -26,6 +26,7 @@ from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SessionSummary
+from mien.outputs.fonts import drawn_language
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
@@ -37,7 +38,7 @@ from mien.voice.responder import Responder
 from mien.voice.responses import Responses, Sentence
 from mien.voice.speech_folder import LIST
 from mien.voice.voice import Voice, open_voice
-from mien.words import say
+from mien.words import choose, language, say
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
 
@@ -198,6 +199,8 @@ def live(
         gestures=gesture_names(gestures),
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
+    if not headless and drawn_language() != language():
+        choose(drawn_language())  # what is said is also written in the window
     labels = labels_of(options)
     wording = Responses.load(
         responses,

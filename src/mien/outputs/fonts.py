@@ -94,10 +94,15 @@ def drawn_label(name: str, place: int) -> str:
 
 @contextmanager
 def drawn_words() -> Iterator[None]:
-    """Within it, mien speaks the language that it can draw: the one chosen or, without a font for it, English."""
-    tag = language()
-    with instead(tag if _can_draw(tag, os.environ.get(VARIABLE)) else FALLBACK):
+    """Within it, mien speaks the language that it can draw; see `drawn_language`."""
+    with instead(drawn_language()):
         yield
+
+
+def drawn_language() -> str:
+    """The language that can be drawn: the one spoken now or, without a font (which the log says once), English."""
+    tag = language()
+    return tag if _can_draw(tag, os.environ.get(VARIABLE)) else FALLBACK
 
 
 def font_folders() -> list[Path]:

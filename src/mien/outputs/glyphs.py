@@ -14,6 +14,7 @@ from mien.outputs.palette import Colour
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITALS = 22.0  # height of capitals of OpenCV's font at scale 1, in pixels
+_REGULAR = 0.085  # of a regular stroke to the height of capitals
 _EM = 1.38  # of FreeType's sizes to the height of capitals
 
 
@@ -34,20 +35,21 @@ class Letters:
     width: float
 
 
-def letters_of(text: str, size: int) -> Letters | None:
+def letters_of(text: str, size: int, *, bold: bool = False) -> Letters | None:
     """A text that is not ASCII in a font of the system; None if there is none that has all its letters.
 
     Args:
         text: one line.
         size: of the font, in pixels: 1.38 times the height of capitals.
+        bold: with thicker strokes.
     """
     face = font_for(text)
-    return None if face is None else _letters(text, face, size)
+    return None if face is None else _letters(text, face, size, bold)
 
 
 def text_width(text: str, scale: float, stroke: int) -> int:
     """Width in pixels of a text as `write_text` writes it."""
-    letters = None if text.isascii() else letters_of(text, _size(scale))
+    letters = None if text.isascii() else letters_of(text, _size(scale), bold=_bold(scale, stroke))
     if letters is None:
         return int(cv2.getTextSize(drawable(text), _FONT, scale, stroke)[0][0])
     return round(letters.width)
@@ -66,7 +68,7 @@ def write_text(
         stroke: thickness of its lines in pixels.
         colour: RGB.
     """
-    letters = None if text.isascii() else letters_of(text, _size(scale))
+    letters = None if text.isascii() else letters_of(text, _size(scale), bold=_bold(scale, stroke))
     if letters is None:
         cv2.putText(image_rgb, drawable(text), origin_xy, _FONT, scale, colour, stroke, cv2.LINE_AA)
         return
@@ -84,11 +86,16 @@ def _size(scale: float) -> int:
     return max(6, round(scale * _CAPITALS * _EM))
 
 
+def _bold(scale: float, stroke: int) -> bool:
+    return stroke > 1 and stroke > _REGULAR * scale * _CAPITALS
+
+
 @lru_cache(200)
-def _letters(text: str, face: FontFace, size: int) -> Letters:
+def _letters(text: str, face: FontFace, size: int, bold: bool) -> Letters:
     """Kept, because a label is the same in most frames of a video."""
     font = opened(face, size)
-    mask, (left, top) = font.getmask2(text, mode="L", anchor="ls")
+    stroke = 0.02 * size if bold else 0
+    mask, (left, top) = font.getmask2(text, mode="L", anchor="ls", stroke_width=stroke, stroke_filled=bold)
     width, height = mask.size
     cover = np.asarray(mask, np.uint8).reshape(height, width)
     return Letters(cover, round(left), round(top), float(font.getlength(text)))

@@ -77,7 +77,7 @@ class Lettering:
 
     def _other_letters(self, text: str, size: int) -> Letters | None:
         """The text in a font of the system, if pygame's own font lacks letters that it has."""
-        return letters_of(text, size) if self._lacks(text) else None
+        return letters_of(text, size, bold=True) if self._lacks(text) else None
 
     def _own(self, text: str) -> str:
         """The text in letters of pygame's own font."""
