@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +34,7 @@ from mien.records.events import EventWriter
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, SceneOutput, WordFile
 from mien.scene import Event
 from mien.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
+from mien.voice.engines import voice_engines
 from mien.voice.responder import Responder
 from mien.voice.responses import Responses, Sentence
 from mien.voice.speech_folder import LIST
@@ -96,6 +97,10 @@ def live(
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window: words and records only.")] = False,
     mute: Annotated[bool, typer.Option("--mute", help="Speak nothing; sentences are still printed.")] = False,
+    voice: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The voice that speaks: one that `mien doctor` lists, or a Piper file."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera or stream that is not there yet.")] = False,
     give_up: Annotated[
         float | None,
@@ -207,6 +212,10 @@ def live(
         emotions=dict.fromkeys((*EMOTIONS_8.labels, *labels["emotion"])),
         gestures=dict.fromkeys((*GESTURES.labels, *labels["gesture"])),
     )
+    if voice is not None:
+        wording = replace(wording, voice=voice)
+        if not mute:
+            voice_engines(voice)  # an unknown one is refused before anything is opened
     audience = Audience()
     with ExitStack() as stack:
         retry = Retry(at_start=wait, give_up_s=give_up)
@@ -380,7 +389,7 @@ def _voices(
         from mien.voice.engines import find_engines
         from mien.voice.speech_folder import SpeechFolder
 
-        engines = find_engines(wording.language, wording.piper_voice)
+        engines = find_engines(wording.language, wording.piper_voice, wording.voice)
         kept.append(stack.enter_context(SpeechFolder(targets.speech_dir, engines, overwrite=targets.overwrite)).say)
     return (None if mute else stack.enter_context(open_voice(wording))), kept
 
