@@ -17,10 +17,12 @@ from mien.cli.console.options import (
     CsvBomOption,
     DetailOption,
     GesturesOption,
+    LargeTextOption,
     ProviderOption,
     gesture_names,
     print_note,
     size_hw,
+    text_scale,
 )
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
@@ -149,6 +151,7 @@ def live(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never the source.")] = False,
     full_screen: Annotated[bool, typer.Option("--full-screen", help="Start in full screen.")] = False,
+    large_text: LargeTextOption = False,
     mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Show the camera picture mirrored.")] = True,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
     detail: DetailOption = "normal",
@@ -227,15 +230,16 @@ def live(
         tell = _nothing if quiet else stack.enter_context(WordFile(audience.growth())).write
         if not (mute and headless):
             audience.add()
-        recording = _recording(targets, stack, waits=not frames.is_live)
+        recording = _recording(targets, stack, waits=not frames.is_live, scale=text_scale(large_text))
         outputs = _outputs(targets, wording, stack, analyzer, audience, recording, mute=mute, tell=tell)
-        display = None if headless else _window(spec, frames, stack, full_screen=full_screen, mirror=mirror)
+        display = None if headless else _window(spec, frames, stack, large=large_text, full=full_screen, mirror=mirror)
         session = LiveSession(
             frames,
             analyzer,
             outputs(display),
             snapshots=snapshots,
             record_fps=record_fps,
+            text_scale=text_scale(large_text),
             notice=_notice(spec, frames, targets, wording),
             no_face=wording.notices["no_face"],
             seconds=seconds,
@@ -337,10 +341,10 @@ def _outputs(
     return lambda display: Outputs(display=display, **parts)
 
 
-def _recording(targets: _Targets, stack: ExitStack, *, waits: bool) -> Recording | None:
+def _recording(targets: _Targets, stack: ExitStack, *, waits: bool, scale: float) -> Recording | None:
     if targets.record is None:
         return None
-    recording = Recording(targets.record, fps=targets.record_fps, waits=waits)
+    recording = Recording(targets.record, fps=targets.record_fps, waits=waits, text_scale=scale)
     stack.callback(recording.close)
     return recording
 
@@ -394,12 +398,13 @@ def _voices(
     return (None if mute else stack.enter_context(open_voice(wording))), kept
 
 
-def _window(spec: str, source: Source, stack: ExitStack, *, full_screen: bool, mirror: bool) -> Display:
+def _window(spec: str, source: Source, stack: ExitStack, *, large: bool, full: bool, mirror: bool) -> Display:
     from mien.window.window import Window
 
     # A video is not a mirror.
     mirror = mirror and (source.is_live or spec == "-")
-    return stack.enter_context(Window(title=f"mien: {shown(spec)}", fullscreen=full_screen, mirror=mirror))
+    title = f"mien: {shown(spec)}"
+    return stack.enter_context(Window(title=title, fullscreen=full, mirror=mirror, large_text=large))
 
 
 def _nothing(text: str) -> None:

@@ -22,6 +22,7 @@ from mien.cli.console.options import (
     FromOption,
     GesturesOption,
     KeyframesOption,
+    LargeTextOption,
     MaxPixelsOption,
     ProviderOption,
     TilesOption,
@@ -29,11 +30,13 @@ from mien.cli.console.options import (
     chosen_frames,
     gesture_names,
     print_note,
+    text_scale,
 )
+from mien.cli.console.plain import is_plain, shows_progress
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
-from mien.outputs.text import describe, nothing
+from mien.outputs.text import describe, facts_of, nothing
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
@@ -63,6 +66,7 @@ def look(
             "a video .mp4 .webm .mov .mkv .m4v .gif .webp."
         ),
     ] = None,
+    large_text: LargeTextOption = False,
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Leave the sound out of annotated videos.")] = False,
     every: EveryOption = 1,
     fps: FpsOption = None,
@@ -123,7 +127,13 @@ def look(
         with ExitStack() as stack:
             saver = None
             if save is not None:
-                saver = SavedMedia(save, [(path, _is_video(path)) for path in paths], plan, with_sound=not no_sound)
+                saver = SavedMedia(
+                    save,
+                    [(path, _is_video(path)) for path in paths],
+                    plan,
+                    with_sound=not no_sound,
+                    text_scale=text_scale(large_text),
+                )
             audience = Audience()
             if saver is not None:
                 audience.add()
@@ -234,8 +244,13 @@ class _Words:
     def end_of(self, path: Path) -> None:
         """Print it, and start afresh for the next source."""
         if self._last is not None and self._lines is not None:
-            told = describe(self._last) if self._frames == 1 else self._summary(self._last)
-            self._lines.write(say("look.line", path=path, words=told))
+            facts = is_plain()
+            if self._frames == 1:
+                told = facts_of(self._last) if facts else [describe(self._last)]
+            else:
+                told = self._summary(self._last, facts=facts)
+            for line in told:
+                self._lines.write(say("look.line", path=path, words=line))
         self._begin()
 
     def _begin(self) -> None:
@@ -244,11 +259,14 @@ class _Words:
         self._seen: Counter[str] = Counter()
         self._read: Counter[str] = Counter()
 
-    def _summary(self, last: Scene) -> str:
+    def _summary(self, last: Scene, *, facts: bool) -> list[str]:
+        """What was seen in a video, in one line or a line for each fact."""
         counts = [*self._seen.most_common(), *self._read.most_common()]
         each = [say("look.share", what=what, share=count / self._frames) for what, count in counts]
-        told = words().join("parts", each) or nothing(last.models)
-        return say("look.video", n=self._frames, seconds=say("seconds", seconds=last.time_s), words=told)
+        all_told = words().join("parts", each) or nothing(last.models)
+        first = each[0] if facts and each else all_told
+        line = say("look.video", n=self._frames, seconds=say("seconds", seconds=last.time_s), words=first)
+        return [line, *each[1:]] if facts else [line]
 
 
 def _read(key: str, seen: Face | Hand, task: str) -> str:
@@ -264,7 +282,7 @@ def _progress(quiet: bool) -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=quiet or not sys.stderr.isatty(),
+        disable=quiet or not shows_progress(),
     )
 
 

@@ -34,6 +34,7 @@ from mien.cli import (
     train,
 )
 from mien.cli.console.audience import hush_stdout
+from mien.cli.console.plain import PlainOption, set_plain
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
 from mien.cli.console.speaking import speaking
 from mien.cli.console.standard_streams import make_streams_legible, open_closed_streams, stdout_told
@@ -90,12 +91,14 @@ def _version(value: bool) -> None:
 @app.callback()
 def common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")] = False,
+    plain: PlainOption = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Reads facial expressions and hand gestures, entirely on this machine. Nothing is sent anywhere."""
     del version
+    set_plain(plain)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="mien: %(message)s", stream=sys.stderr, force=True)
 

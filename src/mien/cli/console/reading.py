@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from mien.cli.console.plain import shows_progress
 from mien.errors import MienError, UnknownName
 from mien.pixels.preprocess import ColourMode
 
@@ -52,7 +52,7 @@ def read_dataset(
 @contextmanager
 def watched(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, only in a terminal; yields a function that takes the number of steps done."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not shows_progress()) as progress:
         bar = progress.add_task(what, total=total)
         yield lambda done: progress.update(bar, completed=done)
 
