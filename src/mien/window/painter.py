@@ -40,7 +40,7 @@ LARGE_CAPTION = 2.5
 """How much larger captions are in large text. In full screen on a 24-inch screen of 1920 x 1080 pixels capitals are
 about 16 mm high, 1/190 of three metres; signs are legible from 200 times the height of their letters."""
 
-_LARGE_TEXT = 1.8
+_LARGE_TEXT = 1.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
