@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -105,8 +106,8 @@ class Page:
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}), any_script():
             unwritable = _with_fonts(figure)
             figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
-            for text in unwritable:
-                text.set_text(drawable(text.get_text()))
+            if unwritable:
+                _in_ascii(figure, unwritable)
             figure.savefig(png, format="png", bbox_inches="tight", dpi=130)
         self._keep(name, png.getvalue())
         self._add_figure(_inline(svg.getvalue(), name, caption), caption)
@@ -179,9 +180,15 @@ def any_script() -> Iterator[None]:
 
     In the page they are text, for which the browser has letters; `Page.figure` sees to the PNG.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
-        yield
+    log = logging.getLogger("matplotlib.font_manager")
+    before = log.level
+    log.setLevel(logging.ERROR)  # a font of the system may have no bold letters: no news
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+            yield
+    finally:
+        log.setLevel(before)
 
 
 def _with_fonts(figure: Figure) -> list[Text]:
@@ -201,6 +208,17 @@ def _with_fonts(figure: Figure) -> list[Text]:
                 font_manager.fontManager.addfont(face.path)
             text.set_fontfamily([*text.get_fontfamily(), family_of(face)])
     return unwritable
+
+
+def _in_ascii(figure: Figure, texts: Sequence[Text]) -> None:
+    """Replaces letters that no font has, those at ticks too, which are made anew whenever a figure is drawn."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if any(drawable(label) != label for label in labels):
+                axis.set_ticks(axis.get_ticklocs(), labels=[drawable(label) for label in labels])
+    for text in texts:
+        text.set_text(drawable(text.get_text()))
 
 
 def _inline(svg: str, name: str, caption: str) -> str:
