@@ -57,7 +57,7 @@ def test_no_bar_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not shows_progress()
 
 
-@pytest.mark.parametrize("words", [["--plain", "models"], ["doctor", "--plain"], ["recipes"]])
+@pytest.mark.parametrize("words", [["--plain", "models"], ["--plain", "doctor"], ["recipes"]])
 def test_nothing_but_text(
     words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
