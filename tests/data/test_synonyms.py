@@ -31,6 +31,7 @@ def test_what_people_call_expressions(name: str, label: str) -> None:
         *(("Closed_Fist", "punch"), ("Open_Palm", "palm"), ("Pointing_Up", "point"), ("Thumb_Down", "thumb_down")),
         *(
             ("点赞", "thumb_up"),
+            ("赞", "thumb_up"),
             ("踩", "thumb_down"),
             ("拳头", "punch"),
             ("剪刀手", "victory"),

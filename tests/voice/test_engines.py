@@ -182,6 +182,9 @@ def test_chinese_is_read_by_the_mandarin_voice(tmp_path: Path) -> None:
     assert "cmn" in [voice.name for voice in engine.voices()]
     engine.render("看起来很开心", tmp_path / "zh.wav", NEVER)
     assert wav_seconds(tmp_path / "zh.wav") > 0.5
+    wanted = espeak_engine("espeak-ng", "zh-cn")
+    assert isinstance(wanted, ProgramEngine)
+    assert list(wanted._render(Path("a.wav")))[1:3] == ["-v", "cmn"], "English voices read the letters' names"
 
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
