@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,41 @@ NUMBER = re.compile(r"\d+(?:,\d{3})+|\d*\.?\d+")
 
 def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text.replace("**", ""))
+
+
+TRANSLATED = {"README": (README, (ROOT / "README.zh-CN.md").read_text("utf-8"))} | {
+    name.partition(".")[0]: (DOCS[name.replace(".zh-CN", "")], text) for name, text in DOCS.items() if ".zh-CN" in name
+}
+"""Documents that are there in English and in Chinese."""
+
+
+def _sections(text: str) -> list[tuple[str, str]]:
+    """The code and the prose of each section."""
+    return [
+        ("".join(re.findall(r"(?ms)^```.*?^```$", part)), re.sub(r"(?ms)^```.*?^```$", "", part))
+        for part in re.split(r"(?m)^## ", text)
+    ]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_the_chinese_document_has_the_same_code_and_figures(name: str) -> None:
+    """In each section the same code blocks, numbers and names in backticks, and as many rows, items and headings."""
+    english, chinese = map(_sections, TRANSLATED[name])
+    assert len(english) == len(chinese)
+    for (code, prose), (code_zh, prose_zh) in zip(english, chinese, strict=True):
+        assert code_zh == code
+        for what in (NUMBER, re.compile(r"`[^`]+`"), re.compile(r"(?m)^(?:\| |- |!\[)")):
+            ours, theirs = (
+                Counter(re.sub(r"\s+", " ", each) for each in what.findall(text)) for text in (prose, prose_zh)
+            )
+            assert theirs == ours, prose[:40]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_the_chinese_document_leads_to_what_the_english_one_does(name: str) -> None:
+    english, chinese = (set(re.findall(r"\]\(([^)]+)\)", text)) for text in TRANSLATED[name])
+    same = {link.replace(".zh-CN", "") for link in chinese}
+    assert same == {link.replace(".zh-CN", "") for link in english}
 
 
 def _score(model: str, metric: str, where: str) -> float:

@@ -354,15 +354,18 @@ class Scene:
         if len(self.size_hw) != 2 or min(self.size_hw) < 1:
             raise ValueError(f"a scene must have a height and a width of at least 1, got {self.size_hw}")
 
-    def draw(self) -> Picture:
+    def draw(self, *, text_scale: float = 1.0) -> Picture:
         """The frame with boxes, landmarks and labels drawn on it; `.save("out.jpg")` writes it.
+
+        Args:
+            text_scale: of the size of labels.
 
         Raises:
             ValueError: the scene was read back from a record and has no picture.
         """
         from mien.outputs.draw import draw_scene
 
-        return draw_scene(self)
+        return draw_scene(self, text_scale=text_scale)
 
     def to_dict(self) -> dict[str, Any]:
         data = {

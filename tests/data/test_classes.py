@@ -90,3 +90,8 @@ def test_a_given_set_names_the_nearest_label_too() -> None:
 )
 def test_only_a_letter_and_a_number_name_a_letter(file: str, letter: str) -> None:
     assert shown_letter(file) == letter
+
+
+def test_a_name_that_is_no_text_is_told_before_it_breaks_a_plot() -> None:
+    with pytest.raises(DataError, match=r"the class 'gl\\udcfc', whose name is not valid text"):
+        match_classes(["gl\udcfc", "sad"])

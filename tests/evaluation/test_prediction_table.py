@@ -60,6 +60,10 @@ def test_the_line_that_tells_excel_the_separator_is_no_header(tmp_path: Path) ->
     assert read(tmp_path, "sep=;\nname;predicted\na;fear\n", EMOTIONS).predicted.tolist() == [2]
 
 
+def test_columns_in_chinese(tmp_path: Path) -> None:
+    assert read(tmp_path, "悲伤,高兴,恐惧\n0.2,0.7,0.1\n").labels == ("sad", "happy", "fear")
+
+
 def test_rounded_probabilities_are_scaled_to_one(tmp_path: Path) -> None:
     answers = read(tmp_path, "happy,sad,fear\n0.33,0.33,0.33\n")
     assert answers.probabilities is not None

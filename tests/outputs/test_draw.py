@@ -225,3 +225,15 @@ def test_save(face: Callable[..., Face], tmp_path: Path) -> None:
         picture.save(tmp_path / "out.xyz")
     assert picture._repr_png_().startswith(b"\x89PNG")
     assert isinstance(picture, Picture)
+
+
+def test_large_text_stays_within_the_picture(
+    face: Callable[..., Face], plates: list[tuple[int, int, int, int]]
+) -> None:
+    scene = _scene((400, 600), face(box_xyxy=(100.0, 100.0, 200.0, 220.0)))
+    draw_scene(scene)
+    scene.draw(text_scale=2.0)
+    draw_scene(scene, text_scale=50.0)
+    heights = [bottom - top for _, top, _, bottom in plates]
+    assert heights[1] == pytest.approx(2 * heights[0], abs=2)
+    assert all(x1 >= 0 and y1 >= 0 and x2 <= 600 and y2 <= 400 for x1, y1, x2, y2 in plates)

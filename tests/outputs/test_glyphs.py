@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from mien.outputs import glyphs
+from mien.outputs.fonts import font_for
 from mien.outputs.glyphs import text_width, write_text
 
 
@@ -16,7 +20,7 @@ def written(text: str, origin_xy: tuple[int, int] = (5, 45), scale: float = 1.0)
 
 
 def has_font(text: str) -> bool:
-    return glyphs._font_for(text, 1.0) is not None
+    return font_for(text) is not None
 
 
 @pytest.mark.parametrize("text", ["Señal żółć", "Привет", "比心", "👋"])
@@ -38,12 +42,23 @@ def test_capitals_are_about_as_high_as_those_of_ascii() -> None:
     assert abs(ascii_rows[-1] - other_rows[-1]) <= 2
 
 
-def test_letters_that_no_font_has_are_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glyphs, "_FONTS", ("no such font.ttf",))
-    glyphs._font.cache_clear()
-    assert written("比心").any()
-    assert text_width("比心", 1.0, 1) > 0
-    glyphs._font.cache_clear()
+def test_letters_that_no_font_has_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MIEN_FONTS", str(tmp_path))
+    assert np.array_equal(written("比心 7"), written("... 7"))
+    assert np.array_equal(written("Müller"), written("Muller"))
+    assert text_width("比心 7", 1.0, 1) == text_width("... 7", 1.0, 1)
+
+
+def test_ascii_is_written_by_opencv_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(text: str) -> None:
+        raise AssertionError(f"looked for a font for {text!r}")
+
+    monkeypatch.setattr(glyphs, "font_for", refused)
+    image_rgb = np.full((60, 300, 3), 255, np.uint8)
+    cv2.putText(image_rgb, "happy 91%", (5, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (0, 0, 0), 2, cv2.LINE_AA)
+    ours = np.full((60, 300, 3), 255, np.uint8)
+    write_text(ours, "happy 91%", (5, 45), scale=1.0, stroke=2, colour=(0, 0, 0))
+    assert np.array_equal(ours, image_rgb)
 
 
 @pytest.mark.parametrize("origin_xy", [(-20, 30), (290, 30), (5, 3), (5, 100), (-500, 30)])

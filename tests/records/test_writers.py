@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import io
@@ -20,7 +21,7 @@ from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput, Unrea
 from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
 from mien.records import sinks
 from mien.records.rows import table_columns
-from mien.records.writers import CsvWriter, Growth, JsonlWriter, JsonWriter, LineFile, read_jsonl
+from mien.records.writers import CsvWriter, Growth, JsonlWriter, JsonWriter, LineFile, WordFile, read_jsonl
 from mien.scene import Prediction, Scene, UsedModel
 
 WRITERS = [JsonlWriter, JsonWriter, CsvWriter]
@@ -550,3 +551,22 @@ def test_a_pipe_gets_each_record_at_once(scenes: list[Scene], tmp_path: Path) ->
 def _half(file: io.FileIO, data: bytes) -> None:
     file.write(data[: len(data) // 2])
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_byte_order_mark_comes_once_and_is_read_over(scene: MakeScene, tmp_path: Path) -> None:
+    path = tmp_path / "表.csv"
+    for frame in (0, 1):
+        with CsvWriter(path, Growth(follow=True, append=True), bom=True) as records:
+            records.write(scene(frame, source="高兴.mp4"))
+    assert path.read_bytes().count(codecs.BOM_UTF8) == 1
+    assert path.read_bytes().startswith(codecs.BOM_UTF8 + b"source,")
+    rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+    assert [(row["source"], row["frame"]) for row in rows] == [("高兴.mp4", "0"), ("高兴.mp4", "1")]
+
+
+def test_words_are_in_the_encoding_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="gb2312")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with WordFile() as words:
+        words.write("看起来高兴 ñ")
+    assert stream.buffer.getvalue() == "看起来高兴 ".encode("gb2312") + b"\\xf1\n"  # type: ignore[attr-defined]

@@ -5,15 +5,20 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from mien.errors import OutputError
+from mien.outputs.fonts import family_of, font_for
 from mien.pixels.images import decode_image, read_image
 from mien.reports.page import Page
 
 VOID = {"meta", "img", "br", "hr", "link"}
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Checker(HTMLParser):
@@ -50,6 +55,51 @@ class Checker(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
+
+
+def test_names_that_are_no_text_can_be_written(tmp_path: Path) -> None:
+    page = Page("gl\udcfc")
+    page.save(tmp_path / "page.html")
+    assert "gl\\udcfc" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def bars(*names: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.bar(names, range(1, len(names) + 1))
+    axes.set_title(names[0])
+    return figure
+
+
+def drawn(tmp_path: Path, *names: str) -> tuple[str, bytes]:
+    """The page and the PNG of a figure."""
+    page = Page("names")
+    page.figure(bars(*names), name="bars", caption="bars")
+    page.save(tmp_path / "page.html")
+    return page.html(), (tmp_path / "page_files" / "bars.png").read_bytes()
+
+
+def test_chinese_in_a_figure_without_a_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser of whoever reads the page may have one; the PNG has dots, no boxes, at its ticks too."""
+    monkeypatch.setenv("MIEN_FONTS", str(tmp_path))
+    page, png = drawn(tmp_path, "1高兴", "2猫")
+    assert "高兴" in page
+    assert png == drawn(tmp_path, "1...", "2...")[1]
+
+
+def test_chinese_in_a_figure_with_a_font(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("MIEN_FONTS", raising=False)
+    face = font_for("高兴")
+    if face is None:
+        pytest.skip("no font here has Chinese characters: install fonts-noto-cjk")
+    page, png = drawn(tmp_path, "1高兴", "2猫")
+    assert family_of(face) in page
+    assert png != drawn(tmp_path, "1猫兴", "2猫")[1], "two boxes would be alike"
+    assert caplog.records == []
 
 
 def checked(page: Page) -> Checker:

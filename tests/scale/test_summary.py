@@ -138,3 +138,10 @@ def test_a_grouping_must_be_known_and_have_the_file() -> None:
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no finished part"):
         summarize_batch(tmp_path, ("file",))
+
+
+def test_a_table_for_excel_begins_with_a_byte_order_mark(batch: Path, tmp_path: Path) -> None:
+    table = summarize_batch(batch, ("file",))
+    write_csv(table, tmp_path / "plain.csv")
+    write_csv(table, tmp_path / "excel.csv", bom=True)
+    assert (tmp_path / "excel.csv").read_bytes() == b"\xef\xbb\xbf" + (tmp_path / "plain.csv").read_bytes()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.errors import OutputError
+from mien.errors import InputError, OutputError, UnknownName
 from mien.voice import engines as voice_engines
 from mien.voice.engines import (
     ProgramEngine,
@@ -128,7 +128,8 @@ FAKE_PYTTSX3 = """
     class Engine:
         done = {}
         def getProperty(self, name):
-            return [Voice("odd", None), Voice("anna", [b"\\x05de"]), Voice("kate", ["en_GB"])]
+            huihui = "Speech\\\\Voices\\\\Tokens\\\\TTS_MS_ZH-CN_HUIHUI_11.0"  # Windows tells no languages
+            return [Voice("odd", None), Voice("anna", [b"\\x05de"]), Voice("kate", ["en_GB"]), Voice(huihui, [])]
         def setProperty(self, name, value):
             self.done[name] = value
         def save_to_file(self, text, path):
@@ -145,7 +146,7 @@ FAKE_PYTTSX3 = """
 """
 
 
-@pytest.mark.parametrize(("language", "voice"), [("de", "anna"), ("en", "kate"), ("fr", None)])
+@pytest.mark.parametrize(("language", "voice"), [("de", "anna"), ("en", "kate"), ("en-us", None)])
 def test_pyttsx3_runs_in_a_process(
     tmp_path: Path, modules: Callable[[str, str], None], language: str, voice: str | None
 ) -> None:
@@ -159,6 +160,57 @@ def test_pyttsx3_runs_in_a_process(
     assert engine.speaks
     engine.speak("Hülle", NEVER)
     assert json.loads((tmp_path / "modules" / "done.json").read_text()) == {**chosen, "said": "Hülle\n"}
+
+
+def test_pyttsx3_reads_a_language_with_its_own_voice_only(tmp_path: Path, modules: Callable[[str, str], None]) -> None:
+    import json
+
+    modules("pyttsx3", FAKE_PYTTSX3)
+    for engine in (pyttsx3_engine(sys.executable, "zh"), pyttsx3_engine(sys.executable, "", "huihui")):
+        engine.render("你好", tmp_path / "a.wav", NEVER)
+        done = json.loads((tmp_path / "modules" / "done.json").read_text())
+        assert done["voice"].endswith("HUIHUI_11.0")
+        assert done["saved"] == "你好\n"
+    with pytest.raises(OutputError, match="no voice for fr is installed"):
+        pyttsx3_engine(sys.executable, "fr").render("Bonjour", tmp_path / "a.wav", NEVER)
+    assert [voice.language for voice in pyttsx3_engine(sys.executable, "en").voices()] == ["-", "de", "en-gb", "zh-cn"]
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
+def test_chinese_is_read_by_the_mandarin_voice(tmp_path: Path) -> None:
+    (engine,) = (one for one in find_engines("zh") if one.name == "espeak-ng")
+    assert "cmn" in [voice.name for voice in engine.voices()]
+    engine.render("看起来很开心", tmp_path / "zh.wav", NEVER)
+    assert wav_seconds(tmp_path / "zh.wav") > 0.5
+    wanted = espeak_engine("espeak-ng", "zh-cn")
+    assert isinstance(wanted, ProgramEngine)
+    assert list(wanted._render(Path("a.wav")))[1:3] == ["-v", "cmn"], "English voices read the letters' names"
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
+def test_a_voice_by_name(tmp_path: Path) -> None:
+    (engine,) = find_engines("en", None, "CMN")
+    assert engine.name == "espeak-ng"
+    engine.render("你好", tmp_path / "a.wav", NEVER)
+    assert wav_seconds(tmp_path / "a.wav") > 0.3
+    with pytest.raises(UnknownName, match=r"There is no voice 'cmm'.* Did you mean 'cmn'"):
+        find_engines("en", None, "cmm")
+
+
+def test_a_piper_voice_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    voice = tmp_path / "zh_CN-huayan.onnx"
+    with pytest.raises(InputError, match=r"needs the file .*huayan\.onnx, which does not exist"):
+        voice_engines.voice_engines(str(voice))
+    voice.touch()
+    with pytest.raises(InputError, match=r"needs the file .*\.onnx\.json"):
+        voice_engines.voice_engines(str(voice))
+    (tmp_path / "zh_CN-huayan.onnx.json").touch()
+    monkeypatch.setattr(voice_engines, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match="Piper, which is not installed"):
+        voice_engines.voice_engines(str(voice))
+    monkeypatch.setattr(voice_engines, "find_spec", lambda _: True)
+    (engine,) = voice_engines.voice_engines(str(voice))
+    assert [one.language for one in engine.voices()] == ["zh"]
 
 
 def test_piper_runs_in_a_process(tmp_path: Path, modules: Callable[[str, str], None]) -> None:

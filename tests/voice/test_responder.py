@@ -190,3 +190,11 @@ def test_ten_thousand_offers_leave_no_trace(at: Callable[..., Scene], face: Call
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 10_000, f"{grown} bytes"
+
+
+def test_a_voice_by_name_speaks_the_package_sentences_too(at: Callable[..., Scene], face: Callable[..., Face]) -> None:
+    for voice, has_prompt in (("", True), ("cmn", False)):
+        responder = Responder(replace(Responses.load(), voice=voice))
+        sentence = responder.offer([event("happy", 0)], at(0, face("happy")))
+        assert sentence is not None
+        assert (sentence.prompt is not None) == has_prompt

@@ -3,11 +3,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mien.outputs.fonts import is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Scene
@@ -16,6 +18,7 @@ from mien.window.lettering import Lettering
 from mien.window.painter import Choices, Painter, main_reading
 from mien.window.panel import FAINT, Section, panel_size_hw
 from mien.window.status import Status
+from mien.words import say
 
 PLAIN = Choices(mirror=False, landmarks=True, keys=False, no_face=False)
 
@@ -289,3 +292,39 @@ def test_progress_is_a_bar_as_long_as_its_share(painter: Painter) -> None:
     assert widths[0] == 0
     assert widths[1] == pytest.approx(widths[2] / 4, abs=2)
     assert widths[2] > 300
+
+
+def letters_high(image: np.ndarray) -> int:
+    """Rows of the caption that have letters, in the lower middle of a window."""
+    lower = image[image.shape[0] // 2 :, image.shape[1] // 5 : image.shape[1] // 2]
+    return int(np.ptp(np.flatnonzero((lower > 230).all(axis=2).any(axis=1))))
+
+
+def test_large_captions_can_be_read_from_three_metres() -> None:
+    """On a screen of 24 inches (531 mm wide) with 1920 x 1080 pixels: capitals of 15 mm, 1/200 of the distance."""
+    size_wh = (1920, 1080)
+    usual, large = (
+        letters_high(painted(Painter(large_text=is_large), a_scene(), Status(caption="HHHHH HHHH"), size_wh))
+        for is_large in (False, True)
+    )
+    assert large * 531 / 1920 >= 15 > usual * 531 / 1920
+
+
+def test_a_caption_that_no_font_can_write_is_no_row_of_boxes(
+    painter: Painter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MIEN_FONTS", str(tmp_path))
+    shown = painted(painter, a_scene(), Status(caption="干得漂亮。"))
+    told = painted(painter, a_scene(), Status(caption=say("font.caption")))
+    assert np.array_equal(shown, told)
+
+
+def test_a_chinese_caption(painter: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MIEN_FONTS", raising=False)
+    if not is_drawable("干得漂亮"):
+        pytest.skip("no font here has Chinese characters: install fonts-noto-cjk")
+    images = [painted(painter, a_scene(), Status(caption=text)) for text in ("干得漂亮", "亮漂得干", "")]
+    marks = [int((image[360:] > 230).all(axis=2).sum()) for image in images]
+    assert marks[0] > marks[2] + 200
+    assert marks[0] == pytest.approx(marks[1], rel=0.05)
+    assert not np.array_equal(images[0], images[1])

@@ -20,6 +20,7 @@ from mien import __version__
 from mien.artwork.drawings import demo_frame
 from mien.cli.console.jobs import cores
 from mien.cli.console.options import ProviderOption, size_hw
+from mien.cli.console.plain import print_table
 from mien.errors import DataError
 from mien.files import WritePlan, descriptor_of, write_whole
 from mien.pipeline import Analyzer, Options, check_tasks
@@ -66,7 +67,7 @@ def bench(
         write_whole(json, _text({**about, **_machine(), "models": models, "stages_ms": figures}))
     if json is not None and descriptor_of(json) == 1:
         return
-    Console(soft_wrap=True).print(_table(figures, earlier, against))
+    print_table(_table(figures, earlier, against), Console(soft_wrap=True))
     found = {"emotion": count(len(scene.faces), "face"), "gesture": count(len(scene.hands), "hand")}
     seen = ", ".join(found[name] for name in tasks)
     typer.echo(f"{size}, {seen}, {count(rounds, 'frame')}")

@@ -24,7 +24,7 @@ from mien.outputs.text import either
 from mien.pipeline import Analyzer, CropReader, Options, check_tasks
 from mien.pixels.images import read_image
 from mien.pixels.photos import MAX_PIXELS
-from mien.records.writers import LineFile
+from mien.records.writers import LineFile, WordFile
 from mien.resource import Resource
 from mien.scene import Box, Frame, Prediction, UsedModel
 from mien.sources import expand_sources
@@ -87,7 +87,7 @@ def classify(
         reader = stack.enter_context(_Reader(chosen, options, find=find))
         lines = None if jsonl is None else stack.enter_context(LineFile(jsonl, audience.growth()))
         is_silent = jsonl is not None and descriptor_of(jsonl) == 1
-        printed = None if is_silent else stack.enter_context(LineFile("-", audience.growth()))
+        printed = None if is_silent else stack.enter_context(WordFile(audience.growth()))
         for path in paths:
             try:
                 image = read_image(path, max_pixels=max_pixels)

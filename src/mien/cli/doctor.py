@@ -25,6 +25,7 @@ Line = tuple[State, str, str]
 
 _NETWORK: Line = ("ok", "network", "used only for a stream whose address you give, and by `mien train --weights hub`")
 
+_MANY = 8  # languages; more are only counted
 _NAME = re.compile(r"[\w.-]+")
 
 
@@ -35,7 +36,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Show what works on this machine; the exit code is 1 if a part of the package itself does not."""
-    devices = [*_cameras(cameras), *_sound()]
+    devices = [*_cameras(cameras), *_sound(), *_voices(), *_fonts()]
     lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *devices, _NETWORK]
     width = max(len(subject) for _, subject, _ in lines)
     for state, subject, finding in lines:
@@ -171,3 +172,42 @@ def _sound() -> Iterator[Line]:
         yield (("ok", "sound", "a sound card is present") if has_sound else ("-", "sound", "no sound card found"))
     else:
         yield "-", "sound", "not looked for on this system"
+
+
+def _voices() -> Iterator[Line]:
+    """The engines that can speak, with their languages; for --voice, the names of those for mien's own languages."""
+    from mien.voice.engines import find_engines
+    from mien.words import languages
+
+    engines = find_engines()
+    for engine in engines:
+        try:
+            voices = engine.voices()
+        except MienError as error:
+            yield "-", f"voice {engine.name}", str(error)
+            continue
+        tags = {voice.language.partition("-")[0] for voice in voices if voice.language.strip("-")}
+        own = [voice.name for voice in voices if voice.language.partition("-")[0] in {*languages(), "cmn"}]
+        few = ", ".join(sorted(tags)) or "unknown languages"
+        told = count(len(tags), "language") if len(tags) > _MANY else few
+        yield "ok", f"voice {engine.name}", f"{told}; --voice takes {', '.join(own) or 'none of its voices'}"
+    if not engines:
+        yield "-", "voice", "only the package's English sentences; install espeak-ng for others"
+
+
+def _fonts() -> Iterator[Line]:
+    """Whether what mien says can be drawn in each of its languages."""
+    from mien.outputs.fonts import font_for, is_drawable
+    from mien.words import languages, words
+
+    for tag in languages():
+        text = str(words(tag).texts)
+        face = font_for(text)
+        if face is not None:
+            yield "ok", f"font {tag}", face.path
+        elif not is_drawable(text):
+            yield (
+                "-",
+                f"font {tag}",
+                "none; drawings are in English. Install fonts-noto-cjk, or name a font in MIEN_FONTS",
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,23 +13,35 @@ import typer
 
 from mien.addresses import named, shown
 from mien.cli.console.audience import Audience
-from mien.cli.console.options import DetailOption, GesturesOption, ProviderOption, gesture_names, print_note, size_hw
+from mien.cli.console.options import (
+    CsvBomOption,
+    DetailOption,
+    GesturesOption,
+    LargeTextOption,
+    ProviderOption,
+    gesture_names,
+    print_note,
+    size_hw,
+    text_scale,
+)
 from mien.errors import InputError, UnknownName, UnreadableMedia
 from mien.files import WritePlan, descriptor_of
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SessionSummary
+from mien.outputs.fonts import drawn_language
 from mien.outputs.hooks import EventCommand
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
 from mien.records.events import EventWriter
-from mien.records.writers import CsvWriter, Growth, JsonlWriter, LineFile, SceneOutput
+from mien.records.writers import CsvWriter, Growth, JsonlWriter, SceneOutput, WordFile
 from mien.scene import Event
 from mien.sources import FolderSource, PacedSource, Retry, Source, expand_sources, open_live
+from mien.voice.engines import voice_engines
 from mien.voice.responder import Responder
 from mien.voice.responses import Responses, Sentence
 from mien.voice.speech_folder import LIST
 from mien.voice.voice import Voice, open_voice
-from mien.words import say
+from mien.words import choose, language, say
 
 _MENU: dict[str, tuple[Task, ...]] = {"1": ("emotion",), "2": ("gesture",), "3": TASKS}
 
@@ -42,6 +54,7 @@ class _Targets:
     record_fps: float
     jsonl: str | None
     csv: str | None
+    csv_bom: bool
     parquet: Path | None
     events: str | None
     speech_dir: Path | None
@@ -86,6 +99,10 @@ def live(
     ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window: words and records only.")] = False,
     mute: Annotated[bool, typer.Option("--mute", help="Speak nothing; sentences are still printed.")] = False,
+    voice: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The voice that speaks: one that `mien doctor` lists, or a Piper file."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a camera or stream that is not there yet.")] = False,
     give_up: Annotated[
         float | None,
@@ -115,6 +132,7 @@ def live(
     ] = RATE_FPS,
     jsonl: Annotated[str | None, typer.Option(help="One JSON object per frame; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="One row per face or hand in each frame; - is stdout.")] = None,
+    csv_bom: CsvBomOption = False,
     parquet: Annotated[Path | None, typer.Option(help="The same rows as Parquet. Needs mien[table].")] = None,
     events: Annotated[str | None, typer.Option(help="One JSON object per change; - is stdout.")] = None,
     speech_dir: Annotated[
@@ -133,6 +151,7 @@ def live(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files; never the source.")] = False,
     full_screen: Annotated[bool, typer.Option("--full-screen", help="Start in full screen.")] = False,
+    large_text: LargeTextOption = False,
     mirror: Annotated[bool, typer.Option("--mirror/--no-mirror", help="Show the camera picture mirrored.")] = True,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after this many seconds.")] = None,
     detail: DetailOption = "normal",
@@ -164,6 +183,7 @@ def live(
         record_fps=record_fps,
         jsonl=jsonl,
         csv=csv,
+        csv_bom=csv_bom,
         parquet=parquet,
         events=events,
         speech_dir=speech_dir,
@@ -187,12 +207,18 @@ def live(
         gestures=gesture_names(gestures),
         **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
+    if not headless and drawn_language() != language():
+        choose(drawn_language())  # what is said is also written in the window
     labels = labels_of(options)
     wording = Responses.load(
         responses,
         emotions=dict.fromkeys((*EMOTIONS_8.labels, *labels["emotion"])),
         gestures=dict.fromkeys((*GESTURES.labels, *labels["gesture"])),
     )
+    if voice is not None:
+        wording = replace(wording, voice=voice)
+        if not mute:
+            voice_engines(voice)  # an unknown one is refused before anything is opened
     audience = Audience()
     with ExitStack() as stack:
         retry = Retry(at_start=wait, give_up_s=give_up)
@@ -201,18 +227,19 @@ def live(
         analyzer = stack.enter_context(Analyzer(options))  # while a camera wakes up
         if not wait and spec != "-":  # a pipe may be silent for long, and --seconds and a quit count meanwhile
             frames.ready()
-        tell = _nothing if quiet else stack.enter_context(LineFile("-", audience.growth())).write
+        tell = _nothing if quiet else stack.enter_context(WordFile(audience.growth())).write
         if not (mute and headless):
             audience.add()
-        recording = _recording(targets, stack, waits=not frames.is_live)
+        recording = _recording(targets, stack, waits=not frames.is_live, scale=text_scale(large_text))
         outputs = _outputs(targets, wording, stack, analyzer, audience, recording, mute=mute, tell=tell)
-        display = None if headless else _window(spec, frames, stack, full_screen=full_screen, mirror=mirror)
+        display = None if headless else _window(spec, frames, stack, large=large_text, full=full_screen, mirror=mirror)
         session = LiveSession(
             frames,
             analyzer,
             outputs(display),
             snapshots=snapshots,
             record_fps=record_fps,
+            text_scale=text_scale(large_text),
             notice=_notice(spec, frames, targets, wording),
             no_face=wording.notices["no_face"],
             seconds=seconds,
@@ -314,10 +341,10 @@ def _outputs(
     return lambda display: Outputs(display=display, **parts)
 
 
-def _recording(targets: _Targets, stack: ExitStack, *, waits: bool) -> Recording | None:
+def _recording(targets: _Targets, stack: ExitStack, *, waits: bool, scale: float) -> Recording | None:
     if targets.record is None:
         return None
-    recording = Recording(targets.record, fps=targets.record_fps, waits=waits)
+    recording = Recording(targets.record, fps=targets.record_fps, waits=waits, text_scale=scale)
     stack.callback(recording.close)
     return recording
 
@@ -331,7 +358,8 @@ def _scene_outputs(
     if targets.csv is not None:
         labels = analyzer.labels
         growth = targets.growth(audience)
-        table = CsvWriter(targets.csv, growth, emotions=labels["emotion"], gestures=labels["gesture"])
+        columns = {"emotions": labels["emotion"], "gestures": labels["gesture"]}
+        table = CsvWriter(targets.csv, growth, **columns, bom=targets.csv_bom)
         outputs.append(stack.enter_context(table))
     if targets.parquet is not None:
         from mien.records.parquet import ParquetWriter
@@ -365,17 +393,18 @@ def _voices(
         from mien.voice.engines import find_engines
         from mien.voice.speech_folder import SpeechFolder
 
-        engines = find_engines(wording.language, wording.piper_voice)
+        engines = find_engines(wording.language, wording.piper_voice, wording.voice)
         kept.append(stack.enter_context(SpeechFolder(targets.speech_dir, engines, overwrite=targets.overwrite)).say)
     return (None if mute else stack.enter_context(open_voice(wording))), kept
 
 
-def _window(spec: str, source: Source, stack: ExitStack, *, full_screen: bool, mirror: bool) -> Display:
+def _window(spec: str, source: Source, stack: ExitStack, *, large: bool, full: bool, mirror: bool) -> Display:
     from mien.window.window import Window
 
     # A video is not a mirror.
     mirror = mirror and (source.is_live or spec == "-")
-    return stack.enter_context(Window(title=f"mien: {shown(spec)}", fullscreen=full_screen, mirror=mirror))
+    title = f"mien: {shown(spec)}"
+    return stack.enter_context(Window(title=title, fullscreen=full, mirror=mirror, large_text=large))
 
 
 def _nothing(text: str) -> None:

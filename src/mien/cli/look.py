@@ -15,12 +15,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from mien.cli.console.audience import Audience
 from mien.cli.console.look_jobs import JobsLook, kept_work
 from mien.cli.console.options import (
+    CsvBomOption,
     DetailOption,
     EveryOption,
     FpsOption,
     FromOption,
     GesturesOption,
     KeyframesOption,
+    LargeTextOption,
     MaxPixelsOption,
     ProviderOption,
     TilesOption,
@@ -28,15 +30,17 @@ from mien.cli.console.options import (
     chosen_frames,
     gesture_names,
     print_note,
+    text_scale,
 )
+from mien.cli.console.plain import is_plain, shows_progress
 from mien.errors import InputError, OutputError, UnreadableMedia
 from mien.files import WritePlan, descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
-from mien.outputs.text import describe, nothing
+from mien.outputs.text import describe, facts_of, nothing
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
-from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, LineFile, SceneOutput
+from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, SceneOutput, WordFile
 from mien.scene import Face, Hand, Scene
 from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
 from mien.words import say, words
@@ -51,6 +55,7 @@ def look(
     jsonl: Annotated[str | None, typer.Option(help="File for one JSON object per frame; - is stdout.")] = None,
     json: Annotated[str | None, typer.Option(help="File for one JSON array; - is stdout.")] = None,
     csv: Annotated[str | None, typer.Option(help="File for one row per face or hand; - is stdout.")] = None,
+    csv_bom: CsvBomOption = False,
     parquet: Annotated[
         str | None, typer.Option(help="The rows of --csv as a typed table, with landmarks; needs mien[table].")
     ] = None,
@@ -61,6 +66,7 @@ def look(
             "a video .mp4 .webm .mov .mkv .m4v .gif .webp."
         ),
     ] = None,
+    large_text: LargeTextOption = False,
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Leave the sound out of annotated videos.")] = False,
     every: EveryOption = 1,
     fps: FpsOption = None,
@@ -121,7 +127,13 @@ def look(
         with ExitStack() as stack:
             saver = None
             if save is not None:
-                saver = SavedMedia(save, [(path, _is_video(path)) for path in paths], plan, with_sound=not no_sound)
+                saver = SavedMedia(
+                    save,
+                    [(path, _is_video(path)) for path in paths],
+                    plan,
+                    with_sound=not no_sound,
+                    text_scale=text_scale(large_text),
+                )
             audience = Audience()
             if saver is not None:
                 audience.add()
@@ -133,7 +145,8 @@ def look(
                 outputs.append(stack.enter_context(JsonWriter(json, audience.growth())))
             if csv is not None:
                 labels = analyzer.labels
-                table = CsvWriter(csv, audience.growth(), emotions=labels["emotion"], gestures=labels["gesture"])
+                columns_of = {"emotions": labels["emotion"], "gestures": labels["gesture"]}
+                table = CsvWriter(csv, audience.growth(), **columns_of, bom=csv_bom)
                 outputs.append(stack.enter_context(table))
             if parquet is not None:
                 labels = analyzer.labels
@@ -215,7 +228,7 @@ class _Words:
     """
 
     def __init__(self, stack: ExitStack, audience: Audience, *, silent: bool) -> None:
-        self._lines = None if silent else stack.enter_context(LineFile("-", audience.growth()))
+        self._lines = None if silent else stack.enter_context(WordFile(audience.growth()))
         self._last: Scene | None = None
         self._begin()
 
@@ -231,8 +244,13 @@ class _Words:
     def end_of(self, path: Path) -> None:
         """Print it, and start afresh for the next source."""
         if self._last is not None and self._lines is not None:
-            told = describe(self._last) if self._frames == 1 else self._summary(self._last)
-            self._lines.write(say("look.line", path=path, words=told))
+            facts = is_plain()
+            if self._frames == 1:
+                told = facts_of(self._last) if facts else [describe(self._last)]
+            else:
+                told = self._summary(self._last, facts=facts)
+            for line in told:
+                self._lines.write(say("look.line", path=path, words=line))
         self._begin()
 
     def _begin(self) -> None:
@@ -241,11 +259,14 @@ class _Words:
         self._seen: Counter[str] = Counter()
         self._read: Counter[str] = Counter()
 
-    def _summary(self, last: Scene) -> str:
+    def _summary(self, last: Scene, *, facts: bool) -> list[str]:
+        """What was seen in a video, in one line or a line for each fact."""
         counts = [*self._seen.most_common(), *self._read.most_common()]
         each = [say("look.share", what=what, share=count / self._frames) for what, count in counts]
-        told = words().join("parts", each) or nothing(last.models)
-        return say("look.video", n=self._frames, seconds=say("seconds", seconds=last.time_s), words=told)
+        all_told = words().join("parts", each) or nothing(last.models)
+        first = each[0] if facts and each else all_told
+        line = say("look.video", n=self._frames, seconds=say("seconds", seconds=last.time_s), words=first)
+        return [line, *each[1:]] if facts else [line]
 
 
 def _read(key: str, seen: Face | Hand, task: str) -> str:
@@ -261,7 +282,7 @@ def _progress(quiet: bool) -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=quiet or not sys.stderr.isatty(),
+        disable=quiet or not shows_progress(),
     )
 
 

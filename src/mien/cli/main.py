@@ -35,9 +35,10 @@ from mien.cli import (
     train,
 )
 from mien.cli.console.audience import hush_stdout
+from mien.cli.console.plain import PlainOption, set_plain
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
 from mien.cli.console.speaking import speaking
-from mien.cli.console.standard_streams import open_closed_streams, stdout_told
+from mien.cli.console.standard_streams import make_streams_legible, open_closed_streams, stdout_told
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.cli.models import show
 from mien.cli.start import INTERRUPTED
@@ -92,12 +93,14 @@ def _version(value: bool) -> None:
 @app.callback()
 def common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")] = False,
+    plain: PlainOption = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Reads facial expressions and hand gestures, entirely on this machine. Nothing is sent anywhere."""
     del version
+    set_plain(plain)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="mien: %(message)s", stream=sys.stderr, force=True)
 
@@ -105,6 +108,7 @@ def common(
 def run() -> None:
     """The `mien` command, from the words it was given to the end of the process; `mien.cli.start` calls it."""
     open_closed_streams()
+    make_streams_legible()
     hide_secrets(sys.argv[1:])  # until the process ends: a traceback is printed last of all
     raise SystemExit(main(sys.argv[1:]))
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mien.cli.console.plain import print_table
 from mien.errors import MissingExtra
 from mien.extras import needs
 from mien.files import WritePlan, write_whole
@@ -211,7 +212,7 @@ def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...])
 def _print(table: Table) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)
-    console.print(table)
+    print_table(table, console)
 
 
 def _percent(share: float) -> str:

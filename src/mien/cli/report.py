@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.console.options import CsvBomOption
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
 from mien.files import WritePlan, descriptor_of
@@ -24,6 +25,7 @@ def report(
     csv: Annotated[
         str | None, typer.Option(help="Write a table by person instead of the page; - is stdout; needs mien[scale].")
     ] = None,
+    csv_bom: CsvBomOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
     """Show a session on one page: who looked like what and for how long, gestures, events, frames and gaps.
@@ -31,7 +33,7 @@ def report(
     Needs mien[data]. People are track numbers; nobody is identified.
     """
     if csv is not None:
-        _write_table(session, csv, overwrite=overwrite)
+        _write_table(session, csv, bom=csv_bom, overwrite=overwrite)
         return
     from mien.records.events import read_events
     from mien.records.session import read_session
@@ -47,13 +49,13 @@ def report(
     tell_page(out)
 
 
-def _write_table(session: Path, csv: str, *, overwrite: bool) -> None:
+def _write_table(session: Path, csv: str, *, bom: bool, overwrite: bool) -> None:
     from mien.records.tables import read_rows
     from mien.scale.summary import summarize_rows, write_csv
 
     WritePlan([session], overwrite=overwrite).file(csv, "--csv")
     with watched(say("page_file.reading", name=session.name)):
         table = summarize_rows(read_rows(session), ("file", "person"))
-    write_csv(table, csv)
+    write_csv(table, csv, bom=bom)
     if descriptor_of(csv) != 1:
         typer.echo(say("page_file.table", table=csv))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.console.options import CsvBomOption
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
 from mien.errors import InputError
@@ -27,6 +28,7 @@ def summarize(
     page: Annotated[
         Path | None, typer.Option(help="A page with the tables and the time lines of the longest videos.")
     ] = None,
+    csv_bom: CsvBomOption = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Show per file, person and minute: shares of each label, time in view and unseen, episodes.
@@ -46,7 +48,7 @@ def summarize(
     with watched(say("batch.counting")):
         table = summarize_batch(folder, chosen)
     if target is not None:
-        write_csv(table, target)
+        write_csv(table, target, bom=csv_bom)
         if descriptor_of(target) != 1:
             typer.echo(say("page_file.table", table=target))
     if page is not None:

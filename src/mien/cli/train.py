@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from mien.cli.console.plain import shows_progress
 from mien.errors import RefusedOutput
 from mien.extras import needs
 
@@ -81,7 +81,7 @@ def train(
     chosen = order[-1]
     runs = out or Path("runs")
     folder = runs / chosen.name if chain or out is None else out
-    is_watched = sys.stderr.isatty()
+    is_watched = shows_progress()
     if not is_watched:
         logging.getLogger("mien").setLevel(logging.INFO)
     for each in order:
@@ -125,7 +125,7 @@ def corpus(recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True) -> Data
     """The recipe's data, with a bar while landmarks are detected; for a report it may lack what training needs."""
     from mien.train.corpus import load_corpus
 
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not shows_progress()) as progress:
         bar = progress.add_task(f"reading {paths.data.name}", total=None)
         return load_corpus(recipe, paths, to_train=to_train, on_step=lambda done: progress.update(bar, completed=done))
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mien.data.synonyms import SYNONYMS, spoken
 from mien.errors import DataError
 from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
 from mien.wording import natural_key
@@ -20,24 +21,15 @@ SPLIT_NAMES: Mapping[str, str] = {
 }
 """Names of folders and values of columns, in lower case, and the split they mean."""
 
-_SYNONYMS: Mapping[str, str] = {
-    **dict.fromkeys(("anger",), "angry"),
-    **dict.fromkeys(("disgusted",), "disgust"),
-    **dict.fromkeys(("fearful", "afraid", "scared"), "fear"),
-    **dict.fromkeys(("happiness", "joy"), "happy"),
-    **dict.fromkeys(("sadness",), "sad"),
-    **dict.fromkeys(("surprised",), "surprise"),
-    **dict.fromkeys(("neutrality",), "neutral"),
-    **{letter.casefold(): gesture for letter, gesture in LETTERS.items()},
-    **dict.fromkeys(("other", "nothing"), "none"),
-}
-
 _NAMED_SIGNER = re.compile(r"(hand\d+)_([a-z0-9])_", re.IGNORECASE)
 """Massey University's file names: `hand1_a_bot_seg_1_cropped.jpeg` is signer hand1, letter a."""
 
 _NAMED_LETTER = re.compile(r"([a-z])\d+\.", re.IGNORECASE)
 _LIKE = 0.75
 """How similar (difflib) a misspelt name must be to the intended label: suprise, surprice, anrgy, neutrall."""
+
+_WORTH_A_GUESS = 5
+"""Letters of a synonym that a misspelt name may be compared with; a bike is not like a `like`."""
 
 logger = logging.getLogger(__name__)
 
@@ -105,12 +97,14 @@ def some(names: Iterable[str], *, most: int = 5) -> str:
 
 
 def label_of(name: str, label_set: LabelSet) -> str | None:
-    """The label that a class name means: the label itself in any case, or a word of the field for it; None if none."""
+    """The label that a class name means: the label itself in any case, or a synonym in English or Chinese; or None."""
     word = plain(name)
     for label in label_set.labels:
         if plain(label) == word:
             return label
-    meant = _SYNONYMS.get(word)
+    meant = SYNONYMS.get(spoken(name))
+    if meant is None:
+        meant = next((label for label in label_set.labels if spoken(label) == spoken(name)), None)
     return meant if meant is not None and meant in label_set else None
 
 
@@ -138,8 +132,12 @@ def match_classes(
 
     Raises:
         DataError: a name means no label of the given set, or is misspelt; the nearest label is named.
+            Or a name is not valid text.
     """
     names = sorted(set(names), key=natural_key)
+    for name in names:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):  # bytes that are invalid in the locale
+            raise DataError(f"{where} has the class {name!r}, whose name is not valid text here; rename it")
     candidates = [label_set] if label_set else sorted(LABEL_SETS.values(), key=len)
     for candidate in candidates:
         found = {name: label_of(name, candidate) for name in names}
@@ -165,7 +163,11 @@ def match_classes(
 def nearest_label(name: str, label_set: LabelSet) -> str | None:
     """The label of the set that is nearest to a misspelt name; None if it is like none of them."""
     words = {plain(label): label for label in label_set.labels}
-    words |= {word: label for word, label in _SYNONYMS.items() if label in label_set and len(word) > 1}
+    words |= {
+        word: label
+        for word, label in SYNONYMS.items()
+        if label in label_set and word.isascii() and len(word) >= _WORTH_A_GUESS
+    }
     near = difflib.get_close_matches(plain(name), words, n=1, cutoff=_LIKE)
     return words[near[0]] if near else None
 

@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 
 from mien.data.classes import plain
 from mien.data.readers.archives import is_separator_hint, separator_of
+from mien.data.synonyms import SYNONYMS, spoken
 from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.evaluation.metrics import NO_ANSWER
 from mien.files import write_whole
-from mien.labels import FERPLUS_COLUMNS, LABEL_SETS, LabelSet
+from mien.labels import LABEL_SETS, LabelSet
 from mien.wording import count
 
 _NAME, _TRUE, _PREDICTED, _CONFIDENCE = "name", "true", "predicted", "confidence"
@@ -81,7 +82,7 @@ def write_predictions(path: str | Path, predictions: PredictionTable) -> None:
         if p is not None:
             row += [f"{v:.{_DIGITS}f}" if answered else "" for v in (p[i, answer], *p[i])]
         writer.writerow(row)
-    write_whole(path, text.getvalue().encode("utf-8"))
+    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def read_predictions(path: str | Path, *, label_set: LabelSet) -> PredictionTable:
@@ -146,7 +147,7 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def _label(word: str, valid: tuple[str, ...]) -> str:
     spelled = _spelled(valid)
-    found = spelled.get(plain(word)) or spelled.get(FERPLUS_COLUMNS.get(plain(word), ""))
+    found = spelled.get(plain(word)) or spelled.get(SYNONYMS.get(spoken(word), ""))
     if found is None:
         raise UnknownName("label or column of predictions", word, valid)
     return found

@@ -99,6 +99,7 @@ class LiveSession(Resource):
         snapshots: folder for pictures and videos taken with a key.
         record_fps: frames per second, at most, of videos taken with a key.
         notice: what the display says about what happens to the picture; that nothing is stored by default.
+        text_scale: of the size of labels on pictures and videos taken with a key.
         no_face: what it says if there is no face; the package's words by default.
         seconds: how long to run at most.
     """
@@ -112,6 +113,7 @@ class LiveSession(Resource):
         smoother: Smoother | None = None,
         snapshots: Path | None = None,
         record_fps: float = RATE_FPS,
+        text_scale: float = 1.0,
         notice: str = "",
         no_face: str = "",
         seconds: float | None = None,
@@ -120,7 +122,7 @@ class LiveSession(Resource):
         self._analyzer = analyzer
         self._reactions = Reactions(smoother or Smoother(smooth_settings(analyzer)), outputs.responder)
         self._snapshots = snapshots or Path()
-        self._record_fps = record_fps
+        self._record_fps, self._text_scale = record_fps, text_scale
         self._notice, self._no_face = notice or say("window.notice"), no_face or no_face_words()
         self._until = None if seconds is None else time.monotonic() + seconds
         self._recording = outputs.recording
@@ -320,7 +322,7 @@ class LiveSession(Resource):
             return
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.png")
         try:
-            draw_scene(self._scene).save(path)
+            draw_scene(self._scene, text_scale=self._text_scale).save(path)
         except OutputError as error:
             self._say(str(error))
             _log.warning("%s", error)
@@ -339,7 +341,8 @@ class LiveSession(Resource):
             self._recording = None
             return
         path = _free_name(self._snapshots / f"mien-{time.strftime('%Y%m%d-%H%M%S')}.mp4")
-        self._recording = self._own_recording = Recording(path, fps=self._record_fps, waits=not self._is_live)
+        waits, scale = not self._is_live, self._text_scale
+        self._recording = self._own_recording = Recording(path, fps=self._record_fps, waits=waits, text_scale=scale)
         self._recordings.append(self._recording)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.outputs.draw import Picture
+from mien.outputs.fonts import drawable, drawn_label, drawn_words
 from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.text import verdict as in_words
@@ -37,6 +38,7 @@ def verdict(prediction: Prediction, task: str) -> str:
     return in_words(prediction, task, "shows")
 
 
+@drawn_words()
 def draw_chart(
     image_rgb: NDArray[np.uint8], prediction: Prediction, *, task: str, box_xyxy: Box | None = None, name: str = ""
 ) -> Picture:
@@ -49,12 +51,12 @@ def draw_chart(
         prediction: what was predicted.
         task: `emotion` or `gesture`.
         box_xyxy: the part of the photo that was read, in its pixels; None for the whole photo.
-        name: written under the photo; non-ASCII characters become question marks.
+        name: written under the photo; without the letters that no font has.
     """
     sheet = np.full((_PHOTO + 2 * _PAD + _HEAD, _PHOTO + _BARS + 3 * _PAD, 3), LIGHT, np.uint8)
     bottom = _photo(sheet, image_rgb, box_xyxy, label_colour(prediction.label))
     if name:
-        shown = _fitting(name.encode("ascii", "replace").decode("ascii"), _PHOTO, scale=0.5)
+        shown = _fitting(drawable(name), _PHOTO, scale=0.5)
         _write(sheet, shown, (_PAD, bottom + 28), scale=0.5, colour=_FAINT)
     left = _PHOTO + 2 * _PAD
     _write(sheet, _fitting(verdict(prediction, task), _BARS, scale=0.9), (left, _PAD + 24), scale=0.9, stroke=2)
@@ -90,7 +92,9 @@ def _bars(sheet: NDArray[np.uint8], prediction: Prediction, task: str, left: int
     pitch = room // len(prediction.probabilities)
     thick = round(pitch * 0.6)
     said = words()
-    names = {label: said.label(task, label, "label") for label in prediction.probabilities}
+    names = {
+        label: drawn_label(said.label(task, label, "label"), i) for i, label in enumerate(prediction.probabilities)
+    }
     names_width = max(_width(name, 0.6, 2) for name in names.values()) + 40
     start, length = left + names_width, _BARS - names_width - 80
     for row, (label, score) in enumerate(prediction.probabilities.items()):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import GESTURES
+from mien.outputs.fonts import drawn_label, drawn_words
 from mien.outputs.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.text import either
@@ -46,18 +47,23 @@ class Picture:
         return encode_image(self.image_rgb, ".png")
 
 
-def draw_scene(scene: Scene) -> Picture:
+@drawn_words()
+def draw_scene(scene: Scene, *, text_scale: float = 1.0) -> Picture:
     """A copy of the scene's frame with its faces and hands marked.
 
     Uncertain predictions have dashed lines: "perhaps sad 62%". Unclear ones have thinner, grey lines and the two
     likeliest labels with a question mark: "sad or afraid?".
+
+    Args:
+        scene: what was seen, with its picture.
+        text_scale: of the size of labels; they stay within the picture.
 
     Raises:
         ValueError: the scene has no picture, because it was read back from a record.
     """
     if scene.image_rgb is None:
         raise ValueError("this scene has no picture to draw on; scenes read back from records have none")
-    pen = _Pen(np.array(scene.image_rgb, np.uint8, order="C"))
+    pen = _Pen(np.array(scene.image_rgb, np.uint8, order="C"), text_scale=text_scale)
     regions: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
     pen.mark(regions)
     for region in regions:
@@ -93,6 +99,7 @@ def label_text(region: Face | Hand, said: Words | None = None) -> str:
     label = str(region.label)
     name = said.label(task, label, "label")
     shown = name.replace("_", " ") if label in GESTURES else name  # a label of one's own stays as it is written
+    shown = drawn_label(shown, list(region.prediction.probabilities).index(label))
     return said.say(f"drawn.{region.grade}", label=shown, percent=f"{100 * region.prediction.confidence:.0f}")
 
 
@@ -116,15 +123,16 @@ class _Pen:
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB; drawn on.
+        text_scale: of the size of labels.
     """
 
-    def __init__(self, image_rgb: NDArray[np.uint8]) -> None:
+    def __init__(self, image_rgb: NDArray[np.uint8], *, text_scale: float = 1.0) -> None:
         self.image_rgb = image_rgb
         self.height, self.width = image_rgb.shape[:2]
         extent = min(self.height, self.width)
         self.line = max(1, round(extent * 0.004))
         self.thin = max(1, round(extent * 0.0025))
-        self.text_height = max(9.0, extent * 0.026)
+        self.text_height = max(9.0, extent * 0.026) * text_scale
         self._plates: list[Rect] = []
 
     def mark(self, regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:

@@ -39,13 +39,14 @@ class Recording:
         path: ends in one of `encoders.SUFFIXES`; the file is created with the first frame.
         fps: frames per second at most.
         waits: whether `write` waits while the encoder is behind; otherwise a frame that comes meanwhile is left out.
+        text_scale: of the size of labels.
 
     Raises:
         OutputError: the suffix is not one of these.
         ValueError: the rate is not above 0 and at most 1000.
     """
 
-    def __init__(self, path: str | Path, *, fps: float = RATE_FPS, waits: bool = True) -> None:
+    def __init__(self, path: str | Path, *, fps: float = RATE_FPS, waits: bool = True, text_scale: float = 1.0) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"A video must be written as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {path}.")
@@ -53,7 +54,7 @@ class Recording:
             raise ValueError(f"a video must have more than 0 and at most 1000 frames per second, got {fps}")
         self.fps = fps
         self.problem = ""
-        self._waits = waits
+        self._waits, self._text_scale = waits, text_scale
         self._video: VideoWriter | None = None
         self._worker: Worker[tuple[Scene, float]] | None = None
         self._newest_s = 0.0  # the last scene's own time
@@ -129,7 +130,7 @@ class Recording:
     def _write(self, piece: tuple[Scene, float]) -> None:
         scene, time_s = piece
         if self._video is not None:
-            self._video.write(draw_scene(scene).image_rgb, time_s)
+            self._video.write(draw_scene(scene, text_scale=self._text_scale).image_rgb, time_s)
 
     def _end_worker(self) -> None:
         worker, self._worker = self._worker, None

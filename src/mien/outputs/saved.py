@@ -36,6 +36,7 @@ class SavedMedia:
         sources: everything that will be saved, and whether each is a video; a second file of the same name gets `-2`.
         plan: asked about each copy.
         with_sound: whether copies of videos get their sound.
+        text_scale: of the size of labels.
 
     Raises:
         RefusedOutput: the target cannot take these sources, or a copy would replace something.
@@ -43,9 +44,16 @@ class SavedMedia:
     """
 
     def __init__(
-        self, target: str, sources: Sequence[tuple[Path, bool]], plan: WritePlan, *, with_sound: bool = True
+        self,
+        target: str,
+        sources: Sequence[tuple[Path, bool]],
+        plan: WritePlan,
+        *,
+        with_sound: bool = True,
+        text_scale: float = 1.0,
     ) -> None:
         self._with_sound = with_sound
+        self._text_scale = text_scale
         self._told: set[str] = set()
         self._waiting: Mapping[Path, list[Path]] = defaultdict(list)
         check_name(target, "--save")
@@ -85,7 +93,8 @@ class SavedMedia:
         """
         sound = SoundOf(path=path, start_s=start_s, end_s=end_s) if is_video and self._with_sound else None
         fps = min(fps, _MOST_FPS) if fps else _FALLBACK_FPS
-        return SavedMedium(self._waiting[path].pop(0), is_video=is_video, fps=fps, sound=sound, start_s=start_s)
+        copy, scale = self._waiting[path].pop(0), self._text_scale
+        return SavedMedium(copy, is_video=is_video, fps=fps, sound=sound, start_s=start_s, text_scale=scale)
 
     def news(self, copy: SavedMedium) -> str:
         """The remark about a copy if no other had the same; else empty."""
@@ -118,6 +127,7 @@ class SavedMedium(ResultWriter):
         fps: nominal frames per second.
         sound: what sound goes with it; None for none.
         start_s: time of the source at which it begins.
+        text_scale: of the size of labels.
 
     Attributes:
         remark: what to know about the copy once it is closed, a sentence; empty if there is nothing.
@@ -125,8 +135,16 @@ class SavedMedium(ResultWriter):
     """
 
     def __init__(
-        self, path: Path, *, is_video: bool, fps: float, sound: SoundOf | None = None, start_s: float = 0.0
+        self,
+        path: Path,
+        *,
+        is_video: bool,
+        fps: float,
+        sound: SoundOf | None = None,
+        start_s: float = 0.0,
+        text_scale: float = 1.0,
     ) -> None:
+        self._text_scale = text_scale
         self.path, self._is_video, self._fps = path, is_video, fps
         self.remark = self.problem = ""
         self._sound, self._start_s = sound, start_s
@@ -136,7 +154,7 @@ class SavedMedium(ResultWriter):
     def write(self, scene: Scene) -> None:
         """Draw the scene and add it; an error may come with a later scene, or with `close`."""
         if not self._is_video:
-            draw_scene(scene).save(self.path)
+            draw_scene(scene, text_scale=self._text_scale).save(self.path)
             return
         if self._worker is None:
             self._video = self._opened(scene.size_hw)
@@ -170,7 +188,8 @@ class SavedMedium(ResultWriter):
 
     def _add(self, scene: Scene) -> None:
         if self._video is not None:
-            self._video.write(draw_scene(scene).image_rgb, scene.time_s - self._start_s)
+            drawn = draw_scene(scene, text_scale=self._text_scale).image_rgb
+            self._video.write(drawn, scene.time_s - self._start_s)
 
     def _end_worker(self) -> None:
         worker, self._worker = self._worker, None

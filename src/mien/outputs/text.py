@@ -25,6 +25,21 @@ def describe(scene: Scene) -> str:
     return said.join("parts", parts) or nothing(scene.models)
 
 
+def facts_of(scene: Scene) -> list[str]:
+    """What is to be said about a scene, one fact per line: how many faces, then each of them; the hands likewise."""
+    said = words()
+    told = [said.say("seen.faces", n=len(scene.faces))] if scene.faces else []
+    for number, face in enumerate(scene.faces, 1):
+        if face.prediction is not None:
+            told.append(said.say("plain.face", n=number, words=verdict(face.prediction, "emotion")))
+    told += [said.say("seen.hands", n=len(scene.hands))] if scene.hands else []
+    for number, hand in enumerate(scene.hands, 1):
+        if hand.prediction is not None:
+            side = said.say(f"side.{hand.side}")
+            told.append(said.say("plain.hand", n=number, side=side, words=verdict(hand.prediction, "gesture")))
+    return told or [nothing(scene.models)]
+
+
 def nothing(tasks: Collection[str] = ()) -> str:
     """What was looked for but not found: "no face", "no hand", or "no face and no hand".
 

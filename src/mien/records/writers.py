@@ -17,6 +17,7 @@ import io
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,23 @@ class LineFile(RecordFile):
         self._add(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
+class WordFile(RecordFile):
+    """Words for people on stdout, one text per line, in the encoding of the terminal or of the program that reads them.
+
+    Args:
+        growth: what happens when the reader has left.
+    """
+
+    def __init__(self, growth: Growth = Growth()) -> None:
+        super().__init__("-", growth)
+
+    def write(self, line: str) -> None:
+        """Add one line, given without its line end; what the encoding lacks becomes an escape."""
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        errors = getattr(sys.stdout, "errors", None) or "strict"
+        self._add(f"{line}\n".encode(encoding, "backslashreplace" if errors == "strict" else errors))
+
+
 class JsonlWriter(RecordFile):
     """Scenes as JSON lines: one object per frame, as from `Scene.to_dict`."""
 
@@ -210,6 +228,7 @@ class CsvWriter(RecordFile):
         growth: how the file grows.
         emotions: labels that get a column.
         gestures: likewise.
+        bom: begin a new file with a byte order mark, without which Excel takes UTF-8 for the encoding of the system.
     """
 
     def __init__(
@@ -219,9 +238,12 @@ class CsvWriter(RecordFile):
         *,
         emotions: Sequence[str] = EMOTIONS.labels,
         gestures: Sequence[str] = GESTURES.labels,
+        bom: bool = False,
     ) -> None:
         self.columns = table_columns(emotions, gestures)
-        self._head = self._rows([dict(zip(self.columns, self.columns, strict=True))])
+        self._head = (codecs.BOM_UTF8 if bom else b"") + self._rows(
+            [dict(zip(self.columns, self.columns, strict=True))]
+        )
         super().__init__(target, growth)
 
     def write(self, scene: Scene) -> None:
@@ -240,7 +262,7 @@ class CsvWriter(RecordFile):
 
     def _is_record(self, line: bytes) -> bool:
         """The models stand last: in a row that breaks off in its last cell they cannot be parsed."""
-        cells = _cells(line)
+        cells = _cells(line.removeprefix(codecs.BOM_UTF8))
         if cells == list(self.columns):
             return True
         named = dict(zip(self.columns, cells, strict=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.files import is_stream, write_whole
+from mien.outputs.fonts import drawable, family_of, font_for
 from mien.words import words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -101,7 +104,10 @@ class Page:
         svg, png = io.StringIO(), io.BytesIO()
         # Ids are random unless salted: equal figures give equal files.
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}), any_script():
+            unwritable = _with_fonts(figure)
             figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
+            if unwritable:
+                _in_ascii(figure, unwritable)
             figure.savefig(png, format="png", bbox_inches="tight", dpi=130)
         self._keep(name, png.getvalue())
         self._add_figure(_inline(svg.getvalue(), name, caption), caption)
@@ -157,7 +163,7 @@ class Page:
         if not is_stream(path):
             for name, png in self._pictures.items():
                 write_whole(self.figures_folder(path) / f"{name}.png", png)
-        write_whole(path, self.html().encode("utf-8"))
+        write_whole(path, self.html().encode("utf-8", "backslashreplace"))  # names of files may be invalid
 
     def _keep(self, name: str, png: bytes) -> None:
         if name in self._pictures:
@@ -172,11 +178,47 @@ class Page:
 def any_script() -> Iterator[None]:
     """Allows names in scripts that matplotlib's font lacks, without a warning for each letter.
 
-    They are boxes in the PNG; in the page they are text, for which the browser has letters.
+    In the page they are text, for which the browser has letters; `Page.figure` sees to the PNG.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
-        yield
+    log = logging.getLogger("matplotlib.font_manager")
+    before = log.level
+    log.setLevel(logging.ERROR)  # a font of the system may have no bold letters: no news
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+            yield
+    finally:
+        log.setLevel(before)
+
+
+def _with_fonts(figure: Figure) -> list[Text]:
+    """Gives each text of a figure that is not ASCII a font of the system as well; returns those for which there is
+    none."""
+    from matplotlib import font_manager
+    from matplotlib.text import Text
+
+    unwritable = []
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and not text.get_text().isascii():
+            face = font_for(text.get_text())
+            if face is None:
+                unwritable.append(text)
+                continue
+            if all(entry.fname != face.path for entry in font_manager.fontManager.ttflist):
+                font_manager.fontManager.addfont(face.path)
+            text.set_fontfamily([*text.get_fontfamily(), family_of(face)])
+    return unwritable
+
+
+def _in_ascii(figure: Figure, texts: Sequence[Text]) -> None:
+    """Replaces letters that no font has, those at ticks too, which are made anew whenever a figure is drawn."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if any(drawable(label) != label for label in labels):
+                axis.set_ticks(axis.get_ticklocs(), labels=[drawable(label) for label in labels])
+    for text in texts:
+        text.set_text(drawable(text.get_text()))
 
 
 def _inline(svg: str, name: str, caption: str) -> str:

@@ -187,8 +187,13 @@ def _named(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def write_csv(table: pa.Table, target: str | Path) -> None:
+def write_csv(table: pa.Table, target: str | Path, *, bom: bool = False) -> None:
     """Write a table as CSV; - is stdout.
+
+    Args:
+        table: the rows.
+        target: a path, or `-` for stdout.
+        bom: begin with a byte order mark, by which Excel knows UTF-8.
 
     Raises:
         OutputError: it cannot be written.
@@ -197,7 +202,7 @@ def write_csv(table: pa.Table, target: str | Path) -> None:
 
     rows: list[dict[str, Any]] = table.to_pylist()
     with LineFile(target) as lines:
-        lines.write(_line(table.column_names))
+        lines.write(("\ufeff" if bom else "") + _line(table.column_names))
         for row in rows:
             lines.write(_line(["" if value is None else value for value in row.values()]))
 

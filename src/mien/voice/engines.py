@@ -6,6 +6,7 @@ The calls here block; `mien.voice.time_limit.TimeLimit` gives them a time limit.
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import signal
@@ -16,30 +17,28 @@ import wave
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from mien.environment import no_sound_files, no_telemetry
-from mien.errors import OutputError
+from mien.errors import InputError, OutputError, UnknownName
 from mien.resource import Resource
+from mien.voice.pyttsx3_programs import LIST, SPEAK
 
 _POLL_S = 0.02
 
-_PYTTSX3 = """
-import sys
-import pyttsx3
-language, path = sys.argv[1:]
-engine = pyttsx3.init()
-for voice in engine.getProperty("voices"):
-    tags = [tag.decode("ascii", "ignore") if isinstance(tag, bytes) else str(tag) for tag in voice.languages or ()]
-    if any(tag.strip("\\x05").lower().replace("_", "-").startswith(language) for tag in tags):
-        engine.setProperty("voice", voice.id)
-        break
-text = sys.stdin.read()
-engine.save_to_file(text, path) if path else engine.say(text)
-engine.runAndWait()
-"""
-"""One process per sentence: within one, pyttsx3 is known to speak only once, or to overwrite the last file."""
+_SAME = {"zh": ("zh", "cmn"), "cmn": ("cmn", "zh")}
+"""Tags of the same language: espeak-ng's Mandarin is cmn, that of Windows and macOS zh-CN."""
+
+_LIST_S = 20.0
 
 _PROBE = "import pygame.mixer; pygame.mixer.init()"
+
+
+class InstalledVoice(NamedTuple):
+    """A voice of an engine, and the tag of its language; empty if the engine does not tell it."""
+
+    name: str
+    language: str
 
 
 class Engine:
@@ -52,6 +51,10 @@ class Engine:
 
     name = "engine"
     speaks = False
+
+    def voices(self) -> list[InstalledVoice]:
+        """The voices that it has here; OutputError if it cannot tell."""
+        return []
 
     def render(self, text: str, path: Path, stop: threading.Event) -> None:
         """Write a text as a WAV file, or return when `stop` is set.
@@ -73,12 +76,22 @@ class ProgramEngine(Engine):
         name: as in `Engine`.
         render: the command that writes the WAV file to a path.
         speak: the command that speaks it; None if it cannot.
+        voices: finds its voices.
     """
 
-    def __init__(self, name: str, render: Callable[[Path], Sequence[str]], speak: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        render: Callable[[Path], Sequence[str]],
+        speak: Sequence[str] | None = None,
+        voices: Callable[[], list[InstalledVoice]] | None = None,
+    ) -> None:
         self.name = name
         self.speaks = speak is not None
-        self._render, self._speak = render, speak
+        self._render, self._speak, self._voices = render, speak, voices
+
+    def voices(self) -> list[InstalledVoice]:
+        return [] if self._voices is None else self._voices()
 
     def render(self, text: str, path: Path, stop: threading.Event) -> None:
         run_program(self.name, self._render(path), text, stop)
@@ -91,13 +104,16 @@ class ProgramEngine(Engine):
         run_program(self.name, self._speak, text, stop)
 
 
-def find_engines(language: str = "en", piper_voice: Path | None = None) -> list[Engine]:
+def find_engines(language: str = "en", piper_voice: Path | None = None, voice: str = "") -> list[Engine]:
     """The engines installed here, best first; a voice file given for Piper comes before all others.
 
     Args:
         language: language tag of the texts, such as `en` or `pt-br`.
         piper_voice: a .onnx file with its .onnx.json next to it.
+        voice: name of an installed voice that is to speak, whatever its language; see `voice_engines`.
     """
+    if voice:
+        return voice_engines(voice)
     no_sound_files()
     python = _python()
     found: list[Engine] = []
@@ -106,28 +122,102 @@ def find_engines(language: str = "en", piper_voice: Path | None = None) -> list[
     espeak = shutil.which("espeak-ng")
     if espeak:
         found.append(espeak_engine(espeak, language))
-    voice = piper_voice or _installed_voice(language)
-    if python and voice is not None and find_spec("piper"):
-        found.insert(0 if piper_voice else len(found), piper_engine(python, voice))
+    file = piper_voice or _installed_voice(language)
+    if python and file is not None and find_spec("piper"):
+        found.insert(0 if piper_voice else len(found), piper_engine(python, file))
     return found
 
 
-def pyttsx3_engine(python: str, language: str) -> Engine:
-    """The voices of Windows and macOS, through pyttsx3."""
-    command = [python, "-c", _PYTTSX3, language]
-    return ProgramEngine("pyttsx3", lambda path: [*command, str(path)], [*command, ""])
+def voice_engines(voice: str) -> list[Engine]:
+    """The engine that has a voice of this name, which then speaks with it.
+
+    Args:
+        voice: the name, or a part of it, in any case; or a Piper voice, a .onnx file with its .onnx.json next to it.
+
+    Raises:
+        UnknownName: no engine here has it; the nearest voices are named.
+        InputError: the file is not there, or Piper is not.
+    """
+    python = _python()
+    if voice.lower().endswith(".onnx"):
+        path = Path(voice).expanduser()
+        for needed in (path, path.with_name(f"{path.name}.json")):
+            if not needed.is_file():
+                raise InputError(f"--voice {voice} needs the file {needed}, which does not exist.")
+        if not (python and find_spec("piper")):
+            raise InputError(f"--voice {voice} is a voice for Piper, which is not installed: pip install piper-tts")
+        return [piper_engine(python, path.resolve())]
+    known: list[str] = []
+    for engine in find_engines():
+        names = [one.name for one in engine.voices()]
+        known += names
+        found = next((name for name in names if name.casefold() == voice.casefold()), None)
+        found = found or next((name for name in names if voice.casefold() in name.casefold()), None)
+        if found and engine.name == "pyttsx3":
+            return [pyttsx3_engine(python, "", found)]
+        if found and engine.name == "espeak-ng":
+            return [espeak_engine(shutil.which("espeak-ng") or "espeak-ng", found)]
+    near = difflib.get_close_matches(voice, known, n=5) or [name for name in known if name[:2] in ("en", "zh", "cm")]
+    raise UnknownName("voice", voice, near)
 
 
-def espeak_engine(program: str, language: str) -> Engine:
-    """eSpeak NG, through its own command."""
-    command = [program, "-v", language, "--stdin"]
-    return ProgramEngine("espeak-ng", lambda path: [*command, "-w", str(path)], command)
+def pyttsx3_engine(python: str, language: str, voice: str = "") -> Engine:
+    """The voices of Windows and macOS, through pyttsx3; a language without a voice is not read by another one.
+
+    Args:
+        python: what runs it.
+        language: tag of the texts.
+        voice: the voice to take, by its name or a part of it; empty for the first one of the language.
+    """
+    command = [python, "-c", SPEAK, ",".join(_SAME.get(language, (language,))), voice]
+
+    def voices() -> list[InstalledVoice]:
+        return [InstalledVoice(*line.split("\t")[::-1]) for line in _listed([python, "-c", LIST])]
+
+    return ProgramEngine("pyttsx3", lambda path: [*command, str(path)], [*command, ""], voices)
+
+
+def espeak_engine(program: str, voice: str) -> Engine:
+    """eSpeak NG, through its own command.
+
+    Args:
+        program: its path.
+        voice: tag of a language, or the name of a voice.
+    """
+    command = [program, "-v", "cmn" if voice.partition("-")[0] == "zh" else voice, "--stdin"]
+
+    def voices() -> list[InstalledVoice]:
+        rows = [line.split() for line in _listed([program, "--voices"])[1:]]
+        return [InstalledVoice(row[1], row[1]) for row in rows if len(row) > 4 and not row[4].startswith("mb/")]
+
+    return ProgramEngine("espeak-ng", lambda path: [*command, "-w", str(path)], command, voices)
 
 
 def piper_engine(python: str, voice: Path) -> Engine:
     """Piper with one voice file, through its own command, which loads it again for every sentence."""
     no_telemetry()  # it computes with ONNX Runtime
-    return ProgramEngine("piper", lambda path: [python, "-m", "piper", "-m", str(voice), "-f", str(path)])
+
+    def voices() -> list[InstalledVoice]:
+        return [InstalledVoice(voice.stem, voice.stem.partition("_")[0].partition("-")[0].lower())]
+
+    command = [python, "-m", "piper", "-m", str(voice)]
+    return ProgramEngine("piper", lambda path: [*command, "-f", str(path)], voices=voices)
+
+
+def _listed(command: Sequence[str]) -> list[str]:
+    """The lines that a program prints about its voices; OutputError if it fails."""
+    try:
+        ended = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LIST_S,
+            check=True,
+            env={**os.environ, "PYTHONUTF8": "1"},
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise OutputError(f"The voices of {Path(command[0]).name} cannot be listed: {exc}") from exc
+    return [line for line in ended.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
 
 def _python() -> str:

@@ -78,7 +78,13 @@ class Responder:
         if chosen is None:
             return None
         text = self._responses.text(chosen, label=event.label, confidence=confidence, count=count)
-        return Sentence(text, event.label, event.task, scene.time_s, prompt_for(event.label, text))
+        return Sentence(
+            text,
+            event.label,
+            event.task,
+            scene.time_s,
+            None if self._responses.voice else prompt_for(event.label, text),
+        )
 
     def _next(self, event: Event, count: int, confidence: float | None) -> str | None:
         """The next sentence in rotation: of those that fit, the one not said for longest, never the last one."""

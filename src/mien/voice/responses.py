@@ -74,6 +74,7 @@ class Responses:
         cooldown_s: seconds from one sentence to the next.
         label_cooldown_s: seconds before the same label is answered again.
         piper_voice: a voice file for Piper; None for whatever is installed.
+        voice: name of the voice that speaks everything, the package's own sentences too; empty for any.
     """
 
     sentences: Mapping[Task, Mapping[str, tuple[str, ...]]]
@@ -86,6 +87,7 @@ class Responses:
     cooldown_s: float
     label_cooldown_s: float
     piper_voice: Path | None = None
+    voice: str = ""
 
     @classmethod
     def load(

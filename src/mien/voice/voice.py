@@ -241,4 +241,6 @@ def open_voice(responses: Responses, *, limit_s: float = LIMIT_S) -> Voice:
         limit_s: seconds an engine may take before it is abandoned.
     """
     player = PygamePlayer() if find_spec("pygame") else None
-    return SpeakingVoice(find_engines(responses.language, responses.piper_voice), player, limit_s=limit_s)
+    return SpeakingVoice(
+        find_engines(responses.language, responses.piper_voice, responses.voice), player, limit_s=limit_s
+    )

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.outputs.fonts import drawable
+from mien.outputs.glyphs import Letters, letters_of
 from mien.outputs.palette import Colour
 from mien.outputs.pygame_import import pygame
 from mien.window.layout import shortened, wrap
@@ -21,12 +23,6 @@ _SMALLEST = 10  # pixels; smaller letters blur together
 _KEPT_TEXTS = 400  # about 20 kB each
 _KEPT_PLATES = 60  # up to 2 MB each, in a window of 1920 x 1080
 _FINE = 8  # icons are first drawn this much larger
-_OTHER_FONTS = (
-    *("notosanscjksc", "notosanscjkjp", "notosanscjk", "microsoftyahei", "msgothic", "malgungothic", "pingfangsc"),
-    *("hiraginosansgb", "applesdgothicneo", "wenquanyimicrohei", "droidsansfallback", "arialunicodems"),
-    *("notosans", "notosansarabic", "notosanshebrew", "notosansdevanagari", "dejavusans", "segoeui", "nirmalaui"),
-)
-"""System fonts, used only if a text has letters that pygame's own font lacks."""
 
 
 class Lettering:
@@ -41,13 +37,16 @@ class Lettering:
         self.width: Callable[[str, int], int] = lru_cache(4 * _KEPT_TEXTS)(self._width)
         self.plate: Callable[[int, int, Colour, float, int], pygame.Surface] = lru_cache(_KEPT_PLATES)(_plate)
         self.sign: Callable[[Sign, int, Colour], pygame.Surface] = lru_cache(30)(_sign)
-        self._font: Callable[[int, str | None], pygame.font.Font] = lru_cache(30)(_font)
-        self._other: Callable[[str], str | None] = lru_cache(_KEPT_TEXTS)(self._other_font)
+        self._font: Callable[[int], pygame.font.Font] = lru_cache(30)(_font)
+        self._other: Callable[[str, int], Letters | None] = lru_cache(_KEPT_TEXTS)(self._other_letters)
 
     def _width(self, text: str, size: int) -> int:
         shown, size = _printable(text), max(_SMALLEST, size)
+        letters = self._other(shown, size)
+        if letters is not None:
+            return math.ceil(letters.width)
         times = _finer(size)
-        return math.ceil(self._font(times * size, self._other(shown)).size(shown)[0] / times)
+        return math.ceil(self._font(times * size).size(self._own(shown))[0] / times)
 
     def height(self, size: int) -> int:
         """The distance between lines in pixels."""
@@ -64,23 +63,31 @@ class Lettering:
     def _text(self, text: str, size: int, colour: Colour) -> pygame.Surface:
         shown, size = _printable(text), max(_SMALLEST, size)
         times = _finer(size)
-        font = self._font(times * size, self._other(shown))
+        font = self._font(times * size)
+        letters = self._other(shown, size)
+        if letters is not None:
+            height, ascent = math.ceil(font.get_height() / times), round(font.get_ascent() / times)
+            return _coloured(_placed(letters, height, ascent).T.astype(np.float64) / 255, colour)
+        shown = self._own(shown)
         if not font.size(shown)[0]:  # pygame cannot scale a surface without width
             return pygame.Surface((1, self.height(size)), pygame.SRCALPHA)
         large = font.render(shown, True, colour)
         small_wh = max(1, math.ceil(large.get_width() / times)), max(1, math.ceil(large.get_height() / times))
         return pygame.transform.smoothscale(large, small_wh)
 
-    def _other_font(self, text: str) -> str | None:
-        """The path of a system font, if pygame's own font lacks letters that it has."""
-        if text.isascii() or not self._lacks(None, text):
-            return None
-        paths = (pygame.font.match_font(name) for name in _OTHER_FONTS)
-        return next((path for path in paths if path and not self._lacks(path, text)), None)
+    def _other_letters(self, text: str, size: int) -> Letters | None:
+        """The text in a font of the system, if pygame's own font lacks letters that it has."""
+        return letters_of(text, size, bold=True) if self._lacks(text) else None
 
-    def _lacks(self, path: str | None, text: str) -> bool:
+    def _own(self, text: str) -> str:
+        """The text in letters of pygame's own font."""
+        return drawable(text) if self._lacks(text) else text
+
+    def _lacks(self, text: str) -> bool:
         """Whether a letter would show as the box that stands for a missing one."""
-        font = self._font(20, path)
+        if text.isascii():
+            return False
+        font = self._font(20)
         box = font.metrics("\uffff")
         return any(font.metrics(letter) == box for letter in set(text) - {" "})
 
@@ -94,8 +101,25 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _font(size: int, path: str | None) -> pygame.font.Font:
-    return pygame.font.Font(path or pygame.font.get_default_font(), size)
+def _font(size: int) -> pygame.font.Font:
+    return pygame.font.Font(pygame.font.get_default_font(), size)
+
+
+def _placed(letters: Letters, height: int, ascent: int) -> NDArray[np.uint8]:
+    """Letters on a line of a given height, as wide as the text: (H, W) uint8.
+
+    Args:
+        letters: of one text.
+        height: of the line in pixels.
+        ascent: from its top to where letters stand.
+    """
+    line = np.zeros((height, max(1, math.ceil(letters.width))), np.uint8)
+    top, left = ascent + letters.top, letters.left
+    cover = letters.cover[max(0, -top) :, max(0, -left) :]
+    part = line[max(0, top) :, max(0, left) :]
+    rows, columns = min(cover.shape[0], part.shape[0]), min(cover.shape[1], part.shape[1])
+    part[:rows, :columns] = cover[:rows, :columns]
+    return line
 
 
 def _plate(width: int, height: int, colour: Colour, opacity: float, radius: int) -> pygame.Surface:

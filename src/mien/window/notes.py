@@ -44,10 +44,12 @@ class Notices:
 
     Args:
         lettering: makes the text.
+        text_scale: of its size.
     """
 
-    def __init__(self, lettering: Lettering) -> None:
+    def __init__(self, lettering: Lettering, *, text_scale: float = 1.0) -> None:
         self._lettering = lettering
+        self._text_scale = text_scale
         self._places: list[Rect] = []
 
     def make(self, layout: Layout, status: Status, *, brief: bool, with_message: bool) -> list[Note]:
@@ -141,15 +143,15 @@ class Notices:
 
     def _note(self, layout: Layout, sign: Sign, colour: Colour, words: str) -> Note:
         """An icon and text on a dark plate."""
-        px, size = layout.px, layout.px(16)
-        mark = self._lettering.sign(sign, px(15), colour)
+        px, size = layout.px, layout.px(16 * self._text_scale)
+        mark = self._lettering.sign(sign, px(15 * self._text_scale), colour)
         text = self._lettering.fitted(words, size, layout.picture[2] - layout.picture[0] - px(66), LIGHT)
         width = mark.get_width() + (text.get_width() + px(28) if words else px(20))
         return Note(mark, (text,) if words else (), (width, text.get_height() + px(12)), DARK, SEE_THROUGH)
 
     def _news(self, layout: Layout, words: str) -> Note:
         """Dark text on a light plate."""
-        px, size = layout.px, layout.px(19)
+        px, size = layout.px, layout.px(19 * self._text_scale)
         lines = self._lettering.wrapped(words, size, layout.picture[2] - layout.picture[0] - px(72), 3)
         texts = tuple(self._lettering.text(line, size, DARK) for line in lines)
         width = max((text.get_width() for text in texts), default=0) + 4 * px(10)

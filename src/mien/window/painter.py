@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.draw import Rect, mark_regions, region_colour
+from mien.outputs.fonts import drawn_words, is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Prediction, Scene
@@ -35,6 +36,12 @@ _DONE: Colour = (0, 158, 115)
 _CAPTION_SIZES = (27, 23, 19)  # the first one that fits the sentence
 _CAPTION_LINES = 2
 _NO_FRAME_HW = (480, 640)
+_LARGE_PANEL = 1.5  # of the panel's lettering, where there is room
+LARGE_CAPTION = 2.5
+"""How much larger captions are in large text. In full screen on a 24-inch screen of 1920 x 1080 pixels capitals are
+about 16 mm high, 1/190 of three metres; signs are legible from 200 times the height of their letters."""
+
+_LARGE_TEXT = 1.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +64,23 @@ class Choices:
 
 
 class Painter:
-    """Paints scenes; keeps lettering and buffers from one scene to the next."""
+    """Paints scenes; keeps lettering and buffers from one scene to the next.
 
-    def __init__(self) -> None:
+    Args:
+        large_text: lettering that is read from across a room.
+    """
+
+    def __init__(self, *, large_text: bool = False) -> None:
+        self._large = large_text
         self._lettering = Lettering()
-        self._notices = Notices(self._lettering)
+        self._notices = Notices(self._lettering, text_scale=_LARGE_TEXT if large_text else 1.0)
         self._labels: dict[str, tuple[str, ...]] = {"emotion": EMOTIONS.labels, "gesture": GESTURES.labels}
         self._picture_rgb = np.zeros((1, 1, 3), np.uint8)
         self._taken: list[Rect] = []
         self._layout = Layout(1.0, (0, 0, 1, 1))
         self._surface = pygame.Surface((1, 1))
 
+    @drawn_words()
     def paint(self, surface: pygame.Surface, scene: Scene | None, status: Status, choices: Choices) -> None:
         """The whole window; the surface may have another size each time."""
         sections = [self._section(task, scene) for task in status.tasks]
@@ -105,7 +118,8 @@ class Painter:
         """
         window_hw = self._surface.get_height(), self._surface.get_width()
         frame_hw = scene.size_hw if scene else _NO_FRAME_HW
-        panel_hw = panel_size_hw(sections)
+        height, width = panel_size_hw(sections)
+        panel_hw = height * self._panel_scale, width * self._panel_scale
         self._layout = layout = arrange(window_hw, frame_hw, panel_hw)
         notes = self._notices.make(layout, status, brief=choices.brief, with_message=scene is not None)
         regions = self._regions(scene, choices)
@@ -168,7 +182,7 @@ class Painter:
         return self._picture_rgb
 
     def _panel(self, layout: Layout, rect: Rect, sections: Sequence[Section], status: Status) -> None:
-        panel = Panel(self._lettering, self._surface, rect, layout.panel_scale)
+        panel = Panel(self._lettering, self._surface, rect, layout.panel_scale * self._panel_scale)
         panel.figures(status.fps, status.latency_ms)
         for section in sections:
             panel.section(section)
@@ -180,15 +194,17 @@ class Painter:
         left, _, right, bottom = layout.picture
         if not words:
             return bottom - layout.px(16)
+        words = words if is_drawable(words) else say("font.caption")
         width = right - left - layout.px(72)
-        for size in map(layout.px, _CAPTION_SIZES):
+        times = LARGE_CAPTION if self._large else 1.0
+        for size in (layout.px(times * each) for each in _CAPTION_SIZES):
             lines = self._lettering.wrapped(words, size, width, 3)
             if len(lines) <= _CAPTION_LINES:
                 break
         else:
             lines = self._lettering.wrapped(words, size, width, _CAPTION_LINES)
         height = len(lines) * self._lettering.height(size) + layout.px(20)
-        if layout.strip is not None:
+        if layout.strip is not None and height <= layout.strip[3] - layout.strip[1]:
             y = (layout.strip[1] + layout.strip[3] - height) // 2
             self._lines(lines, size, LIGHT, (left + right) // 2, y)
             return bottom - layout.px(16)
@@ -212,7 +228,7 @@ class Painter:
         width, pad = right - left - px(72), px(14)
         texts = [
             self._lettering.text(line, size, ink)
-            for part, size, ink in ((words, px(26), LIGHT), (more, px(17), FAINT))
+            for part, size, ink in ((words, self._text_px(26), LIGHT), (more, self._text_px(17), FAINT))
             for line in self._lettering.wrapped(part, size, width, 2)
         ]
         half = max(text.get_width() for text in texts) // 2 + 2 * pad
@@ -244,12 +260,19 @@ class Painter:
         if not words or right <= 0 or left >= x2 - x1 or bottom <= 0 or top >= y2 - y1:
             return
         px, colour = self._layout.px, region_colour(region)
-        text = self._lettering.text(words, px(20), ink_on(colour))
+        text = self._lettering.text(words, self._text_px(20), ink_on(colour))
         plate_wh = text.get_width() + px(22), text.get_height() + px(10)
         box = left + x1, top + y1, right + x1, bottom + y1
         rect = place_plate(plate_wh, box, self._layout.picture, self._taken)
         self._plate(rect, colour, 1.0)
         self._surface.blit(text, (rect[0] + px(11), rect[1] + px(5)))
+
+    def _text_px(self, size: float) -> int:
+        return self._layout.px(_LARGE_TEXT * size if self._large else size)
+
+    @property
+    def _panel_scale(self) -> float:
+        return _LARGE_PANEL if self._large else 1.0
 
     def _plate(self, rect: Rect, colour: Colour, opacity: float) -> None:
         """Paint a plate and keep its place free of labels."""

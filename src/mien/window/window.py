@@ -63,6 +63,7 @@ class Window(Resource):
         fullscreen: whether it starts in full screen.
         mirror: whether the picture starts mirrored; text never is.
         landmarks: whether the bones of hands are drawn at the start.
+        large_text: whether captions and labels are large enough to be read from three metres.
 
     Raises:
         MissingExtra: pygame-ce is not installed.
@@ -77,6 +78,7 @@ class Window(Resource):
         fullscreen: bool = False,
         mirror: bool = True,
         landmarks: bool = True,
+        large_text: bool = False,
     ) -> None:
         from mien.outputs.pygame_import import pygame
 
@@ -84,6 +86,7 @@ class Window(Resource):
         self.mirror = mirror
         self.landmarks = landmarks
         self.keys = False
+        self._large_text = large_text
         self._fullscreen = False
         self._place = (0, 0), (0, 0)  # size and position before full screen
         self._scene: Scene | None = None
@@ -162,7 +165,7 @@ class Window(Resource):
         from mien.window.painter import Painter
 
         self._window.set_icon(draw_icon())
-        self._painter = Painter()
+        self._painter = Painter(large_text=self._large_text)
 
     def _open_window(self) -> pygame.Window:
         if self._window is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.words.choice import choose, language, languages, say, words
+from mien.words.choice import FALLBACK, choose, instead, language, languages, say, words
 from mien.words.texts import Words
 
-__all__ = ["Words", "choose", "language", "languages", "say", "words"]
+__all__ = ["FALLBACK", "Words", "choose", "instead", "language", "languages", "say", "words"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from mien.errors import UnknownName
 from mien.words.texts import Words, known_languages, read_words
@@ -13,6 +16,7 @@ FALLBACK = "en"
 
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 _chosen: str | None = None
+_instead: ContextVar[str | None] = ContextVar("mien_language_instead", default=None)
 
 
 def choose(asked: str | None) -> None:
@@ -34,6 +38,9 @@ def language() -> str:
     Raises:
         UnknownName: MIEN_LANGUAGE names one that there are no words for.
     """
+    tag = _instead.get()
+    if tag is not None:
+        return tag
     if _chosen is not None:
         return _chosen
     named = os.environ.get(VARIABLE)
@@ -41,6 +48,20 @@ def language() -> str:
         return _known(named, f"language for {VARIABLE}")
     tag = _main(_system())
     return tag if tag in known_languages() else FALLBACK
+
+
+@contextmanager
+def instead(tag: str) -> Iterator[None]:
+    """Within it, in this thread, mien speaks another language, such as one that can be drawn.
+
+    Args:
+        tag: one of `languages`.
+    """
+    before = _instead.set(tag)
+    try:
+        yield
+    finally:
+        _instead.reset(before)
 
 
 def languages() -> tuple[str, ...]:

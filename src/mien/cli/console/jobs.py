@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from mien.cli.console.plain import shows_progress
+
 if TYPE_CHECKING:
     from mien.scale.engine import Engine
     from mien.scale.folder import BatchFolder, Log
@@ -69,7 +71,7 @@ def shown_progress(*, quiet: bool) -> Iterator[Callable[[RunProgress], None]]:
     if quiet:
         yield lambda progress: None  # noqa: ARG005
         return
-    if not sys.stderr.isatty():
+    if not shows_progress():
         said_s = time.monotonic()
 
         def say(progress: RunProgress) -> None:

@@ -66,6 +66,23 @@ def print_note(sentence: str) -> None:
     sys.stderr.write(f"mien: {sentence}\n")
 
 
+CsvBomOption: TypeAlias = Annotated[
+    bool, typer.Option("--csv-bom", help="Begin CSV files with a byte order mark, by which Excel knows UTF-8.")
+]
+
+LargeTextOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--large-text", help="Labels and captions that can be read from three metres."),
+]
+
+_LARGE = 2.0
+
+
+def text_scale(large: bool) -> float:
+    """How much larger labels on pictures are with --large-text."""
+    return _LARGE if large else 1.0
+
+
 DetailOption: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
+from mien.cli.console.plain import shows_progress
 from mien.errors import MienError, UnknownName
 from mien.pixels.preprocess import ColourMode
 
@@ -52,21 +53,25 @@ def read_dataset(
 @contextmanager
 def watched(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, only in a terminal; yields a function that takes the number of steps done."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not shows_progress()) as progress:
         bar = progress.add_task(what, total=total)
         yield lambda done: progress.update(bar, completed=done)
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """A plain-text table: the first column left-aligned, the others right-aligned, thousands separated by commas."""
+    """A plain-text table: the first column left-aligned, the others right-aligned, thousands separated by commas.
+
+    Chinese and other wide letters count double, as terminals draw them.
+    """
     cells = [list(header), *([_shown(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in cells
-    ]
+    widths = [max(cell_len(row[i]) for row in cells) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        right = [f"{blank}{cell}" for blank, cell in zip(blanks[1:], row[1:], strict=True)]
+        return "  ".join([f"{row[0]}{blanks[0]}", *right]).rstrip()
+
+    return [line(row) for row in cells]
 
 
 def _shown(cell: object) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from mien.cli.console.plain import PlainOption, set_plain
 from mien.words import choose, language, languages
 
 LANGUAGE = Annotated[
@@ -23,18 +24,21 @@ LANGUAGE = Annotated[
 
 
 def speaking(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb with an option --language, which holds from then on for everything that this process says."""
+    """The verb with options --language and --plain, which hold from then on for everything that this process says."""
 
     @functools.wraps(verb)
-    def spoken(*args: Any, language: str | None = None, **others: Any) -> None:
+    def spoken(*args: Any, language: str | None = None, plain: bool = False, **others: Any) -> None:
         _speak(language)
+        if plain:
+            set_plain(True)
         verb(*args, **others)
 
     hints = get_type_hints(verb, include_extras=True)
     own = [one.replace(annotation=hints[name]) for name, one in inspect.signature(verb).parameters.items()]
     option = inspect.Parameter("language", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=LANGUAGE)
-    vars(spoken)["__signature__"] = inspect.Signature([*own, option], return_annotation=None)
-    spoken.__annotations__ = {**hints, "language": LANGUAGE}
+    plainly = inspect.Parameter("plain", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=PlainOption)
+    vars(spoken)["__signature__"] = inspect.Signature([*own, option, plainly], return_annotation=None)
+    spoken.__annotations__ = {**hints, "language": LANGUAGE, "plain": PlainOption}
     return spoken
 
 

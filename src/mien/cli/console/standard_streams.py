@@ -1,7 +1,10 @@
-"""The standard streams of a verb: closed ones are put right, and trouble with stdout is told as that of any output."""
+"""The standard streams of a verb: closed ones are put right, every text can be written in any locale, and trouble with
+stdout is told as that of any output."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,6 +34,34 @@ def open_closed_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+_LEGIBLE = "mien.legible"
+"""Name of the error handler `_legible`."""
+
+
+def make_streams_legible() -> None:
+    """Let stdout and stderr take every text, whatever the locale.
+
+    The encoding of the locale stays, GB2312 say, and what it lacks is written as an escape (`\\u00e9`), so that no text
+    fails. ASCII, as of LANG=C, is no encoding of a terminal any more and becomes UTF-8. Names of files that are not
+    valid in the locale are written as the bytes that they are.
+    """
+    codecs.register_error(_LEGIBLE, _legible)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if is_ascii else stream.encoding, errors=_LEGIBLE)
+
+
+def _legible(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of file names, which Python keeps as lone surrogates, as they are; escapes for all else."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letter = error.object[error.start]
+    if "\udc80" <= letter <= "\udcff":
+        return bytes([ord(letter) - 0xDC00]), error.start + 1
+    return letter.encode("ascii", "backslashreplace"), error.start + 1
 
 
 @contextmanager

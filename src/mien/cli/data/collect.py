@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from mien import wording
 from mien.cli.console.overview import Problems, one_of
+from mien.cli.console.plain import shows_progress
 from mien.errors import InputError, OutputError, UnreadableMedia
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _progress(limit: int | None) -> Iterator[Callable[[int, str], None]]:
     """A bar that shows what became of the last picture; on stderr, only in a terminal."""
     columns = (TextColumn("kept"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not shows_progress()) as progress:
         bar = progress.add_task("starting", total=limit)
 
         def show(kept: int, answer: str) -> None:

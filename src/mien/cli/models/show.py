@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mien.cli.console.plain import print_table
 from mien.cli.console.verbs import DefaultVerb
 from mien.cli.models import compare as models_compare
 from mien.models.artifact import load_artifact, zoo_names
@@ -63,7 +64,7 @@ def models(
             if manifest.scores
             else "",
         )
-    Console(width=max(Console().width, _WIDTH)).print(table)
+    print_table(table, Console(width=max(Console().width, _WIDTH)))
     typer.echo("mien models NAME shows a model's card with all its scores.")
     typer.echo("mien models compare sets emotion models side by side on a data set.")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mien import __version__
 from mien.labels import TASKS
+from mien.outputs.fonts import drawn_words
 from mien.records.session import Session
 from mien.reports.page import Page
 from mien.reports.session.models import model_rows, model_sentences
@@ -167,7 +168,8 @@ def _nothing(part: Segment, task: str) -> str:
 def _add_timeline(
     page: Page, part: Segment, task: str, found: LabelDurations, labels: Sequence[str], *, name: str
 ) -> None:
-    panels, is_zoomed = panels_of(part, task, found, labels)
+    with drawn_words():
+        panels, is_zoomed = panels_of(part, task, found, labels)
     title = say(f"report.{task}.over_time")
     if len(found.tracks) > MOST_PANELS:
         title = say("report.for_longest", title=title, number=MOST_PANELS)
@@ -177,7 +179,8 @@ def _add_timeline(
     sizes = dict.fromkeys(say("report.bin", seconds=width) for width in (min(widths), max(widths)))
     size = words().join("range", list(sizes))
     caption = say(f"report.{task}.timeline", title=title, size=size)
-    page.figure(timeline_figure(panels, part.pauses_s), name=f"{_FILES[task]}{name}", caption=caption)
+    with drawn_words():
+        page.figure(timeline_figure(panels, part.pauses_s), name=f"{_FILES[task]}{name}", caption=caption)
 
 
 def _add_totals(page: Page, task: str, seconds: Floats, labels: Sequence[str], caption: str) -> None:
@@ -207,7 +210,8 @@ def _add_frames(page: Page, part: Segment, name: str) -> None:
         edges = np.linspace(part.begin_s, part.end_s, bins + 1)
         rate = np.histogram(part.time_s, edges)[0] / np.diff(edges)
         caption = say("report.rate", size=say("report.bin", seconds=whole / bins))
-        page.figure(rate_figure(rate, edges, pauses), name=f"rate{name}", caption=caption)
+        with drawn_words():
+            page.figure(rate_figure(rate, edges, pauses), name=f"rate{name}", caption=caption)
     longest = np.sort(np.argsort(-pauses[:, 1], kind="stable")[:_MOST_PAUSES])
     named = [(duration(pauses[i, 1]), clock(pauses[i, 0], tenths=True)) for i in longest]
     page.bullets([say("report.pause", duration=length, begin=begin) for length, begin in named])
