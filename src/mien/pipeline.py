@@ -32,7 +32,7 @@ from mien.stages.track import Tracker
 from mien.wording import count
 
 # Longest time until a new face is found, in seconds.
-_NEW_FACE_S = 0.1
+_NEW_FACE_S = 0.2
 _NEW_FACE_LIVE_S = 0.25
 
 
@@ -59,7 +59,7 @@ class Options:
         baseline_s: in a video, learn the neutral face of each track from its first so many calm seconds.
         follow: in a video, follow faces and hands from frame to frame and search for others only now and then; faster,
             but a new one may be seen up to a quarter of a second late. Without it all hands are searched for in every
-            frame, and new faces in every third or so: at most a tenth of a second passes between two searches.
+            frame, and new faces five times a second; in a video of fewer than ten frames per second in every frame.
         max_pixels: a larger photo is refused before it is decoded; one of 200 million takes about 1.2 GB for a moment.
     """
 

@@ -99,9 +99,31 @@ def test_what_is_small_and_seen_only_from_afar_is_no_face() -> None:
 def test_small_and_large_faces_of_one_photo_are_each_one() -> None:
     seen = Seen((0.3, 0.3, 0.5), (0.8, 0.8, 0.012), (0.9, 0.2, 0.1))
     faces = search(seen.detector, np.zeros((1600, 1600, 3), np.uint8), detail="normal", still=True)
-    assert seen.sides[:2] == [1600, 640]
+    assert seen.sides[:2] == [640, 1600]
     widths = sorted((faces.boxes_xyxy[:, 2] - faces.boxes_xyxy[:, 0]).round(-1))
     assert widths == [20, 160, 800]
+
+
+@pytest.mark.parametrize(
+    ("size", "faces", "expected"),
+    [
+        (512, [(0.5, 0.5, 0.2)], [640]),
+        (512, [(0.5, 0.5, 0.2), (0.8, 0.8, 0.05)], [640, 960]),
+        (512, [(0.5, 0.5, 0.9), (0.8, 0.8, 0.05)], [640, 960, 320]),
+        (512, [(0.5, 0.5, 0.9)], [640, 320]),
+        (512, [], [640, 960, 320, 160]),
+        (900, [(0.5, 0.5, 0.2)], [640]),
+        (960, [(0.5, 0.5, 0.2)], [640, 960]),
+        (1600, [(0.5, 0.5, 0.2)], [640, 1600]),
+    ],
+)
+def test_a_photo_is_enlarged_where_faces_may_be_small(
+    size: int, faces: list[tuple[float, float, float]], expected: list[int]
+) -> None:
+    """A photo that is large enough is searched at its own size, whatever is near."""
+    seen = Seen(*faces)
+    search(seen.detector, np.zeros((size, size, 3), np.uint8), detail="normal", still=True)
+    assert seen.sides == expected
 
 
 def test_tiles_find_what_is_too_small_otherwise() -> None:

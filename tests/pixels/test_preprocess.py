@@ -135,6 +135,17 @@ def test_at_its_own_scale_a_crop_is_a_slice(corner_xy: tuple[int, int], colour: 
     np.testing.assert_array_equal(crop, cut if colour == "rgb" else fit_crop(cut, spec(colour="grey")))
 
 
+@pytest.mark.parametrize("centre_xy", [(90.0, 60.0), (3.0, 118.0), (-60.0, 60.0), (400.0, -90.0)])
+@pytest.mark.parametrize("angle", [0.0, 0.7, -2.5])
+def test_a_grey_crop_is_the_colour_crop_in_grey(centre_xy: tuple[float, float], angle: float) -> None:
+    """Although only the part of the picture that it needs is made grey; wherever it lies."""
+    image = smooth_picture(120, 180)
+    grey = crop_square(image, centre_xy, 50.0, angle, spec(24, colour="grey", mean=(0.5,), std=(0.25,)))
+    colour = crop_square(image, centre_xy, 50.0, angle, spec(24, colour="rgb", mean=(0.5,), std=(0.25,)))
+    weighed = colour @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(grey - weighed).max() <= 2.5
+
+
 def test_grey_weighs_red_green_and_blue() -> None:
     image = np.zeros((2, 3, 3), np.uint8)
     image[:, 0, 0], image[:, 1, 1], image[:, 2, 2] = 255, 255, 255

@@ -18,7 +18,7 @@ Detail = Literal["low", "normal", "high"]
 DETAILS: tuple[Detail, ...] = get_args(Detail)
 
 # Longest sides, in pixels, at which a photo is searched. A photo may be enlarged up to `_ENLARGED`; beyond that faces
-# are found no better.
+# are found no better; and only where some face is small or none is found: what is near needs no enlarging.
 _PHOTO = {"low": (640,), "normal": (640, 1600), "high": (640, 1600, 2560)}
 _ENLARGED = 960
 
@@ -92,17 +92,26 @@ def same_face(a_xyxy: Floats, b_xyxy: Floats) -> NDArray[np.bool_]:
 def _pyramid(detector: CenterFaceDetector, image_rgb: NDArray[np.uint8], wanted: Sequence[int]) -> list[Detections]:
     """What is found at each side, and at smaller ones as long as something is too large for the last."""
     height, width = image_rgb.shape[:2]
-    kept = []
-    todo = sorted(wanted)
-    while todo:
-        side = todo.pop()
+    first, *closer = sorted(wanted)
+
+    def seen(side: int) -> tuple[Detections, Floats]:
         (found,) = detector.candidates(image_rgb, [(0, 0, width, height)], frame_hw((height, width), side))
-        extents = _extents(found) * side / max(height, width)
+        return found, _extents(found) * side / max(height, width)
+
+    found, extents = seen(first)
+    too_large = (extents > _LARGEST) & (first > _COARSEST)
+    kept = [found.at(np.flatnonzero(~too_large))]
+    all_near = len(found) > 0 and bool((extents >= _LEAST_OF_LARGE).all())
+    for side in closer:
+        if side <= max(height, width) or not all_near:
+            found, extents = seen(side)
+            kept.append(found.at(np.flatnonzero(extents <= _LARGEST)))
+    side = first
+    while side > _COARSEST and (too_large.any() or not any(map(len, kept))):
+        side = max(_COARSEST, side // 2 // STEP * STEP)
+        found, extents = seen(side)
         too_large = (extents > _LARGEST) & (side > _COARSEST)
-        too_small = (extents < _LEAST_OF_LARGE) & (side < min(wanted))
-        kept.append(found.at(np.flatnonzero(~too_large & ~too_small)))
-        if not todo and side > _COARSEST and (too_large.any() or not any(map(len, kept))):
-            todo.append(max(_COARSEST, side // 2 // STEP * STEP))
+        kept.append(found.at(np.flatnonzero(~too_large & (extents >= _LEAST_OF_LARGE))))
     return kept
 
 

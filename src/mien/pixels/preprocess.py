@@ -190,6 +190,14 @@ def crop_square(
             [sin * scale_x, cos * scale_y, cy - 0.5 - sin * scale_x * half_w - cos * scale_y * half_h],
         ]
     )
+    if spec.colour != "rgb":  # of a large picture, changing the colour of what is not needed would take longest
+        reach = (abs(cos) + abs(sin)) * side / 2 + 2  # interpolation looks at one pixel further
+        (left, right), (top, bottom) = (
+            (int(np.clip(c - reach, 0, size - 1)), int(np.clip(c + reach + 1, 1, size)))
+            for c, size in zip(centre_xy, image_rgb.shape[1::-1], strict=True)
+        )
+        image_rgb = image_rgb[top:bottom, left:right]
+        to_source[:, 2] -= left, top
     patch = cv2.warpAffine(
         _coloured(image_rgb, spec.colour),
         to_source,

@@ -111,21 +111,17 @@ class FaceDetector(Resource):
             return self.detect(image_rgb, still=False)
         known = self._seen_again(image_rgb, previous)
         if search or len(known) < len(previous):
-            others = self._searched(image_rgb, still=False)
-            if known and others:
-                boxes = [np.array([face.box_xyxy for face in faces]) for faces in (others, known)]
-                new = np.flatnonzero(~same_face(*boxes).any(axis=1))
-                others = [others[i] for i in new]
-            known += others
+            known += self._searched(image_rgb, still=False, known=known)
         return _largest_first(known)
 
     def close(self) -> None:
         """Free the network."""
         self._detector.close()
 
-    def _searched(self, image_rgb: NDArray[np.uint8], *, still: bool) -> list[Face]:
+    def _searched(self, image_rgb: NDArray[np.uint8], *, still: bool, known: Sequence[Face] = ()) -> list[Face]:
+        """The faces of a picture that are not among those that are known."""
         found = search(self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles)
-        faces = [_face(found, i) for i in range(len(found))]
+        faces = _others([_face(found, i) for i in range(len(found))], known)
         rolled = {i for i, face in enumerate(faces) if abs(face_angle(face.keypoints_xy)) > _ROLLED}
         unsure = [
             i for i, face in enumerate(faces)
@@ -135,7 +131,9 @@ class FaceDetector(Resource):
         for i, roi, look in zip(unsure, rois, self._looks(image_rgb, rois), strict=True):
             if look and look.detection_score > faces[i].detection_score and abs(_rolled(look, roi.angle)) < math.pi / 2:
                 rolled.add(i)
-        return [self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)]
+        return _others(
+            [self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)], known
+        )
 
     def _turned(self, image_rgb: NDArray[np.uint8], face: Face) -> Face:
         """A rolled face as it is seen upright: looked at all four ways round, and again until it is upright."""
@@ -245,6 +243,14 @@ def _face(found: Detections, index: int) -> Face:
 
 def _pairs(points_xy: NDArray[np.float64]) -> tuple[Point, ...]:
     return tuple((x, y) for x, y in points_xy.tolist())
+
+
+def _others(faces: list[Face], known: Sequence[Face]) -> list[Face]:
+    """The faces that are not the same as a known one."""
+    if not faces or not known:
+        return faces
+    same = same_face(*(np.array([face.box_xyxy for face in some]) for some in (faces, known)))
+    return [face for face, is_known in zip(faces, same.any(axis=1), strict=True) if not is_known]
 
 
 def _boxes(*faces: Face) -> list[NDArray[np.float64]]:
