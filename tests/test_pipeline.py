@@ -208,8 +208,8 @@ def test_a_drawn_hand_and_face_are_found_and_read() -> None:
 
 
 def test_faces_of_a_video_are_followed_and_photos_searched(drawn: NDArray[np.uint8]) -> None:
-    """In a video one frame in a fifth of a second is searched, live one in a quarter; a photo is always."""
-    for follow, searches in ((False, (5, 6)), (True, (5,))):
+    """In a video one frame in a quarter of a second is searched, live or not; a photo is always."""
+    for follow in (False, True):
         with Analyzer(Options(tasks=("emotion",), threads=1, follow=follow)) as analyzer:
             detector = analyzer._faces
             assert detector is not None
@@ -233,29 +233,29 @@ def test_faces_of_a_video_are_followed_and_photos_searched(drawn: NDArray[np.uin
                 scenes = list(analyzer.scenes(Frame(drawn, k, k / 30) for k in range(30)))
                 assert analyzer.look(drawn).faces
             assert len(asked) == 29, "the first frame is searched without following"
-            assert sum(asked) in searches
+            assert sum(asked) in (4, 5)
             assert all(len(scene.faces) == 1 and scene.faces[0].track == 1 for scene in scenes)
 
 
-@pytest.mark.parametrize(("fps", "late"), [(30, 5), (12, 1), (8, 0)])
-def test_a_new_face_of_a_video_is_seen_within_a_fifth_of_a_second(
+@pytest.mark.parametrize(("fps", "late"), [(30, 7), (12, 2), (7, 0)])
+def test_a_new_face_of_a_video_is_seen_within_a_quarter_of_a_second(
     drawn: NDArray[np.uint8], fps: int, late: int
 ) -> None:
     empty = np.full_like(drawn, 200)
     waits = set()
-    for first in range(7, 13):
+    for first in range(7, 15):
         with Analyzer(Options(tasks=("emotion",), threads=1)) as analyzer:
-            frames = [Frame(empty if k < first else drawn, k, k / fps) for k in range(first + 7)]
+            frames = [Frame(empty if k < first else drawn, k, k / fps) for k in range(first + 9)]
             seen = [scene.frame for scene in analyzer.scenes(frames) if scene.faces]
         waits.add(seen[0] - first)
-        assert seen == list(range(seen[0], first + 7))
+        assert seen == list(range(seen[0], first + 9))
     assert max(waits) <= late
 
 
 def test_no_face_is_followed_where_every_frame_is_searched_anyway(drawn: NDArray[np.uint8]) -> None:
     with Analyzer(Options(tasks=("emotion",), threads=1)) as analyzer, pytest.MonkeyPatch.context() as patch:
         patch.setattr(analyzer._faces, "follow", None)
-        scenes = list(analyzer.scenes(Frame(drawn, k, k / 9) for k in range(5)))
+        scenes = list(analyzer.scenes(Frame(drawn, k, k / 7) for k in range(5)))
     assert [len(scene.faces) for scene in scenes] == [1] * 5
 
 

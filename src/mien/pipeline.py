@@ -31,9 +31,8 @@ from mien.stages.schedule import DetectionScheduler, SearchDepth
 from mien.stages.track import Tracker
 from mien.wording import count
 
-# Longest time until a new face is found, in seconds.
-_NEW_FACE_S = 0.2
-_NEW_FACE_LIVE_S = 0.25
+# Longest time until a new face of a video is found, in seconds; as of a hand that is followed.
+_NEW_FACE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +56,9 @@ class Options:
         baseline: a picture of the one person who is looked at, with a neutral face: expressions are read as changes
             from it, in all pictures (`mien.stages.baseline`). Anything that `look` takes.
         baseline_s: in a video, learn the neutral face of each track from its first so many calm seconds.
-        follow: in a video, follow faces and hands from frame to frame and search for others only now and then; faster,
-            but a new one may be seen up to a quarter of a second late. Without it all hands are searched for in every
-            frame, and new faces five times a second; in a video of fewer than ten frames per second in every frame.
+        follow: in a video, follow hands from frame to frame and search for others only now and then; faster, but a new
+            one may be seen up to a quarter of a second late. Faces always are, in videos of eight or more frames per
+            second.
         max_pixels: a larger photo is refused before it is decoded; one of 200 million takes about 1.2 GB for a moment.
     """
 
@@ -341,12 +340,11 @@ class Analyzer(Resource):
     def _faces_of(self, frame: Frame, detector: FaceDetector, tracks: _Tracks) -> tuple[Face, ...]:
         if frame.still:
             return detector.detect(frame.image_rgb)
-        within_s = _NEW_FACE_LIVE_S if self.options.follow else _NEW_FACE_S
         pace_s, tracks.face_time_s = frame.time_s - tracks.face_time_s, frame.time_s
-        if pace_s > within_s / 2:  # every frame would be searched, so following would only cost time
+        if pace_s > _NEW_FACE_S / 2:  # every frame would be searched, so following would only cost time
             return detector.detect(frame.image_rgb, still=False)
         if tracks.face_follower is None:
-            tracks.face_follower = DetectionScheduler(detector, within_s=within_s)
+            tracks.face_follower = DetectionScheduler(detector, within_s=_NEW_FACE_S)
         return tracks.face_follower.update(frame.image_rgb, frame.time_s)
 
     def _read(self, frame: Frame, faces: tuple[Face, ...], tracks: _Tracks) -> tuple[Face, ...]:
