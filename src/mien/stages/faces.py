@@ -131,9 +131,7 @@ class FaceDetector(Resource):
         for i, roi, look in zip(unsure, rois, self._looks(image_rgb, rois), strict=True):
             if look and look.detection_score > faces[i].detection_score and abs(_rolled(look, roi.angle)) < math.pi / 2:
                 rolled.add(i)
-        return _others(
-            [self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)], known
-        )
+        return _others([self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)], known)
 
     def _turned(self, image_rgb: NDArray[np.uint8], face: Face) -> Face:
         """A rolled face as it is seen upright: looked at all four ways round, and again until it is upright."""
@@ -249,8 +247,9 @@ def _others(faces: list[Face], known: Sequence[Face]) -> list[Face]:
     """The faces that are not the same as a known one."""
     if not faces or not known:
         return faces
-    same = same_face(*(np.array([face.box_xyxy for face in some]) for some in (faces, known)))
-    return [face for face, is_known in zip(faces, same.any(axis=1), strict=True) if not is_known]
+    boxes, known_boxes = (np.array([face.box_xyxy for face in some]) for some in (faces, known))
+    is_new = ~same_face(boxes, known_boxes).any(axis=1)
+    return [faces[i] for i in np.flatnonzero(is_new)]
 
 
 def _boxes(*faces: Face) -> list[NDArray[np.float64]]:
