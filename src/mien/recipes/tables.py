@@ -123,8 +123,8 @@ class AugmentRecipe:
     (`stretch` zooms each axis by its own draw), `flip` left to right, `contrast` and `brightness` as fractions,
     `erasing` as a probability, `camera` as the probability of each camera corruption (distance, blur, light,
     noise, JPEG). Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
-    (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size; with a larger `noise_most`, each hand has its
-    own between the two, mostly near the lower).
+    (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size;
+    with a larger `noise_most`, each hand has its own between the two, mostly near the lower).
     Both: `mixup`, the alpha of Zhang et al. 2018. `views` above 0 draws this many augmented views of each image before
     training, instead of a new one in each epoch, and computes the network's frozen part on them once: the epochs then
     take one view after another. `validation` changes the validation images too, as one reference

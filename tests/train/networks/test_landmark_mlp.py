@@ -46,6 +46,17 @@ def test_the_top_changes_the_logits_of_upright_labels_alone() -> None:
     assert (up[:, 1:3] - aside[:, 1:3]).abs().min() > 0
 
 
+def test_a_network_that_sees_the_top_tells_all_labels_by_it() -> None:
+    network = LandmarkMLP(labels=4, widths=(8,), upright=(1, 2), sees_top=True).eval()
+    assert network.layers[0].in_features == 63 + 210 + 2
+    landmarks = torch.randn(6, 21, 3)
+    up, aside = (network(torch.cat([landmarks, turned_top(angle, 6)], dim=1)) for angle in (0.0, 70.0))
+    assert (up[:, [0, 3]] - aside[:, [0, 3]]).abs().max() > 1e-4
+    # The two that mean up and down still share what the shape says.
+    hidden = network.label_head(network.layers(torch.randn(6, 275))) @ network.shared
+    torch.testing.assert_close(hidden[:, 1], hidden[:, 2])
+
+
 def test_only_the_angle_between_thumb_and_top_counts() -> None:
     network = LandmarkMLP(labels=3, widths=(8,), upright=(0,)).eval()
     landmarks = torch.zeros(1, 21, 3)
