@@ -204,10 +204,11 @@ def test_a_hand_that_fills_a_large_frame_is_found_with_a_border(
     detector = HandDetector()
     (plain,) = detector.detect(drawn_hand)
     x1, y1, x2, y2 = (round(v) for v in plain.box_xyxy)
-    tight = np.ascontiguousarray(drawn_hand[y1 + 30 : y2 - 30, x1 + 30 : x2 - 30])  # fingertips and wrist cut off
+    cut = 40
+    tight = np.ascontiguousarray(drawn_hand[y1 + cut : y2 - cut, x1 + cut : x2 - cut])  # fingertips and wrist cut off
     large = np.asarray(cv2.resize(tight, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), np.uint8)
     (found,) = detector.detect(large)
-    apart = np.linalg.norm(_xy(found) / 4 + (x1 + 30, y1 + 30) - _xy(plain), axis=1)
+    apart = np.linalg.norm(_xy(found) / 4 + (x1 + cut, y1 + cut) - _xy(plain), axis=1)
     assert apart.mean() < 0.15 * (x2 - x1)
     monkeypatch.setattr(detector, "_padded_rois", lambda _image: [])
     assert detector.detect(large) == (), "the plain picture shows too little around the palm"
@@ -308,8 +309,9 @@ def _fake_presences(*presences: float) -> FakeSession:
 
 @pytest.fixture
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Landmarks of sure hands are not read a second time."""
+    """Landmarks of sure hands are not read again."""
     monkeypatch.setattr("mien.stages.hands._agree", lambda _first, _second: True)
+    monkeypatch.setattr("mien.stages.hands._reach", lambda _found, _roi: 1.0)
 
 
 @pytest.mark.usefixtures("read_once")
