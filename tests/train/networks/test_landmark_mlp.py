@@ -67,7 +67,7 @@ def test_only_the_angle_between_thumb_and_top_counts() -> None:
     assert rise[40.0] == pytest.approx(rise[-40.0], abs=1e-5)
     straight, square = network.top_head.weight[0].tolist()  # type: ignore[union-attr, operator]
     cosine = float(torch.deg2rad(torch.tensor(40.0)).cos())
-    expected = 4 * (straight * (1 - cosine) + square * (1 - cosine**2))
+    expected = 12 * (straight * (1 - cosine) + square * (1 - cosine**2))
     assert rise[0.0] - rise[40.0] == pytest.approx(expected, abs=1e-4)
 
 
