@@ -12,7 +12,7 @@ from mien.train.networks.network import Network
 _POINTS = 21
 _PAIRS = tuple(combinations(range(_POINTS), 2))
 _THUMB_JOINT, _THUMB_TIP = 2, 4
-_STEEP = 12.0  # scales how far the thumb rises: with 4, the few steps of a run left up and down only 1.0 apart in logits
+_STEEP = 12.0  # scales how far the thumb rises, so that few steps suffice to tell up from down for sure
 
 
 class LandmarkMLP(Network):
