@@ -79,5 +79,5 @@ def test_the_shape_of_a_hand_does_not_tell_up_from_down() -> None:
     torch.testing.assert_close(aside[:, 1], aside[:, 3], atol=1e-5, rtol=0)
     up, down = (network(torch.cat([landmarks, turned_top(angle, 5)], dim=1)) for angle in (0.0, 180.0))
     straight = network.top_head.weight[:, 0].detach()  # type: ignore[union-attr]
-    expected = 8 * (straight[0] - straight[1]).expand(5)
+    expected = 24 * (straight[0] - straight[1]).expand(5)
     torch.testing.assert_close((up[:, 1] - up[:, 3]) - (down[:, 1] - down[:, 3]), expected, atol=1e-4, rtol=0)
