@@ -321,7 +321,7 @@ class Analyzer(Resource):
                     found = tracks.follower.update(image, frame.time_s)
                 else:
                     thorough = tracks.depth.thorough(frame.time_s)
-                    found = self._hands.detect(image, thorough=thorough)
+                    found = self._hands.detect(image, thorough=thorough, hidden=frame.still)
                     tracks.depth.note(frame.time_s, thorough=thorough, seen=bool(found))
                 hands = tracks.hands.update(found, frame.time_s)
                 hands = self._gestures.classify(hands, image)

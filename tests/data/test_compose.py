@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.data.compose import composed_hands, with_composed, with_pinched, with_turned
+from mien.data.compose import composed_hands, with_composed, with_pinched, with_relaxed, with_turned
 from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.labels import GESTURES, GESTURES_5
@@ -105,6 +105,48 @@ def test_the_thumb_of_a_pinched_hand_touches_the_middle_or_the_ring_finger(datas
     assert set(apart.argmin(axis=1).tolist()) == {1, 2}
     assert apart.min(axis=1).max() < 0.15
     assert set(more.labels[len(dataset) :].tolist()) == {GESTURES_5.index("none")}
+
+
+def open_hands(outwards: float) -> Dataset:
+    """Hands with straight fingers, held up, whose thumb points away from them at the right (1) or the left (-1)."""
+    points = hand("none") * np.float32((outwards, 1, 1))
+    points[2:5, 0] = points[1, 0] + outwards * np.float32((0.3, 0.6, 0.9))
+    samples = np.concatenate([np.tile(points, (8, 1, 1)), np.tile(np.float32((0, -1, 0)), (8, 1, 1))], axis=1)
+    return Dataset(
+        samples=samples,
+        labels=np.full(8, GESTURES.index("palm")),
+        split=np.full(8, "train", "<U10"),
+        groups=np.full(8, "somebody"),
+        label_set=GESTURES,
+    )
+
+
+@pytest.mark.parametrize("outwards", [1.0, -1.0])
+def test_a_relaxed_hand_hangs_down_with_its_thumb_near_the_forefinger(outwards: float) -> None:
+    some = open_hands(outwards)
+    more = with_relaxed(some, 50.0, seed=1)
+    made = more.samples[len(some) :].astype(np.float64)
+    assert set(more.labels[len(some) :].tolist()) == {GESTURES.index("palm")}
+    palm = np.linalg.norm(made[:, 9] - made[:, 0], axis=1)
+    near = np.linalg.norm(made[:, 4, :2] - made[:, 5, :2], axis=1) / palm
+    assert near.max() < 0.75 < np.linalg.norm(some.samples[0, 4, :2] - some.samples[0, 5, :2])
+    assert near.min() < 0.15
+    # Fingers stay straight and of their lengths, and lean to one side together.
+    fingers = made[:, 5:21].reshape(-1, 4, 4, 3)
+    ways = np.diff(fingers, axis=2)
+    ways /= np.linalg.norm(ways, axis=3, keepdims=True)
+    assert (ways[:, :, 1:] * ways[:, :, :-1]).sum(axis=3).min() > 0.999
+    assert np.degrees(np.arctan2(ways[:, 0, 0, 0], -ways[:, 0, 0, 1])).std() > 5
+    top = made[:, 21]
+    assert (top[:, 1] >= -1e-6).all(), "the picture's top is where the fingers are not"
+    np.testing.assert_allclose(np.linalg.norm(top, axis=1), 1, atol=1e-5)
+    assert np.ptp(np.degrees(np.arctan2(top[:, 0], top[:, 1]))) > 120
+    assert with_relaxed(some, 50.0, seed=1).fingerprint() == more.fingerprint()
+
+
+def test_relaxed_hands_are_made_of_open_ones() -> None:
+    with pytest.raises(DataError, match="no palm"):
+        with_relaxed(thumbs(np.zeros(3), ["thumb_up"] * 3), 1.0, seed=1)
 
 
 def test_the_top_stays_the_direction_that_it_is(dataset: Dataset) -> None:

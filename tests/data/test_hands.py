@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mien.artwork.drawings import draw_hand
 from mien.data.hands import HELD_BACK, Naming, crowd_part, find_hand_pictures, load_copies, load_hands, with_copies
 from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES, GESTURES_5
@@ -225,6 +226,26 @@ def test_copies_are_read_once_and_those_without_a_hand_left_out(tmp_path: Path) 
     assert calls(second) == 0
     assert len(steps) == 3
     assert again.fingerprint() == copies.fingerprint()
+
+
+def test_copies_of_a_hand_that_points_down_know_where_the_top_of_its_picture_is(tmp_path: Path) -> None:
+    for gesture, place in (("thumb_down", "crowd/dislike/1.png"), ("thumb_up", "crowd/like/1.png")):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True)
+        write_image(path, draw_hand(gesture, person="chen", size=300))
+    naming = Naming(classes={"like": "thumb_up", "dislike": "thumb_down"})
+    pictures = find_hand_pictures(tmp_path, naming=naming)
+    with HandDetector(threads=1) as detector:
+        plain, _ = load_hands(pictures, detector, with_top=True)
+        copies = load_copies(pictures, detector, 4, with_top=True)
+    assert len(plain) == 2
+    assert len(copies) >= 4
+    for hands in (plain, copies):
+        thumbs = hands.samples[:, 4, :2] - hands.samples[:, 2, :2]
+        rise = (thumbs * hands.samples[:, 21, :2]).sum(axis=1) / np.linalg.norm(thumbs, axis=1)
+        is_up = hands.labels == GESTURES.index("thumb_up")
+        assert (rise[is_up] > 0.5).all()
+        assert (rise[~is_up] < -0.5).all()
 
 
 def test_copies_of_those_held_back_are_not_trained_on(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from mien.models.session import FakeSession, Session
 from mien.pixels.boxes import RotatedRoi
 from mien.pixels.images import read_image
 from mien.scene import Hand
-from mien.stages import hands as hands_module
 from mien.stages.hands import BOX_MARGIN, LANDMARK_MODEL, PALM_MODEL, HandDetector, _agree
 from mien.stages.schedule import DetectionScheduler
 
@@ -163,6 +162,35 @@ def test_squares_agree_when_place_size_and_turn_are_near(roi: RotatedRoi, agree:
     assert _agree(RotatedRoi((50, 50), 100, 0.1), roi) is agree
 
 
+@pytest.mark.parametrize(("reach", "batches"), [(2.2, 2), (1.0, 1)])
+def test_fingertips_at_the_edge_of_their_square_are_read_in_a_larger_one(
+    monkeypatch: pytest.MonkeyPatch, reach: float, batches: int
+) -> None:
+    """Fingers of this length, in palms: long ones may have been cut off."""
+    monkeypatch.setattr("mien.stages.hands._agree", lambda _first, _second: True)
+    points = np.zeros((21, 3))
+    points[:, 0] = 112 + np.linspace(-12, 12, 21)
+    points[:, 1] = 160
+    points[[5, 9, 13, 17], 1], points[[6, 10, 14, 18], 1] = 120, 105
+    points[[7, 11, 15, 19], 1], points[[8, 12, 16, 20], 1] = 100, 160 - 40 * reach
+    flat = points.reshape(1, 63).astype(np.float32)
+    one = np.ones((1, 1), np.float32)
+    presences = iter([0.95, 0.8])
+    network = FakeSession(zoo_artifact(LANDMARK_MODEL), lambda _batch: (flat, one * next(presences), one, flat))
+    (hand,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=network).detect(np.zeros((192, 192, 3), np.uint8))
+    assert len([batch for batch in network.batches if len(batch)]) == batches
+    assert hand.detection_score == pytest.approx(0.8 if batches == 2 else 0.95)
+
+
+def test_a_larger_square_that_shows_no_hand_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.stages.hands._agree", lambda _first, _second: True)
+    monkeypatch.setattr("mien.stages.hands._reach", lambda _found, _roi: 0.1)
+    landmarks = _fake_landmarks(0.95, again=0.3)
+    (hand,) = HandDetector(palms=_fake_palms((1000, 20)), landmarks=landmarks).detect(np.zeros((192, 192, 3), np.uint8))
+    assert len([batch for batch in landmarks.batches if len(batch)]) == 2
+    assert hand.detection_score == pytest.approx(0.95)
+
+
 def test_hopeless_landmarks_are_not_read_again() -> None:
     landmarks = _fake_landmarks(0.01, again=0.01)
     palms = _fake_palms((1000, 20))
@@ -176,10 +204,11 @@ def test_a_hand_that_fills_a_large_frame_is_found_with_a_border(
     detector = HandDetector()
     (plain,) = detector.detect(drawn_hand)
     x1, y1, x2, y2 = (round(v) for v in plain.box_xyxy)
-    tight = np.ascontiguousarray(drawn_hand[y1 + 30 : y2 - 30, x1 + 30 : x2 - 30])  # fingertips and wrist cut off
+    cut = 40
+    tight = np.ascontiguousarray(drawn_hand[y1 + cut : y2 - cut, x1 + cut : x2 - cut])  # fingertips and wrist cut off
     large = np.asarray(cv2.resize(tight, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), np.uint8)
     (found,) = detector.detect(large)
-    apart = np.linalg.norm(_xy(found) / 4 + (x1 + 30, y1 + 30) - _xy(plain), axis=1)
+    apart = np.linalg.norm(_xy(found) / 4 + (x1 + cut, y1 + cut) - _xy(plain), axis=1)
     assert apart.mean() < 0.15 * (x2 - x1)
     monkeypatch.setattr(detector, "_padded_rois", lambda _image: [])
     assert detector.detect(large) == (), "the plain picture shows too little around the palm"
@@ -280,8 +309,9 @@ def _fake_presences(*presences: float) -> FakeSession:
 
 @pytest.fixture
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Landmarks of sure hands are not read a second time."""
+    """Landmarks of sure hands are not read again."""
     monkeypatch.setattr("mien.stages.hands._agree", lambda _first, _second: True)
+    monkeypatch.setattr("mien.stages.hands._reach", lambda _found, _roi: 1.0)
 
 
 @pytest.mark.usefixtures("read_once")
@@ -461,21 +491,6 @@ def test_hand_crops_of_every_collection(data_root: Path, detector: HandDetector,
     assert np.mean(hits) >= 0.95
 
 
-def _seen(box_xyxy: tuple[float, float, float, float], presence: float) -> hands_module._FoundHand:
-    """A reading whose landmarks fill a box."""
-    x1, y1, x2, y2 = box_xyxy
-    points = np.column_stack([np.linspace(x1, x2, 21), np.tile([y1, y2, (y1 + y2) / 2], 7), np.zeros(21)])
-    return hands_module._FoundHand(points, presence, 1.0)
-
-
-def test_a_hand_within_another_is_the_same_hand() -> None:
-    large, within = _seen((0, 0, 100, 100), 0.9), _seen((60, 60, 95, 95), 0.95)
-    assert hands_module._distinct([large, within]) == [within], "the more certain reading stays"
-    assert hands_module._distinct([within, large]) == [within]
-    beside = _seen((80, 0, 180, 100), 0.8)
-    assert hands_module._distinct([beside, large]) == [large, beside], "hands that overlap a little are two"
-
-
 def test_a_hurried_search_leaves_out_the_second_one() -> None:
     palms = _fake_palms()
     detector = HandDetector(palms=palms, landmarks=_fake_presences(*[0.95] * 9))
@@ -494,3 +509,28 @@ def test_a_crop_of_a_thumb_held_up_is_found_though_no_palm_is(monkeypatch: pytes
         for gesture in ("thumb_up", "thumb_down"):
             hand = detector.landmarks_of_crop(draw_hand(gesture, person="ben", size=160)[20:150])
             assert hand is not None, gesture
+
+
+@pytest.mark.data
+def test_a_hand_behind_another_is_found_in_a_photo(media: Path, detector: HandDetector) -> None:
+    picture = read_image(media / "hand_open.jpg")
+    (front,) = detector.detect(picture)
+    both = detector.detect(picture, hidden=True)
+    assert {hand.side for hand in both} == {"left", "right"}
+    assert front in both
+    (behind,) = (hand for hand in both if hand != front)
+    assert behind.detection_score >= 0.9
+    assert behind.box_xyxy[0] < front.box_xyxy[0]
+
+
+@pytest.mark.parametrize("gesture", ["palm", "thumb_up", "victory"])
+def test_one_hand_hides_no_other(detector: HandDetector, gesture: str) -> None:
+    for person in ("chen", "ben"):
+        assert len(detector.detect(draw_hand(gesture, person=person, size=300), hidden=True)) == 1
+
+
+def test_a_picture_without_a_hand_is_not_painted_over() -> None:
+    palms = _fake_palms()
+    detector = HandDetector(palms=palms, landmarks=_fake_landmarks())
+    assert detector.detect(np.zeros((480, 640, 3), np.uint8), hidden=True) == ()
+    assert len(palms.batches) == 2

@@ -116,6 +116,16 @@ def test_noise_is_a_fraction_of_the_size_of_the_hand() -> None:
         assert share.mean().item() == pytest.approx(0.05, rel=0.05)
 
 
+def test_each_hand_has_its_own_noise_between_two_limits() -> None:
+    points = torch.randn(3000, 21, 3)
+    out = LandmarkAugmentation(AugmentRecipe(noise=0.02, noise_most=0.12))(points)
+    size = (points - points.mean(dim=1, keepdim=True)).square().sum(dim=2).mean(dim=1).sqrt()
+    share = (out - points).flatten(1).std(dim=1) / size
+    assert 0.012 < share.min() < 0.025
+    assert 0.1 < share.max() < 0.16
+    assert share.median() < 0.06, "most hands are read rather exactly"
+
+
 def test_zoom_stretches_each_axis_within_its_limit() -> None:
     points = torch.randn(100, 21, 3)
     points = points - points.mean(dim=1, keepdim=True)

@@ -47,6 +47,11 @@ _POSES = (
 )
 """Thumb to little finger, stretched or not, and a gesture that this may be; the common ones are drawn more often."""
 
+_SPREAD = 0.6, 1.8  # of the fingers of a relaxed hand, as a multiple of how far they are apart
+_LEANING = 14.0  # degrees to either side by which they lean together
+_THUMB = (-0.1, -0.15, -0.3), (0.45, 0.5, 0.05)  # limits of its tip, from the forefinger's base: outwards, down, away
+_HANGING = 90.0  # degrees to either side of straight down
+
 _UP, _SIDEWAYS, _DOWN = 0.0, 90.0, 180.0
 _HELD = 35.0  # degrees by which a thumb that is held up, down or sideways may lean
 
@@ -160,6 +165,40 @@ def with_turned(dataset: Dataset, share: float, *, seed: int) -> Dataset:
         none = dataset.label_set.index("none")
         labels[held] = np.select([wanted == _UP, wanted == _DOWN], [up, down], none)
     return _more(dataset, made, labels, "turned")
+
+
+def with_relaxed(dataset: Dataset, share: float, *, seed: int) -> Dataset:
+    """The data set with open hands in its training split that hang down, their thumb close to the forefinger.
+
+    People who show an open hand hold it up, with the thumb stretched out or fingers closed. One that hangs at a
+    person's side is held loosely: its thumb ends near the base of the forefinger, where that of an OK sign is, its
+    fingers spread or lean to one side. Each is made from a hand that shows `palm`.
+
+    Args:
+        dataset: canonical landmarks with the top.
+        share: how many are added per training sample.
+        seed: seed for all randomness.
+
+    Raises:
+        DataError: `palm` is not in the training split.
+    """
+    train = _train(dataset, ("palm",))
+    rng, count = np.random.default_rng(seed), round(share * len(train))
+    palm = dataset.label_set.index("palm")
+    made = _drawn(train.samples[train.labels == palm].astype(np.float64), count, rng)
+    outwards = np.sign(made[:, 5, 0] - made[:, 17, 0])  # the palm or the back of the hand is seen
+    spread = rng.uniform(*_SPREAD, count)[:, None]
+    lean = np.radians(rng.uniform(-_LEANING, _LEANING, count))[:, None]
+    for base in _BASES[1:]:
+        x, y = np.moveaxis(made[:, base : base + 4, :2] - made[:, base : base + 1, :2], 2, 0)
+        x = spread * x
+        turned = np.stack([np.cos(lean) * x - np.sin(lean) * y, np.sin(lean) * x + np.cos(lean) * y], axis=2)
+        made[:, base : base + 4, :2] = made[:, base : base + 1, :2] + turned
+    tips = made[:, 5] + rng.uniform(*_THUMB, (count, 3)) * np.stack([outwards, *np.ones((2, count))], axis=1)
+    made[:, 2:5] = _reaching(made[:, 1:5], tips)
+    angles = np.radians(rng.uniform(-_HANGING, _HANGING, count))
+    made[:, -1] = np.stack([np.sin(angles), np.cos(angles), np.zeros(count)], axis=1)
+    return _more(dataset, _canonical(made), np.full(count, palm), "relaxed")
 
 
 def _train(dataset: Dataset, needed: Collection[str]) -> Dataset:

@@ -31,6 +31,7 @@ from mien.wording import natural_key
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
 _POINTS = 3 * POINTS_WITH_TOP
+_LANDMARKS = _POINTS - 3  # numbers of a row before the direction of the picture's top
 _ROW = _POINTS + 4  # and the square around the hand: its middle, side and angle
 _PAD = 0.25  # border on each side of a picture that is cut tight, as a fraction of its longer side
 
@@ -204,6 +205,8 @@ def load_copies(
             on_step(i + 1)
     kept.save()
     samples = np.stack([kept[key] for key in keys]).reshape(-1, _POINTS)
+    # A copy is cut out upright: its own top says nothing about the picture's.
+    samples[:, _LANDMARKS:] = np.repeat(rows[:, _LANDMARKS:_POINTS], copies, axis=0)
     each = [picture for picture in pictures for _ in range(copies)]
     seen = np.isfinite(samples[:, 0])
     return _dataset(samples[seen], [each[i] for i in np.flatnonzero(seen)], pictures, label_set, with_top=with_top)

@@ -60,7 +60,8 @@ class DataRecipe:
     as "nothing="; `letters` say the same of files in a folder `other` that are named after a letter, as "B=palm".
     `top` adds where the picture's top is to the landmarks, without which a thumb held up cannot be told from one held
     down. `pinched` adds so many hands whose thumb touches the middle or the ring finger, and `turned` so many hands
-    turned in the picture, both for each training sample (`mien.data.compose`).
+    turned in the picture, both for each training sample (`mien.data.compose`). `relaxed` adds so many open hands that
+    hang down, likewise.
     """
 
     kind: Literal["fer2013", "images", "hands"] = "fer2013"
@@ -77,6 +78,7 @@ class DataRecipe:
     whole_frames: tuple[str, ...] = ()
     pinched: Annotated[float, Ge(0), Le(10)] = 0.0
     turned: Annotated[float, Ge(0), Le(10)] = 0.0
+    relaxed: Annotated[float, Ge(0), Le(10)] = 0.0
     top: bool = False
     crowds: tuple[str, ...] = ()
     crowd_copies: Annotated[int, Ge(0), Le(100)] = 0
@@ -97,7 +99,8 @@ class NetworkRecipe:
     `hub` (fetched by torch.hub) or `none`; all layers of it stay as they are but the last `unfreeze` blocks, and the
     statistics of the batch norms unless `own_statistics`. `enlarge` makes the images larger inside the network.
     `squeeze` above 0 adds squeeze-and-excitation to residual blocks, with this reduction. `bgr` says that VGG-16's
-    weights were trained on BGR images, as Keras' were.
+    weights were trained on BGR images, as Keras' were. `sees_top` gives a network of landmarks the direction of the
+    picture's top for all gestures, not for thumbs alone.
     """
 
     name: str = "residual_cnn"
@@ -111,6 +114,7 @@ class NetworkRecipe:
     own_statistics: bool = False
     squeeze: Count = 0
     bgr: bool = False
+    sees_top: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,8 @@ class AugmentRecipe:
     (`stretch` zooms each axis by its own draw), `flip` left to right, `contrast` and `brightness` as fractions,
     `erasing` as a probability, `camera` as the probability of each camera corruption (distance, blur, light,
     noise, JPEG). Landmarks: `rotation`, `zoom`, `tilt` (degrees out of the picture plane), `bend`
-    (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size).
+    (standard deviation in degrees by which each finger turns at its base) and `noise` (fraction of the hand's size;
+    with a larger `noise_most`, each hand has its own between the two, mostly near the lower).
     Both: `mixup`, the alpha of Zhang et al. 2018. `views` above 0 draws this many augmented views of each image before
     training, instead of a new one in each epoch, and computes the network's frozen part on them once: the epochs then
     take one view after another. `validation` changes the validation images too, as one reference
@@ -138,6 +143,7 @@ class AugmentRecipe:
     tilt: Annotated[float, Ge(0), Le(180)] = 0.0
     bend: float = 0.0
     noise: NotNegative = 0.0
+    noise_most: NotNegative = 0.0
     mixup: NotNegative = 0.0
     views: Annotated[int, Ge(0), Le(1000)] = 0
     validation: bool = False

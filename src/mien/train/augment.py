@@ -97,7 +97,7 @@ class LandmarkAugmentation(nn.Module):
 
     Args:
         recipe: `rotation` and `tilt` are limits in degrees, `zoom` of the stretch of each axis, `noise` the standard
-            deviation of each coordinate as a fraction of the hand's size.
+            deviation of each coordinate as a fraction of the hand's size, up to `noise_most` for some hands.
     """
 
     def __init__(self, recipe: AugmentRecipe) -> None:
@@ -114,11 +114,18 @@ class LandmarkAugmentation(nn.Module):
         points = (landmarks - middle) @ _rotations(angles).transpose(1, 2)  # (B, 21, 3)
         points = points * (1 + self.recipe.zoom * (2 * torch.rand(B, 1, 3, device=points.device) - 1))
         size = points.square().sum(dim=2).mean(dim=1).sqrt()[:, None, None]
-        points = points + middle + self.recipe.noise * size * torch.randn_like(points)
+        points = points + middle + self._noise(points) * size * torch.randn_like(points)
         if not top.shape[1]:
             return points
         in_plane = angles * angles.new_tensor([0.0, 0.0, 1.0])
         return torch.cat([points, top @ _rotations(in_plane).transpose(1, 2)], dim=1)
+
+    def _noise(self, points: Tensor) -> Tensor | float:
+        """The noise of each hand, (B, 1, 1), or of all: hands far away or blurred are read less exactly than others."""
+        least, most = self.recipe.noise, self.recipe.noise_most
+        if most <= least:
+            return least
+        return least + (most - least) * torch.rand(len(points), 1, 1, device=points.device).square()
 
     def _bent(self, landmarks: Tensor) -> Tensor:
         """Each finger rotated at its base: signers hold fingers that do not matter in their own ways."""

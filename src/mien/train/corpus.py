@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.clean import apply_clean_list
-from mien.data.compose import with_composed, with_pinched, with_turned
+from mien.data.compose import with_composed, with_pinched, with_relaxed, with_turned
 from mien.data.dataset import Dataset
 from mien.data.duplicates import clean_training
 from mien.data.hands import HELD_BACK, HandPicture, Naming, find_hand_pictures, load_copies, load_hands, with_copies
@@ -237,8 +237,8 @@ def _signers_split(recipe: Recipe, hands: Dataset) -> Dataset:
 
 
 def enlarged(hands: Dataset, copies: Dataset | None, recipe: Recipe) -> Dataset:
-    """Landmarks of hands with more to train on, as the recipe says: worse copies, hands made of several, and hands
-    turned in the picture."""
+    """Landmarks of hands with more to train on, as the recipe says: worse copies, hands made of several, hands
+    turned in the picture, and open hands that hang down."""
     data, seed = recipe.data, recipe.fit.seed
     if copies is not None:
         hands = with_copies(hands, copies)
@@ -246,4 +246,6 @@ def enlarged(hands: Dataset, copies: Dataset | None, recipe: Recipe) -> Dataset:
         hands = with_composed(hands, data.composed, seed=seed)
     if data.pinched:
         hands = with_pinched(hands, data.pinched, seed=seed)
-    return with_turned(hands, data.turned, seed=seed) if data.turned else hands
+    if data.turned:
+        hands = with_turned(hands, data.turned, seed=seed)
+    return with_relaxed(hands, data.relaxed, seed=seed) if data.relaxed else hands

@@ -46,6 +46,17 @@ def test_the_top_changes_the_logits_of_upright_labels_alone() -> None:
     assert (up[:, 1:3] - aside[:, 1:3]).abs().min() > 0
 
 
+def test_a_network_that_sees_the_top_tells_all_labels_by_it() -> None:
+    network = LandmarkMLP(labels=4, widths=(8,), upright=(1, 2), sees_top=True).eval()
+    assert network.layers[0].in_features == 63 + 210 + 2
+    landmarks = torch.randn(6, 21, 3)
+    up, aside = (network(torch.cat([landmarks, turned_top(angle, 6)], dim=1)) for angle in (0.0, 70.0))
+    assert (up[:, [0, 3]] - aside[:, [0, 3]]).abs().max() > 1e-4
+    # The two that mean up and down still share what the shape says.
+    hidden = network.label_head(network.layers(torch.randn(6, 275))) @ network.shared
+    torch.testing.assert_close(hidden[:, 1], hidden[:, 2])
+
+
 def test_only_the_angle_between_thumb_and_top_counts() -> None:
     network = LandmarkMLP(labels=3, widths=(8,), upright=(0,)).eval()
     landmarks = torch.zeros(1, 21, 3)
@@ -56,7 +67,7 @@ def test_only_the_angle_between_thumb_and_top_counts() -> None:
     assert rise[40.0] == pytest.approx(rise[-40.0], abs=1e-5)
     straight, square = network.top_head.weight[0].tolist()  # type: ignore[union-attr, operator]
     cosine = float(torch.deg2rad(torch.tensor(40.0)).cos())
-    expected = 4 * (straight * (1 - cosine) + square * (1 - cosine**2))
+    expected = 12 * (straight * (1 - cosine) + square * (1 - cosine**2))
     assert rise[0.0] - rise[40.0] == pytest.approx(expected, abs=1e-4)
 
 
@@ -68,5 +79,5 @@ def test_the_shape_of_a_hand_does_not_tell_up_from_down() -> None:
     torch.testing.assert_close(aside[:, 1], aside[:, 3], atol=1e-5, rtol=0)
     up, down = (network(torch.cat([landmarks, turned_top(angle, 5)], dim=1)) for angle in (0.0, 180.0))
     straight = network.top_head.weight[:, 0].detach()  # type: ignore[union-attr]
-    expected = 8 * (straight[0] - straight[1]).expand(5)
+    expected = 24 * (straight[0] - straight[1]).expand(5)
     torch.testing.assert_close((up[:, 1] - up[:, 3]) - (down[:, 1] - down[:, 3]), expected, atol=1e-4, rtol=0)

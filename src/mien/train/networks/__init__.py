@@ -42,6 +42,7 @@ NETWORKS: dict[str, Callable[[Recipe, int], Network]] = {
         widths=recipe.network.widths,
         dropout=recipe.network.dropout,
         upright=_upright(recipe) if recipe.data.top else (),
+        sees_top=recipe.network.sees_top and recipe.data.top,
     ),
     "cnn3_elu": lambda recipe, labels: CNN3(labels=labels, activation="elu", dropout=recipe.network.dropout),
     "cnn3_relu": lambda recipe, labels: CNN3(labels=labels, activation="relu", dropout=recipe.network.dropout),

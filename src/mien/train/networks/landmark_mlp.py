@@ -12,7 +12,7 @@ from mien.train.networks.network import Network
 _POINTS = 21
 _PAIRS = tuple(combinations(range(_POINTS), 2))
 _THUMB_JOINT, _THUMB_TIP = 2, 4
-_STEEP = 4.0  # scales how far the thumb rises, so that few steps suffice to tell up from down for sure
+_STEEP = 12.0  # scales how far the thumb rises, so that few steps suffice to tell up from down for sure
 
 
 class LandmarkMLP(Network):
@@ -28,6 +28,8 @@ class LandmarkMLP(Network):
         widths: units of each hidden layer.
         dropout: after each hidden layer.
         upright: positions of the labels whose meaning depends on where the top is; a 22nd row of the input tells it.
+        sees_top: whether the direction of the top is a feature for all labels too: hands at rest hang down, signs that
+            people make are mostly held up.
     """
 
     first: Tensor
@@ -42,8 +44,10 @@ class LandmarkMLP(Network):
         widths: tuple[int, ...] = (128, 128),
         dropout: float = 0.2,
         upright: tuple[int, ...] = (),
+        sees_top: bool = False,
     ) -> None:
         super().__init__()
+        self.sees_top = sees_top
         self.register_buffer("first", torch.tensor([a for a, _ in _PAIRS]), persistent=False)
         self.register_buffer("second", torch.tensor([b for _, b in _PAIRS]), persistent=False)
         rows = torch.eye(labels)[list(upright)]  # (U, labels)
@@ -51,7 +55,7 @@ class LandmarkMLP(Network):
         self.register_buffer("upright", rows, persistent=False)
         self.register_buffer("shared", shared, persistent=False)  # (labels, labels)
         layers: list[nn.Module] = []
-        for narrow, wide in pairwise((3 * _POINTS + len(_PAIRS), *widths)):
+        for narrow, wide in pairwise((3 * _POINTS + len(_PAIRS) + 2 * sees_top, *widths)):
             layers += [
                 nn.Linear(narrow, wide),
                 nn.BatchNorm1d(wide),
@@ -67,7 +71,7 @@ class LandmarkMLP(Network):
         landmarks, top = landmarks[:, :_POINTS], landmarks[:, _POINTS:]  # top: (B, 0 or 1, 3)
         apart = landmarks[:, self.first] - landmarks[:, self.second]  # (B, 210, 3)
         distances = (apart.square().sum(dim=2) + 1e-8).sqrt()  # (B, 210)
-        features = torch.cat([landmarks.flatten(1), distances], dim=1)
+        features = torch.cat([landmarks.flatten(1), distances, *([top[:, 0, :2]] if self.sees_top else [])], dim=1)
         logits = self.label_head(self.layers(features))
         if self.top_head is None:
             return logits, None
