@@ -151,7 +151,9 @@ def test_neutral_faces_are_learned_again_after_the_models_were_released(
 def test_a_picture_that_was_passed_over_does_not_take_the_ask_along() -> None:
     settings = ServeSettings()
     socket: Any = None
-    connection = Connection(socket, socket, settings, Metrics(), tasks=("emotion",), steady=False)
+    connection = Connection(
+        socket, socket, settings, Metrics(), tasks=("emotion",), steady=False, responses=settings.responses
+    )
     connection._ask('{"baseline_s": 2}')
     connection._take(b"passed over")
     connection._take(b"newest")
