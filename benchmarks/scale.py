@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -102,6 +103,7 @@ def main() -> None:
             "batch against look, one video": round(medians["one video, look"] / medians["one video, batch"], 2),
             "batch against look, folder": round(medians["look"] / medians["batch, 2 workers"], 2),
             "memory of a worker, MB": round(memory),
+            "load": round(os.getloadavg()[2], 1),
         }
         if asked.ray:
             of_ray = medians["ray, 2 workers"] - medians["ray start"]

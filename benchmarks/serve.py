@@ -2,7 +2,7 @@
 
 Direct calls and requests alternate, so that other work on the machine hits both. Prints the time of one look with one
 client, the throughput and latency of many clients, the pictures per second of a WebSocket, and the growth of the
-server's memory.
+server's memory; beside the clock the processor time of both sides, which other work on the machine hardly stretches.
 
     python benchmarks/serve.py [--clients 16] [--seconds 60] [--requests 20000]
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import re
 import statistics
 import subprocess
@@ -34,6 +35,8 @@ from mien.pixels.images import encode_image
 ROUNDS = 100
 SLICE_S = 5.0
 LIVE_S = 10.0
+SIDE = 320
+"""Of pictures for a network that takes any size."""
 
 
 def main() -> None:
@@ -53,8 +56,9 @@ def main() -> None:
             assert found is not None
             port = int(found[1])
             with Analyzer(Options(follow=True)) as analyzer:
-                median_ms = one_client(port, photo, lambda: analyzer.look(photo))
-                many_clients(port, photo, lambda: analyzer.look(photo), asked.clients, asked.seconds, median_ms)
+                direct = lambda: analyzer.look(photo)  # noqa: E731
+                median_ms = one_client(port, photo, direct, server.pid)
+                many_clients(port, photo, direct, server.pid, asked.clients, asked.seconds, median_ms)
             live(port, photo)
             batches()
             memory(port, small, server.pid, asked.requests)
@@ -62,7 +66,7 @@ def main() -> None:
             server.terminate()
 
 
-def one_client(port: int, photo: bytes, direct: Callable[[], object]) -> float:
+def one_client(port: int, photo: bytes, direct: Callable[[], object], process: int) -> float:
     """Print medians and minima; return the median of the requests, in milliseconds.
 
     The minima are what remains when other work on the machine is left out.
@@ -71,7 +75,9 @@ def one_client(port: int, photo: bytes, direct: Callable[[], object]) -> float:
     for _ in range(5):
         direct()
         ask()
-    pairs = [(timed_ms(direct), timed_ms(ask)) for _ in range(ROUNDS)]
+    used = Used(process)
+    pairs = [(used.by_us(direct), used.by_server(ask)) for _ in range(ROUNDS)]
+    used.told(ROUNDS, ROUNDS)
     direct_ms, served_ms = (statistics.median(column) for column in zip(*pairs, strict=True))
     least_direct_ms, least_served_ms = (min(column) for column in zip(*pairs, strict=True))
     limit_ms, least_limit_ms = 1.25 * direct_ms + 3, 1.25 * least_direct_ms + 3
@@ -89,17 +95,24 @@ def one_client(port: int, photo: bytes, direct: Callable[[], object]) -> float:
 
 
 def many_clients(
-    port: int, photo: bytes, direct: Callable[[], object], clients: int, seconds: float, median_ms: float
+    port: int,
+    photo: bytes,
+    direct: Callable[[], object],
+    process: int,
+    clients: int,
+    seconds: float,
+    median_ms: float,
 ) -> None:
     """Print throughput and latency; direct and served slices alternate."""
     direct_done, direct_s, served_s = 0, 0.0, 0.0
     latencies_ms: list[float] = []
     failures: list[int] = []
     asking = [Client(port, photo) for _ in range(clients)]
+    used = Used(process)
     while served_s < seconds:
         begin_s = time.perf_counter()
         while time.perf_counter() - begin_s < SLICE_S / 2:
-            direct()
+            used.by_us(direct)
             direct_done += 1
         direct_s += time.perf_counter() - begin_s
         begin_s = time.perf_counter()
@@ -112,11 +125,11 @@ def many_clients(
                     failures.append(ask.status)
 
         threads = [threading.Thread(target=run, args=(ask,)) for ask in asking]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        used.by_server(
+            lambda threads=threads: [*map(threading.Thread.start, threads), *map(threading.Thread.join, threads)]
+        )
         served_s += time.perf_counter() - begin_s
+    used.told(direct_done, len(latencies_ms))
     direct_rate, served_rate = direct_done / direct_s, len(latencies_ms) / served_s
     p99_ms = float(np.percentile(latencies_ms, 99))
     limit_ms = 4 * median_ms * clients
@@ -148,7 +161,8 @@ def batches() -> None:
     """Print what each network gains from a batch of four against four single runs, alternating."""
     for name in ("face", "palm", "hand_landmark", "emotion_residual", "gesture_landmark"):
         network = Session(load_artifact(next(one for one in zoo_names() if one.startswith(name))))
-        one = np.random.default_rng(0).random((1, *network._item_shape), np.float32)
+        shape = [SIDE if side is None else side for side in network._item_shape]
+        one = np.random.default_rng(0).random((1, *shape), np.float32)
         four = np.repeat(one, 4, axis=0)
         pairs = []
         for _ in range(40):
@@ -186,6 +200,39 @@ def memory(port: int, small: bytes, process: int, requests: int) -> None:
         f"memory: {sizes[0]:.0f} MB after {requests // 10} requests, {sizes[-1]:.0f} MB after {requests}: "
         f"{growth:+.1f} MB (under 30: {'yes' if growth < 30 else 'NO'})"
     )
+
+
+class Used:
+    """Processor seconds of direct calls, and of the server while it is asked.
+
+    Args:
+        process: of the server.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._server, self._us_s, self._server_s = psutil.Process(process), 0.0, 0.0
+
+    def by_us(self, call: Callable[[], object]) -> float:
+        """Milliseconds by the clock of a call of this process."""
+        began_s = time.process_time()
+        took_ms = timed_ms(call)
+        self._us_s += time.process_time() - began_s
+        return took_ms
+
+    def by_server(self, call: Callable[[], object]) -> float:
+        """Milliseconds by the clock of requests."""
+        began_s = sum(self._server.cpu_times()[:2])
+        took_ms = timed_ms(call)
+        self._server_s += sum(self._server.cpu_times()[:2]) - began_s
+        return took_ms
+
+    def told(self, direct: int, served: int) -> None:
+        """Print them, per picture."""
+        ours_ms, theirs_ms = 1000 * self._us_s / direct, 1000 * self._server_s / served
+        print(
+            f"processor: direct {ours_ms:.1f} ms, server {theirs_ms:.1f} ms per picture: {theirs_ms / ours_ms:.2f} "
+            f"times (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)"
+        )
 
 
 class Client:

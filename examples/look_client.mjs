@@ -1,5 +1,6 @@
-// Sends photos to `mien serve` and prints what it sees; then the same over the WebSocket. Node 22 or newer, no packages:
+// Sends photos to `mien serve` and prints what it sees; then the same over the WebSocket. No packages; Node 22 or newer:
 //   node look_client.mjs [--server http://127.0.0.1:8080] [--token TOKEN] PHOTO...
+// Node 20 has a WebSocket only with a flag: node --experimental-websocket look_client.mjs ...
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
@@ -22,6 +23,10 @@ for (const path of positionals) {
   else console.error(`${path}: ${record.detail}`);
 }
 
+if (typeof WebSocket === "undefined") {
+  console.error("This Node has no WebSocket; use Node 22, or run Node 20 with --experimental-websocket.");
+  process.exit(1);
+}
 const live = new URL("/v1/live", values.server.replace(/^http/, "ws"));
 if (values.token) live.searchParams.set("token", values.token);
 const socket = new WebSocket(live);

@@ -5,7 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
+
+from mien.pixels.images import read_image, write_image
 
 Run = Callable[..., Any]
 
@@ -59,6 +63,8 @@ def test_what_cannot_be_read_is_listed_and_the_exit_code_is_1(mien: Run, photo: 
         (["--from", "soon"], "H:MM:SS"),
         (["--fps", "2", "--keyframes"], "only one of them"),
         (["--task", "voice"], "emotion, gesture"),
+        (["--gestures", "loser,wave"], "wave"),
+        (["--detail", "highest"], "low, normal, high"),
     ],
 )
 def test_wrong_use_is_told_before_anything_is_made(
@@ -68,6 +74,16 @@ def test_wrong_use_is_told_before_anything_is_made(
     assert ended.code == 2
     assert told in ended.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_baseline_that_cannot_be_used_is_told_before_anything_is_made(mien: Run, photo: Path, tmp_path: Path) -> None:
+    wall = tmp_path / "wall.png"
+    write_image(wall, np.full((48, 64, 3), 120, np.uint8))
+    for baseline, told in ((wall, "found 0 faces"), (tmp_path / "nobody.jpg", "there is no such file")):
+        ended = mien("batch", photo, "--out", tmp_path / "out", "--baseline", baseline)
+        assert ended.code == 1
+        assert told in ended.err
+        assert not (tmp_path / "out").exists()
 
 
 def test_nothing_to_look_at_and_a_folder_of_something_else_are_wrong_use(
@@ -86,3 +102,51 @@ def test_without_fsspec_an_address_is_a_sentence(mien_without: Run, tmp_path: Pa
     ended = mien_without("fsspec", "batch", "s3://bucket/a.mp4", "--out", tmp_path / "out")
     assert ended.code == 1
     assert ended.err.splitlines() == ["mien: This needs fsspec, which is not installed; run: pip install 'mien[scale]'"]
+
+
+@pytest.mark.parametrize("verb", ["look", "batch"])
+def test_options_that_change_rows_reach_the_workers(mien: Run, photo: Path, tmp_path: Path, verb: str) -> None:
+    """What `mien look` says in one process, word for word."""
+    words = [photo, "--gestures", "loser,punch", "--detail", "high", "--baseline", photo, "--threads", 1]
+    rows = tmp_path / "one.parquet"
+    assert mien("look", *words, "--parquet", rows).code == 0
+    out = tmp_path / "several"
+    into = ["--out", out] if verb == "batch" else ["--parquet", out / "rows.parquet"]
+    ended = mien(verb, *words, "--jobs", 1, *into)
+    assert ended.code == 0, ended.err
+    table = pq.read_table(next(out.glob("**/*.parquet")))
+    assert table.equals(pq.read_table(rows))
+    (face,) = (row for row in table.to_pylist() if row["kind"] == "face")
+    assert face["baseline"] is True
+    assert {"gesture_loser", "gesture_punch", "gesture_none"} <= set(table.column_names)
+    assert "gesture_victory" not in table.column_names
+
+
+@pytest.mark.parametrize("verb", ["look", "batch"])
+def test_a_photo_above_the_limit_is_refused_by_workers_too(mien: Run, photo: Path, tmp_path: Path, verb: str) -> None:
+    into = ["--out", tmp_path / "out"] if verb == "batch" else ["--csv", tmp_path / "out.csv"]
+    ended = mien(verb, photo, "--max-pixels", 100, "--jobs", 1, *into)
+    assert ended.code == 1
+    assert "100" in ended.err
+
+
+def test_a_batch_goes_on_only_with_the_same_answers(mien: Run, photo: Path, tmp_path: Path) -> None:
+    neutral = tmp_path / "neutral.png"
+    neutral.write_bytes(photo.read_bytes())
+    words = ["batch", photo, "--out", tmp_path / "out", "--jobs", 1]
+    asked = ["--gestures", "loser,punch", "--detail", "low", "--max-pixels", 10_000_000, "--baseline", neutral]
+    first = mien(*words, *asked)
+    assert (first.code, mien(*words, *asked).out) == (0, first.out)
+    for option, value, told in (
+        ("--gestures", "loser,super", "gestures was ['loser', 'punch'], is ['loser', 'super']"),
+        ("--detail", "high", "detail was low, is high"),
+        ("--max-pixels", 9_000_000, "max_pixels was 10000000, is 9000000"),
+        ("--baseline", photo, "baseline was "),
+    ):
+        other = mien(*words, *asked, option, value)
+        assert other.code == 2
+        assert told in other.err
+    write_image(neutral, np.ascontiguousarray(read_image(neutral)[:-1]))
+    changed = mien(*words, *asked)
+    assert changed.code == 2
+    assert "baseline_sha256 was" in changed.err

@@ -6,7 +6,8 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,95 @@ def test_it_says_where_it_is_and_stops_when_told(
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err == "mien: interrupted; what was finished is saved.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("ignored", "other"),
+    [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT), (signal.SIGHUP, signal.SIGINT)],
+)
+def test_a_signal_that_is_ignored_does_not_stop_it(ignored: signal.Signals, other: signal.Signals) -> None:
+    """Shells start background jobs, and nohup its command, with signals that are ignored."""
+
+    def inherit() -> None:
+        signal.signal(other, signal.SIG_DFL)
+        signal.signal(ignored, signal.SIG_IGN)
+
+    command = [sys.executable, "-m", "mien", "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=inherit) as process:
+        assert process.stderr is not None
+        found = re.search(r":(\d+)/", process.stderr.readline())
+        assert found
+        process.send_signal(ignored)
+        for _ in range(3):  # each is answered by a thread that would have been told by now
+            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
+            connection.request("GET", "/v1/health")
+            assert connection.getresponse().status == 200
+            connection.close()
+        assert process.poll() is None
+        process.send_signal(other)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "mien: interrupted; what was finished is saved.\n")
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """As in a terminal: this process may be a background job, whose SIGINT is ignored."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["load", "startup", "ready", "shutdown"])
+def test_whenever_it_is_stopped_the_exit_code_is_the_same(
+    mien: Run, monkeypatch: pytest.MonkeyPatch, signals: None, moment: str, number: signal.Signals
+) -> None:
+    from mien.serve import server
+
+    def stop(*_: object) -> None:
+        signal.raise_signal(number)
+
+    async def stop_and_start(self: server._Server, sockets: Any = None) -> None:
+        stop()
+        await startup(self, sockets)
+
+    async def stop_twice(self: server._Server, sockets: Any = None) -> None:
+        stop()
+        await shutdown(self, sockets)
+
+    load, startup, shutdown = server.Engine.load, server._Server.startup, server._Server.shutdown
+    if moment == "load":
+        monkeypatch.setattr(server.Engine, "load", lambda self: (load(self), stop()))
+    elif moment == "startup":
+        monkeypatch.setattr(server._Server, "startup", stop_and_start)
+    else:
+        monkeypatch.setattr("mien.cli.serve._ready", stop)
+    if moment == "shutdown":
+        monkeypatch.setattr(server._Server, "shutdown", stop_twice)
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    done = mien("serve", "--port", 0)
+    assert (done.code, done.err) == (130, "mien: interrupted; what was finished is saved.\n")
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_handler_that_only_takes_note_does_not_make_it_a_success(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    from mien.pipeline import Options
+    from mien.serve.server import run_server
+    from mien.serve.settings import ServeSettings
+
+    noted: list[int] = []
+    earlier = signal.signal(number, lambda sig, _: noted.append(sig))
+    try:
+        settings = ServeSettings(port=0, options=Options(tasks=("emotion",), follow=True))
+        with pytest.raises(KeyboardInterrupt):
+            run_server(settings, lambda _: signal.raise_signal(number))
+    finally:
+        signal.signal(number, earlier)
+    assert noted == [number]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 FACES = "document.querySelector('#overlay').dataset.faces == 1"
 READY = "document.body.dataset.ready"
-QUICK = '[cooldown]\nany_s = 0.5\nlabel_s = 0.5\n[emotion]\nhappy = ["A smile!"]\nsurprise = ["A surprise!"]\n'
+QUICK = '[cooldown]\nany_s = 0.5\nlabel_s = 0.5\n[emotion]\nhappy = ["A smile!"]\nsad = ["So sad!"]\n'
 VOICES = """
   window.said = [];
   const voices = [
@@ -37,12 +37,20 @@ VOICES = """
   Object.defineProperty(SpeechSynthesisUtterance.prototype, "voice", {set(voice) { this.chosen = voice; }});
 """
 
+SOCKETS = """
+  window.sockets = [];
+  window.WebSocket = class extends WebSocket {
+    constructor(url) { super(url); this.asked = []; window.sockets.push(this); }
+    send(data) { if (typeof data == "string") this.asked.push(data); super.send(data); }
+  };
+"""
+
 
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds of a happy face with a V, then four of a surprised one; over and over."""
+    """Four seconds of a happy face with a V, then four of a sad one; over and over."""
     scenes = []
-    for expression, gesture in (("happy", "victory"), ("surprise", "none")):
+    for expression, gesture in (("happy", "victory"), ("sad", "none")):
         face = np.ascontiguousarray(draw_face(expression, size=480))
         hand = np.ascontiguousarray(draw_hand(gesture if gesture != "none" else "punch", size=480))
         side = hand[:, 120:360] if gesture != "none" else np.full((480, 240, 3), 210, np.uint8)
@@ -99,18 +107,18 @@ def test_a_camera_is_seen_read_answered_and_recorded(
     )
     assert stage[0] < box[0] < box[0] + box[2] < stage[0] + stage[2]
     assert stage[1] < box[1] < box[1] + box[3] < stage[1] + stage[3]
-    page.until(f"{chosen('emotion')} == 'surprise'")
-    page.until("document.querySelector('#caption').textContent == 'A surprise!'")
+    page.until(f"{chosen('emotion')} == 'sad'")
+    page.until("document.querySelector('#caption').textContent == 'So sad!'")
     page.until("window.said.length >= 2")
     said = page.js("window.said")
-    assert {tuple(one) for one in said} <= {("A smile!", "Here"), ("A surprise!", "Here"), *_others(said)}
+    assert {tuple(one) for one in said} <= {("A smile!", "Here"), ("So sad!", "Here"), *_others(said)}
     assert {voice for _, voice in said} == {"Here"}
     page.press("m")
     assert page.js("document.querySelector('#mute-button').getAttribute('aria-pressed')") == "true"
     count = page.js("window.said.length")
     page.until("document.querySelector('#caption').textContent == 'A smile!'")
     assert page.js("window.said.length") == count, "muted"
-    page.until("/surprised \\d+ s/.test(document.querySelector('#timeline').ariaLabel)")
+    page.until("/sad \\d+ s/.test(document.querySelector('#timeline').ariaLabel)")
 
     page.press("g")
     page.until("document.querySelector('#overlay').dataset.faces == 0")
@@ -129,7 +137,7 @@ def test_a_camera_is_seen_read_answered_and_recorded(
         time.sleep(0.05)
     scenes = [*read_jsonl(found[0])]
     assert len(scenes) > 20
-    assert {face.label for scene in scenes for face in scene.faces if not face.uncertain} >= {"happy", "surprise"}
+    assert {face.label for scene in scenes for face in scene.faces if not face.uncertain} >= {"happy", "sad"}
     keys = set(json.loads(found[0].read_text("utf-8").splitlines()[0]))
     assert keys == {"source", "frame", "time_s", "size", "faces", "hands", "models"}, "as mien look writes them"
     page.press("c")
@@ -142,7 +150,58 @@ def test_a_camera_is_seen_read_answered_and_recorded(
 
 def _others(said: list[list[str]]) -> set[tuple[str, str]]:
     """Sentences about hands, of the package."""
-    return {(text, voice) for text, voice in said if text not in ("A smile!", "A surprise!")}
+    return {(text, voice) for text, voice in said if text not in ("A smile!", "So sad!")}
+
+
+def test_neutral_faces_are_learned_by_a_button_or_key(
+    serving: Callable[..., Any], browser: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.serve.describe.BASELINE_S", 1.0)
+    calm = encode_image(np.ascontiguousarray(draw_face("sad", size=480)), ".jpg")
+    (tmp_path / "calm.mjpeg").write_bytes(calm * 60)
+    server = serving()
+    page = browser(tmp_path / "calm.mjpeg")
+    page.size(1280, 800)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    button, message = "document.querySelector('#baseline-button')", "document.querySelector('#message').textContent"
+    pressed = f"{button}.getAttribute('aria-pressed')"
+    assert page.js(f"{button}.disabled"), "no camera, no face"
+    page.press("n")
+    assert page.js(pressed) == "false"
+    page.press("c")
+    page.until(f"{chosen('emotion')} == 'sad'")
+    page.js(f"{button}.click()")
+    assert page.js(message) == "Look calm for 1 s: mien is learning your neutral face."
+    assert page.js(pressed) == "true"
+    learned = "The neutral face of person 1 is learned; expressions are read as changes from it."
+    page.until(f"{message} == '{learned}'")
+    page.until(f"{chosen('emotion')} == 'neutral'")
+    page.press("n")
+    page.until(f"/^Look calm/.test({message})")
+    page.until(f"{message} == '{learned}'")
+    page.press("c")
+    page.until(f"{button}.disabled && {pressed} == 'false'")
+    page.press("c")
+    page.until(f"{chosen('emotion')} == 'sad'")
+    only_here(page, server)
+
+
+def test_the_neutral_face_is_asked_for_again_when_the_connection_was_lost(
+    server: Any, browser: Callable[..., Any], camera: Path
+) -> None:
+    page = browser(camera)
+    page.do("Page.addScriptToEvaluateOnNewDocument", source=SOCKETS)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    page.press("c")
+    page.until(FACES)
+    page.press("n")
+    asked = "window.sockets.map((one) => one.asked.filter((text) => /baseline/.test(text)))"
+    assert page.js(asked) == [['{"baseline_s":5}']]
+    page.js("window.sockets[0].close()")
+    page.until("window.sockets.length == 2 && window.sockets[1].asked.length")
+    assert page.js(asked)[1] == ['{"baseline_s":5}']
 
 
 def test_photos_and_videos_can_be_dropped(
@@ -287,6 +346,8 @@ def test_kiosk_embed_and_models(
     page.until(FACES)
     visible = "[...document.querySelectorAll('button, a, select, input')].filter((one) => one.getClientRects().length)"
     assert page.js(f"{visible}.length") == 0, "nothing to click"
+    page.press("n")
+    assert page.js("document.querySelector('#baseline-button').getAttribute('aria-pressed')") == "false"
     page.until("document.querySelector('#caption').textContent")
     page.open(f"{server.address}/?embed")
     page.until(READY)

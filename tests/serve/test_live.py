@@ -14,11 +14,14 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from mien.artwork.drawings import draw_face
+from mien.errors import ModelError
 from mien.live.reactions import Reactions, smooth_settings
 from mien.pipeline import Analyzer, FrameSequence, Options
 from mien.pixels.images import decode_image, encode_image
 from mien.scene import Frame, Scene
 from mien.serve.live import Connection
+from mien.serve.metrics import Metrics
 from mien.serve.settings import Limits, ServeSettings
 from mien.stages.smooth import Smoother
 
@@ -107,6 +110,73 @@ def test_the_newest_picture_wins(serving: Callable[..., Any], photo: bytes, monk
             socket.recv(timeout=0.2)
 
 
+@pytest.fixture(scope="module")
+def calm() -> bytes:
+    """A face that looks neither happy nor surprised."""
+    return encode_image(draw_face("sad", size=480), ".jpg")
+
+
+def test_neutral_faces_are_learned_when_asked_for(server: Any, calm: bytes) -> None:
+    with server.live("?task=emotion") as one, server.live("?task=emotion") as two:
+        before = send(one, calm, 0.0)["faces"][0]
+        assert "baseline" not in before
+        assert before["label"] != "neutral"
+        one.send(json.dumps({"baseline_s": 1}))
+        answers = [send(one, calm, 0.1 + 0.2 * i)["faces"][0] for i in range(20)]
+        assert ["baseline" in face for face in answers] == [False] * 5 + [True] * 15
+        assert (answers[-1]["label"], answers[-1]["uncertain"]) == ("neutral", False), "a change from itself"
+        assert all("baseline" not in send(two, calm, 0.2 * i)["faces"][0] for i in range(8)), "of the other connection"
+        one.send(json.dumps({"baseline_s": 1}))
+        assert "baseline" not in send(one, calm, 4.1)["faces"][0], "it starts afresh"
+        one.send(json.dumps({"restart": True}))
+        again = [send(one, calm, 4.2 + 0.2 * i)["faces"][0] for i in range(7)]
+        assert "baseline" not in again[0]
+        assert again[-1]["baseline"] is True, "still learned after a restart"
+
+
+def test_neutral_faces_are_learned_again_after_the_models_were_released(
+    serving: Callable[..., Any], calm: bytes
+) -> None:
+    server = serving(idle_s=0.0)
+    with server.live("?task=emotion") as socket:
+        socket.send(json.dumps({"baseline_s": 1}))
+        assert [send(socket, calm, 0.2 * i)["faces"][0].get("baseline") for i in range(7)] == [None] * 5 + [True] * 2
+        end_s = time.monotonic() + 30
+        while not server.engine.rest():  # the last answer may still be on its way
+            assert time.monotonic() < end_s
+        again = [send(socket, calm, 2 + 0.2 * i)["faces"][0].get("baseline") for i in range(7)]
+        assert again == [None] * 5 + [True] * 2
+
+
+def test_a_picture_that_was_passed_over_does_not_take_the_ask_along() -> None:
+    settings = ServeSettings()
+    socket: Any = None
+    connection = Connection(
+        socket, socket, settings, Metrics(), tasks=("emotion",), steady=False, responses=settings.responses
+    )
+    connection._ask('{"baseline_s": 2}')
+    connection._take(b"passed over")
+    connection._take(b"newest")
+    assert connection._waiting is not None
+    assert (connection._waiting.data, connection._waiting.baseline_s) == (b"newest", 2.0)
+    connection._waiting = None
+    connection._take(b"later")
+    assert connection._waiting is not None
+    assert connection._waiting.baseline_s is None
+
+
+def test_a_model_that_never_answers_neutral_says_so(server: Any, calm: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: FrameSequence, seconds: float) -> None:
+        raise ModelError("A baseline needs a model that can answer neutral; this one answers happy, sad.")
+
+    monkeypatch.setattr(FrameSequence, "learn_baselines", refuse)
+    with server.live() as socket:
+        socket.send(json.dumps({"baseline_s": 1}))
+        problem = send(socket, calm)["problem"]
+        assert (problem["status"], "can answer neutral" in problem["detail"]) == (422, True)
+        assert send(socket, calm)["faces"], "the connection stays"
+
+
 def test_tasks_can_be_switched_and_tracks_stay(server: Any, photo: bytes) -> None:
     with server.live("?task=emotion") as socket:
         answer = send(socket, photo)
@@ -132,6 +202,9 @@ def test_tasks_can_be_switched_and_tracks_stay(server: Any, photo: bytes) -> Non
         ('{"time_s": -1}', "time_s: "),
         ('{"time_s": NaN}', "pictures are sent as bytes"),
         ('{"restart": "false"}', "restart: "),
+        ('{"baseline_s": 0}', "baseline_s: "),
+        ('{"baseline_s": 61}', "baseline_s: "),
+        ('{"baseline_s": true}', "baseline_s: "),
         ('{"path": "/etc/passwd"}', "path: "),
         ("x" * 5000, "at most 4096 characters"),
     ],
@@ -224,7 +297,8 @@ def test_two_hundred_connections_opened_and_dropped(server: Any, photo: bytes) -
 @pytest.mark.slow
 def test_ten_thousand_random_messages(server: Any, photo: bytes, caplog: pytest.LogCaptureFixture) -> None:
     rng = random.Random(20)  # noqa: S311
-    asks = ['{"tasks": ["emotion"]}', '{"restart": true}', '{"time_s": 1e3}', "{", "null", '{"name": "\\u0000"}', "🙂"]
+    asks = ['{"tasks": ["emotion"]}', '{"baseline_s": 0.01}', '{"restart": true}', '{"time_s": 1e3}']
+    asks += ["{", "null", '{"name": "\\u0000"}', "🙂"]
 
     def message() -> str | bytes:
         kind = rng.random()

@@ -10,6 +10,7 @@ import pytest
 import mien.serve
 from mien.labels import EMOTIONS_8, GESTURES, TASKS
 from mien.serve.page import page_words, policy
+from mien.stages.baseline import BASELINE_S
 from mien.words import languages, words
 
 PAGE = Path(mien.serve.__file__).parent / "page"
@@ -62,6 +63,7 @@ def test_labels_are_those_of_the_server(server: Any) -> None:
     described = json.loads(server.ask("GET", "/v1/models")[2])
     assert list(described["tasks"]) == list(TASKS)
     assert [one["name"] for one in described["tasks"]["gesture"]["labels"]] == list(GESTURES.labels)
+    assert described["baseline_s"] == BASELINE_S
     assert {"name": "fear", "word": "afraid", "colour": "#aa6cc8"} in described["tasks"]["emotion"]["labels"]
     assert {"name": "thumb_up", "word": "thumb up"}.items() <= described["tasks"]["gesture"]["labels"][4].items()
     chinese = json.loads(server.ask("GET", "/v1/models?language=zh")[2])

@@ -12,19 +12,25 @@ import typer
 
 from mien.cli.console.jobs import ENGINES, cores, shown_progress, started, whole_path
 from mien.cli.console.options import (
+    BaselineOption,
+    DetailOption,
     EveryOption,
     FpsOption,
     FromOption,
+    GesturesOption,
     KeyframesOption,
+    MaxPixelsOption,
     ProviderOption,
     TilesOption,
     ToOption,
     chosen_frames,
+    gesture_names,
 )
 from mien.cli.console.verbs import DefaultVerb
 from mien.errors import UnknownName
 from mien.files import check_name
-from mien.pipeline import Options, check_tasks
+from mien.pipeline import Analyzer, Options, check_detail, check_tasks
+from mien.pixels.photos import MAX_PIXELS
 from mien.wording import count
 
 if TYPE_CHECKING:
@@ -67,11 +73,15 @@ def run(
     end: ToOption = None,
     keyframes: KeyframesOption = False,
     tiles: TilesOption = False,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
+    detail: DetailOption = "normal",
+    baseline: BaselineOption = None,
     range_s: Annotated[
         float, typer.Option("--range", min=1, help="Least seconds of video that one worker does in one go.")
     ] = 60.0,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gestures: GesturesOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads per network; by default the cores are shared among the workers.")
     ] = None,
@@ -105,11 +115,17 @@ def run(
     options = Options(
         tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
         tiles=tiles,
+        detail=check_detail(detail),
+        baseline=baseline,
+        max_pixels=max_pixels,
+        gestures=gesture_names(gestures),
         threads=threads or max(cores() // workers, 1),
         provider=provider,
         **{key: whole_path(value) for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )
     selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
+    if gestures is not None or baseline is not None:
+        Analyzer(options).close()  # names and a face that every worker would refuse are refused before a folder is made
     settings = Settings(options=options, selection=selection, range_s=range_s)
     items, problems = items_of(specs)
     for problem in problems:

@@ -1,12 +1,14 @@
-"""`mien bench`: how long one frame takes here, stage by stage."""
+"""`mien bench`: how long one frame takes here, stage by stage, in a live session, and in a batch."""
 
 from __future__ import annotations
 
 import itertools
 import json as json_module
 import platform
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,16 +25,27 @@ from mien.cli.console.options import ProviderOption, size_hw
 from mien.cli.console.plain import print_table
 from mien.errors import DataError
 from mien.files import WritePlan, descriptor_of, write_whole
+from mien.live.reactions import Reactions, smooth_settings
+from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, Options, check_tasks
 from mien.pixels.images import read_error, read_image
+from mien.scale.folder import BatchFolder
+from mien.scale.job import Part, Settings, Unit, WorkItem
+from mien.scale.tasks import Worker
 from mien.scene import Frame
+from mien.sources import Selection
 from mien.stages.classify import ExpressionClassifier, GestureClassifier
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
+from mien.stages.smooth import Smoother
+from mien.voice.responder import Responder
+from mien.voice.responses import Responses
 from mien.wording import count
 
 _WARM_UP = 10
 _FPS = 30.0
+_CLIP_FRAMES = 30
+_FEWEST_CLIPS = 5
 
 
 def bench(
@@ -48,7 +61,11 @@ def bench(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Time one frame through all stages: median and 95th percentile in milliseconds."""
+    """Time one frame through all stages: median and 95th percentile in milliseconds.
+
+    A live frame is followed, smoothed and answered as in `mien live`; a batch frame is decoded, looked at and written
+    as by a worker of `mien batch`, the mean of each second of video.
+    """
     WritePlan([picture, against], overwrite=overwrite).file(json, "--json")
     earlier = {} if against is None else _medians(against)
     tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
@@ -62,6 +79,9 @@ def bench(
             figures[name] = _timed(run, rounds)
         figures["whole frame"] = _timed(lambda: analyzer.step(next(frames)), rounds)
         models = {name: str(model) for name, model in analyzer.models.items()}
+    options = Options(tasks=tasks, threads=threads, provider=provider)
+    figures["live frame"] = _live(image, options, rounds)
+    figures["batch frame"] = _batch(image, options, rounds)
     if json is not None:
         about = {"size": size, "rounds": rounds, "warm_up": _WARM_UP, "threads": threads, "provider": provider}
         write_whole(json, _text({**about, **_machine(), "models": models, "stages_ms": figures}))
@@ -89,14 +109,41 @@ def _stages(image: np.ndarray, tasks: tuple[str, ...], **how: Any) -> dict[str, 
     return stages
 
 
-def _timed(run: Callable[[], object], rounds: int) -> dict[str, float]:
-    for _ in range(_WARM_UP):
+def _live(image: np.ndarray, options: Options, rounds: int) -> dict[str, float]:
+    """A frame of `mien live`, from the picture to events and sentence."""
+    frames = (Frame(image_rgb=image, index=index, time_s=index / _FPS) for index in itertools.count())
+    with Analyzer(replace(options, follow=True)) as analyzer:
+        sequence = analyzer.sequence()
+        reactions = Reactions(Smoother(smooth_settings(sequence)), Responder(Responses.load()))
+        return _timed(lambda: reactions.take(sequence.step(next(frames))), rounds)
+
+
+def _batch(image: np.ndarray, options: Options, rounds: int) -> dict[str, float]:
+    """A frame of a video in `mien batch`, from the file to the rows: the mean of each of several clips."""
+    with tempfile.TemporaryDirectory(prefix="mien-bench-") as scratch:
+        clip = Path(scratch) / "clip.mp4"
+        with VideoWriter(clip, _FPS, image.shape[:2]) as video:
+            for _ in range(_CLIP_FRAMES):
+                video.write(image)
+        folder = BatchFolder(Path(scratch) / "out")
+        folder.work.mkdir(parents=True)
+        folder.parts.mkdir()
+        unit = Unit(part=0, number=0, source=clip.name, path=str(clip), selection=Selection())
+        item = WorkItem(kind="look", part=Part(number=0, items=()), unit=unit)
+        with Worker(folder, Settings(options=options, selection=unit.selection)) as worker:
+            clips = max(rounds // _CLIP_FRAMES, _FEWEST_CLIPS)
+            return _timed(lambda: worker.perform(item), clips, warm_up=1, frames=_CLIP_FRAMES)
+
+
+def _timed(run: Callable[[], object], rounds: int, *, warm_up: int = _WARM_UP, frames: int = 1) -> dict[str, float]:
+    """Milliseconds per frame of calls that each do so many frames."""
+    for _ in range(warm_up):
         run()
     took = []
     for _ in range(rounds):
         started = time.perf_counter()
         run()
-        took.append((time.perf_counter() - started) * 1000)
+        took.append((time.perf_counter() - started) * 1000 / frames)
     return {"median": round(float(np.median(took)), 3), "p95": round(float(np.quantile(took, 0.95)), 3)}
 
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from mien.cli.console.audience import Audience
 from mien.cli.console.look_jobs import JobsLook, kept_work
 from mien.cli.console.options import (
+    BaselineOption,
     CsvBomOption,
     DetailOption,
     EveryOption,
@@ -76,10 +77,7 @@ def look(
     tiles: TilesOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     detail: DetailOption = "normal",
-    baseline: Annotated[
-        Path | None,
-        typer.Option(help="Photo of the person with a neutral face: expressions are read as changes from it."),
-    ] = None,
+    baseline: BaselineOption = None,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gestures: GesturesOption = None,

@@ -21,6 +21,7 @@ from mien.records.writers import SceneOutput
 from mien.resource import Resource
 from mien.scene import Event, Frame, Scene
 from mien.sources import Source
+from mien.stages.baseline import BASELINE_S
 from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
 from mien.voice.responses import Sentence
@@ -30,9 +31,6 @@ from mien.words import say
 
 POLL_S = 1 / 60
 """How often a window is drawn and its keys are read while no frame arrives."""
-
-BASELINE_S = 5.0
-"""Calm seconds from which a neutral face is learned when a key asks for it."""
 
 _MESSAGE_S = 6.0
 _RATE_S = 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ class Settings:
     """What decides about the rows.
 
     Args:
-        options: of the analysis.
+        options: of the analysis; a baseline in them is a file.
         selection: which frames of a video are wanted.
         range_s: least seconds of a time range, see `RANGE_S`.
     """
@@ -40,8 +41,9 @@ class Settings:
     range_s: float = RANGE_S
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; with the version of the package and the weights, which decide as well."""
+        """As JSON; with the version of the package, the weights and the baseline's contents, which decide as well."""
         options = {name: value for name, value in asdict(self.options).items() if name not in _HOW}
+        baseline = None if self.options.baseline is None else Path(os.fspath(self.options.baseline)).resolve()  # type: ignore[arg-type]
         weights = {
             task: load_artifact(getattr(self.options, name)).manifest.sha256[:12]
             for task, name in _MODELS.items()
@@ -49,10 +51,16 @@ class Settings:
         }
         return {
             "mien": __version__,
-            "options": {**options, "tasks": list(self.options.tasks)},
+            "options": {
+                **options,
+                "tasks": list(self.options.tasks),
+                "gestures": None if self.options.gestures is None else list(self.options.gestures),
+                "baseline": None if baseline is None else str(baseline),
+            },
             "selection": asdict(self.selection),
             "range_s": self.range_s,
             "weights": weights,
+            "baseline_sha256": None if baseline is None else sha256_of(baseline),
         }
 
     @classmethod

@@ -295,8 +295,9 @@ def prepare(
         return parts
     job = read_json(folder.job)
     for name in asked:
-        if job["settings"][name] != asked[name]:
-            what = _difference(job["settings"][name], asked[name], name)
+        before = job["settings"].get(name)
+        if before != asked[name]:
+            what = _difference(before, asked[name], name)
             raise RefusedOutput(f"--out {folder.path} is of a batch with other settings ({what}); name a new folder.")
     parts = [Part.from_dict(part) for part in job["parts"]]
     known = {item.path: item for part in parts for item in part.items}

@@ -1,8 +1,9 @@
 """What a worker does: it decodes, looks and writes rows; frames never leave it.
 
-Detections of a frame do not depend on the frames before, but track numbers do. A range therefore keeps its detections,
-and when all ranges of a video are there, one pass over their boxes gives the numbers, with the tracker of `mien look`:
-as if the video had never been cut.
+Track numbers depend on all frames before. A range therefore keeps its detections, and when all ranges of a video are
+there, one pass over their boxes gives the numbers, with the tracker of `mien look`: as if the video had never been cut.
+Each range begins with a search, so in its first frames boxes may differ by some pixels from those of `mien look`, which
+follows faces there.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Worker(Resource):
             rows = stack.enter_context(JsonlWriter(self._folder.rows(unit)))
             try:
                 path = stack.enter_context(fetched(unit.path))
-                source = open_source(path, selection=unit.selection)
+                source = open_source(path, selection=unit.selection, max_pixels=self._settings.options.max_pixels)
                 with captured(source) as read:
                     for scene in self._analyzer.scenes(read):
                         rows.write(replace(scene, source=unit.source))

@@ -126,12 +126,16 @@ class ListedModel(BaseModel):
 
 
 class ModelsRecord(BaseModel):
-    """The tasks with the models that answer here, and all models of the package."""
+    """The tasks with the models that answer here, and all models of the package.
+
+    `baseline_s` is how many calm seconds a page asks for to learn neutral faces; null where no answer is neutral.
+    """
 
     tasks: dict[_Task, TaskRecord]
     models: list[ListedModel]
     watch: bool
     language: str
+    baseline_s: float | None
 
 
 class CardRecord(BaseModel):

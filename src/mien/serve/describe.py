@@ -12,6 +12,7 @@ from mien.pipeline import Options
 from mien.serve.contract import CardRecord, LabelRecord, ListedModel, ModelsRecord, TaskRecord
 from mien.serve.problems import Problem
 from mien.serve.settings import ServeSettings
+from mien.stages.baseline import BASELINE_S, NEUTRAL
 from mien.voice.responses import Responses
 from mien.words import languages, words
 
@@ -35,11 +36,13 @@ def describe_models(settings: ServeSettings, language: str = "") -> ModelsRecord
     }
     responses = settings.responses.in_language(language)
     tasks = {task: _task(*answering[task], task, responses) for task in o.tasks}
+    expressions = tasks["emotion"].labels if "emotion" in tasks else []
     return ModelsRecord(
         tasks=tasks,
         models=[_listed(name) for name in zoo_names()],
         watch=settings.watch is not None,
         language=responses.language,
+        baseline_s=BASELINE_S if any(one.name == NEUTRAL for one in expressions) else None,
     )
 
 

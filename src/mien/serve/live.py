@@ -18,7 +18,7 @@ from fastapi import APIRouter, Query, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from mien.errors import InputError
+from mien.errors import InputError, ModelError
 from mien.labels import Task
 from mien.live.reactions import Reaction, Reactions, smooth_settings
 from mien.pipeline import FrameSequence
@@ -37,6 +37,7 @@ MOST_TEXT = 4096
 """Longest text message, in characters."""
 
 _MOST_TIME_S = 1e8
+_MOST_BASELINE_S = 60.0
 _MOST_NEWS = 8
 _BUSY = 503
 
@@ -49,6 +50,8 @@ class Ask(BaseModel):
         name: what records call the source; another name starts afresh.
         time_s: of the next picture, in seconds of its source; by default of its arrival.
         restart: forget all tracks, because another source comes next.
+        baseline_s: learn the neutral face of each person from so many calm seconds, and read expressions as changes
+            from it; those learned before are forgotten.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -57,6 +60,7 @@ class Ask(BaseModel):
     name: str | None = Field(default=None, max_length=200)
     time_s: float | None = Field(default=None, ge=0, le=_MOST_TIME_S)
     restart: bool = False
+    baseline_s: float | None = Field(default=None, gt=0, le=_MOST_BASELINE_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,7 @@ class _Incoming:
     tasks: tuple[Task, ...]
     name: str
     restart: bool
+    baseline_s: float | None
 
 
 class Connection:
@@ -99,6 +104,8 @@ class Connection:
         self._socket, self._engine, self._settings, self._metrics = websocket, engine, settings, metrics
         self._responses, self._tasks, self._steady = responses, tasks, steady
         self._name, self._restart = "", False
+        self._baseline_s: float | None = None  # asked for since the last picture
+        self._learning_s: float | None = None
         self._time_s: float | None = None
         self._number = self._skipped = 0
         self._begin_s: float | None = None
@@ -144,6 +151,9 @@ class Connection:
             self._skipped += 1
             self._metrics.skipped.inc()
         restart = self._restart or (self._waiting is not None and self._waiting.restart)
+        baseline_s = self._baseline_s
+        if baseline_s is None and self._waiting is not None:
+            baseline_s = self._waiting.baseline_s
         self._waiting = _Incoming(
             data=data,
             number=self._number,
@@ -152,9 +162,10 @@ class Connection:
             tasks=self._tasks,
             name=self._name,
             restart=restart,
+            baseline_s=baseline_s,
         )
         self._number += 1
-        self._time_s, self._restart = None, False
+        self._time_s, self._restart, self._baseline_s = None, False, None
 
     def _ask(self, text: str) -> None:
         if len(text) > MOST_TEXT:
@@ -169,8 +180,8 @@ class Connection:
             self._news.append(
                 Problem(
                     422,
-                    f"{where[:100]}: {wrong['msg'][:200]}. A text message is a JSON object with tasks, name, time_s or "
-                    "restart; pictures are sent as bytes.",
+                    f"{where[:100]}: {wrong['msg'][:200]}. A text message is a JSON object with tasks, name, time_s, "
+                    "restart or baseline_s; pictures are sent as bytes.",
                 )
             )
             return
@@ -180,6 +191,8 @@ class Connection:
             self._name = ask.name
         if ask.time_s is not None:
             self._time_s = ask.time_s
+        if ask.baseline_s is not None:
+            self._baseline_s = ask.baseline_s
         self._restart = self._restart or ask.restart
 
     async def _answer(self) -> None:
@@ -212,9 +225,17 @@ class Connection:
         begin_s = time.monotonic()
         if self._sequence is None or self._models is not models:  # the models were released meanwhile
             self._sequence, self._models = models.analyzer.sequence(incoming.tasks), models
+            if self._learning_s is not None:
+                self._sequence.learn_baselines(self._learning_s)
         if incoming.restart:
             self._sequence.restart()
             self._reactions = None
+        if incoming.baseline_s is not None:
+            try:
+                self._sequence.learn_baselines(incoming.baseline_s)
+            except ModelError as error:  # this model does not answer neutral
+                raise Problem(422, str(error)) from error
+            self._learning_s = incoming.baseline_s
         if self._reactions is None:
             smoother = Smoother(smooth_settings(self._sequence))
             self._reactions = Reactions(smoother, Responder(self._responses))

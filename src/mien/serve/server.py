@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import HANDLED_SIGNALS
 
 from mien.addresses import named
 from mien.errors import InputError
@@ -57,19 +59,28 @@ def run_server(settings: ServeSettings, ready: Callable[[ServeSettings], None]) 
         jobs = stack.enter_context(Jobs(engine, settings.limits))
         watch = None if settings.watch is None else stack.enter_context(_watch(settings, engine))
         app = create_app(settings, engine, jobs, metrics, watch)
-        _Server(_config(app), watch, lambda: ready(settings)).run([listening])
+        server = _Server(_config(app), watch, lambda: ready(settings))
+        server.run([listening])
+        if server.was_told:  # by a signal whose handler, restored by now, did not raise anything
+            raise KeyboardInterrupt
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and lets endless answers end before it waits for them."""
+    """Says when it is ready, and lets endless answers end before it waits for them.
+
+    Signals that are ignored when it is made stay so: those of a shell's background job, or under nohup.
+    """
 
     def __init__(self, config: uvicorn.Config, watch: Watch | None, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._watch, self._ready = watch, ready
+        self._ignored = {number for number in HANDLED_SIGNALS if signal.getsignal(number) is signal.SIG_IGN}
+        self.was_told = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        if not self.should_exit:
+            self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._watch is not None:
@@ -78,6 +89,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A second signal, of either kind, waits for nobody."""
+        if sig in self._ignored:
+            return
+        self.was_told = True
         if self.should_exit:
             self.force_exit = True
         super().handle_exit(sig, frame)

@@ -25,6 +25,9 @@ from mien.labels import LabelSet
 
 NEUTRAL = "neutral"
 
+BASELINE_S = 5.0
+"""Calm seconds from which a neutral face is learned when a key or a button asks for it."""
+
 _NOT_AT_REST = ("happy", "surprise")
 """What the face of somebody at rest hardly ever looks like: a smile at the start is no baseline."""
 _RESTLESS = 0.15

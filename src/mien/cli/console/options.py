@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -97,6 +98,11 @@ GesturesOption: TypeAlias = Annotated[
         help="The only gestures to answer with, such as loser,punch,super,victory; others count as none. [default: all "
         "that the model knows]",
     ),
+]
+
+BaselineOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Photo of the person with a neutral face: expressions are read as changes from it."),
 ]
 
 

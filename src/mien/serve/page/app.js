@@ -12,7 +12,7 @@ const asked = new URLSearchParams(location.search);
 const kiosk = asked.has("kiosk");
 const get = (id) => document.getElementById(id);
 const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-const KEYS = ["c", "o", "p", "m", "e", "g", "b", "d", "h"];
+const KEYS = ["c", "o", "p", "n", "m", "e", "g", "b", "d", "h"];
 const RATE_MS = 2000;
 const MESSAGE_MS = 8000;
 const NOTICE_MS = 7000;
@@ -23,6 +23,7 @@ let tasks = ["emotion", "gesture"];
 let state = "idle"; // idle, camera, video, photo, watch
 let frozen = false;
 let photoUrl = "";
+let learned = null; // tracks whose neutral face is known; null while nobody has asked for that
 const records = new Records();
 const arrivals = [];
 
@@ -34,6 +35,7 @@ const setState = (next) => {
   get("photo").hidden = next !== "photo" && next !== "watch";
   get("welcome").hidden = next !== "idle" || kiosk;
   get("pause-button").disabled = !busy;
+  get("baseline-button").disabled = !busy || !about?.baseline_s;
   get("camera-button").textContent = say(next === "camera" ? "camera.stop" : "camera.start");
   get("notice").hidden = next === "idle";
   get("video").classList.toggle("mirrored", next === "camera");
@@ -84,11 +86,31 @@ function answered(answer) {
   panel.show(answer, tasks);
   timeline.add(answer, tasks);
   caption(answer.caption);
+  tellLearned(answer.faces);
   if (answer.sentence) voice.speak(answer.sentence.text);
   countRecords();
 }
 
+// From now on expressions are read as changes from each person's neutral face.
+function learnBaselines() {
+  if (get("baseline-button").disabled) return;
+  learned = new Set();
+  get("baseline-button").setAttribute("aria-pressed", "true");
+  live.tell({ baseline_s: about.baseline_s });
+  tell(say("baseline.learning", { seconds: about.baseline_s }), { stays: true });
+}
+
+function tellLearned(faces) {
+  for (const { track, baseline } of learned ? faces : []) {
+    if (!baseline || learned.has(track)) continue;
+    learned.add(track);
+    tell(say("baseline.learned", { person: track }));
+  }
+}
+
 function clear() {
+  learned = null;
+  get("baseline-button").setAttribute("aria-pressed", "false");
   frames.stop();
   frozen = false;
   get("pause-button").setAttribute("aria-pressed", "false");
@@ -272,6 +294,7 @@ const actions = {
     frames.pause = frozen;
     toggle(get("pause-button"), frozen, ["pause.off", "pause.on"]);
   },
+  baseline: learnBaselines,
   mute: () => {
     if (!get("mute-button").disabled) voice.mute = !voice.muted;
   },
@@ -285,6 +308,7 @@ const keys = {
   c: actions.camera,
   o: actions.open,
   p: actions.pause,
+  n: actions.baseline,
   m: actions.mute,
   e: () => choose(["emotion"]),
   g: () => choose(["gesture"]),

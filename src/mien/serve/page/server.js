@@ -52,6 +52,7 @@ export class Live {
     this.socket.onopen = () => {
       this.waitMs = 250;
       this.underWay = 0;
+      if (this.baselineS) this.tell({ baseline_s: this.baselineS });
       this.onState("");
     };
     this.socket.onmessage = (event) => {
@@ -73,6 +74,7 @@ export class Live {
 
   tell(what) {
     if (what.tasks) this.tasks = what.tasks;
+    if (what.baseline_s) this.baselineS = what.baseline_s;
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(what));
   }
 
