@@ -25,7 +25,8 @@ import torch
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from mien.files import WritePlan, write_whole
+from mien.files.plan import WritePlan
+from mien.files.whole import write_whole
 from mien.train.networks.vgg16 import VGG16
 
 SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.data.hands import HELD_BACK
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.labels import GESTURES, NOTHING
 from mien.recipes.recipe import load_recipe
 from mien.stages.hands import HandDetector

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from piper import PiperVoice, SynthesisConfig
 from scipy.signal import resample_poly
 
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.voice.responses import PROMPTS, Responses, prompt_name
 from mien.words import choose
 

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary
 from mien.stages.classify import softmax

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.errors import OutputError
-from mien.outputs.fonts import family_of, font_for
+from mien.outputs.lettering.fonts import family_of, font_for
 from mien.pixels.images import decode_image, read_image
 from mien.reports.page import Page
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien.outputs.fonts import is_drawable
+from mien.outputs.lettering.fonts import is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Scene

@@ -29,7 +29,7 @@ NOT_SAID = {
     "mien.cli.console.program": {" -m mien"},  # of a command to type
     "mien.cli.demo": {" look ", " --save annotated.jpg", " --jsonl -", " doctor"},  # of commands to type
     "mien.outputs.video": {"stays as it was", "was not finished"},  # of an error
-    "mien.outputs.fonts": {"hiragino sans gb.ttc", "stheiti medium.ttc", "arial unicode.ttf"},
+    "mien.outputs.lettering.fonts": {"hiragino sans gb.ttc", "stheiti medium.ttc", "arial unicode.ttf"},
     "mien.reports.page": {r"Glyph \d+ .* missing from"},
     "mien.sources.link": {"The ", " delivers no picture."},  # of an error
     "mien.voice.engines": {"import pygame.mixer; pygame.mixer.init()"},

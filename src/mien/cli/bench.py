@@ -24,7 +24,9 @@ from mien.cli.console.jobs import cores
 from mien.cli.console.options import ProviderOption, size_hw
 from mien.cli.console.plain import print_table
 from mien.errors import DataError
-from mien.files import WritePlan, descriptor_of, write_whole
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of
+from mien.files.whole import write_whole
 from mien.live.reactions import Reactions, smooth_settings
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, Options, check_tasks

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mien.cli.console.audience import Audience
 from mien.cli.console.options import GesturesOption, MaxPixelsOption, ProviderOption, gesture_names, print_note
 from mien.errors import InputError, RefusedOutput
-from mien.files import WritePlan, check_name, descriptor_of
+from mien.files.plan import WritePlan
+from mien.files.targets import check_name, descriptor_of
 from mien.labels import Task
 from mien.outputs.chart import MOST_ROWS, draw_chart, stacked
 from mien.outputs.draw import Picture

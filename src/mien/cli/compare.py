@@ -13,7 +13,9 @@ import typer
 from mien.cli.console.pages import plan_page
 from mien.errors import InputError
 from mien.extras import needs
-from mien.files import WritePlan, descriptor_of, write_whole
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of
+from mien.files.whole import write_whole
 from mien.wording import markdown_table
 
 if TYPE_CHECKING:

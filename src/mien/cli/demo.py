@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from mien.cli.console.program import program
 from mien.errors import OutputError
-from mien.files import WritePlan, output_error, write_whole
+from mien.files.plan import WritePlan
+from mien.files.targets import output_error
+from mien.files.whole import write_whole
 from mien.words import say
 
 if TYPE_CHECKING:

@@ -197,7 +197,7 @@ def _voices() -> Iterator[Line]:
 
 def _fonts() -> Iterator[Line]:
     """Whether what mien says can be drawn in each of its languages."""
-    from mien.outputs.fonts import font_for, is_drawable
+    from mien.outputs.lettering.fonts import font_for, is_drawable
     from mien.words import languages, words
 
     for tag in languages():

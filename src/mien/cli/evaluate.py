@@ -16,7 +16,7 @@ from mien.cli.console.overview import Problems, one_of
 from mien.cli.console.reading import table_lines, watched
 from mien.cli.train import corpus
 from mien.extras import needs
-from mien.files import WritePlan
+from mien.files.plan import WritePlan
 from mien.wording import count
 
 if TYPE_CHECKING:

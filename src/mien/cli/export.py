@@ -10,7 +10,7 @@ import typer
 
 from mien.cli.train import corpus, setting
 from mien.extras import needs
-from mien.files import WritePlan
+from mien.files.plan import WritePlan
 from mien.models.artifact import check_place
 
 

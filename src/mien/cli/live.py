@@ -25,11 +25,12 @@ from mien.cli.console.options import (
     text_scale,
 )
 from mien.errors import InputError, UnknownName, UnreadableMedia
-from mien.files import WritePlan, descriptor_of
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.live.session import Display, LiveSession, Outputs, SessionSummary
-from mien.outputs.fonts import drawn_language
 from mien.outputs.hooks import EventCommand
+from mien.outputs.lettering.fonts import drawn_language
 from mien.outputs.recording import RATE_FPS, Recording
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
 from mien.records.events import EventWriter

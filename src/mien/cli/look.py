@@ -35,7 +35,8 @@ from mien.cli.console.options import (
 )
 from mien.cli.console.plain import is_plain, shows_progress
 from mien.errors import InputError, OutputError, UnreadableMedia
-from mien.files import WritePlan, descriptor_of, is_stream
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import describe, facts_of, nothing
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks

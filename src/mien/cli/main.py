@@ -17,7 +17,6 @@ import typer
 from mien import __version__
 from mien.addresses import named
 from mien.cli import (
-    batch,
     bench,
     classify,
     compare,
@@ -30,7 +29,6 @@ from mien.cli import (
     recipes,
     report,
     serve,
-    summarize,
     teach,
     train,
 )
@@ -41,6 +39,7 @@ from mien.cli.console.speaking import speaking
 from mien.cli.console.standard_streams import make_streams_legible, open_closed_streams, stdout_told
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.cli.models import show
+from mien.cli.scale import batch, summarize
 from mien.cli.start import INTERRUPTED
 from mien.errors import MienError, OutputError, ReaderLeft
 

@@ -16,7 +16,8 @@ from rich.table import Table
 from mien.cli.console.plain import print_table
 from mien.errors import MissingExtra
 from mien.extras import needs
-from mien.files import WritePlan, write_whole
+from mien.files.plan import WritePlan
+from mien.files.whole import write_whole
 from mien.labels import label_set
 from mien.wording import count
 

@@ -10,7 +10,8 @@ import typer
 from mien.cli.console.options import CsvBomOption
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import watched
-from mien.files import WritePlan, descriptor_of
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of
 from mien.words import say
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.data.dataset import Dataset
 from mien.data.readers.archives import column_words
 from mien.errors import DataError, UnreadableMedia
-from mien.files import write_whole
+from mien.files.whole import write_whole
 
 _COLUMNS = ("name", "split", "use", "reason", "data_set")
 

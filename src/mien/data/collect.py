@@ -23,7 +23,8 @@ from mien.data.crops import Cropper
 from mien.data.likeness import perceptual_hashes
 from mien.data.readers.folders import FACTS_NAME, FactsFile, read_facts
 from mien.errors import DataError, OutputError, UnknownName
-from mien.files import output_error, write_whole
+from mien.files.targets import output_error
+from mien.files.whole import write_whole
 from mien.labels import EMOTIONS, GESTURES, LabelSet, Task
 from mien.pixels.images import encode_image, read_image
 from mien.schema import checked

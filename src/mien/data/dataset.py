@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from mien import wording
 from mien.errors import DataError, UnreadableMedia
-from mien.files import PartFile, output_error
+from mien.files.targets import output_error
+from mien.files.whole import PartFile
 from mien.labels import LABEL_SETS, LabelSet
 
 Split = Literal["train", "validation", "test"]

@@ -22,7 +22,7 @@ from mien.data.readers.fer2013 import COLUMNS, SIDE, USAGES
 from mien.data.readers.folders import FACTS_NAME, FactsFile
 from mien.data.readers.pictures import OnProblem, OnStep, raise_problem
 from mien.errors import DataError, RefusedOutput, UnreadableMedia
-from mien.files import spare_foreign, whole_folder
+from mien.files.whole import spare_foreign, whole_folder
 from mien.labels import EMOTIONS
 from mien.pixels.images import encode_image
 from mien.pixels.kinds import PHOTO_SUFFIXES

@@ -19,7 +19,7 @@ from annotated_types import Ge
 
 from mien.errors import InputError
 from mien.evaluation.evaluated_model import read_json
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.schema import checked
 
 _SUFFIX = ".json"

@@ -30,7 +30,7 @@ from mien.data.readers.archives import is_separator_hint, separator_of
 from mien.data.synonyms import SYNONYMS, spoken
 from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.evaluation.metrics import NO_ANSWER
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.labels import LABEL_SETS, LabelSet
 from mien.wording import count
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.errors import ModelError, RefusedOutput, UnknownName
-from mien.files import spare_foreign, whole_folder
+from mien.files.whole import spare_foreign, whole_folder
 from mien.models.manifest import NAME, Manifest, Score
 
 __all__ = [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import OutputError
-from mien.files import PartFile
+from mien.files.whole import PartFile
 from mien.outputs.container import errors, mapped
 from mien.outputs.timeline import Timeline
 from mien.outputs.video_frames import letterboxed

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.outputs.draw import Picture
-from mien.outputs.fonts import drawable, drawn_label, drawn_words
-from mien.outputs.glyphs import text_width, write_text
+from mien.outputs.lettering.fonts import drawable, drawn_label, drawn_words
+from mien.outputs.lettering.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.text import verdict as in_words
 from mien.scene import Box, Prediction

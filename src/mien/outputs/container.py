@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.errors import OutputError
-from mien.files import output_error
+from mien.files.targets import output_error
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

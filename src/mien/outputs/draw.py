@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import GESTURES
-from mien.outputs.fonts import drawn_label, drawn_words
-from mien.outputs.glyphs import text_width, write_text
+from mien.outputs.lettering.fonts import drawn_label, drawn_words
+from mien.outputs.lettering.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
 from mien.outputs.text import either
 from mien.pixels.images import encode_image, write_image

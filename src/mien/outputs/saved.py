@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mien.errors import OutputError, RefusedOutput
-from mien.files import WritePlan, check_name
+from mien.files.plan import WritePlan
+from mien.files.targets import check_name
 from mien.outputs.animation import ANIMATIONS, AnimationWriter
 from mien.outputs.background import Worker
 from mien.outputs.draw import draw_scene

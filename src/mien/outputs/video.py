@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import OutputError
-from mien.files import PartFile, is_stream, output_error
+from mien.files.targets import is_stream, output_error
+from mien.files.whole import PartFile
 from mien.outputs.container import MATROSKA_TICKS, WITH_TABLES, errors, frames_in, mapped, open_growing, rearrange
 from mien.outputs.encoders import KEY_S, SUFFIXES, Picture, best_encoder, set_up
 from mien.outputs.sound import SoundOf, SoundTrack

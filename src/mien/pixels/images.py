@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.addresses import named
 from mien.errors import OutputError, UnreadableMedia
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.pixels.kinds import HEAD_BYTES
 from mien.pixels.photos import MAX_PIXELS, PhotoFile, check_kind, decode_photo, opened
 from mien.pixels.quiet import quiet_opencv

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
@@ -28,6 +28,9 @@ from mien.recipes.tables import (
     ReferenceRecipe,
 )
 from mien.schema import checked
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -145,8 +148,7 @@ class Recipe:
 
 def recipe_names() -> tuple[str, ...]:
     """Names of the recipes in the package."""
-    folder = resources.files("mien.recipes") / "toml"
-    return tuple(sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".toml")))
+    return tuple(sorted(_packaged()))
 
 
 def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None = None) -> Recipe:
@@ -249,12 +251,20 @@ def _extended(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     return extended
 
 
+def _packaged() -> dict[str, Traversable]:
+    """The files of the recipes in the package by name; each task has its folder."""
+    folders = [folder for folder in (resources.files("mien.recipes") / "toml").iterdir() if folder.is_dir()]
+    files = [file for folder in folders for file in folder.iterdir() if file.name.endswith(".toml")]
+    return {file.name.removesuffix(".toml"): file for file in files}
+
+
 def _text(name_or_path: str) -> str:
     path = Path(name_or_path)
     if path.suffix != ".toml":
-        if name_or_path not in recipe_names():
+        found = _packaged().get(name_or_path)
+        if found is None:
             raise UnknownName("recipe", name_or_path, recipe_names())
-        return (resources.files("mien.recipes") / "toml" / f"{name_or_path}.toml").read_text("utf-8")
+        return found.read_text("utf-8")
     if not path.is_file():
         raise RecipeError(f"There is no recipe file {path}; the package has {', '.join(recipe_names())}")
     try:

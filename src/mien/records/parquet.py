@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from mien import __version__
 from mien.errors import OutputError
 from mien.extras import needs
-from mien.files import PartFile, is_stream, output_error
+from mien.files.targets import is_stream, output_error
+from mien.files.whole import PartFile
 from mien.labels import EMOTIONS, GESTURES
 from mien.records.rows import MODEL_COLUMNS, scene_rows, table_columns
 from mien.records.sinks import FileSink, Sink

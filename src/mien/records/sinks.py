@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from mien.errors import OutputError
-from mien.files import PartFile, busy, hold, open_stream, output_error, written_elsewhere
+from mien.files.locks import busy, hold
+from mien.files.targets import open_stream, output_error
+from mien.files.whole import PartFile, written_elsewhere
 from mien.words import say
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mien.errors import DataError, UnreadableMedia
 from mien.extras import needs
-from mien.files import is_stream
+from mien.files.targets import is_stream
 from mien.pixels.images import read_error
 from mien.records.parquet import read_journal
 from mien.records.rows import MODEL_COLUMNS

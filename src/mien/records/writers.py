@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
-from mien.files import descriptor_of, is_stream
+from mien.files.targets import descriptor_of, is_stream
 from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import read_error
 from mien.records.rows import MODEL_COLUMNS, scene_rows, table_columns

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.files import is_stream, write_whole
-from mien.outputs.fonts import drawable, family_of, font_for
+from mien.files.targets import is_stream
+from mien.files.whole import write_whole
+from mien.outputs.lettering.fonts import drawable, family_of, font_for
 from mien.words import words
 
 if TYPE_CHECKING:

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError, OutputError, RefusedOutput
-from mien.files import busy, hold_folder, is_held, output_error, write_whole
+from mien.files.locks import busy, hold_folder, is_held
+from mien.files.targets import output_error
+from mien.files.whole import write_whole
 from mien.resource import Resource
 from mien.scale.job import Part, Unit
 

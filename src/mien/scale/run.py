@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mien.errors import MienError, RefusedOutput
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.scale.engine import Advanced, Ended, Engine
 from mien.scale.folder import BatchFolder, Log, read_json, write_json
 from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Unit, WorkItem, parts_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import DataError
-from mien.files import is_held
+from mien.files.locks import is_held
 from mien.scale.folder import BatchFolder, read_json
 from mien.scale.job import Part
 from mien.scale.run import Progress

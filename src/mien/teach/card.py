@@ -43,8 +43,8 @@ def card_text(manifest: Manifest, base: Manifest, takes: Sequence[Take], fitted:
         "(`takes.npz`), and the bank of hands in the package.",
         "How well it reads": f"{table}\nA gesture with several takes was measured on each take by heads fitted on "
         "the others; one with a single take on fifths of that take, which promises too much. Of "
-        f"{fitted.known_hands:,} hands of the bank that show known gestures, {100 * fitted.known_after:.1f} % are read "
-        f"right, {100 * fitted.known_before:.1f} % without the taught gestures; of its hands that show none, "
+        f"{count(fitted.known_hands, 'hand')} of the bank that show known gestures, {100 * fitted.known_after:.1f} % "
+        f"are read right, {100 * fitted.known_before:.1f} % without the taught gestures; of its hands that show none, "
         f"{100 * fitted.mistaken:.1f} % are read as a taught gesture.",
         "Caveats and recommendations": "The estimates are about the people and places that were shown. A gesture means "
         "the same however it is turned in the picture. Landmarks are no picture, but they are of somebody's hand: ask "

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mien.data.classes import plain
 from mien.errors import InputError, ModelError, RefusedOutput, UnknownName
-from mien.files import check_name, output_error, spare_foreign
+from mien.files.targets import check_name, output_error
+from mien.files.whole import spare_foreign
 from mien.labels import GESTURES, NOTHING, check_label
 from mien.models.artifact import FILES, Artifact, load_artifact, write_artifact, zoo_artifact, zoo_names
 from mien.models.manifest import Manifest, Score, model_name

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.evaluation.evaluated_model import kind_of, open_model
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.stages.classify import softmax
 from mien.train.runs import open_run
 

@@ -23,7 +23,7 @@ from mien import __version__
 from mien.data.classes import strangers, strangers_told
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, RecipeError, UnknownName
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.labels import LABEL_SETS, label_set
 from mien.recipes.chain import run_of
 from mien.recipes.recipe import Recipe

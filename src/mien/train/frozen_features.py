@@ -22,7 +22,8 @@ from torch.utils.data import Dataset as TorchDataset
 
 from mien.data.dataset import Dataset
 from mien.errors import RecipeError
-from mien.files import PartFile, output_error, write_whole
+from mien.files.targets import output_error
+from mien.files.whole import PartFile, write_whole
 from mien.recipes.recipe import Recipe
 from mien.train.learner import Batch, BatchPositions, Learner, TensorBatches
 from mien.train.networks.transfer import Transfer

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from mien import errors
-from mien.files import output_error
+from mien.files.targets import output_error
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from mien.data.dataset import Dataset
 from mien.data.provenance import PROVENANCES, Provenance, provenance_of
 from mien.errors import InputError, OutputError
 from mien.evaluation.evaluated_model import read_json
-from mien.files import write_whole
+from mien.files.whole import write_whole
 from mien.recipes.recipe import Recipe
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary, saved_summary
 from mien.train.runs import checkpoint_of, run_recipe

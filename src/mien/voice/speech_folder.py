@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mien.errors import OutputError
-from mien.files import hold_folder, output_error, write_whole
+from mien.files.locks import hold_folder
+from mien.files.targets import output_error
+from mien.files.whole import write_whole
 from mien.records.writers import LineFile
 from mien.voice.engines import Engine
 from mien.voice.responses import Sentence

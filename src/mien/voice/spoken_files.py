@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from mien.files import output_error
+from mien.files.targets import output_error
 from mien.resource import Resource
 from mien.voice.engines import Engine
 from mien.voice.responses import Sentence

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.outputs.fonts import drawable
-from mien.outputs.glyphs import Letters, letters_of
+from mien.outputs.lettering.fonts import drawable
+from mien.outputs.lettering.glyphs import Letters, letters_of
 from mien.outputs.palette import Colour
 from mien.outputs.pygame_import import pygame
 from mien.window.layout import shortened, wrap

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS, GESTURES
 from mien.outputs.draw import Rect, mark_regions, region_colour
-from mien.outputs.fonts import drawn_words, is_drawable
+from mien.outputs.lettering.fonts import drawn_words, is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Prediction, Scene

@@ -14,7 +14,7 @@ import typer
 
 from mien.cli.console.jobs import cores, shown_progress, started, whole_path
 from mien.errors import RefusedOutput
-from mien.files import is_stream
+from mien.files.targets import is_stream
 from mien.pipeline import Options
 from mien.records.writers import SceneOutput
 from mien.sources import Selection

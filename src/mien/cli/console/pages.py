@@ -8,7 +8,9 @@ from pathlib import Path
 import typer
 
 from mien.errors import RefusedOutput
-from mien.files import WritePlan, is_stream, spare_foreign
+from mien.files.plan import WritePlan
+from mien.files.targets import is_stream
+from mien.files.whole import spare_foreign
 from mien.reports.page import Page
 from mien.words import say
 

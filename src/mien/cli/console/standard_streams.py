@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mien.files import output_error
+from mien.files.targets import output_error
 
 _FLAGS = (os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)
 """How /dev/null takes the place of each: nothing can be written to a stdout that was closed, and stderr is lost."""

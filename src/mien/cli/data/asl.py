@@ -12,7 +12,7 @@ import typer
 
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.console.reading import watched
-from mien.files import WritePlan
+from mien.files.plan import WritePlan
 from mien.labels import LETTERS
 from mien.wording import count
 

@@ -13,7 +13,9 @@ import typer
 
 from mien.cli.console.overview import Problems
 from mien.cli.console.reading import read_dataset, table_lines, watched
-from mien.files import WritePlan, descriptor_of, write_whole
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of
+from mien.files.whole import write_whole
 from mien.wording import count
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from mien.cli.console.overview import Problems
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import read_dataset, watched
 from mien.errors import MienError
-from mien.files import is_stream
+from mien.files.targets import is_stream
 
 
 def explore(

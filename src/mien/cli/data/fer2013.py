@@ -12,7 +12,7 @@ import typer
 from mien import wording
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.console.reading import table_lines, watched
-from mien.files import WritePlan
+from mien.files.plan import WritePlan
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset

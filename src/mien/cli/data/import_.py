@@ -15,7 +15,7 @@ from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveat
 from mien.cli.console.reading import watched
 from mien.data.classes import some
 from mien.errors import DataError, RefusedOutput
-from mien.files import WritePlan
+from mien.files.plan import WritePlan
 from mien.labels import LABEL_SETS
 
 if TYPE_CHECKING:

@@ -17,7 +17,9 @@ from mien.cli.console.overview import Problems, one_of
 from mien.cli.console.reading import table_lines, watched
 from mien.errors import InputError, MienError, MissingExtra, ModelError
 from mien.extras import needs
-from mien.files import WritePlan, descriptor_of, write_whole
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of
+from mien.files.whole import write_whole
 from mien.models.artifact import load_artifact, zoo_names
 from mien.wording import count
 

@@ -11,7 +11,7 @@ import numpy as np
 from mien.errors import RefusedOutput
 from mien.evaluation.evaluate import Evaluation
 from mien.evaluation.prediction_table import PredictionTable, write_predictions
-from mien.files import spare_foreign, whole_folder, write_whole
+from mien.files.whole import spare_foreign, whole_folder, write_whole
 from mien.reports.evaluation.page import report_page
 
 METRICS_FILE, PAGE_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.csv"

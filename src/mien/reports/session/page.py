@@ -9,7 +9,7 @@ import numpy as np
 
 from mien import __version__
 from mien.labels import TASKS
-from mien.outputs.fonts import drawn_words
+from mien.outputs.lettering.fonts import drawn_words
 from mien.records.session import Session
 from mien.reports.page import Page
 from mien.reports.session.models import model_rows, model_sentences

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.outputs import fonts
 from mien.outputs.draw import draw_scene, label_text
-from mien.outputs.fonts import drawable, drawn_words, font_folders, font_for, is_drawable, opened
+from mien.outputs.lettering import fonts
+from mien.outputs.lettering.fonts import drawable, drawn_words, font_folders, font_for, is_drawable, opened
 from mien.scene import Face, Hand, Prediction, Scene
 from mien.words import choose, language, words
 

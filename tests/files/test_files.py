@@ -11,23 +11,14 @@ from pathlib import Path
 import pytest
 
 from mien.errors import OutputError, ReaderLeft, RefusedOutput
-from mien.files import (
-    PartFile,
-    WritePlan,
-    descriptor_of,
-    hold,
-    hold_folder,
-    is_held,
-    is_stream,
-    open_stream,
-    output_error,
-    whole_folder,
-    write_whole,
-)
+from mien.files.locks import hold, hold_folder, is_held
+from mien.files.plan import WritePlan
+from mien.files.targets import descriptor_of, is_stream, open_stream, output_error
+from mien.files.whole import PartFile, whole_folder, write_whole
 
 _HOLD = """
 import sys, time
-from mien.files import PartFile
+from mien.files.whole import PartFile
 part = PartFile(sys.argv[1])
 print("held", flush=True)
 sys.stdin.readline()

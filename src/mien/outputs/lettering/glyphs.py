@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.outputs.fonts import FontFace, drawable, font_for, opened
+from mien.outputs.lettering.fonts import FontFace, drawable, font_for, opened
 from mien.outputs.palette import Colour
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

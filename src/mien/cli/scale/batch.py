@@ -28,7 +28,7 @@ from mien.cli.console.options import (
 )
 from mien.cli.console.verbs import DefaultVerb
 from mien.errors import UnknownName
-from mien.files import check_name
+from mien.files.targets import check_name
 from mien.pipeline import Analyzer, Options, check_detail, check_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.wording import count

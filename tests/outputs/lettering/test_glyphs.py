@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.outputs import glyphs
-from mien.outputs.fonts import font_for
-from mien.outputs.glyphs import text_width, write_text
+from mien.outputs.lettering import glyphs
+from mien.outputs.lettering.fonts import font_for
+from mien.outputs.lettering.glyphs import text_width, write_text
 
 
 def written(text: str, origin_xy: tuple[int, int] = (5, 45), scale: float = 1.0) -> NDArray[np.bool_]:

@@ -1,0 +1,1 @@
+"""What is written, and what must not be lost in the process."""

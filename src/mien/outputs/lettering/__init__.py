@@ -1,0 +1,1 @@
+"""Letters on pictures: fonts of the system, and glyphs drawn with them."""
