@@ -157,3 +157,18 @@ def test_a_line_narrower_than_a_letter_ends() -> None:
 def test_shortened() -> None:
     assert shortened("abcdef", 6, len) == "abcdef"
     assert shortened("abcdefg", 6, len) == "abcde…"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("笑起来真好，请继续保持", ["笑起来真", "好，请继续", "保持"]),
+        ("她说了：“你好", ["她说了：", "“你好"]),
+        ("好 一二三四五六七", ["好 一二三", "四五六七"]),
+        ("你好mien好", ["你好", "mien好"]),
+        ("，，，，，，，", ["，，，，，", "，，"]),
+        ("12345678", ["12345", "678"]),
+    ],
+)
+def test_chinese_lines_begin_with_no_comma_end_with_no_opening_quote_and_are_full(text: str, lines: list[str]) -> None:
+    assert wrap(text, 5, len, 9) == lines

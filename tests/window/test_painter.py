@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mien.outputs.lettering.fonts import is_drawable
+from mien.outputs.lettering.glyphs import letters_of
 from mien.outputs.palette import DARK, LIGHT, Colour, label_colour
 from mien.outputs.pygame_import import pygame
 from mien.scene import Face, Hand, Scene
@@ -328,3 +329,26 @@ def test_a_chinese_caption(painter: Painter, monkeypatch: pytest.MonkeyPatch) ->
     assert marks[0] > marks[2] + 200
     assert marks[0] == pytest.approx(marks[1], rel=0.05)
     assert not np.array_equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("size", [15, 20, 28, 47])
+@pytest.mark.parametrize("text", ["笑起来真好看 gjpqy", "蘁讓龘", "Ẵ心ç"])
+def test_letters_of_another_font_are_whole_and_stay_on_their_line(text: str, size: int) -> None:
+    whole = letters_of(text, size, bold=True)
+    if whole is None:
+        pytest.skip("no font here has these letters: install fonts-noto-cjk")
+    lettering = Lettering()
+    drawn = pygame.surfarray.array_alpha(lettering.text(text, size, LIGHT)).T
+    shown = np.flatnonzero((drawn > 0).any(axis=1))
+    rows = np.flatnonzero((whole.cover > 0).any(axis=1))
+    assert shown[-1] - shown[0] == rows[-1] - rows[0], "cut off at the top or at the bottom"
+    assert lettering.pitch([text, "Gg"], size) >= max(len(drawn), lettering.height(size))
+
+
+def test_lines_of_a_caption_do_not_reach_into_each_other(painter: Painter) -> None:
+    if not is_drawable("看"):
+        pytest.skip("no font here has Chinese characters: install fonts-noto-cjk")
+    image = painted(painter, a_scene(), Status(caption="整个看龘" * 20), (640, 480))
+    rows = (image[300:] > 200).all(axis=2).any(axis=1)
+    starts = np.flatnonzero(rows[1:] & ~rows[:-1])
+    assert len(starts) >= 2, "a free row between two lines"

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from mien.cli.console.plain import is_plain
 from mien.cli.console.program import program
 from mien.errors import OutputError
 from mien.files.plan import WritePlan
@@ -22,6 +23,7 @@ from mien.words import say
 if TYPE_CHECKING:
     from mien.pipeline import Analyzer
     from mien.records.writers import JsonlWriter
+    from mien.scene import Scene
 
 _CLIP, _NOTE, _RECORDS, _ANNOTATED = "clip.mp4", "README.txt", "demo.jsonl", "-annotated.jpg"
 
@@ -72,21 +74,20 @@ def _names() -> Iterator[Path]:
 
 def _look(analyzer: Analyzer, records: JsonlWriter, path: Path, image_rgb: NDArray[np.uint8]) -> None:
     """Print and record what is in one picture."""
-    from mien.outputs.text import describe
     from mien.scene import Frame
 
     (scene,) = analyzer.scenes([Frame(image_rgb=image_rgb, source=str(path), still=True)])
     records.write(scene)
     scene.draw().save(path.with_name(f"{path.stem}{_ANNOTATED}"))
-    typer.echo(say("demo.line", path=path, words=describe(scene)))
+    for line in _told(scene):
+        typer.echo(say("demo.line", path=path, words=line))
 
 
 def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
     """Print and record what happens in the clip: a line whenever something changes."""
     from mien.artwork.drawings import CLIP_FPS, CLIP_SIZE_HW, demo_frames
-    from mien.outputs.text import describe
     from mien.outputs.video import VideoWriter
-    from mien.scene import Frame, Scene
+    from mien.scene import Frame
 
     def frames() -> Iterator[Frame]:
         for i, image_rgb in enumerate(demo_frames()):
@@ -102,8 +103,16 @@ def _watch(analyzer: Analyzer, records: JsonlWriter, path: Path) -> None:
             video.write(scene.draw().image_rgb)
             if labels(scene) != last:
                 seconds = say("seconds", seconds=scene.time_s)
-                typer.echo(say("demo.change", path=path, seconds=seconds, words=describe(scene)))
+                for line in _told(scene):
+                    typer.echo(say("demo.change", path=path, seconds=seconds, words=line))
                 last = labels(scene)
+
+
+def _told(scene: Scene) -> list[str]:
+    """What is seen: a sentence or, plainly, a line for each fact."""
+    from mien.outputs.text import describe, facts_of
+
+    return facts_of(scene) if is_plain() else [describe(scene)]
 
 
 def _make_folder(out: Path) -> None:

@@ -262,10 +262,11 @@ class _Words:
         """What was seen in a video, in one line or a line for each fact."""
         counts = [*self._seen.most_common(), *self._read.most_common()]
         each = [say("look.share", what=what, share=count / self._frames) for what, count in counts]
-        all_told = words().join("parts", each) or nothing(last.models)
-        first = each[0] if facts and each else all_told
-        line = say("look.video", n=self._frames, seconds=say("seconds", seconds=last.time_s), words=first)
-        return [line, *each[1:]] if facts else [line]
+        told = each or [nothing(last.models)]
+        values = {"n": self._frames, "seconds": say("seconds", seconds=last.time_s)}
+        if facts:
+            return [say("plain.video", **values), *told]
+        return [say("look.video", words=words().join("parts", told), **values)]
 
 
 def _read(key: str, seen: Face | Hand, task: str) -> str:

@@ -7,6 +7,7 @@ the window, so that a high-density screen shows them sharper, not smaller.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ _SMALLEST = 0.6  # of the sizes for 960 x 720; smaller lettering is illegible
 _SMALLEST_PANEL = 0.5
 _LARGEST_PANEL = 1.5  # of the window's own scale, where there is room under the picture
 _KEPT = 0.65  # fraction of its width that a picture always keeps next to a panel
+_NEVER_FIRST = ("Pe", "Pf", "Po")  # Unicode's categories of marks in a line: closing ones, commas and the like
+_NEVER_LAST = ("Ps", "Pi")  # opening ones
 _STRIP = 80.0  # height that a caption of two lines needs
 
 
@@ -243,7 +246,8 @@ def overlap(a: Rect, b: Rect) -> bool:
 def wrap(text: str, width: float, measure: Callable[[str], float], most: int) -> list[str]:
     """Lines no wider than `width`, at most `most` of them; longer text ends in an ellipsis.
 
-    Words that are wider than a line, and scripts without spaces, are broken at the end of the line.
+    Words that are wider than a line are broken at its end. So is Chinese, but no line begins with a mark that ends
+    something, such as a comma, or ends with one that begins something.
 
     Args:
         text: one paragraph.
@@ -274,8 +278,17 @@ def _end_of_line(text: str, width: float, measure: Callable[[str], float]) -> in
     end = _fitting(text, width, measure)
     if end == len(text) or text[end] == " ":
         return end
-    space = text.rfind(" ", 0, end)
-    return space if space > 0 else max(1, end)
+    return next((place for place in range(end, 0, -1) if _may_break(text, place)), max(1, end))
+
+
+def _may_break(text: str, place: int) -> bool:
+    """Whether a line may end before this character of a text."""
+    before, after = text[place - 1], text[place]
+    if " " in (before, after):
+        return after == " "
+    is_between_words = any(unicodedata.east_asian_width(each) in "WF" for each in (before, after))
+    first, last = unicodedata.category(after), unicodedata.category(before)
+    return is_between_words and first not in _NEVER_FIRST and last not in _NEVER_LAST
 
 
 def _fitting(text: str, width: float, measure: Callable[[str], float]) -> int:

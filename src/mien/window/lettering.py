@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.outputs.lettering.fonts import drawable
 from mien.outputs.lettering.glyphs import Letters, letters_of
-from mien.outputs.palette import Colour
+from mien.outputs.palette import LIGHT, Colour
 from mien.outputs.pygame_import import pygame
 from mien.window.layout import shortened, wrap
 
@@ -23,6 +23,7 @@ _SMALLEST = 10  # pixels; smaller letters blur together
 _KEPT_TEXTS = 400  # about 20 kB each
 _KEPT_PLATES = 60  # up to 2 MB each, in a window of 1920 x 1080
 _FINE = 8  # icons are first drawn this much larger
+_ASCENT = 0.92  # of a font's size, from the line on which letters stand to the top of Chinese ones in bold
 
 
 class Lettering:
@@ -52,6 +53,10 @@ class Lettering:
         """The distance between lines in pixels."""
         return round(1.25 * max(_SMALLEST, size))
 
+    def pitch(self, lines: Sequence[str], size: int) -> int:
+        """The distance in pixels between lines that do not reach into each other; more in scripts with tall letters."""
+        return max([self.height(size), *(self.text(line, size, LIGHT).get_height() for line in lines)])
+
     def fitted(self, text: str, size: int, width: float, colour: Colour) -> pygame.Surface:
         """The text, cut off at the end if it is too wide."""
         return self.text(shortened(text, width, lambda part: self.width(part, size)), size, colour)
@@ -66,7 +71,8 @@ class Lettering:
         font = self._font(times * size)
         letters = self._other(shown, size)
         if letters is not None:
-            height, ascent = math.ceil(font.get_height() / times), round(font.get_ascent() / times)
+            ascent = max(round(_ASCENT * size), -letters.top)
+            height = max(math.ceil(font.get_height() / times), ascent + letters.top + letters.cover.shape[0])
             return _coloured(_placed(letters, height, ascent).T.astype(np.float64) / 255, colour)
         shown = self._own(shown)
         if not font.size(shown)[0]:  # pygame cannot scale a surface without width

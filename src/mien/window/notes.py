@@ -155,5 +155,5 @@ class Notices:
         lines = self._lettering.wrapped(words, size, layout.picture[2] - layout.picture[0] - px(72), 3)
         texts = tuple(self._lettering.text(line, size, DARK) for line in lines)
         width = max((text.get_width() for text in texts), default=0) + 4 * px(10)
-        height = len(texts) * self._lettering.height(size) + 2 * px(10)
+        height = len(texts) * self._lettering.pitch(lines, size) + 2 * px(10)
         return Note(None, texts, (width, height), _PAPER, 1.0)

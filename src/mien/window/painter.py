@@ -203,7 +203,7 @@ class Painter:
                 break
         else:
             lines = self._lettering.wrapped(words, size, width, _CAPTION_LINES)
-        height = len(lines) * self._lettering.height(size) + layout.px(20)
+        height = len(lines) * self._lettering.pitch(lines, size) + layout.px(20)
         if layout.strip is not None and height <= layout.strip[3] - layout.strip[1]:
             y = (layout.strip[1] + layout.strip[3] - height) // 2
             self._lines(lines, size, LIGHT, (left + right) // 2, y)
@@ -244,7 +244,7 @@ class Painter:
     ) -> None:
         """Lines around a centre, on a plate if they overlap the picture."""
         texts = [self._lettering.text(line, size, ink) for line in lines]
-        pad, pitch = self._layout.px(10), self._lettering.height(size)
+        pad, pitch = self._layout.px(10), self._lettering.pitch(lines, size)
         if plate is not None:
             half = max(text.get_width() for text in texts) // 2 + 2 * pad
             rect = centre - half, top, centre + half, top + len(texts) * pitch + 2 * pad

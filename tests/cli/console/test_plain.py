@@ -83,3 +83,30 @@ def test_look_says_a_fact_per_line(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert [line for line in lines if line.startswith("hand 1, ")]
     assert len(lines) == 3 + 1 + 2 + 1
     assert not [line for line in lines if ";" in line]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_look_says_of_a_video_how_long_it_is_and_then_a_fact_per_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], language: str
+) -> None:
+    from mien.artwork.drawings import draw_people
+    from mien.outputs.video import VideoWriter
+
+    clip = tmp_path / "people.mp4"
+    people = draw_people()
+    with VideoWriter(clip, 5.0, people.shape[:2]) as video:
+        for _ in range(2):
+            video.write(people)
+    assert main(["look", str(clip), "--plain", "--language", language]) == 0
+    lines = [line.removeprefix(str(clip))[1:].strip() for line in capfd.readouterr().out.splitlines()]
+    assert lines[0] == {"en": "2 frames up to 0.2 s", "zh": "共 2 帧，到 0.2 秒为止"}[language]
+    assert len(lines) > 3
+    assert not [line for line in lines[1:] if line.count("%") != 1]
+
+
+def test_demo_says_a_fact_per_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--out", str(tmp_path / "out"), "--plain"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line for line in lines if line.endswith("people.png: 3 faces")]
+    assert [line for line in lines if "people.png: face 1: looks " in line]
+    assert not [line for line in lines if line.count("%") > 1]
