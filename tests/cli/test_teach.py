@@ -101,6 +101,8 @@ def test_taught_from_a_video_and_from_photos_then_read(
     ("words", "code", "said"),
     [
         ((), 2, "give a NAME to teach"),
+        (("", "--from", "CLIP"), 2, "1 to 40 printable characters"),
+        (("", "--list"), 2, "NAME and --list"),
         (("x",), 2, "a camera, video or folder that shows the gesture"),
         (("x", "--list"), 2, "NAME and --list"),
         (("--list", "--from", "0"), 2, "give its NAME too"),

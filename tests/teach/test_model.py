@@ -123,11 +123,35 @@ def test_forgetting_one_leaves_the_others_and_the_last_the_folder(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "name", ["victory", "Victory ", "thumb up", "thumb_up", "open palm", "none", "No known gesture"]
+    "name",
+    [
+        "victory",
+        "Victory ",
+        "thumb up",
+        "thumb_up",
+        "open palm",
+        "none",
+        "No known gesture",
+        "thumbs up",
+        "THUMB-UP",
+        "\uff36ictory",
+        "ok",
+        "fist",
+        "点赞",
+        "剪刀手",
+        "拳頭",
+        "无",
+        "nothing",
+    ],
 )
 def test_a_gesture_of_the_package_cannot_be_taught(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="already"):
         checked_name(name, tmp_path / "m")
+
+
+@pytest.mark.parametrize("name", ["A", "l", "point out", "比心手势", "three fingers"])
+def test_a_letter_or_another_word_may_be_taught(name: str, tmp_path: Path) -> None:
+    assert checked_name(name, tmp_path / "m") == name
 
 
 @pytest.mark.parametrize("name", ["", " ", "a,b", "x" * 41, "a\x07"])

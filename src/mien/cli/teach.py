@@ -61,7 +61,8 @@ def teach(
     from another person, place or distance it helps most. Use the model with --gesture-model: mien live --gesture-model
     mine.
     """
-    asked = [option for option, given in (("NAME", name), ("--list", listed), ("--forget", forget)) if given]
+    given = (("NAME", name is not None), ("--list", listed), ("--forget", forget is not None))
+    asked = [option for option, is_given in given if is_given]
     if len(asked) != 1:
         got = " and ".join(asked) or "none of them"
         raise typer.BadParameter(f"give a NAME to teach, --list, or --forget NAME; got {got}")

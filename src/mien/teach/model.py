@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.classes import plain
+from mien.data.classes import label_of, plain
 from mien.errors import InputError, ModelError, RefusedOutput, UnknownName
 from mien.files.targets import check_name, output_error
 from mien.files.whole import spare_foreign
-from mien.labels import GESTURES, NOTHING, check_label
+from mien.labels import GESTURES, LETTERS, NOTHING, check_label
 from mien.models.artifact import FILES, Artifact, load_artifact, write_artifact, zoo_artifact, zoo_names
 from mien.models.manifest import Manifest, Score, model_name
 from mien.models.session import Session
@@ -164,7 +164,7 @@ def checked_name(name: str, folder: str | Path) -> str:
     """The label that a name means: as it was taught before, otherwise as given.
 
     Raises:
-        InputError: it is no label, or means a gesture that the package knows.
+        InputError: it is no label, or means a gesture that the package knows, in any language or word for it.
         RefusedOutput: the folder is not one that gestures can be taught into.
         ModelError: it is damaged.
     """
@@ -174,9 +174,10 @@ def checked_name(name: str, folder: str | Path) -> str:
         check_label(label)
     except ValueError as exc:
         raise InputError(f"{exc}.") from exc
+    meant = None if label.upper() in LETTERS else label_of(label, GESTURES)  # a letter may be taught as such
     for known in GESTURES.labels:
-        spoken = (words(tag).label("gesture", known) for tag in languages())
-        if plain(label) in map(plain, (known, known.replace("_", " "), *spoken)):
+        told = (words(tag).label("gesture", known) for tag in languages())
+        if meant == known or plain(label) in map(plain, told):
             raise InputError(f"mien knows {known} already; give your gesture another name than {name!r}.")
     check_name(folder, "--model")
     if str(folder) in zoo_names():
