@@ -109,7 +109,7 @@ def test_another_array_is_refused_with_what_to_do(array: Any, words: str) -> Non
         (b"", "empty"),
         (b"no picture at all" * 50, "not a picture of a known kind"),
         (io.StringIO("text"), r'open for text; open it with open\(path, "rb"\)'),
-        ("", "is a folder|no such file"),
+        ("", "name of a source is empty; name a photo"),
         ("a\0b", "not a valid file name"),
     ],
 )

@@ -50,7 +50,7 @@ def test_features_train_as_the_images_they_come_from_do(
     whole = fit(tiny_recipe(**settings), tiny_faces, options(tmp_path / "images"))
     cached = fit(tiny_recipe(**settings, augment={"views": 1}), tiny_faces, options(tmp_path / "features"))
     assert torch.allclose(head(tmp_path / "images"), head(tmp_path / "features"), atol=2e-3)  # float16
-    assert cached["last"]["val_loss"] == pytest.approx(whole["last"]["val_loss"], abs=5e-3)
+    assert cached.last["val_loss"] == pytest.approx(whole.last["val_loss"], abs=5e-3)
 
 
 def test_each_view_is_drawn_once_and_the_same_after_an_interruption(

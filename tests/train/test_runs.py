@@ -41,7 +41,7 @@ def test_a_run_starts_where_another_ended(
     for name, tensor in first.items():
         if tensor.is_floating_point() and "running" not in name:
             assert torch.allclose(tensor, second[name], atol=1e-5), name
-    assert summary["best_val_accuracy"] >= 0.9
+    assert summary.best_val_accuracy >= 0.9
 
 
 def test_a_run_starts_from_the_average_of_several(
