@@ -22,6 +22,8 @@ def no_language(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"LANG": "zh_CN.UTF-8"}, "zh"),
         ({"LANG": "zh_CN.GB2312"}, "zh"),
         ({"LANG": "zh_TW"}, "zh"),
+        ({"LANG": "zh_CN@radical"}, "zh"),
+        ({"LANG": "zh@pinyin"}, "zh"),
         ({"LANG": "zh"}, "zh"),
         ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "zh_CN.UTF-8"}, "zh"),
         ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,8 +88,8 @@ def _known(asked: str, what: str) -> str:
 
 
 def _main(tag: str) -> str:
-    """The language of a tag or locale without region, script and encoding: `zh` of `zh_Hans_CN.UTF-8`."""
-    return tag.strip().replace("_", "-").partition(".")[0].partition("-")[0].lower()
+    """The language of a tag or locale without region, script, encoding and variant: `zh` of `zh_Hans_CN.UTF-8` and `zh@pinyin`."""
+    return re.split(r"[-_.@]", tag.strip(), maxsplit=1)[0].lower()
 
 
 def _system() -> str:
