@@ -88,7 +88,7 @@ def _known(asked: str, what: str) -> str:
 
 
 def _main(tag: str) -> str:
-    """The language of a tag or locale without region, script, encoding and variant: `zh` of `zh_Hans_CN.UTF-8` and `zh@pinyin`."""
+    """The language of a tag or locale alone: `zh` of `zh_Hans_CN.UTF-8` and of `zh@pinyin`."""
     return re.split(r"[-_.@]", tag.strip(), maxsplit=1)[0].lower()
 
 
