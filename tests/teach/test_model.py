@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from mien.errors import InputError, ModelError, OutputError, RefusedOutput, Unkn
 from mien.labels import GESTURES
 from mien.models.artifact import load_artifact
 from mien.stages.classify import GestureClassifier
-from mien.teach import Take, forget_gesture, taught_model, teach_takes
+from mien.teach import Take, forget_gesture, model, taught_model, teach_takes
 from mien.teach.bank import load_bank
 from mien.teach.model import KNOWN_AFTER, KNOWN_BEFORE, MISTAKEN, RIGHT, SURE, checked_name
 from mien.teach.takes import TAKES_FILE
@@ -107,6 +107,24 @@ def test_the_same_name_adds_a_take_and_replace_forgets(tmp_path: Path) -> None:
     replaced = teach_takes([little("Wave", 90)], folder, replace=True)
     assert len(replaced.takes) == 1
     np.testing.assert_array_equal(replaced.takes[0].samples, little("x", 90).samples)
+
+
+def test_what_another_run_taught_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "m"
+    fit, others = model.Fitter.fit, [thumbless("four")]
+
+    def fit_slowly(fitter: model.Fitter, takes: Sequence[Take]) -> model.Fitted:
+        if others:
+            teach_takes([others.pop()], folder)
+        return fit(fitter, takes)
+
+    monkeypatch.setattr(model.Fitter, "fit", fit_slowly)
+    assert teach_takes([little("Wave")], folder).labels == ("four", "Wave")  # both made the folder
+    others.append(little("wave", 50))
+    left = forget_gesture("four", folder)
+    assert left is not None
+    assert [take.label for take in left.takes] == ["Wave", "Wave"]
+    assert taught_model(folder).labels == ("Wave",)
 
 
 def test_forgetting_one_leaves_the_others_and_the_last_the_folder(tmp_path: Path) -> None:

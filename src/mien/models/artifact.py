@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,7 +103,13 @@ def check_place(folder: Path, *, overwrite: bool, known: Sequence[str] = FILES) 
 
 
 def write_artifact(
-    folder: str | Path, model_bytes: bytes, manifest: Manifest, card: str, *, extra: Mapping[str, bytes] | None = None
+    folder: str | Path,
+    model_bytes: bytes,
+    manifest: Manifest,
+    card: str,
+    *,
+    extra: Mapping[str, bytes] | None = None,
+    check: Callable[[], object] | None = None,
 ) -> Artifact:
     """Write a model folder, completely or not at all.
 
@@ -113,6 +119,7 @@ def write_artifact(
         manifest: its SHA-256 is filled in.
         card: the model card, Markdown.
         extra: other files of the folder, by name; an older folder may hold files of these names too.
+        check: called when no other run can write the folder any more; what it raises leaves the folder as it is.
 
     Raises:
         OutputError: the folder cannot be written, or exists and is not a model folder.
@@ -122,6 +129,8 @@ def write_artifact(
     known = (*FILES, *(extra or ()))
     check_place(folder, overwrite=True, known=known)
     with whole_folder(folder, known=known) as fresh:
+        if check is not None:
+            check()
         (fresh / MODEL_FILE).write_bytes(model_bytes)
         (fresh / MANIFEST_FILE).write_text(json.dumps(manifest.to_dict(), indent=2) + "\n", encoding="utf-8")
         (fresh / CARD_FILE).write_text(card, encoding="utf-8")

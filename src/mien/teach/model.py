@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,10 +116,13 @@ def teach_takes(takes: Sequence[Take], folder: str | Path, *, replace: bool = Fa
         OutputError: the folder cannot be written; it is as it was.
     """
     folder = Path(folder)
-    named = {checked_name(take.label, folder) for take in takes}
-    earlier = taught_model(folder).takes if folder.exists() and any(folder.iterdir()) else ()
-    kept = [take for take in earlier if not (replace and take.label in named)]
-    return _written(folder, (*kept, *takes))
+    while True:
+        seen = _stored(folder)
+        takes = [dataclasses.replace(take, label=checked_name(take.label, folder)) for take in takes]
+        earlier = () if seen is None else taught_model(folder).takes
+        kept = [take for take in earlier if not (replace and take.label in {each.label for each in takes})]
+        with suppress(_Changed):
+            return _written(folder, (*kept, *takes), seen)
 
 
 def forget_gesture(name: str, folder: str | Path) -> Taught | None:
@@ -131,13 +136,17 @@ def forget_gesture(name: str, folder: str | Path) -> Taught | None:
         ModelError: the folder is not one of taught gestures.
     """
     folder = Path(folder)
+    seen = _stored(folder)
     taught = taught_model(folder)
     label = next((label for label in taught.labels if plain(label) == plain(name)), None)
     if label is None:
         raise UnknownName("gesture taught into this model", name, taught.labels)
     kept = tuple(take for take in taught.takes if take.label != label)
     if kept:
-        return _written(folder, kept)
+        try:
+            return _written(folder, kept, seen)
+        except _Changed:
+            return forget_gesture(name, folder)
     spare_foreign(folder, (*FILES, TAKES_FILE))
     try:
         shutil.rmtree(folder)
@@ -195,7 +204,21 @@ def checked_name(name: str, folder: str | Path) -> str:
     return next((known for known in taught_model(folder).labels if plain(known) == plain(label)), label)
 
 
-def _written(folder: Path, takes: Sequence[Take]) -> Taught:
+class _Changed(Exception):  # a signal between functions of this module
+    """Another run taught into the folder meanwhile."""
+
+
+def _stored(folder: Path) -> bytes | None:
+    """The file of takes as it is now; None without one."""
+    path = folder / TAKES_FILE
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError as exc:
+        raise ModelError(f"The examples {path} cannot be read; restore the file, or teach into a new folder.") from exc
+
+
+def _written(folder: Path, takes: Sequence[Take], seen: bytes | None) -> Taught:
+    """Fit and write; _Changed, and nothing written, if the takes are no longer those that were seen before."""
     base = zoo_artifact(GESTURE_MODEL)
     if base.manifest.label_set != GESTURES:
         raise ModelError(f"The package's {base.manifest.title} has other labels than the bank of hands.")
@@ -208,7 +231,12 @@ def _written(folder: Path, takes: Sequence[Take]) -> Taught:
         _check_written(content, manifest, takes, fitter, fitted, order)
     card = card_text(manifest, base.manifest, takes, fitted)
     extra = {TAKES_FILE: takes_bytes(takes)}
-    artifact = write_artifact(folder, content, manifest, card, extra=extra)
+
+    def check() -> None:
+        if _stored(folder) != seen:
+            raise _Changed
+
+    artifact = write_artifact(folder, content, manifest, card, extra=extra, check=check)
     return Taught(artifact=artifact, takes=tuple(takes), close_to=close_to, estimates=dict(fitted.estimates))
 
 
