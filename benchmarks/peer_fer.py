@@ -20,11 +20,11 @@ import json
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.environments import made_python
 
 from mien import __version__
 from mien.data.readers.load import load_dataset
@@ -49,7 +49,8 @@ INSIDE = Path(__file__).with_name("peer_fer_inside.py")
 
 def main() -> None:
     arguments = _arguments()
-    python = _environment(arguments.environment, arguments.python)
+    steps = (("--no-deps", FER), NEEDED)
+    python = made_python(arguments.environment, arguments.python, steps, mark="fer-is-installed")
     dataset = load_dataset(arguments.data)
     part = samples_of(dataset, arguments.split)
     with tempfile.TemporaryDirectory() as scratch:
@@ -87,21 +88,6 @@ def main() -> None:
     for name, (one, many) in times.items():
         print(f"{name}: {one:.2f} ms a face one at a time, {many:.2f} at 32")
     print(f"written: {arguments.out}, {beside}")
-
-
-def _environment(folder: Path, base: str) -> Path:
-    """The Python of the environment, which is made when it is not there."""
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    ready = folder / "fer-is-installed"
-    if not ready.is_file():
-        if base == sys.executable:
-            venv.create(folder, with_pip=True)
-        else:
-            subprocess.run([base, "-m", "venv", folder], check=True)
-        for words in (("--no-deps", FER), NEEDED):
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)
-        ready.touch()
-    return python
 
 
 def _times(peer: subprocess.Popen[str], samples: np.ndarray, rounds: int) -> dict[str, tuple[float, ...]]:

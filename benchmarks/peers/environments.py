@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,18 +85,29 @@ def python_of(name: str, folder: Path, base: str) -> str:
         folder: where environments are.
         base: the Python to make it with.
     """
-    at = folder / name
+    return str(made_python(folder / name, base, ENVIRONMENTS[name].steps))
+
+
+def made_python(at: Path, base: str, steps: Sequence[Sequence[str]], *, mark: str = "installed") -> Path:
+    """The Python of an environment in a folder, which is made when it is not there.
+
+    Args:
+        at: the folder.
+        base: the Python to make it with.
+        steps: the words of each call of `pip install`.
+        mark: the file that says that all is installed.
+    """
     python = at / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    ready = at / "installed"
+    ready = at / mark
     if not ready.is_file():
         if base == sys.executable:
             venv.create(at, with_pip=True)
         else:
             subprocess.run([base, "-m", "venv", at], check=True)
-        for words in ENVIRONMENTS[name].steps:
+        for words in steps:
             subprocess.run([python, "-m", "pip", "install", "--quiet", *words], check=True)
         ready.touch()
-    return str(python)
+    return python
 
 
 def size_of(python: str) -> dict[str, object]:

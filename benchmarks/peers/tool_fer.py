@@ -15,6 +15,7 @@ warnings.simplefilter("ignore")
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from torch.library import Library  # noqa: E402
 
 
 def _suppressed(boxes: torch.Tensor, scores: torch.Tensor, least: float) -> torch.Tensor:
@@ -36,7 +37,7 @@ _suppressed.took_s = 0.0
 try:
     import torchvision  # noqa: F401
 except RuntimeError:  # its compiled half is for CUDA and does not load beside a torch for processors
-    _library = torch.library.Library("torchvision", "DEF")
+    _library = Library("torchvision", "DEF")
     for _name in ("nms", "qnms"):
         _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from torchvision.ops import boxes as _boxes

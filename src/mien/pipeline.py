@@ -662,6 +662,11 @@ def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:
     return tuple(task for task in TASKS if task in tasks)
 
 
+def parse_tasks(text: str) -> tuple[Task, ...]:
+    """The tasks of a list with commas, as options and queries name them; raises as `check_tasks`."""
+    return check_tasks([name.strip() for name in text.split(",") if name.strip()])
+
+
 def check_detail(detail: str) -> Detail:
     """The detail, if there is one of that name; otherwise UnknownName."""
     for known in DETAILS:

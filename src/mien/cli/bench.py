@@ -29,7 +29,7 @@ from mien.files.targets import descriptor_of
 from mien.files.whole import write_whole
 from mien.live.reactions import Reactions, smooth_settings
 from mien.outputs.video import VideoWriter
-from mien.pipeline import Analyzer, Options, check_tasks
+from mien.pipeline import Analyzer, Options, parse_tasks
 from mien.pixels.images import read_error, read_image
 from mien.scale.folder import BatchFolder
 from mien.scale.job import Part, Settings, Unit, WorkItem
@@ -70,7 +70,7 @@ def bench(
     """
     WritePlan([picture, against], overwrite=overwrite).file(json, "--json")
     earlier = {} if against is None else _medians(against)
-    tasks = check_tasks([name.strip() for name in task.split(",") if name.strip()])
+    tasks = parse_tasks(task)
     image = _fitted(demo_frame(30) if picture is None else read_image(picture), size)
     figures: dict[str, dict[str, float]] = {}
     with Analyzer(Options(tasks=tasks, threads=threads, provider=provider)) as analyzer:

@@ -14,7 +14,7 @@ from mien.cli.console.pages import plan_page
 from mien.errors import InputError
 from mien.extras import needs
 from mien.files.plan import WritePlan
-from mien.files.targets import descriptor_of
+from mien.files.targets import is_stream
 from mien.files.whole import write_whole
 from mien.wording import markdown_table
 
@@ -67,8 +67,9 @@ def compare(
     if out is not None:
         plan.file(out / _TABLE, "--out")
         plan_page(out / _PAGE, inputs=runs, overwrite=overwrite)
-    is_there = reproduction is not None and descriptor_of(reproduction) is None and reproduction.is_file()
-    before = reproduction.read_text("utf-8", "replace") if reproduction is not None and is_there else ""
+    before = ""
+    if reproduction is not None and not is_stream(reproduction) and reproduction.is_file():
+        before = reproduction.read_text("utf-8", "replace")
     kept = read_json(measured) if measured is not None and measured.exists() else {}
     found, failed = _read(runs)
     if found:

@@ -32,7 +32,7 @@ from mien.live.session import Display, LiveSession, Outputs, SessionSummary
 from mien.outputs.hooks import EventCommand
 from mien.outputs.lettering.fonts import drawn_language
 from mien.outputs.recording import RATE_FPS, Recording
-from mien.pipeline import Analyzer, Options, check_detail, check_tasks, labels_of
+from mien.pipeline import Analyzer, Options, check_detail, labels_of, parse_tasks
 from mien.records.events import EventWriter
 from mien.records.writers import CsvWriter, Growth, JsonlWriter, SceneOutput, WordFile
 from mien.scene import Event
@@ -285,7 +285,7 @@ def _notice(spec: str, source: Source, targets: _Targets, wording: Responses) ->
 def _tasks(text: str | None, *, asked: bool) -> tuple[Task, ...]:
     """What to look for; somebody who typed only `mien live` is asked, as in the tutorial."""
     if text is not None:
-        return check_tasks([name.strip() for name in text.split(",") if name.strip()])
+        return parse_tasks(text)
     if not (asked and sys.stdin.isatty() and sys.stderr.isatty()):
         return TASKS
     sys.stderr.write(f"{say('live.menu').rstrip()}\n")

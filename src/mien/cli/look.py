@@ -39,7 +39,7 @@ from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of, is_stream
 from mien.outputs.saved import SavedMedia
 from mien.outputs.text import describe, facts_of, nothing
-from mien.pipeline import Analyzer, Options, check_detail, check_tasks
+from mien.pipeline import Analyzer, Options, check_detail, parse_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, SceneOutput, WordFile
@@ -101,7 +101,7 @@ def look(
     """
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
-        tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
+        tasks=parse_tasks(task),
         tiles=tiles,
         detail=check_detail(detail),
         baseline=baseline,

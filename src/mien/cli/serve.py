@@ -10,7 +10,7 @@ import typer
 from mien.cli.console.options import ProviderOption
 from mien.errors import InputError
 from mien.extras import needs
-from mien.pipeline import Options, check_tasks
+from mien.pipeline import Options, parse_tasks
 from mien.voice.responses import Responses
 from mien.words import say
 
@@ -64,7 +64,7 @@ def serve(
         raise typer.BadParameter("give only one of --token and --token-file", param_hint="--token")
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
-        tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
+        tasks=parse_tasks(task),
         threads=threads,
         provider=provider,
         follow=True,

@@ -21,11 +21,11 @@ from starlette.websockets import WebSocketDisconnect
 from mien.errors import InputError, ModelError
 from mien.labels import Task
 from mien.live.reactions import Reaction, Reactions, smooth_settings
-from mien.pipeline import FrameSequence
+from mien.pipeline import FrameSequence, parse_tasks
 from mien.scene import Frame, Scene
 from mien.serve.bodies import decode_picture
 from mien.serve.engine import Engine, Models
-from mien.serve.look import LanguageQuery, TaskQuery, parse_tasks
+from mien.serve.look import LanguageQuery, TaskQuery
 from mien.serve.metrics import Metrics
 from mien.serve.problems import Problem, busy, problem_dict, problem_of
 from mien.serve.settings import ServeSettings

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from mien.labels import Task
-from mien.pipeline import check_tasks
+from mien.pipeline import parse_tasks
 from mien.pixels.images import encode_image
 from mien.serve.bodies import decode_picture, picture_bytes
 from mien.serve.contract import CropRecord, SceneRecord, errors, picture_body
@@ -33,11 +33,6 @@ TaskQuery = Annotated[
     ),
 ]
 NameQuery = Annotated[str, Query(max_length=200, description="What records call the source; not used as a path.")]
-
-
-def parse_tasks(text: str) -> tuple[Task, ...]:
-    """The tasks of a query; UnknownName or InputError for others."""
-    return check_tasks([name.strip() for name in text.split(",") if name.strip()])
 
 
 def look_routes(engine: Engine, limits: Limits, metrics: Metrics) -> APIRouter:

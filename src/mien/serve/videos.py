@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import FileResponse
 
+from mien.pipeline import parse_tasks
 from mien.serve.bodies import save_video
 from mien.serve.containers import check_video
 from mien.serve.contract import JobRecord, errors, video_body
 from mien.serve.jobs import Format, Jobs
-from mien.serve.look import NameQuery, TaskQuery, parse_tasks
+from mien.serve.look import NameQuery, TaskQuery
 from mien.serve.problems import Problem
 from mien.serve.settings import Limits
 

@@ -29,7 +29,7 @@ from mien.cli.console.options import (
 from mien.cli.console.verbs import DefaultVerb
 from mien.errors import UnknownName
 from mien.files.targets import check_name
-from mien.pipeline import Analyzer, Options, check_detail, check_tasks
+from mien.pipeline import Analyzer, Options, check_detail, parse_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.wording import count
 
@@ -113,7 +113,7 @@ def run(
     workers = jobs or cores()
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
-        tasks=check_tasks([name.strip() for name in task.split(",") if name.strip()]),
+        tasks=parse_tasks(task),
         tiles=tiles,
         detail=check_detail(detail),
         baseline=baseline,
