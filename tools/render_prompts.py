@@ -31,7 +31,7 @@ from piper import PiperVoice, SynthesisConfig
 from scipy.signal import resample_poly
 
 from mien.files.whole import write_whole
-from mien.voice.responses import PROMPTS, Responses, prompt_name
+from mien.voice.responses import PROMPTS, Responses, prompt_path
 from mien.words import choose
 
 RATE = 16_000
@@ -201,19 +201,21 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="draw waves and spectrograms of the prompts to this picture")
     options = parser.parse_args()
     choose("en")
-    wanted = {PROMPTS / prompt_name(label, text): text for label, text in Responses.load().texts()}
+    wanted = {prompt_path(label, text): text for label, text in Responses.load().texts()}
     if not options.check:
-        for orphan in set(PROMPTS.glob("*.wav")) - set(wanted):
+        for orphan in set(PROMPTS.glob("*/*.wav")) - set(wanted):
             orphan.unlink()
         for path, text in wanted.items():
             if options.all or not path.exists():
+                path.parent.mkdir(exist_ok=True)
                 render(path, text)
     wrong = 0
     for path, text in wanted.items():
         found = measure(read(path))
         wrong += bool(found.faults())
         print(
-            f"{path.name:28} {found.seconds:4.2f} s {path.stat().st_size / 1000:4.0f} KB {found.level_db:6.2f} dBFS "
+            f"{path.relative_to(PROMPTS)!s:28} {found.seconds:4.2f} s "
+            f"{path.stat().st_size / 1000:4.0f} KB {found.level_db:6.2f} dBFS "
             f"peak {found.peak_db:6.2f} band {found.speech_band:4.0%} voiced {found.voiced:4.0%} "
             f"swing {found.swing_db:3.0f} dB  {text}  {'; '.join(found.faults())}"
         )

@@ -10,7 +10,7 @@ import pytest
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS, GESTURES
-from mien.voice.responses import PROMPTS, Responses, placeholders, prompt_for, prompt_name
+from mien.voice.responses import PROMPTS, Responses, placeholders, prompt_for, prompt_path
 from mien.words import choose
 from mien.words import words as spoken
 
@@ -84,8 +84,8 @@ def test_every_sentence_has_a_prompt_that_sounds_like_speech(label: str, text: s
 
 
 def test_prompts_are_few_and_none_is_left_over() -> None:
-    files = list(PROMPTS.glob("*.wav"))
-    assert {path.name for path in files} == {prompt_name(label, text) for label, text in TEXTS}
+    files = list(PROMPTS.rglob("*.wav"))
+    assert set(files) == {prompt_path(label, text) for label, text in TEXTS}
     assert sum(path.stat().st_size for path in files) < 5_000_000
 
 

@@ -1,8 +1,8 @@
 """What mien says about an expression or a gesture: sentences from a TOML file, chosen on stable changes.
 
 `Responses` is the validated file: the package's own for the language spoken (`responses` in the files of `mien.words`),
-with whatever a user's file replaces. The English sentences were recorded once and lie in `prompts/` as WAV files, named
-by their text; those of other languages are spoken by an engine of the system.
+with whatever a user's file replaces. The English sentences were recorded once and lie in `prompts/` as WAV files, a
+folder per label, named by their text; those of other languages are spoken by an engine of the system.
 """
 
 from __future__ import annotations
@@ -168,14 +168,14 @@ def placeholders(sentence: str) -> frozenset[str]:
     return frozenset(name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None)
 
 
-def prompt_name(label: str, text: str) -> str:
-    """The file name of the prompt for a text; it contains a hash of the text, so a changed text has no prompt."""
-    return f"{label}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.wav"
+def prompt_path(label: str, text: str) -> Path:
+    """Where the prompt for a text would lie, named by a hash of the text: a changed text has no prompt."""
+    return PROMPTS / label / f"{hashlib.sha256(text.encode()).hexdigest()[:10]}.wav"
 
 
 def prompt_for(label: str, text: str) -> Path | None:
     """The package's WAV file with exactly this text; None if there is none."""
-    path = PROMPTS / prompt_name(label, text)
+    path = prompt_path(label, text)
     return path if path.is_file() else None
 
 
