@@ -9,12 +9,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mien.errors import ModelError
 from mien.models.onnx_runtime import onnx_runtime
 from mien.recipes.tables import WEIGHTS, MirrorKind, Weights
-from mien.train.export import to_onnx
+from mien.train.ensemble import mirrored
 from mien.train.networks import EfficientNetLite0, ResidualCNN
-from mien.train.quantize import mirrored, quantize, recalibrated, uncalibrated
+from mien.train.onnx_networks import to_onnx
+from mien.train.quantize import quantize, recalibrated, uncalibrated
 
 NETWORKS = {
     "residual": lambda: ResidualCNN(widths=(16, 32, 64)),
@@ -103,50 +103,6 @@ def test_nothing_in_the_file_names_this_machine(model_and_inputs: tuple[bytes, N
     model_bytes, _ = model_and_inputs
     assert b"site-packages" not in model_bytes
     assert str(Path(__file__).parents[2]).encode() not in model_bytes
-
-
-def log_softmax(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    wide = rows.astype(np.float64)
-    return np.asarray(wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))
-
-
-@pytest.mark.parametrize("weights", WEIGHTS)
-@pytest.mark.parametrize("average", ["logits", "probabilities"])
-def test_the_mirrored_model_gives_the_mean_of_both_views(
-    model_and_inputs: tuple[bytes, NDArray[np.float32]], weights: Weights, average: MirrorKind
-) -> None:
-    model_bytes, inputs = model_and_inputs
-    plain = quantize(model_bytes, weights, calibration=inputs)
-    both = mirrored(plain, average)
-    seen, turned = logits(plain, inputs), logits(plain, np.ascontiguousarray(inputs[..., ::-1]))
-    if np.ptp(seen, axis=0).max() > 0.01:  # random weights may make a network that answers everything alike
-        assert not np.allclose(seen, turned, atol=1e-3), "the views differ"
-    found = logits(both, inputs)
-    if average == "logits":
-        np.testing.assert_allclose(found, (seen + turned) / 2, atol=2e-5)
-    else:
-        mean = (np.exp(log_softmax(seen)) + np.exp(log_softmax(turned))) / 2
-        np.testing.assert_allclose(np.exp(found), mean, atol=2e-6)
-    np.testing.assert_allclose(logits(both, np.ascontiguousarray(inputs[..., ::-1])), found, atol=2e-5)
-    np.testing.assert_allclose(logits(both, inputs[3:4]), found[3:4], atol=1e-4)
-    assert len(both) < len(plain) + 4000, "the weights are in the file once"
-
-
-def test_mirroring_twice_or_not_at_all_changes_nothing(model_and_inputs: tuple[bytes, NDArray[np.float32]]) -> None:
-    model_bytes, _ = model_and_inputs
-    assert mirrored(model_bytes, "none") == model_bytes
-    for average, other in (("logits", "probabilities"), ("probabilities", "none")):
-        both = mirrored(model_bytes, average)  # type: ignore[arg-type]
-        assert mirrored(both, average) == both  # type: ignore[arg-type]
-        with pytest.raises(ModelError, match=f"averages the {average} of the mirrored view already"):
-            mirrored(both, other)  # type: ignore[arg-type]
-
-
-def test_landmarks_have_no_mirrored_view() -> None:
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(63, 5))
-    model_bytes = to_onnx(network.eval(), np.zeros((2, 21, 3), np.float32))
-    with pytest.raises(ModelError, match="needs a network that takes any number of pictures"):
-        mirrored(model_bytes, "logits")
 
 
 @pytest.mark.parametrize("average", ["none", "logits"])

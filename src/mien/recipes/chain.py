@@ -10,15 +10,15 @@ from mien.recipes.recipe import Recipe, load_recipe, recipe_folders, recipe_name
 from mien.recipes.saved import RECIPE_FILE
 
 REFERENCE = "recipe:"
-"""How `network.weights`, `network.averaged` and `loss.teachers` begin where they name a recipe, not a folder."""
+"""How settings that name runs begin where they name a recipe, not a folder."""
 
-_FIXED = ("name", "network.weights", "network.averaged", "loss.teachers")
+_FIXED = ("name", "network.weights", "network.averaged", "loss.teachers", "export.partners")
 """Settings that make a chain: changed for all of its recipes alike, it would be none."""
 
 
 def predecessors(recipe: Recipe) -> tuple[str, ...]:
-    """Names of the recipes whose runs this one goes on from, averages or learns from, each once."""
-    named = (recipe.network.weights, *recipe.network.averaged, *recipe.loss.teachers)
+    """Names of the recipes whose runs this one goes on from, averages, learns from or is averaged with, each once."""
+    named = (recipe.network.weights, *recipe.network.averaged, *recipe.loss.teachers, *recipe.export.partners)
     return tuple(dict.fromkeys(each.removeprefix(REFERENCE) for each in named if each.startswith(REFERENCE)))
 
 
@@ -26,7 +26,7 @@ def run_of(reference: str, recipe: Recipe, runs: Path) -> str:
     """The run folder that a recipe names: `recipe:NAME` is the folder NAME among the runs; all else is as it is.
 
     Args:
-        reference: a value of `network.weights`, `network.averaged` or `loss.teachers`.
+        reference: a value of `network.weights`, `network.averaged`, `loss.teachers` or `export.partners`.
         recipe: that names it.
         runs: the folder in which the recipe's own run lies.
 

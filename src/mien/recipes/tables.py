@@ -12,7 +12,7 @@ from mien.schema import Text
 CalibrationKind = Literal["temperature", "bias", "vector"]
 CALIBRATION_KINDS: tuple[CalibrationKind, ...] = get_args(CalibrationKind)
 View = Literal["own", "detected", "camera"]
-MirrorKind = Literal["none", "logits", "probabilities"]
+MirrorKind = Literal["none", "logits", "probabilities", "turns"]
 Weights = Literal["float32", "float16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
@@ -209,7 +209,10 @@ class ExportRecipe:
     where they cost accuracy. `shift` is added to logits of labels, as "none=-1.5", before the rest: for a label that is
     more common in training than in use (logit adjustment, Menon et al. 2021). `mirror` makes the model ask its network
     about the mirror image of each picture too and average both logits or both probabilities: part of the model, for
-    twice the time. `views` are what the calibration and the grades are fitted on, in equal parts: the validation images
+    twice the time. `partners` are other networks (`recipe:NAME`, run folders, model folders, models of the package)
+    whose logits are averaged with this one's inside the file, as networks that were trained apart err in different
+    places (Hansen and Salamon 1990); with `mirror = "turns"` they see the picture and its mirror image in turn, for
+    half the time. `views` are what the calibration and the grades are fitted on, in equal parts: the validation images
     in their own frame, in the detector's crop, and in that crop with a camera's faults (`mien.train.views`).
     `balance` is for a promise that holds where other labels are common: a sample counts as much as the number of those
     with its label to the power of minus this, so that 0 keeps the data's proportions, 1 makes all labels equally common
@@ -227,6 +230,7 @@ class ExportRecipe:
     views: Annotated[tuple[View, ...], MinLen(1)] = ("own",)
     weights: Weights = "float32"
     mirror: MirrorKind = "none"
+    partners: tuple[str, ...] = ()
     temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
     shift: tuple[str, ...] = ()

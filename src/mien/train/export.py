@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.data.provenance import Provenance, provenance_of
@@ -25,28 +20,19 @@ from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_fig
 from mien.evaluation.measures import grade_scores
 from mien.evaluation.metrics import summary_scores
 from mien.models.artifact import Artifact, write_artifact
-from mien.models.manifest import Manifest, Score, model_name
-from mien.models.session import Session
+from mien.models.manifest import Score, model_name
 from mien.recipes.recipe import Recipe, changed_recipe
-from mien.recipes.tables import View
+from mien.recipes.tables import MirrorKind, View
 from mien.stages.baseline import NEUTRAL
 from mien.train.card import CardFacts, card_text
-from mien.train.quantize import bare, mirrored, quantize, recalibrated, uncalibrated
-from mien.train.runs import trained_network
+from mien.train.ensemble import averaged
+from mien.train.onnx_networks import answers_of, fed_with, network_of, partner_of
+from mien.train.quantize import recalibrated, uncalibrated
+from mien.train.runs import run_recipe
 from mien.train.start import trained_on
 from mien.train.views import CORRUPTED, a_moment_later, batches_of_views
 from mien.wording import count
 
-OPSET = 18
-TOLERANCE = 1e-4
-"""Largest allowed difference between ONNX Runtime and torch, as a share of the root mean square of the logits: computed
-in another order, rounding errors grow with the size of the numbers.
-"""
-MOST_LOST = 0.003
-"""Largest loss of accuracy that smaller weights may cause, as a share of the validation split."""
-
-_CALIBRATION = 512  # training samples that set the scales of int8
-_CHECK_BATCH = 128
 _LATE_SETTINGS = ("input.margin", "input.lift", "input.level")
 
 logger = logging.getLogger(__name__)
@@ -92,19 +78,17 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
             more than 0.3 points of accuracy, or no threshold has the recipe's precision.
         OutputError: the model folder cannot be written.
     """
-    recipe, network = trained_network(run)
-    recipe = changed_recipe(recipe, options.changes)
-    spec = recipe.input_spec()
-    validation = dataset.part("validation")
-    model_bytes = to_onnx(network, prepared(validation.samples[:2], spec))
-    logits, difference = _checked(network, model_bytes, recipe.manifest(), validation.samples)
-    logger.info("torch and ONNX differ by %.1e of the logits' size", difference)
-    checks = [f"ONNX Runtime and torch agree within {difference:.1e} of the logits' size on the validation split."]
-    if recipe.export.weights != "float32":
-        model_bytes, check = _smaller(recipe, model_bytes, logits, dataset)
-        checks.append(check)
+    recipe = changed_recipe(run_recipe(run), options.changes)
+    networks = [network_of(run, recipe, dataset)]
+    networks += [partner_of(reference, run, recipe, dataset) for reference in recipe.export.partners]
     provenance, train_samples = trained_on(run, dataset)
-    trained = _Trained(recipe, model_bytes, provenance, train_samples, tuple(checks))
+    trained = _Trained(
+        recipe=recipe,
+        networks=tuple(network for network, _ in networks),
+        provenance=provenance,
+        train_samples=train_samples,
+        checks=tuple(check for _, checks in networks for check in checks),
+    )
     return _calibrated(trained, folder, dataset, options)
 
 
@@ -135,41 +119,45 @@ def export_model(
                 f"The model {own.name} has the {name} {getattr(own, name)}, the recipe {recipe.name} has "
                 f"{getattr(wanted, name)}; name the recipe that made the model."
             )
-    fed, meant = (replace(each.input, margin=0.0, lift=0.0, level=False) for each in (own, wanted))
-    if fed != meant:
+    if fed_with(own) != fed_with(wanted):
         raise ModelError(
             f"The model {own.name} is not fed as the recipe {recipe.name} says; name the recipe that made it."
         )
     checks = (f"Its weights are those of {own.title} (SHA-256 {own.sha256[:12]}).",)
     model_bytes = uncalibrated(artifact.model_path.read_bytes())
     train = dataset.part("train")
-    trained = _Trained(recipe, model_bytes, provenance_of(train), len(train), checks)
+    trained = _Trained(
+        recipe=recipe,
+        networks=(model_bytes,),
+        provenance=provenance_of(train),
+        train_samples=len(train),
+        checks=checks,
+    )
     return _calibrated(trained, folder, dataset, options)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Trained:
-    """A network before its calibration, and what its card says about it."""
+    """A network, or several to be averaged, before the calibration, and what the card says about it."""
 
     recipe: Recipe
-    model_bytes: bytes
+    networks: tuple[bytes, ...]
     provenance: Provenance
     train_samples: int
     checks: tuple[str, ...]
 
 
 def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: ExportOptions) -> Artifact:
-    """Average the mirrored view, calibrate, grade and write a model."""
+    """Average networks and views, calibrate, grade and write a model."""
     recipe, checks = trained.recipe, list(trained.checks)
     export, validation = recipe.export, dataset.part("validation")
     manifest = replace(recipe.manifest(), name=export.name or model_name(folder) or recipe.name)
-    model_bytes = mirrored(trained.model_bytes, export.mirror)
-    if export.mirror != "none":
-        checks.append(f"Each answer is the mean of the {export.mirror} for the picture and its mirror image.")
+    model_bytes = averaged(trained.networks, export.mirror)
+    checks += _averages_told(len(trained.networks), export.mirror)
     batches, missed = batches_of_views(validation.samples, manifest.input, export.views)
     labels = np.tile(validation.labels, len(batches))
     shift = np.array(recipe.logit_shift())
-    logits = _answers(model_bytes, manifest, batches) + shift
+    logits = answers_of(model_bytes, manifest, batches) + shift
     if shift.any():
         checks.append(f"Added to the logits before calibration (Menon et al. 2021): {', '.join(export.shift)}.")
     calibration = fitted_calibration(logits, labels, export.calibration, temperature=export.temperature)
@@ -185,7 +173,7 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
     if manifest.task == "emotion" and NEUTRAL in validation.label_set:
         calm = validation.where(validation.labels == validation.label_set.index(NEUTRAL))
         pair = [prepared(samples, manifest.input) for samples in (calm.samples, a_moment_later(calm.samples))]
-        before, after = np.split(_answers(model_bytes, manifest, pair) / calibration.temperature, 2)
+        before, after = np.split(answers_of(model_bytes, manifest, pair) / calibration.temperature, 2)
         gain = fitted_gain(before, after, calm.label_set, grades.threshold)
     manifest = replace(
         manifest,
@@ -211,91 +199,14 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
     return write_artifact(folder, model_bytes, manifest, card_text(manifest, facts))
 
 
-def to_onnx(network: nn.Module, example: NDArray[np.float32]) -> bytes:
-    """The network as ONNX with any batch size.
-
-    Args:
-        network: in evaluation mode.
-        example: (2, ...) float32 batch.
-    """
-    file = io.BytesIO()
-    chatter = logging.getLogger("torch.onnx")
-    level = chatter.level
-    with warnings.catch_warnings():
-        # The exporter's deprecation notes, and that torchvision is absent, are no use to the user.
-        warnings.simplefilter("ignore")
-        chatter.setLevel(logging.ERROR)
-        torch.onnx.export(
-            network,
-            (torch.from_numpy(example),),
-            file,  # type: ignore[arg-type]
-            input_names=["input"],
-            output_names=["logits"],
-            opset_version=OPSET,
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
-            external_data=False,
-            verbose=False,
-        )
-    chatter.setLevel(level)
-    return bare(file.getvalue())
-
-
-def _checked(
-    network: nn.Module, model_bytes: bytes, manifest: Manifest, samples: NDArray[Any]
-) -> tuple[NDArray[np.float64], float]:
-    """Logits of all samples from ONNX Runtime, and the largest difference from torch's, as a share of their size."""
-    logits = _answers(model_bytes, manifest, [prepared(samples, manifest.input)])
-    with torch.inference_mode():
-        by_torch = np.concatenate(
-            [
-                network(torch.from_numpy(prepared(samples[start : start + _CHECK_BATCH], manifest.input))).double()
-                for start in range(0, len(samples), _CHECK_BATCH)
-            ]
-        )
-    difference = relative_difference(logits, by_torch)
-    if not difference <= TOLERANCE:
-        raise ModelError(
-            f"ONNX Runtime and torch differ by {difference:.1e} of the size of the logits, more than {TOLERANCE}; "
-            "nothing was written."
-        )
-    return logits, difference
-
-
-def relative_difference(logits: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """The largest difference of logits from those of a reference, as a share of the reference's root mean square.
-
-    Zero if both are zero; NaN if either contains NaN.
-    """
-    largest = float(np.abs(logits - reference).max())
-    return largest and largest / float(np.sqrt(np.square(reference).mean()) or np.finfo(np.float64).tiny)
-
-
-def _answers(model_bytes: bytes, manifest: Manifest, batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Logits from ONNX Runtime, as at run time, of one batch after the other."""
-    with Session(Artifact(Path(manifest.name), manifest), weights=model_bytes) as session:
-        return np.concatenate([session.run(batch)[0] for batch in batches]).astype(np.float64)
-
-
-def _smaller(recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], dataset: Dataset) -> tuple[bytes, str]:
-    """The model with the recipe's smaller weights, and what they cost, in words."""
-    validation, train = dataset.part("validation"), np.flatnonzero(dataset.split == "train")
-    chosen = train[np.linspace(0, len(train) - 1, min(_CALIBRATION, len(train))).round().astype(int)]
-    weights, manifest = recipe.export.weights, recipe.manifest()
-    small = quantize(model_bytes, weights, calibration=prepared(dataset.samples[chosen], manifest.input))
-    answers = _answers(small, manifest, [prepared(validation.samples, manifest.input)])
-    before, after = (float((each.argmax(axis=1) == validation.labels).mean()) for each in (logits, answers))
-    if before - after > MOST_LOST:
-        raise ModelError(
-            f"{weights} weights cost {100 * (before - after):.1f} points of accuracy on the validation split, more "
-            f"than {100 * MOST_LOST:g}; set export.weights to " + ("float16" if weights == "int8" else "float32")
-        )
-    check = (
-        f"Weights are {weights}: {len(small) / 1e6:.1f} MB instead of {len(model_bytes) / 1e6:.1f} MB, accuracy on the "
-        f"validation split {after:.2%} instead of {before:.2%}."
-    )
-    logger.info("%s", check)
-    return small, check
+def _averages_told(networks: int, mirror: MirrorKind) -> list[str]:
+    if mirror == "turns":
+        views = "the picture and its mirror image in turn"
+        return [f"Each answer is the mean of the logits of {networks} networks, which see {views}."]
+    told = [f"Each answer is the mean of the logits of {networks} networks."] * (networks > 1)
+    if mirror != "none":
+        told.append(f"Each answer is the mean of the {mirror} for the picture and its mirror image.")
+    return told
 
 
 def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:

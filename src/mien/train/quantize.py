@@ -1,5 +1,4 @@
-"""Changes to model files: weights as float16, or weights and activations as int8; the mirrored view; a scale and a bias
-on the logits."""
+"""Changes to model files: weights as float16, or weights and activations as int8; a scale and a bias on the logits."""
 
 from __future__ import annotations
 
@@ -13,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ModelError
 from mien.extras import needs
-from mien.models.artifact import MIRRORED
 from mien.models.onnx_runtime import quantization
-from mien.recipes.tables import MirrorKind, Weights
+from mien.recipes.tables import Weights
 
 _CALIBRATION = "_calibration_"
 """In the names of the numbers that calibrate the logits."""
@@ -58,81 +55,12 @@ def quantize(
 
 def bare(model_bytes: bytes) -> bytes:
     """The same ONNX model without its exporter's notes, which name source files of the machine it was made on."""
-    onnx = _onnx()
+    onnx = onnx_package()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
     for noted in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
         del noted.metadata_props[:]
         noted.doc_string = ""
-    return bytes(model.SerializeToString())
-
-
-def mirrored(model_bytes: bytes, average: MirrorKind) -> bytes:
-    """The same network, asked about each picture and its mirror image at once, with the mean of both answers.
-
-    The weights are in the file once: the network gets both views as one batch of 2 B. With `probabilities` the output
-    is the logarithm of the mean of both softmaxes, so that it still is logits to everything after it.
-
-    Args:
-        model_bytes: an ONNX model with one input (B, C, H, W) and one output (B, L).
-        average: what is averaged; `none` changes nothing, nor does what the model averages already.
-
-    Raises:
-        ModelError: the model has another kind of input, takes only batches of a fixed size, or averages already in
-            another way.
-        MissingExtra: the package onnx is not installed.
-    """
-    onnx = _onnx()
-    model = onnx.load_from_string(model_bytes)
-    graph = model.graph
-    made = {name for node in graph.node for name in node.output}
-    does = "none" if MIRRORED not in made else "probabilities" if "mirror_softmax" in made else "logits"
-    if does == average:
-        return model_bytes
-    if does != "none":
-        raise ModelError(
-            f'The model averages the {does} of the mirrored view already; export it with mirror = "{does}".'
-        )
-    pictures, answers = graph.input[0].name, graph.output[0].name
-    shape = graph.input[0].type.tensor_type.shape.dim
-    if len(shape) != 4 or shape[0].dim_value:
-        raise ModelError(
-            "A mirrored view needs a network that takes any number of pictures (B, C, H, W); export it with mirror = "
-            '"none".'
-        )
-    both, plain = f"{pictures}_both", f"{answers}_of_both"
-    for node in graph.node:
-        node.input[:] = [both if each == pictures else each for each in node.input]
-        node.input[:] = [plain if each == answers else each for each in node.input]
-        node.output[:] = [plain if each == answers else each for each in node.output]
-    labels = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    numbers = {"start": [-1], "end": [np.iinfo(np.int64).min], "axis": [3], "step": [-1], "pairs": [2, -1, labels]}
-    for name, values in {**numbers, "pair_axis": [0]}.items():
-        graph.initializer.append(onnx.numpy_helper.from_array(np.array(values, np.int64), f"mirror_by_{name}"))
-    turned = ["mirror_by_start", "mirror_by_end", "mirror_by_axis", "mirror_by_step"]
-    before: list[tuple[str, list[str], str, dict[str, int]]] = [
-        ("Slice", [pictures, *turned], MIRRORED, {}),
-        ("Concat", [pictures, MIRRORED], both, {"axis": 0}),
-    ]
-    averaged_as: tuple[tuple[str, str, dict[str, int]], ...] = (("ReduceMean", "mean", {"keepdims": 0}),)
-    if average == "probabilities":
-        averaged_as = (("Softmax", "softmax", {"axis": -1}), *averaged_as, ("Log", "log", {}))
-    steps = [("Reshape", "pairs", {}), *averaged_as]
-    extra = {"Reshape": ["mirror_by_pairs"], "ReduceMean": ["mirror_by_pair_axis"]}
-    after, last = [], plain
-    for operator, name, settings in steps:
-        out = answers if (operator, name, settings) == steps[-1] else f"mirror_{name}"
-        after.append((operator, [last, *extra.get(operator, [])], out, settings))
-        last = out
-    parts = [
-        [onnx.helper.make_node(kind, fed, [out], name=f"{out}_node", **settings) for kind, fed, out, settings in part]
-        for part in (before, after)
-    ]
-    nodes = [*parts[0], *graph.node, *parts[1]]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    del graph.value_info[:]  # of batches of B
-    onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
@@ -142,7 +70,7 @@ def uncalibrated(model_bytes: bytes) -> bytes:
     Raises:
         MissingExtra: the package onnx is not installed.
     """
-    onnx = _onnx()
+    onnx = onnx_package()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
     name = graph.output[0].name
@@ -181,7 +109,7 @@ def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[n
     ]
     if not steps:
         return model_bytes
-    onnx = _onnx()
+    onnx = onnx_package()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
     name = graph.output[0].name
@@ -199,7 +127,7 @@ def recalibrated(model_bytes: bytes, scale: NDArray[np.float64], bias: NDArray[n
 
 
 def _half(model_bytes: bytes) -> bytes:
-    onnx = _onnx()
+    onnx = onnx_package()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph
     casts = []
@@ -221,7 +149,7 @@ def _half(model_bytes: bytes) -> bytes:
 
 
 def _quantised(model_bytes: bytes, calibration: NDArray[np.float32], keep: Sequence[str], batch: int) -> bytes:
-    onnx = _onnx()
+    onnx = onnx_package()
     tools = quantization()
     base: Any = tools.CalibrationDataReader
     name = onnx.load_from_string(model_bytes).graph.input[0].name
@@ -259,8 +187,10 @@ def _quantised(model_bytes: bytes, calibration: NDArray[np.float32], keep: Seque
         root.setLevel(level)
 
 
-def _onnx() -> Any:
+def onnx_package() -> Any:
+    """The package onnx; raises MissingExtra where it is not installed."""
     with needs("train"):
         import onnx
+        import onnx.compose
         import onnx.numpy_helper
     return onnx
