@@ -97,7 +97,7 @@ def test_a_run_starts_from_what_the_named_recipe_found(
 def test_alone_a_recipe_needs_the_other_run_beside_its_own(
     order: tuple[Recipe, ...], tiny_faces: Dataset, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"The recipe second goes on from the recipe tiny, .* add --chain"):
+    with pytest.raises(InputError, match=r"The recipe second needs a run of the recipe tiny, .* add --chain"):
         fit(order[1], tiny_faces, options(out=tmp_path / "second"))
     assert not (tmp_path / "second").exists()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from mien.train.onnx_networks import relative_difference, to_onnx
 from mien.train.runs import trained_network
 
 COMMAND = "mien export run model"
+MIRRORED = {"export.mirror": '"logits"'}
+TURNS = {"export.mirror": '"turns"'}
 
 
 @pytest.fixture(scope="module")
@@ -478,3 +481,51 @@ def test_a_recipe_of_another_model_is_refused(graded: Artifact, tiny_faces: Data
         with pytest.raises(ModelError, match=message):
             export_model(graded, load_recipe(name), tmp_path / "m", tiny_faces, ExportOptions(command=COMMAND))
     assert not (tmp_path / "m").exists()
+
+
+def test_networks_are_exported_together(run: Path, exported: Artifact, tiny_faces: Dataset, tmp_path: Path) -> None:
+    """A run, or a model folder, averaged with the run itself: with both views in turn it answers as one with both."""
+    mirrored = export_run(run, tmp_path / "a", tiny_faces, ExportOptions(command=COMMAND, changes=MIRRORED))
+    for partner, told in (
+        (run, "of the recipe emotion"),
+        (exported.folder, f"of tiny 1 (SHA-256 {exported.manifest.sha256[:12]})"),
+    ):
+        options = ExportOptions(command=COMMAND, changes={"export.partners": json.dumps([str(partner)]), **TURNS})
+        together = export_run(run, tmp_path / "b", tiny_faces, options)
+        assert f"Averaged with the network {told}" in together.card
+        assert "mean of the logits of 2 networks, which see the picture and its mirror image in turn" in together.card
+        assert together.manifest.temperature == pytest.approx(mirrored.manifest.temperature, abs=1e-3)
+        assert together.model_path.stat().st_size > 1.5 * mirrored.model_path.stat().st_size
+        samples = prepared(tiny_faces.samples[:9], together.manifest.input)
+        answers = []
+        for artifact in (mirrored, together):
+            with Session(artifact) as session:
+                answers.append(session.run(samples)[0])
+        np.testing.assert_allclose(*answers, atol=1e-3)
+        shutil.rmtree(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "sentence"),
+    [
+        ({"export.partners": '["recipe:other"]'}, InputError, "needs a run of the recipe other.* train other first"),
+        (
+            {"export.partners": '["emotion_ferplus"]'},
+            ModelError,
+            "answers with the labels emotions8, the recipe emotion with",
+        ),
+        (
+            {"export.partners": '["emotion_residual"]'},
+            ModelError,
+            "emotion_residual is not fed as the recipe emotion says",
+        ),
+        ({"export.partners": '["nowhere"]'}, UnknownName, "nowhere"),
+        ({"export.mirror": '"turns"'}, ModelError, r"name others in export\.partners"),
+    ],
+)
+def test_partners_that_do_not_fit(
+    run: Path, tiny_faces: Dataset, tmp_path: Path, changes: dict[str, str], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND, changes=changes))
+    assert not (tmp_path / "model").exists()

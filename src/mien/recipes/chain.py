@@ -39,7 +39,7 @@ def run_of(reference: str, recipe: Recipe, runs: Path) -> str:
     run = runs / name
     if not (run / RECIPE_FILE).is_file():
         raise InputError(
-            f"The recipe {recipe.name} goes on from the recipe {name}, and {run} holds no run; train {name} first, or "
+            f"The recipe {recipe.name} needs a run of the recipe {name}, and {run} holds none; train {name} first, or "
             "add --chain to train all of them one after another"
         )
     return str(run)
