@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.errors import ModelError
 from mien.models.artifact import Artifact
-from mien.models.onnx_runtime import onnx_runtime
+from mien.models.onnx_runtime import one_arena, onnx_runtime
 from mien.models.providers import SHORT_NAMES, provider_named, short_name
 from mien.resource import Resource
 
@@ -151,6 +151,9 @@ def _open(artifact: Artifact, weights: bytes | None, threads: int, provider: str
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: warnings would go straight to the user's stderr
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.enable_mem_pattern = False  # for inputs of one size; it keeps memory for every size that came
+    one_arena()
     try:
         # Without its fallback, which would print to stdout and compute elsewhere than was asked.
         session = ort.InferenceSession(
