@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import unicodedata
 from pathlib import Path
 
@@ -111,9 +112,21 @@ def test_what_is_no_prediction_is_named(tmp_path: Path, text: str, kind: type[Mi
 def test_no_file_and_no_text(tmp_path: Path) -> None:
     with pytest.raises(UnreadableMedia, match="cannot be read"):
         read_predictions(tmp_path / "none.csv", label_set=THREE)
-    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(UnreadableMedia, match="cannot be read"):
+    (tmp_path / "b.csv").write_bytes(b"predicted\nhappy\xff\x80\n")
+    with pytest.raises(UnreadableMedia, match="cannot be read as a CSV of predictions"):
         read_predictions(tmp_path / "b.csv", label_set=THREE)
+    with pytest.raises(UnreadableMedia, match="cannot be read: Is a directory"):
+        read_predictions(tmp_path, label_set=THREE)
+
+
+def test_text_may_be_packed_or_as_a_spreadsheet_program_saves_it(tmp_path: Path) -> None:
+    text = 'name,predicted\n"a, and\nb",happy\nc,sad\n'
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "b.csv").write_bytes(text.replace(",", ";").replace("a;", "a,").encode("utf-16"))
+    for name in ("a.csv.gz", "b.csv"):
+        found = read_predictions(tmp_path / name, label_set=THREE)
+        assert found.names is not None
+        assert found.names.tolist() == ["a, and\nb", "c"]
 
 
 def test_rows_are_found_by_name_or_taken_in_order(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.classes import plain
-from mien.data.readers.archives import is_separator_hint, separator_of
+from mien.data.readers.archives import separator_of, table_lines
 from mien.data.synonyms import SYNONYMS, spoken
 from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.evaluation.metrics import NO_ANSWER
@@ -128,14 +128,11 @@ def read_predictions(path: str | Path, *, label_set: LabelSet) -> PredictionTabl
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            text = file.read()
-            first, _, rest = text.partition("\n")
-            text = rest if is_separator_hint(first) else text
-            separator = separator_of(text.partition("\n")[0])
-            lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-            header, *rows = [row for row in lines if row] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        lines = list(table_lines(path))
+        "".join(lines).encode()  # bytes that were no text fail here
+        read = csv.reader(lines, delimiter=separator_of(lines[0] if lines else ""), skipinitialspace=True)
+        header, *rows = [row for row in read if row] or [[]]
+    except (UnicodeEncodeError, csv.Error) as exc:
         raise UnreadableMedia(f"{path} cannot be read as a CSV of predictions: {exc}") from exc
     if not rows:
         raise DataError(f"{path} has no rows of predictions")

@@ -46,6 +46,8 @@ def table_lines(path: Path) -> Generator[str, None, None]:
                         continue
                     rows += 1
                     yield line
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as exc:
+        raise UnreadableMedia(f"{path} cannot be read: {exc.strerror}") from exc
     except _DAMAGE as exc:
         raise UnreadableMedia(f"{path} is truncated or damaged after row {max(rows, 0)}: {exc}") from exc
 
