@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -243,6 +245,34 @@ def test_walks_lead_through_modules_that_are_there() -> None:
         for place in named:
             found = ROOT / "src" / "mien" / place
             assert found.is_dir() if place.endswith("/") else found.is_file(), f"{place} is not in src/mien"
+
+
+def test_rooms_are_packages_of_at_most_18_files() -> None:
+    """A folder without `__init__.py` would be missing in the wheel; one with more files is a drawer."""
+    package = ROOT / "src" / "mien"
+    for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
+        files = [path for path in folder.iterdir() if path.is_file() and path.suffix != ".pyc"]
+        assert len(files) <= 18, f"{folder} has {len(files)} files"
+        if any(path.suffix == ".py" for path in files):
+            assert folder / "__init__.py" in files, f"{folder} has modules and no __init__.py"
+
+
+def test_git_ignores_nothing_of_the_package() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no clone")
+    places = [
+        path for path in (ROOT / "src" / "mien").rglob("*") if path.suffix != ".pyc" and path.name != "__pycache__"
+    ]
+    asked = subprocess.run(
+        [git, "check-ignore", "--no-index", "--stdin"],
+        input="\n".join(map(str, places)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (asked.returncode, asked.stdout) == (1, ""), asked.stderr
 
 
 def test_no_verb_is_missing_from_the_readme() -> None:

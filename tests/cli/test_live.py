@@ -205,9 +205,9 @@ def test_pictures_that_a_pipe_passes_over_are_told(photo: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "option", "words"),
     [
-        ("http://127.0.0.1:9/x", ("--size", "640x480"), "A size can be asked of a camera only"),
-        ("http://127.0.0.1:9/x", ("--camera-fps", "30"), "A rate can be asked of a camera only"),
-        ("photo", ("--size", "640x480"), "can be asked of a camera only"),
+        ("http://127.0.0.1:9/x", ("--size", "640x480"), "Only a camera has a size to set"),
+        ("http://127.0.0.1:9/x", ("--camera-fps", "30"), "Only a camera has a rate to set"),
+        ("photo", ("--size", "640x480"), "Only a camera has a size to set"),
         ("photo", ("--stdin-fps", "30"), "is no matter of"),
         ("0", ("--stdin-fps", "30"), "is no matter of 0"),
         ("0", ("--size", "640"), "A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not '640'."),

@@ -54,7 +54,7 @@ def test_a_file_is_read_from_where_it_stands(photo: Path) -> None:
     file = io.BytesIO(b"head" + photo.read_bytes())
     file.seek(4)
     assert np.array_equal(image_of(file), RGB)
-    with pytest.raises(UnreadableMedia, match=r"The file is read to its end already; call seek\(0\)"):
+    with pytest.raises(UnreadableMedia, match=r"The file has already been read to the end; call seek\(0\)"):
         read_picture(file)
 
 

@@ -146,7 +146,7 @@ def test_what_cannot_be_averaged_is_refused(pair: tuple[bytes, bytes]) -> None:
         averaged(pair[:1], "turns")
     with pytest.raises(ModelError, match="in turn already"):
         mirrored(crossed, "logits")
-    with pytest.raises(ModelError, match="cannot be parted again"):
+    with pytest.raises(ModelError, match="cannot be separated again"):
         averaged((crossed, pair[0]), "logits")
     torch.manual_seed(0)
     others = {

@@ -123,7 +123,7 @@ def live(
     ] = None,
     stdin_fps: Annotated[
         float | None,
-        typer.Option(min=0.1, help="With --every-frame: the pictures on stdin per second of time. [default: 25]"),
+        typer.Option(min=0.1, help="With --every-frame: the frame rate of the pictures on stdin. [default: 25]"),
     ] = None,
     record: Annotated[
         Path | None, typer.Option(help="Annotated video: .mp4, .webm, .mov, .mkv or .m4v; without sound.")
@@ -163,7 +163,7 @@ def live(
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="Learn each person's neutral face from the first so many calm seconds; read changes from it.",
+            help="Learn each person's neutral face from this many calm seconds at the start; read changes from it.",
         ),
     ] = None,
     gestures: GesturesOption = None,

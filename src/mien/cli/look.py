@@ -84,12 +84,10 @@ def look(
     gestures: GesturesOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that look at the same time; not with --save.")
-    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of worker processes; not with --save.")] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Keep what is finished next to the result, and go on with it when run again."),
+        typer.Option("--resume", help="Save finished work next to the result, and continue from it on the next run."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, never a source.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no descriptions and no progress.")] = False,

@@ -116,9 +116,8 @@ def best_encoder(suffix: str, size_hw: tuple[int, int], fps: float) -> Encoder:
         tried.append(f"{encoder.name}: {reason}")
     height, width = size_hw
     _log.debug("No encoder: %s", "; ".join(tried))
-    raise OutputError(
-        f"PyAV has no encoder for {suffix} of {width} x {height} pixels here; try the other of .mp4 and .webm."
-    )
+    other = ".mp4" if suffix == ".webm" else ".webm"
+    raise OutputError(f"PyAV has no encoder for {suffix} of {width} x {height} pixels here; try {other}.")
 
 
 def set_up(context: VideoCodecContext, encoder: Encoder, picture: Picture) -> None:

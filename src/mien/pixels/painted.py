@@ -1,4 +1,4 @@
-"""A picture without some of what it shows."""
+"""Painting over parts of a picture, so that they are not found again."""
 
 from __future__ import annotations
 

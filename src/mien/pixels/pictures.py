@@ -123,7 +123,7 @@ def _from_file(file: Any, max_pixels: int) -> tuple[NDArray[np.uint8], str]:
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InputError(f"An open file must return bytes, got {_kind(data)} from {_kind(file)}.read().")
     if not data and _position(file):
-        raise UnreadableMedia(f"{named(name) or 'The file'} is read to its end already; call seek(0) before.")
+        raise UnreadableMedia(f"{named(name) or 'The file'} has already been read to the end; call seek(0) first.")
     return decode_image(bytes(data), named(name) or "the file", max_pixels=max_pixels), name
 
 

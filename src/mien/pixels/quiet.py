@@ -1,4 +1,4 @@
-"""What native code prints on stderr by itself is kept from the user."""
+"""Keep native libraries from printing on stderr."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _visit(
         found = order[recipe.name][1]
         if found != name_or_path:
             raise RecipeError(
-                f"Two recipes of the chain are called {recipe.name}: {found} and {name_or_path}; give one another name"
+                f"Two recipes of the chain are called {recipe.name}: {found} and {name_or_path}; rename one of them"
             )
         return recipe
     folders = recipe_folders(name_or_path)

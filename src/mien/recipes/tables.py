@@ -55,9 +55,10 @@ class DataRecipe:
     `whole_frames` names data sets whose pictures are whole frames, in which the hand is found as by `mien look`;
     `leave_out` names data sets or signers that become the test split, `validation` those that are only watched.
     `crowds` names data sets, which need not be there, in which nearly every picture shows somebody else and ends where
-    the hand does: each picture gets a border, `limit` is not for them, and a fixed fifth, told by the file's name, is
-    test; `crowd_copies` is their `copies`. `classes` are other names of folders, as "fist=punch", and folders left out,
-    as "nothing="; `letters` say the same of files in a folder `other` that are named after a letter, as "B=palm".
+    the hand does: each picture gets a border, `limit` does not apply to them, and a fixed fifth, told by the file's
+    name, is test; `crowd_copies` is their `copies`. `classes` are other names of folders, as "fist=punch", and folders
+    left out, as "nothing="; `letters` say the same of files in a folder `other` that are named after a letter, as
+    "B=palm".
     `top` adds where the picture's top is to the landmarks, without which a thumb held up cannot be told from one held
     down. `pinched` adds so many hands whose thumb touches the middle or the ring finger, and `turned` so many hands
     turned in the picture, both for each training sample (`mien.data.compose`). `relaxed` adds so many open hands that

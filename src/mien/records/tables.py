@@ -79,7 +79,7 @@ def read_rows(path: Path) -> pa.Table:
             table = _csv(path) if kind == ".csv" else _lines(path)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise UnreadableMedia(f"{path} is damaged or something else ({reason}); {ADVICE}") from error
+        raise UnreadableMedia(f"{path} is damaged or not the expected file ({reason}); {ADVICE}") from error
     if not table.num_rows:
         raise DataError(f"{path} has no rows: nothing was recorded.")
     return _checked(table, path)

@@ -1,4 +1,4 @@
-"""What a run needs of whoever does its tasks, and what it hears from them."""
+"""The interface between a run and the engine that does its tasks."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def write_csv(table: pa.Table, target: str | Path, *, bom: bool = False) -> None
     Args:
         table: the rows.
         target: a path, or `-` for stdout.
-        bom: begin with a byte order mark, by which Excel knows UTF-8.
+        bom: begin with a byte order mark, so that Excel recognizes UTF-8.
 
     Raises:
         OutputError: it cannot be written.

@@ -75,7 +75,7 @@ class Capture(Source):
         return self._waiting.take()
 
     def watch(self) -> None:
-        """See to the thread; is called about ten times per second by who waits."""
+        """Look after the reading thread: called about ten times per second by the thread that waits."""
 
     def __next__(self) -> Frame:
         captured = self.take()

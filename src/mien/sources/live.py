@@ -130,7 +130,7 @@ class PipeSource(LiveSource):
 
     def __init__(self, descriptor: int | None = None, *, retry: Retry | None = None) -> None:
         number = _input() if descriptor is None else descriptor
-        rule = replace(retry or Retry(), at_start=False, hang_s=math.inf)  # who writes into a pipe may take his time
+        rule = replace(retry or Retry(), at_start=False, hang_s=math.inf)  # a writer to a pipe may be slow
         super().__init__(partial(_open_pipe, number), name="standard input", what="input", retry=rule)
 
 
@@ -193,7 +193,7 @@ def open_live(
 
 def _only_cameras(asked: str | None, spec: str) -> None:
     if asked is not None:
-        raise InputError(f"A {asked} can be asked of a camera only, and {named(spec)} is none; leave it out.")
+        raise InputError(f"Only a camera has a {asked} to set, and {named(spec)} is not one; leave it out.")
 
 
 def _folder(spec: str) -> Source:

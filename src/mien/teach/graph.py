@@ -125,7 +125,7 @@ def taught_model_bytes(base: bytes, temperature: float, heads: Heads, order: Seq
     graph = model.graph
     opset = next((each.version for each in model.opset_import if not each.domain), 0)
     if len(graph.input) != 1 or len(graph.output) != 1 or opset < OPSET:
-        raise ModelError(f"The package's gesture model is not one that can be taught more: opset {opset}.")
+        raise ModelError(f"The package's gesture model cannot be extended with new gestures: opset {opset}.")
     source, logits = graph.input[0].name, graph.output[0].name
     cooled = nodes("Div", logits, nodes.const(temperature))
     known = nodes("LogSoftmax", cooled, axis=1)

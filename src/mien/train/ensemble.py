@@ -115,7 +115,9 @@ def unmirrored(model_bytes: bytes) -> bytes:
     if kind == "none":
         return model_bytes
     if kind == "turns":
-        raise ModelError("The networks of the model see picture and mirror image in turn; they cannot be parted again.")
+        raise ModelError(
+            "The networks of the model see picture and mirror image in turn; they cannot be separated again."
+        )
     onnx = onnx_package()
     model = onnx.load_from_string(model_bytes)
     graph = model.graph

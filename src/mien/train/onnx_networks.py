@@ -63,18 +63,18 @@ def partner_of(reference: str, run: Path, recipe: Recipe, dataset: Dataset) -> t
     place = run_of(reference, recipe, run.parent)
     if (Path(place) / RECIPE_FILE).is_file():
         other = changed_recipe(run_recipe(Path(place)), {"export.weights": json.dumps(recipe.export.weights)})
-        _checkpartner_of(place, other.manifest(), recipe)
+        _check_partner(place, other.manifest(), recipe)
         model_bytes, checks = network_of(Path(place), other, dataset)
         told = f"Averaged with the network of the recipe {other.name}."
     else:
         artifact = load_artifact(place)
-        _checkpartner_of(place, artifact.manifest, recipe)
+        _check_partner(place, artifact.manifest, recipe)
         model_bytes, checks = unmirrored(uncalibrated(artifact.model_path.read_bytes())), []
         told = f"Averaged with the network of {artifact.manifest.title} (SHA-256 {artifact.manifest.sha256[:12]})."
     return model_bytes, [told, *checks]
 
 
-def _checkpartner_of(place: str, other: Manifest, recipe: Recipe) -> None:
+def _check_partner(place: str, other: Manifest, recipe: Recipe) -> None:
     own = recipe.manifest()
     if (other.task, other.labels) != (own.task, own.labels):
         raise ModelError(

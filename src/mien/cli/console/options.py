@@ -17,7 +17,7 @@ ProviderOption: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What computes: cpu, cuda, coreml, dml, or another execution provider of ONNX Runtime; `mien doctor` "
+        help="Where to compute: cpu, cuda, coreml, dml, or another execution provider of ONNX Runtime; `mien doctor` "
         "lists those here.",
     ),
 ]
@@ -68,7 +68,7 @@ def print_note(sentence: str) -> None:
 
 
 CsvBomOption: TypeAlias = Annotated[
-    bool, typer.Option("--csv-bom", help="Begin CSV files with a byte order mark, by which Excel knows UTF-8.")
+    bool, typer.Option("--csv-bom", help="Begin CSV files with a byte order mark, so that Excel recognizes UTF-8.")
 ]
 
 LargeTextOption: TypeAlias = Annotated[

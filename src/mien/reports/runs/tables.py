@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from mien.errors import InputError
-from mien.wording import cells_of_markdown, markdown_table
-from mien.reports.page import Page
-from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
-from mien.evaluation.measures import percent
 from mien.evaluation.evaluated_model import Curves
-from mien.wording import count
+from mien.evaluation.measures import percent
+from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
+from mien.reports.page import Page
+from mien.wording import cells_of_markdown, count, markdown_table
 
 COMPARISON = (
     "name",
@@ -101,9 +100,10 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     commands = "\n".join(sorted(dict.fromkeys([*printed, *kept_commands]), key=lambda line: line.partition(":")[0]))
     names = "; ".join(dict.fromkeys(row[0] for row in kept_rows))
     stayed = f" The rows of {names} stayed as an earlier call of it left them." if names else ""
+    files = "`recipe.json`, `summary.json`, `metrics.json`"
     return f"""{_TITLE}
 
-Made by `{command}` from the files that the runs left (`recipe.json`, `summary.json`, `metrics.json`); do not edit it.{stayed}
+Made by `{command}` from the files that the runs left ({files}); do not edit it.{stayed}
 "By it" is the author's own protocol: the same split, chosen and reported on the same images. "On clean samples" leaves
 out every test image that equals a training image or another test image.
 
