@@ -43,6 +43,7 @@ from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
 from mien.voice.responses import Responses
 from mien.wording import count
+from mien.words import say, words
 
 _WARM_UP = 10
 _FPS = 30.0
@@ -90,9 +91,9 @@ def bench(
     if json is not None and descriptor_of(json) == 1:
         return
     print_table(_table(figures, earlier, against), Console(soft_wrap=True))
-    found = {"emotion": count(len(scene.faces), "face"), "gesture": count(len(scene.hands), "hand")}
-    seen = ", ".join(found[name] for name in tasks)
-    typer.echo(f"{size}, {seen}, {count(rounds, 'frame')}")
+    found = {"emotion": say("seen.faces", n=len(scene.faces)), "gesture": say("seen.hands", n=len(scene.hands))}
+    seen = [found[name] for name in tasks]
+    typer.echo(words().join("clauses", [size, *seen, say("count.frames", n=rounds)]))
 
 
 def _stages(image: np.ndarray, tasks: tuple[str, ...], **how: Any) -> dict[str, Callable[[], object]]:
@@ -151,13 +152,14 @@ def _timed(run: Callable[[], object], rounds: int, *, warm_up: int = _WARM_UP, f
 
 def _table(figures: dict[str, dict[str, float]], earlier: dict[str, float], against: Path | None) -> Table:
     table = Table(box=None, pad_edge=False)
-    headings = ["stage", "median ms", "p95 ms", *(["times the median of " + against.name] if against else [])]
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    against_it = [] if against is None else [say("bench.against", name=against.name)]
+    for place, heading in enumerate([*words().all("bench.columns"), *against_it]):
+        table.add_column(heading, justify="right" if place else "left")
     for name, figure in figures.items():
         before = earlier.get(name)
         ratio = [f"{figure['median'] / before:.2f}" if before else "-"] if against else []
-        table.add_row(name, f"{figure['median']:.1f}", f"{figure['p95']:.1f}", *ratio)
+        stage = say(f"bench.stage.{name.replace(' ', '_')}")
+        table.add_row(stage, f"{figure['median']:.1f}", f"{figure['p95']:.1f}", *ratio)
     return table
 
 

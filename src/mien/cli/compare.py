@@ -17,6 +17,7 @@ from mien.files.plan import WritePlan
 from mien.files.targets import is_stream
 from mien.files.whole import write_whole
 from mien.wording import markdown_table
+from mien.words import say
 
 if TYPE_CHECKING:
     from mien.evaluation.run_comparison import Entry
@@ -56,7 +57,7 @@ def compare(
         from mien.evaluation.evaluated_model import read_json
         from mien.evaluation.run_comparison import measured_figures, merged
         from mien.reports.runs.tables import (
-            COMPARISON,
+            comparison_header,
             comparison_page,
             comparison_rows,
             reproduction_text,
@@ -74,22 +75,22 @@ def compare(
     found, failed = _read(runs)
     if found:
         entries = merged(found)
-        table = markdown_table(COMPARISON, comparison_rows(entries))
+        table = markdown_table(comparison_header(), comparison_rows(entries))
         typer.echo(table, nl=False)
         if out is not None:
             comparison_page(entries).save(out / _PAGE)
             write_whole(out / _TABLE, table.encode("utf-8"))
-            typer.echo(f"page: {out / _PAGE}", err=True)
+            typer.echo(say("compare.page_at", page=out / _PAGE), err=True)
         if reproduction is not None:
             named = [run.name if run.is_absolute() else str(run) for run in runs]  # no folder of this machine
             command = shlex.join(["mien", "compare", *named, "--reproduction", reproduction.name])
             text = reproduction_text(entries, command=command, earlier=before)
             write_whole(reproduction, text.encode("utf-8"))
-            typer.echo(f"written: {reproduction}", err=True)
+            typer.echo(say("compare.written", path=reproduction), err=True)
         if measured is not None:
             figures = dict(sorted({**kept, **measured_figures(entries)}.items()))
             write_whole(measured, (json.dumps(figures, indent=2) + "\n").encode("utf-8"))
-            typer.echo(f"written: {measured}", err=True)
+            typer.echo(say("compare.written", path=measured), err=True)
     if failed:
         raise typer.Exit(1)
 

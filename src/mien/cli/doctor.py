@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.cells import cell_len
 
 from mien import __version__
+from mien.cli.console.reading import left
 from mien.errors import MienError
 from mien.extras import MODULES
-from mien.wording import count
+from mien.words import listed, say, words
 
 State = Literal["ok", "-", "BAD"]
 Line = tuple[State, str, str]
-
-_NETWORK: Line = ("ok", "network", "used only for a stream whose address you give, and by `mien train --weights hub`")
 
 _MANY = 8  # languages; more are only counted
 _NAME = re.compile(r"[\w.-]+")
@@ -37,28 +37,30 @@ def doctor(
 ) -> None:
     """Show what works on this machine; the exit code is 1 if a part of the package itself does not."""
     devices = [*_cameras(cameras), *_sound(), *_voices(), *_fonts()]
-    lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *devices, _NETWORK]
-    width = max(len(subject) for _, subject, _ in lines)
+    network: Line = ("ok", say("doctor.network"), say("doctor.network_used"))
+    lines = [*_software(), *_extras(), *_runtime(), *_models(), *_video(), *devices, network]
+    states = {"ok": say("doctor.ok"), "-": "-", "BAD": say("doctor.bad")}
+    wide, width = (max(map(cell_len, texts)) for texts in (states.values(), [subject for _, subject, _ in lines]))
     for state, subject, finding in lines:
-        typer.echo(f"{state:<4}{subject:<{width}}  {finding}")
+        typer.echo(f"{left(states[state], wide + 1)}{left(subject, width + 2)}{finding}")
     bad = sum(state == "BAD" for state, _, _ in lines)
-    typer.echo(f"{count(bad, 'problem')}." if bad else "All of the package works here.")
+    typer.echo(say("doctor.problems", n=bad) if bad else say("doctor.works"))
     if bad:
         raise typer.Exit(1)
 
 
 def _software() -> Iterator[Line]:
     yield "ok", "mien", __version__
-    yield "ok", "Python", f"{platform.python_version()} on {platform.platform()}"
+    yield "ok", "Python", say("doctor.python", version=platform.python_version(), system=platform.platform())
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "ok", "cores", f"{cores}"
+    yield "ok", say("doctor.cores"), f"{cores}"
     for name in _base():
         try:
             yield "ok", name, metadata.version(name)
         except metadata.PackageNotFoundError:
             # opencv-python and opencv-contrib-python work as well as the headless build.
             is_there = name.startswith("opencv") and importlib.util.find_spec("cv2") is not None
-            yield ("ok", name, "another build of OpenCV") if is_there else ("BAD", name, "not installed")
+            yield ("ok", name, say("doctor.other_opencv")) if is_there else ("BAD", name, say("doctor.not_installed"))
 
 
 def _base() -> list[str]:
@@ -70,10 +72,11 @@ def _base() -> list[str]:
 def _extras() -> Iterator[Line]:
     for extra, modules in MODULES.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        subject = say("doctor.extra", name=extra)
         if missing:
-            yield "-", f"extra {extra}", f"not installed ({', '.join(missing)}); pip install 'mien[{extra}]'"
+            yield "-", subject, say("doctor.extra_missing", modules=listed(missing), name=extra)
         else:
-            yield "ok", f"extra {extra}", "installed"
+            yield "ok", subject, say("doctor.installed")
 
 
 def _runtime() -> Iterator[Line]:
@@ -84,11 +87,12 @@ def _runtime() -> Iterator[Line]:
     # Checked before mien sets it: an earlier import without the variable has let it report.
     is_late = "onnxruntime" in sys.modules and os.environ.get(TELEMETRY) != "1"
     onnx_runtime()
-    yield "ok", "providers", f"{', '.join(map(short_name, available_providers()))}; --provider chooses, cpu by default"
+    names = listed(map(short_name, available_providers()))
+    yield "ok", say("doctor.providers"), say("doctor.providers_there", names=names)
     if is_late:
-        yield "BAD", "telemetry", f"onnxruntime was imported before mien and without {TELEMETRY}=1; set it"
+        yield "BAD", say("doctor.telemetry"), say("doctor.telemetry_late", setting=f"{TELEMETRY}=1")
     else:
-        yield "ok", "telemetry", f"off: {TELEMETRY}=1 was set before onnxruntime was imported"
+        yield "ok", say("doctor.telemetry"), say("doctor.telemetry_off", setting=f"{TELEMETRY}=1")
 
 
 def _models() -> Iterator[Line]:
@@ -96,15 +100,16 @@ def _models() -> Iterator[Line]:
     from mien.models.session import Session
 
     if not zoo_names():
-        yield "BAD", "models", "the package holds none; reinstall it"
+        yield "BAD", say("doctor.models"), say("doctor.no_models")
     for name in zoo_names():
+        subject = say("doctor.model", name=name)
         try:
             artifact = load_artifact(name)
             Session(artifact).close()
         except MienError as error:
-            yield "BAD", f"model {name}", str(error)
+            yield "BAD", subject, str(error)
         else:
-            yield "ok", f"model {name}", f"hash {artifact.manifest.sha256[:12]} as stated, loads"
+            yield "ok", subject, say("doctor.model_loads", hash=artifact.manifest.sha256[:12])
 
 
 def _video() -> Iterator[Line]:
@@ -122,9 +127,9 @@ def _video() -> Iterator[Line]:
             with open_source(path) as source:
                 frames = sum(1 for _ in source)
         except MienError as error:
-            yield "BAD", "video", str(error)
+            yield "BAD", say("doctor.video"), str(error)
         else:
-            yield ("ok" if frames == 3 else "BAD"), "video", f"wrote 3 frames, read {frames}"
+            yield ("ok" if frames == 3 else "BAD"), say("doctor.video"), say("doctor.video_read", frames=frames)
 
 
 def _cameras(is_tried: bool) -> Iterator[Line]:
@@ -134,22 +139,23 @@ def _cameras(is_tried: bool) -> Iterator[Line]:
     cameras = list_cameras()
     if not has_camera_list():
         if not is_tried:
-            yield "-", "camera", "not looked for, because that switches its light on; use `mien doctor --cameras`"
+            yield "-", say("doctor.camera"), say("doctor.cameras_untried")
             return
-        cameras = [CameraInfo(index, f"number {index}", "") for index in range(PROBED)]
+        numbers = [(index, say("doctor.camera_number", index=index)) for index in range(PROBED)]
+        cameras = [CameraInfo(index, number, "") for index, number in numbers]
     found = 0
     for camera in cameras:
-        what = f"{camera.name} ({camera.path})" if camera.path else camera.name
+        what = say("doctor.camera_at", name=camera.name, path=camera.path) if camera.path else camera.name
         state: State = "-" if camera.problem else "ok"
-        finding = f"{what}: {camera.problem}" if camera.problem else what
+        finding = say("doctor.camera_is", name=what, finding=camera.problem) if camera.problem else what
         if is_tried and not camera.problem:
             state, answer = _tried(camera.index)
-            finding = f"{what}: {answer}"
+            finding = say("doctor.camera_is", name=what, finding=answer)
         if has_camera_list() or state == "ok":
             found += 1
-            yield state, f"camera {camera.index}", finding
+            yield state, say("doctor.camera_of", index=camera.index), finding
     if not found:
-        yield "-", "camera", "none found"
+        yield "-", say("doctor.camera"), say("doctor.no_camera")
 
 
 def _tried(index: int) -> tuple[State, str]:
@@ -161,17 +167,18 @@ def _tried(index: int) -> tuple[State, str]:
     except MienError as error:
         return "-", str(error)
     if image_rgb is None:
-        return "-", "delivers no picture"
-    return "ok", f"delivers {image_rgb.shape[1]} x {image_rgb.shape[0]} pixels"
+        return "-", say("doctor.no_picture")
+    return "ok", say("doctor.picture", width=image_rgb.shape[1], height=image_rgb.shape[0])
 
 
 def _sound() -> Iterator[Line]:
     if sys.platform.startswith("linux"):
         cards = Path("/proc/asound/cards")
         has_sound = cards.is_file() and "no soundcards" not in cards.read_text(encoding="utf-8", errors="replace")
-        yield (("ok", "sound", "a sound card is present") if has_sound else ("-", "sound", "no sound card found"))
+        finding = say("doctor.sound_card" if has_sound else "doctor.no_sound_card")
+        yield "ok" if has_sound else "-", say("doctor.sound"), finding
     else:
-        yield "-", "sound", "not looked for on this system"
+        yield "-", say("doctor.sound"), say("doctor.sound_untried")
 
 
 def _voices() -> Iterator[Line]:
@@ -181,33 +188,31 @@ def _voices() -> Iterator[Line]:
 
     engines = find_engines()
     for engine in engines:
+        subject = say("doctor.voice_of", name=engine.name)
         try:
             voices = engine.voices()
         except MienError as error:
-            yield "-", f"voice {engine.name}", str(error)
+            yield "-", subject, str(error)
             continue
         tags = {voice.language.partition("-")[0] for voice in voices if voice.language.strip("-")}
         own = [voice.name for voice in voices if voice.language.partition("-")[0] in {*languages(), "cmn"}]
-        few = ", ".join(sorted(tags)) or "unknown languages"
-        told = count(len(tags), "language") if len(tags) > _MANY else few
-        yield "ok", f"voice {engine.name}", f"{told}; --voice takes {', '.join(own) or 'none of its voices'}"
+        few = listed(sorted(tags)) or say("doctor.unknown_languages")
+        told = say("doctor.languages", n=len(tags)) if len(tags) > _MANY else few
+        taken = say("doctor.voices", names=listed(own)) if own else say("doctor.no_voices")
+        yield "ok", subject, words().join("parts", [told, taken])
     if not engines:
-        yield "-", "voice", "only the package's English sentences; install espeak-ng for others"
+        yield "-", say("doctor.voice"), say("doctor.only_english")
 
 
 def _fonts() -> Iterator[Line]:
     """Whether what mien says can be drawn in each of its languages."""
     from mien.outputs.lettering.fonts import font_for, is_drawable
-    from mien.words import languages, words
+    from mien.words import languages
 
     for tag in languages():
         text = str(words(tag).texts)
         face = font_for(text)
         if face is not None:
-            yield "ok", f"font {tag}", face.path
+            yield "ok", say("doctor.font", tag=tag), face.path
         elif not is_drawable(text):
-            yield (
-                "-",
-                f"font {tag}",
-                "none; drawings are in English. Install fonts-noto-cjk, or name a font in MIEN_FONTS",
-            )
+            yield "-", say("doctor.font", tag=tag), say("doctor.no_font")

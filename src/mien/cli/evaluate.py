@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems, one_of
 from mien.cli.console.reading import table_lines, watched
 from mien.cli.train import corpus
 from mien.extras import needs
 from mien.files.plan import WritePlan
-from mien.wording import count
+from mien.words import again, kept, say, words
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -100,10 +100,10 @@ def evaluate(
         evaluation = replace(evaluation, facts=facts)
         write_report(evaluation, folder, overwrite=overwrite)
         for note in evaluation.notes:
-            sys.stderr.write(f"mien: note: {note}\n")
-        for line in table_lines(("figure", "value", "95 % interval"), summary_rows(evaluation)):
+            print_note(say("models.note", note=again(note)))
+        for line in table_lines(words().all("evaluation.columns"), summary_rows(evaluation)):
             typer.echo(line)
-        typer.echo(f"report: {folder / PAGE_FILE}")
+        typer.echo(say("evaluation.page_at", page=folder / PAGE_FILE))
 
 
 def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predictions, Dataset, tuple[str, ...]]:
@@ -132,7 +132,7 @@ def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predicti
             dataset, notes = _images(question, problems, asked), ()
         samples = len(dataset) if question.split == "all" else dataset.size(question.split)
         views = views_to_ask(asked, dataset, ten_crop=question.ten_crop)
-        with watched(f"asking {asked.about.name}", total=views * samples) as on_step:
+        with watched(say("models.asking", name=asked.about.name), total=views * samples) as on_step:
             answers = answers_of_subject(
                 asked, dataset, question.split, ten_crop=question.ten_crop, on_step=_adding(on_step)
             )
@@ -165,7 +165,7 @@ def _images(question: _Question, problems: Problems, asked: EvaluatedModel | Non
     from mien.data.readers.load import load_dataset
 
     votes = None if question.votes is None else load_ferplus(question.votes)
-    with watched(f"reading {question.data.name}") as on_step:
+    with watched(say("page_file.reading", name=question.data.name)) as on_step:
         if asked is None:
             return load_dataset(question.data, votes=votes, on_problem=problems, on_step=on_step)
         return load_dataset(
@@ -187,7 +187,7 @@ def _hands(question: _Question, asked: EvaluatedModel) -> tuple[Dataset, tuple[s
 
     label_set = label_set_of(asked.labels)
     pictures = find_hand_pictures(question.data, limit=question.limit, naming=Naming(label_set=label_set))
-    with HandDetector() as detector, watched("looking for hands", total=len(pictures)) as on_step:
+    with HandDetector() as detector, watched(say("evaluation.looking_for_hands"), total=len(pictures)) as on_step:
         dataset, found = load_hands(
             pictures,
             detector,
@@ -202,8 +202,7 @@ def _hands(question: _Question, asked: EvaluatedModel) -> tuple[Dataset, tuple[s
 def _missed(pictures: int, found: int) -> tuple[str, ...]:
     if pictures == found:
         return ()
-    missed = f"No hand was found in {pictures - found:,} of {count(pictures, 'picture')}"
-    return (f"{missed}: such pictures are in none of the figures, although a user would notice the misses.",)
+    return (kept("kept.hands_missed", missed=pictures - found, n=pictures),)
 
 
 def _adding(on_step: Callable[[int], None]) -> Callable[[int], None]:

@@ -12,6 +12,7 @@ from mien.cli.train import corpus, setting
 from mien.extras import needs
 from mien.files.plan import WritePlan
 from mien.models.artifact import check_place
+from mien.words import again, say
 
 
 def export(
@@ -56,7 +57,10 @@ def export(
         known = load_recipe(recipe)
         artifact = export_model(load_artifact(run), known, folder, corpus(known, paths), options)
     made = artifact.manifest
-    also = "" if made.perhaps is None else f", perhaps from {made.perhaps:g}"
-    typer.echo(f"{folder}: {made.name}, temperature {made.temperature:g}, threshold {made.threshold:g}{also}")
+    found = {"folder": folder, "name": made.name, "temperature": made.temperature, "threshold": made.threshold}
+    if made.perhaps is None:
+        typer.echo(say("export.written", **found))
+    else:
+        typer.echo(say("export.written_perhaps", **found, perhaps=made.perhaps))
     for score in made.scores:
-        typer.echo(f"{score.split} {score.metric} {score.value:.4f}")
+        typer.echo(say("export.score", split=score.split, metric=again(score.metric), value=score.value))

@@ -42,6 +42,7 @@ from mien.cli.models import show
 from mien.cli.scale import batch, summarize
 from mien.cli.start import INTERRUPTED
 from mien.errors import MienError, OutputError, ReaderLeft
+from mien.words import choose
 
 app = typer.Typer(
     name="mien",
@@ -59,14 +60,14 @@ app.command("serve")(speaking(serve.serve))
 app.command("teach")(teach.teach)
 app.command("summarize")(speaking(summarize.summarize))
 app.add_typer(show.app, name="models")
-app.command("doctor")(doctor.doctor)
-app.command("bench")(bench.bench)
+app.command("doctor")(speaking(doctor.doctor))
+app.command("bench")(speaking(bench.bench))
 app.command("demo")(speaking(demo.demo))
 app.add_typer(recipes.app, name="recipes")
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("export")(export.export)
+app.command("train")(speaking(train.train))
+app.command("evaluate")(speaking(evaluate.evaluate))
+app.command("compare")(speaking(compare.compare))
+app.command("export")(speaking(export.export))
 
 data_app = typer.Typer(
     name="data",
@@ -74,12 +75,12 @@ data_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-data_app.command("fer2013")(fer2013.fer2013)
-data_app.command("asl")(asl.asl)
-data_app.command("import")(import_.import_)
-data_app.command("collect")(collect.collect)
-data_app.command("duplicates")(duplicates.duplicates)
-data_app.command("explore")(explore.explore)
+data_app.command("fer2013")(speaking(fer2013.fer2013))
+data_app.command("asl")(speaking(asl.asl))
+data_app.command("import")(speaking(import_.import_))
+data_app.command("collect")(speaking(collect.collect))
+data_app.command("duplicates")(speaking(duplicates.duplicates))
+data_app.command("explore")(speaking(explore.explore))
 app.add_typer(data_app)
 
 
@@ -100,6 +101,7 @@ def common(
     """Reads facial expressions and hand gestures, entirely on this machine. Nothing is sent anywhere."""
     del version
     set_plain(plain)
+    choose(None)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="mien: %(message)s", stream=sys.stderr, force=True)
 

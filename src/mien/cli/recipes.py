@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.cli.console.plain import print_table
+from mien.cli.console.speaking import speaking
 from mien.errors import MissingExtra
 from mien.extras import needs
 from mien.files.plan import WritePlan
 from mien.files.whole import write_whole
 from mien.labels import label_set
-from mien.wording import count
+from mien.words import again, listed, percent, say, words
 
 if TYPE_CHECKING:
     from mien.recipes.recipe import Recipe
@@ -38,6 +39,7 @@ _WIDTH = 120
 
 
 @app.callback()
+@speaking
 def recipes(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
@@ -52,20 +54,23 @@ def recipes(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
-    table = _table(("recipe", "task"), ("labels", "parameters", "that learn", "author", "mien"), ("source",))
+    headings = words().all("recipes.columns")
+    table = _table(headings[:2], headings[2:7], headings[7:])
     for each in facts:
         counts = (str(len(each["labels"])), f"{each['parameters']:,}", f"{each['trainable']:,}")
-        author = _percent(each["reference"]["author_score"]) if each["reference"] else ""
-        ours = _percent(each["measured"]["accuracy"]) + "*" * _is_other(each) if each["measured"] else "not yet"
-        table.add_row(each["name"], each["task"], *counts, author, ours, each["source"])
+        author = percent(each["reference"]["author_score"]) if each["reference"] else ""
+        ours = each["measured"] and percent(each["measured"]["accuracy"]) + "*" * _is_other(each)
+        source = again(each["source"])
+        table.add_row(each["name"], each["task"], *counts, author, ours or say("recipes.not_yet"), source)
     _print(table)
-    typer.echo("author, mien: accuracy by the author's protocol; without an author, on data not trained on.")
-    typer.echo("mien recipes show NAME says more.")
+    typer.echo(say("recipes.figures"))
+    typer.echo(say("recipes.next"))
     for each in filter(_is_other, facts):
-        typer.echo(f"* {each['name']}: {_other(each['measured'])}")
+        typer.echo(say("recipes.footnote", name=each["name"], other=_other(each["measured"])))
 
 
 @app.command("show")
+@speaking
 def show(
     name: Annotated[str, typer.Argument(help="Name of a recipe or a TOML file.")],
     diagram: Annotated[
@@ -92,7 +97,7 @@ def show(
 
         picture = draw_network(summary, title=recipe.name, labels=label_set(recipe.label_set).labels)
         write_whole(diagram, encode_figure(picture, diagram.suffix.lower()))
-        typer.echo(f"diagram: {diagram}", err=True)
+        typer.echo(say("recipes.diagram", path=diagram), err=True)
     total, trainable = _table_of(_PARAMETERS)[name] if summary is None else (summary.total, summary.trainable)
     facts = {**_facts(recipe, (total, trainable), _table_of(_MEASURED)), "chain": chain}
     if as_json:
@@ -103,12 +108,14 @@ def show(
     for text in recipe_texts(name):
         typer.echo(text.rstrip() + "\n")
     if len(chain) > 1:
-        typer.echo(f"trained in this order: {', '.join(chain)}; all of it by: mien train --chain {name} --data DATA\n")
+        command = f"mien train --chain {name} --data DATA"
+        typer.echo(say("recipes.order", names=listed(chain), command=command) + "\n")
     if summary is not None:
         _print(_layers(summary))
-    typer.echo(f"{total:,} parameters, {trainable:,} of them trainable.{(summary and _not_learning(summary)) or ''}")
-    for whose, figure in zip(("author", "mien"), _figures(facts), strict=True):
-        typer.echo(f"{whose}: {figure or 'no published figure'}")
+    typer.echo(_parameters(total, trainable, summary))
+    author, ours = _figures(facts)
+    typer.echo(say("recipes.author", figure=author or say("recipes.no_figure")))
+    typer.echo(say("recipes.mien", figure=ours))
 
 
 def _summary(recipe: Recipe, *, is_needed: bool) -> Summary | None:
@@ -119,7 +126,7 @@ def _summary(recipe: Recipe, *, is_needed: bool) -> Summary | None:
     except MissingExtra as missing:
         if is_needed:
             raise
-        typer.echo(f"mien: The layers are left out: {missing}", err=True)
+        typer.echo(f"mien: {say('recipes.no_layers', why=missing)}", err=True)
         return None
     return recipe_summary(recipe)
 
@@ -140,9 +147,13 @@ def _facts(recipe: Recipe, counts: Sequence[int], measured: dict[str, Any]) -> d
 def _figures(facts: dict[str, Any]) -> tuple[str, str]:
     """The author's figure and ours, in words."""
     reference, measured = facts["reference"], facts["measured"]
-    author = f"{_percent(reference['author_score'])} {reference['author_metric']}" if reference else ""
-    ours = f"{_percent(measured['accuracy'])} {measured['on']}" if measured else "not measured yet"
-    return author, f"{ours}; {_other(measured)}" if _is_other(facts) else ours
+    author = _figure(reference["author_score"], reference["author_metric"]) if reference else ""
+    ours = _figure(measured["accuracy"], measured["on"]) if measured else say("recipes.not_measured")
+    return author, say("recipes.and_other", figure=ours, other=_other(measured)) if _is_other(facts) else ours
+
+
+def _figure(share: float, what: str) -> str:
+    return say("recipes.figure", share=percent(share), what=again(what))
 
 
 def _is_other(facts: dict[str, Any]) -> bool:
@@ -154,10 +165,12 @@ def _is_other(facts: dict[str, Any]) -> bool:
 
 
 def _other(measured: dict[str, Any]) -> str:
-    what, score = f"our figure is for {measured['ref']}", measured.get("author_score")
+    ref, score = measured["ref"], measured.get("author_score")
     if "planned" in measured:
-        what += f" after {measured['epochs']} of {count(measured['planned'], 'epoch')}"
-    return f"{what}, where the author has {_percent(score)}" if score else what
+        ours = say("recipes.ours_after", ref=ref, epochs=measured["epochs"], n=measured["planned"])
+    else:
+        ours = say("recipes.ours_for", ref=ref)
+    return say("recipes.author_has", ours=ours, share=percent(score)) if score else ours
 
 
 def _table_of(name: str) -> dict[str, Any]:
@@ -180,23 +193,34 @@ def _changed(recipe: Recipe) -> dict[str, Any]:
 
 
 def _layers(summary: Summary) -> Table:
-    table = _table(("layer", "what"), ("shape after it", "parameters", "that learn"), ())
-    table.add_row("", "input", _shape(summary.input), "", "")
+    headings = words().all("recipes.layers")
+    table = _table(headings[:2], headings[2:], ())
+    table.add_row("", say("recipes.input"), _shape(summary.input), "", "")
     for layer in summary.layers:
-        table.add_row(layer.name, layer.kind, _shape(layer.output), *_counts(layer))
+        table.add_row(layer.name, again(layer.kind), _shape(layer.output), *_counts(layer))
     return table
 
 
 def _counts(layer: Layer) -> tuple[str, str]:
-    return (f"{layer.total:,}", "frozen" if layer.frozen else f"{layer.trainable:,}") if layer.total else ("", "")
+    return (
+        (f"{layer.total:,}", say("recipes.frozen") if layer.frozen else f"{layer.trainable:,}")
+        if layer.total
+        else ("", "")
+    )
 
 
-def _not_learning(summary: Summary) -> str:
-    frozen = sum(layer.total for layer in summary.layers if layer.frozen)
-    statistics = summary.total - summary.trainable - frozen
-    parts = [f"{frozen:,} are frozen"] if frozen else []
-    parts += [f"{statistics:,} are statistics of batch norms"] if statistics else []
-    return f" {' and '.join(parts)}." if parts else ""
+def _parameters(total: int, trainable: int, summary: Summary | None) -> str:
+    """How many parameters there are, how many of them learn, and why others do not."""
+    frozen = sum(layer.total for layer in summary.layers if layer.frozen) if summary else 0
+    statistics = total - trainable - frozen if summary else 0
+    counts = {"total": total, "trainable": trainable}
+    if frozen and statistics:
+        return say("recipes.parameters_both", **counts, frozen=frozen, statistics=statistics)
+    if frozen:
+        return say("recipes.parameters_frozen", **counts, frozen=frozen)
+    if statistics:
+        return say("recipes.parameters_statistics", **counts, statistics=statistics)
+    return say("recipes.parameters", **counts)
 
 
 def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...]) -> Table:
@@ -214,10 +238,6 @@ def _print(table: Table) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)
     print_table(table, console)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

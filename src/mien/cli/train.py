@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mien.cli.console.plain import shows_progress
+from mien.cli.console.reading import left
 from mien.errors import RefusedOutput
 from mien.extras import needs
+from mien.words import again, listed, say
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -88,7 +90,7 @@ def train(
         _check_place(runs / each.name if chain else folder, data)
     links = plan_chain(order, runs, devices=devices) if chain else []
     for number, link in enumerate(links, 1):
-        typer.echo(f"{number}. {link}", err=not dry_run)
+        typer.echo(say("train.step", number=number, step=link), err=not dry_run)
     if dry_run:
         return
     if resume and not chain:
@@ -109,8 +111,10 @@ def train(
     else:
         summary = fit(chosen, corpus(chosen, paths), options)
     for name, value in asdict(summary).items():
-        typer.echo(f"{name:<20}{value}")
-    typer.echo(f"Next: mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else ""))
+        told = listed(map(again, value)) if name == "caveats" and value else value
+        typer.echo(f"{left(say(f'train.summary.{name}'), 20)}{told}")
+    command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
+    typer.echo(say("train.next", command=command))
 
 
 def _check_place(folder: Path, data: Path) -> None:
@@ -126,7 +130,7 @@ def corpus(recipe: Recipe, paths: CorpusPaths, *, to_train: bool = True) -> Data
     from mien.train.corpus import load_corpus
 
     with Progress(console=Console(stderr=True), transient=True, disable=not shows_progress()) as progress:
-        bar = progress.add_task(f"reading {paths.data.name}", total=None)
+        bar = progress.add_task(say("page_file.reading", name=paths.data.name), total=None)
         return load_corpus(recipe, paths, to_train=to_train, on_step=lambda done: progress.update(bar, completed=done))
 
 

@@ -29,11 +29,6 @@ from mien.labels import EMOTIONS, GESTURES, LabelSet, Task
 from mien.pixels.images import encode_image, read_image
 from mien.schema import checked
 
-CONSENT = (
-    "Please photograph only people who have agreed and who know what the pictures are for. If they change their mind, "
-    "delete their files."
-)
-
 SHARPNESS = 0.25
 """Least sharpness of a shot. Measured on 39 faces of 7 photos and 3 clips: sharp ones have 0.37 to 1.12; blurred by a
 Gaussian of 2 % of the face's side 0.08 to 0.23, smeared by motion over 12 % of it 0.09 to 0.28. Shrunk to 48 pixels all
@@ -135,9 +130,9 @@ class Collection:
             self._facts = replace(self._facts, label_set="custom", labels=(*used, name))
         return label
 
-    def record_consent(self, label: str, person: str) -> None:
-        """Note that this person agreed today; nothing is written before the first shot."""
-        entry = Consent(date=date.today().isoformat(), person=person, label=label, text=CONSENT)
+    def record_consent(self, label: str, person: str, *, shown: str) -> None:
+        """Note that this person agreed today to what was shown; nothing is written before the first shot."""
+        entry = Consent(date=date.today().isoformat(), person=person, label=label, text=shown)
         if entry not in self._facts.consent:
             self._facts = replace(self._facts, consent=(*self._facts.consent, entry))
 

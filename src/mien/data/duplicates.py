@@ -15,6 +15,7 @@ from mien.data.dataset import SPLITS, Dataset
 from mien.data.likeness import CORRELATION, DISTANCE, check_images, near_pairs
 from mien.errors import DataError
 from mien.extras import needs
+from mien.words import say, words
 
 logger = logging.getLogger(__name__)
 
@@ -219,8 +220,9 @@ def clean_training(dataset: Dataset) -> Dataset:
     """Without the training samples that `training_faults` names; the other splits are unchanged."""
     faults = training_faults(dataset)
     train = dataset.split == "train"
-    dropped = {fault: int((faults == fault).sum()) for fault in FAULTS if (faults == fault).any()}
-    logger.info("training images: %d of %d kept; dropped %s", (faults[train] == "").sum(), train.sum(), dropped)
+    name = words().label
+    dropped = {name("reason", fault): int((faults == fault).sum()) for fault in FAULTS if (faults == fault).any()}
+    logger.info("%s", say("train.cleaned", kept=(faults[train] == "").sum(), n=train.sum(), dropped=dropped))
     return replace(dataset.where(faults == ""), source=f"{dataset.source} (cleaned)")
 
 

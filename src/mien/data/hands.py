@@ -27,6 +27,7 @@ from mien.pixels.images import read_image
 from mien.stages.classify import POINTS_WITH_TOP, canonical_landmarks
 from mien.stages.hands import LANDMARK_MODEL, PALM_MODEL, REVISION, HandDetector
 from mien.wording import natural_key
+from mien.words import say
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _NOT_A_LETTER = ("other", "nothing")
@@ -164,7 +165,7 @@ def load_hands(
     rows = _found(pictures, detector, _Looks(whole_frames, tight), cache, on_step)
     found = np.isfinite(rows[:, 0])
     kept = [picture for picture, has_hand in zip(pictures, found, strict=True) if has_hand]
-    logger.info("a hand was found in %d of %d pictures", len(kept), len(pictures))
+    logger.info("%s", say("train.hands_found", found=len(kept), n=len(pictures)))
     return _dataset(rows[found, :_POINTS], kept, pictures, label_set, with_top=with_top), found
 
 

@@ -11,6 +11,7 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.extras import needs
 from mien.wording import count
+from mien.words import kept
 
 
 def split_at_random(
@@ -53,9 +54,7 @@ def split_at_random(
         split[drawn] = part
     caveats = dataset.caveats
     if grouped:
-        caveats += (
-            "The split is random even though samples belong to groups: test samples resemble training samples.",
-        )
+        caveats += (kept("kept.random_groups"),)
     return replace(dataset, split=split, caveats=caveats)
 
 

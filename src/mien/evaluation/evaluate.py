@@ -30,6 +30,7 @@ from mien.evaluation.metrics import answer_matrix, answer_scores, score_interval
 from mien.evaluation.predictions import Predictions
 from mien.evaluation.results import Confusion, DataFacts, EvaluationFacts, Measures, plain
 from mien.wording import count
+from mien.words import kept
 
 FORMAT = 1
 """Format of metrics.json."""
@@ -148,15 +149,15 @@ def _notes(about: ModelInfo, dataset: Dataset, circumstances: EvaluationContext)
     split, seen = circumstances.split, None if about.summary is None else about.summary.data_sha256
     is_other = seen is not None and seen != dataset.fingerprint()
     if split in ("train", "all") and not is_other:
-        notes.append("Training samples are among those scored, so the figures say nothing about new ones.")
+        notes.append(kept("kept.training_scored"))
     if about.kind != "run":
-        notes.append("It is not known what the subject was trained on; it may have seen these samples.")
+        notes.append(kept("kept.training_unknown"))
     elif is_other:
-        notes.append("This is not the data of the run; it is not known whether they have samples in common.")
+        notes.append(kept("kept.other_data"))
     elif split == "validation":
-        notes.append("The run was monitored on this split, and its checkpoint may have been chosen on it.")
+        notes.append(kept("kept.monitored"))
     if about.kind == "run" and about.summary is None:
-        notes.append("The run is not finished: these are the figures of its checkpoint so far.")
+        notes.append(kept("kept.run_unfinished"))
     return notes
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.evaluation.manifest_scores import HIGH_95, LOW_95
-from mien.evaluation.measures import percent
 from mien.evaluation.metrics import (
     answer_matrix,
     answer_scores,
@@ -23,20 +22,9 @@ from mien.evaluation.metrics import (
 )
 from mien.evaluation.predictions import Predictions
 from mien.wording import markdown_table
+from mien.words import kept, percent, words
 
 UNKNOWN = "-"
-HEADER = (
-    "model",
-    "accuracy",
-    "95 % interval",
-    "macro F1",
-    "ECE",
-    "parameters",
-    "size",
-    "ms per face",
-    "32 at once",
-    "licence",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +137,18 @@ def ranked(rows: Sequence[ModelRow]) -> list[ModelRow]:
     return sorted(rows, key=lambda row: -row.accuracy)
 
 
+def table_header() -> tuple[str, ...]:
+    """What the columns of the table are called."""
+    return words().all("models.compared")
+
+
 def table_rows(rows: Sequence[ModelRow]) -> list[tuple[str, ...]]:
-    """Cells under HEADER."""
+    """Cells under `table_header`."""
     return [
         (
             row.facts.name,
             percent(row.accuracy, 2),
-            f"{100 * row.accuracy_95[0]:.1f} to {100 * row.accuracy_95[1]:.1f}",
+            words().join("range", [f"{100 * end:.1f}" for end in row.accuracy_95]),
             f"{row.macro_f1:.3f}",
             UNKNOWN if row.ece is None else f"{row.ece:.3f}",
             UNKNOWN if row.facts.parameters is None else f"{row.facts.parameters:,}",
@@ -170,7 +163,7 @@ def table_rows(rows: Sequence[ModelRow]) -> list[tuple[str, ...]]:
 
 def markdown_text(rows: Sequence[ModelRow]) -> str:
     """The table in Markdown."""
-    return markdown_table(HEADER, table_rows(rows))
+    return markdown_table(table_header(), table_rows(rows))
 
 
 def csv_text(rows: Sequence[ModelRow]) -> str:
@@ -187,8 +180,8 @@ def csv_text(rows: Sequence[ModelRow]) -> str:
 
 
 def _calibration_note(answers: Predictions) -> tuple[str, ...]:
-    fitted_here = "on this same split" in answers.temperature_from or "on this split" in answers.temperature_from
-    return (f"The temperature before its ECE is {answers.temperature_from}.",) if fitted_here else ()
+    fitted_here = answers.temperature_from in map(kept, ("kept.temperature_here", "kept.temperature_own_here"))
+    return (kept("kept.temperature_note", temperature=answers.temperature_from),) if fitted_here else ()
 
 
 def _size(count: int | None) -> str:

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import wording
 from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.evaluation.calibration import fitted_temperature
@@ -18,6 +17,7 @@ from mien.evaluation.evaluated_model import EvaluatedModel
 from mien.evaluation.metrics import NO_ANSWER
 from mien.evaluation.prediction_table import PredictionTable, in_order_of
 from mien.stages.classify import softmax
+from mien.words import kept
 
 _CROP_SHARE = 44 / 48
 """Fraction of the side that each of the ten crops keeps."""
@@ -149,7 +149,7 @@ def answers_of_predictions(predictions: PredictionTable, dataset: Dataset, split
         predicted = np.where(outside, p.argmax(axis=1), predicted)
     missing = int((predicted == NO_ANSWER).sum())
     if missing:
-        notes += (f"{missing} of {wording.count(len(predicted), 'sample')} got no answer, which counts as wrong.",)
+        notes += (kept("kept.no_answer", missing=missing, n=len(predicted)),)
     return Predictions(part=match.part, left_out=match.left_out, predicted=predicted, probabilities=p, notes=notes)
 
 
@@ -175,14 +175,10 @@ def _matched(labels: Sequence[str], part: Dataset) -> _Match:
     count, notes = len(part), []
     if missing:
         part = part.without(missing)
-        notes.append(
-            f"The subject cannot answer {', '.join(missing)}: samples of these labels ({count - len(part)} of {count}) "
-            "are left out of every figure except one, in which they count as wrong."
-        )
+        left_out = {"left_out": count - len(part), "all": count}
+        notes.append(kept("kept.cannot_answer", labels=", ".join(missing), **left_out))
     if extra:
-        notes.append(
-            f"The data has no label {', '.join(extra)}: such answers are skipped and the next best one counts."
-        )
+        notes.append(kept("kept.no_label", labels=", ".join(extra)))
     if not len(part):
         raise DataError(f"the split has no samples of the labels {', '.join(common)}")
     return _Match(part, [list(labels).index(label) for label in common], count - len(part), tuple(notes))
@@ -192,16 +188,16 @@ def _temperature(
     subject: EvaluatedModel, dataset: Dataset, split: str, logits: NDArray[np.float64], part: Dataset
 ) -> tuple[float, str]:
     if subject.temperature is not None:
-        own = "the model's own, from its manifest"
-        return subject.temperature, own + (", which export fits on this split" if split == "validation" else "")
+        own = kept("kept.temperature_own_here" if split == "validation" else "kept.temperature_own")
+        return subject.temperature, own
     if split == "validation":
-        return fitted_temperature(logits, part.labels), "fitted on this same split, which flatters the figures after it"
+        return fitted_temperature(logits, part.labels), kept("kept.temperature_here")
     if not (dataset.split == "validation").any():
-        return 1.0, "none: there is no validation split to fit it on"
+        return 1.0, kept("kept.temperature_none")
     match = _matched(subject.labels, dataset.part("validation"))
     return (
         fitted_temperature(subject.logits(match.part.samples)[:, match.columns], match.part.labels),
-        f"fitted on the validation split ({wording.count(len(match.part), 'sample')})",
+        kept("kept.temperature_validation", n=len(match.part)),
     )
 
 
@@ -217,10 +213,10 @@ def _views(
     mirror_safe = part.label_set.mirror_safe
     notes: tuple[str, ...] = ()
     if not mirror_safe:
-        notes = ("Mirrored views are left out, because mirroring changes what these labels mean.",)
+        notes = (kept("kept.no_mirrored"),)
     elif subject.averages_mirror:
         mirror_safe = False
-        notes = ("The model averages the mirrored view itself; no other view is mirrored.",)
+        notes = (kept("kept.averages_mirror"),)
     views: dict[str, list[View | None]] = {"flip": [None, _mirrored]} if mirror_safe else {}
     if ten_crop:
         crops = list(_corner_crops(part.samples.shape[1:3]))

@@ -14,7 +14,7 @@ from mien.evaluation.results import SavedEvaluation, saved_evaluation
 from mien.recipes.recipe import changes_of, load_recipe, recipe_from_dict
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary, SavedRecipe, saved_recipe, saved_summary
 from mien.recipes.tables import ReferenceRecipe
-from mien.wording import count
+from mien.words import kept
 
 METRICS_FILE = "metrics.json"
 UNKNOWN = "-"
@@ -109,7 +109,7 @@ class Entry:
         if best is None and self.curves:
             best = max((entry["val_accuracy"] for entry in self.curves if "val_accuracy" in entry), default=None)
         return (
-            None if best is None else Measured(accuracy=best, on="validation, best epoch", command=self.train_command)
+            None if best is None else Measured(accuracy=best, on=kept("kept.on_best_epoch"), command=self.train_command)
         )
 
     def honest_protocol(self) -> Measured | None:
@@ -220,6 +220,5 @@ def _measured(evaluation: SavedEvaluation, *, without_copies: bool = False) -> M
     accuracy, samples = measures.accuracy, measures.samples
     if without_copies and measures.without_copies.accuracy is not None:
         accuracy, samples = measures.without_copies.accuracy, measures.without_copies.samples
-    return Measured(
-        accuracy=accuracy, on=f"{evaluation.data.split}, {count(samples, 'sample')}", command=evaluation.command
-    )
+    on = kept("kept.on_samples", split=evaluation.data.split, n=samples)
+    return Measured(accuracy=accuracy, on=on, command=evaluation.command)

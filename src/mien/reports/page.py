@@ -193,15 +193,18 @@ def any_script() -> Iterator[None]:
 
 
 def _with_fonts(figure: Figure) -> list[Text]:
-    """Gives each text of a figure that is not ASCII a font of the system as well; returns those for which there is
-    none."""
+    """Gives each text of a figure with letters that matplotlib's own font lacks a font of the system as well; returns
+    those for which there is none."""
     from matplotlib import font_manager
     from matplotlib.text import Text
 
+    own = font_manager.get_font(font_manager.findfont("DejaVu Sans", fallback_to_default=False))
     unwritable = []
     for text in figure.findobj(Text):
-        if isinstance(text, Text) and not text.get_text().isascii():
-            face = font_for(text.get_text())
+        letters = {letter for letter in text.get_text() if not letter.isascii()} if isinstance(text, Text) else set()
+        lacking = "".join(sorted(letter for letter in letters if not own.get_char_index(ord(letter))))
+        if lacking and isinstance(text, Text):
+            face = font_for(lacking)
             if face is None:
                 unwritable.append(text)
                 continue

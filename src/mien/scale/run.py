@@ -15,7 +15,7 @@ from mien.scale.engine import Advanced, Ended, Engine
 from mien.scale.folder import BatchFolder, Log, read_json, write_json
 from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Unit, WorkItem, parts_of
 from mien.scale.tasks import failed_result
-from mien.wording import count
+from mien.words import say
 
 TRIES = 2
 """How often a source is tried that fails or takes its worker with it."""
@@ -358,8 +358,14 @@ def conclude(folder: BatchFolder, parts: Sequence[Part], settings: Settings) -> 
 def summary(manifest: dict[str, Any], folder: BatchFolder) -> str:
     """A run in one sentence."""
     sources = len({unit["source"] for part in manifest["parts"] for unit in part["units"]})
-    failed = f"; {count(manifest['failures'], 'failure')} in {folder.failures}" if manifest["failures"] else ""
-    return (
-        f"{count(sources, 'source')}, {count(manifest['frames'], 'frame')}, {count(manifest['rows'], 'row')} in "
-        f"{count(len(manifest['parts']), 'file')} of {folder.parts}{failed}."
-    )
+    told = {
+        "sources": say("count.sources", n=sources),
+        "frames": say("count.frames", n=manifest["frames"]),
+        "rows": say("count.rows", n=manifest["rows"]),
+        "files": say("count.files", n=len(manifest["parts"])),
+        "folder": folder.parts,
+    }
+    if not manifest["failures"]:
+        return say("batch.summary_line", **told)
+    failures = say("count.failures", n=manifest["failures"])
+    return say("batch.summary_failed", **told, failures=failures, list=folder.failures)

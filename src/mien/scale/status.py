@@ -11,20 +11,17 @@ from mien.files.locks import is_held
 from mien.scale.folder import BatchFolder, read_json
 from mien.scale.job import Part
 from mien.scale.run import Progress
-from mien.wording import count
+from mien.words import say, words
 
 
 def told(progress: Progress) -> str:
     """A run that is under way: "12 of 40 units, 31 %, 3,120 frames, 41.2 per second, 4 min left, 1 failure"."""
-    words = [f"{progress.units_done:,} of {count(progress.units, 'unit')}"]
-    if progress.is_whole and progress.weight:
-        words.append(f"{min(progress.weight_done / progress.weight, 1):.0%}")
-    words += [count(progress.frames, "frame"), f"{progress.frames_per_s:.1f} per second"]
-    if progress.left_s is not None:
-        words.append(f"{span(progress.left_s)} left")
+    share = min(progress.weight_done / progress.weight, 1) if progress.is_whole and progress.weight else None
+    rate = f"{progress.frames_per_s:.1f}"
+    parts = _parts(progress.units_done, progress.units, share, progress.frames, rate, progress.left_s)
     if progress.failed:
-        words.append(count(progress.failed, "failure"))
-    return ", ".join(words)
+        parts.append(say("count.failures", n=progress.failed))
+    return words().join("clauses", parts)
 
 
 def status_lines(path: str | Path) -> list[str]:
@@ -39,18 +36,18 @@ def status_lines(path: str | Path) -> list[str]:
     units = [unit for part in facts for unit in part["units"]]
     open_units = list(folder.work.glob("??????-?????.json")) if folder.work.is_dir() else []
     is_running = is_held(folder.path)
-    state = (
-        "running" if is_running else "finished" if folder.manifest.exists() and len(facts) == len(parts) else "ended"
-    )
-    frames, rows = (count(sum(part[f"{what}s"] for part in facts), what) for what in ("frame", "row"))
-    failed = sum(bool(unit["problem"]) for unit in units)
+    is_finished = folder.manifest.exists() and len(facts) == len(parts)
+    state = "running" if is_running else "finished" if is_finished else "ended"
+    frames, rows = (say(f"count.{what}", n=sum(part[what] for part in facts)) for what in ("frames", "rows"))
+    failures = say("count.failures", n=sum(bool(unit["problem"]) for unit in units))
+    others = say("count.units", n=len(open_units))
     lines = [
-        f"{folder.path}: {state}",
-        f"parts finished: {len(facts):,} of {len(parts):,}; {count(len(open_units), 'unit')} of the others",
-        f"in finished parts: {frames}, {rows}, {count(failed, 'failure')}",
+        say("batch.state", folder=folder.path, state=say(f"batch.{state}")),
+        say("batch.parts", done=len(facts), whole=len(parts), units=others),
+        say("batch.in_parts", frames=frames, rows=rows, failures=failures),
     ]
     if state == "ended":
-        lines.append("not finished; the same `mien batch` goes on with it")
+        lines.append(say("batch.goes_on"))
     with suppress(DataError):
         lines += _of_run(read_json(folder.progress)) if is_running else []
     return lines
@@ -59,15 +56,21 @@ def status_lines(path: str | Path) -> list[str]:
 def span(seconds: float) -> str:
     """A length of time, roughly: "40 s", "4 min", "3.5 h", "2.1 days"."""
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return say("span.seconds", n=seconds)
     if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
+        return say("span.minutes", n=seconds / 60)
+    return say("span.hours", n=seconds / 3600) if seconds < 172_800 else say("span.days", n=seconds / 86_400)
 
 
 def _of_run(progress: dict[str, Any]) -> list[str]:
     share = min(progress["weight_done"] / progress["weight"], 1) if progress["weight"] else 0.0
-    left = "" if progress["left_s"] is None else f", {span(progress['left_s'])} left"
-    units = f"{progress['units_done']:,} of {count(progress['units'], 'unit')}"
-    frames = f"{count(progress['frames'], 'frame')}, {progress['frames_per_s']:g} per second"
-    return [f"this run: {units}, {share:.0%}, {frames}{left}"]
+    done, units, rate = progress["units_done"], progress["units"], f"{progress['frames_per_s']:g}"
+    parts = _parts(done, units, share, progress["frames"], rate, progress["left_s"])
+    return [say("batch.this_run", parts=words().join("clauses", parts))]
+
+
+def _parts(done: int, units: int, share: float | None, frames: int, rate: str, left_s: float | None) -> list[str]:
+    parts = [say("batch.progress_units", done=done, n=units)]
+    parts += [] if share is None else [say("batch.progress_share", share=share)]
+    parts += [say("count.frames", n=frames), say("batch.progress_rate", rate=rate)]
+    return parts + ([] if left_s is None else [say("batch.progress_left", span=span(left_s))])

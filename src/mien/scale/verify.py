@@ -8,7 +8,7 @@ from typing import Any
 from mien.extras import needs
 from mien.scale.folder import BatchFolder, read_json
 from mien.scale.job import Part, sha256_of
-from mien.wording import count
+from mien.words import say
 
 
 def verify(path: str | Path) -> list[str]:
@@ -25,10 +25,10 @@ def verify(path: str | Path) -> list[str]:
     manifest, job = read_json(folder.manifest), read_json(folder.job)
     faults = []
     if not manifest["is_complete"]:
-        faults.append(f"{folder.path} is not finished; run the same `mien batch` again.")
+        faults.append(say("batch.unfinished", folder=folder.path))
     names = {part["file"] for part in manifest["parts"]}
     faults += [
-        f"{table} is not in the manifest."
+        say("batch.not_listed", file=table)
         for table in sorted(folder.parts.glob("*.parquet"))
         if table.name not in names
     ]
@@ -36,15 +36,15 @@ def verify(path: str | Path) -> list[str]:
         faults += _faults(folder.parts / part["file"], part)
     done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
     asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
-    faults += [f"{source} is missing from the manifest." for source in sorted(asked - done)]
+    faults += [say("batch.source_missing", source=source) for source in sorted(asked - done)]
     return faults
 
 
 def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
     if not table.exists():
-        return [f"{table} is missing."]
+        return [say("batch.file_missing", file=table)]
     if sha256_of(table) != facts["sha256"]:
-        return [f"{table} is not what was written: its SHA-256 differs."]
+        return [say("batch.changed", file=table)]
     with needs("table"):
         import pyarrow.parquet as pq
     rows = pq.read_table(table, columns=["source", "frame", "kind", "track"]).to_pylist()
@@ -52,9 +52,9 @@ def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
     seen = [(row["source"], row["frame"], row["kind"], row["track"]) for row in rows]
     faults = []
     if len(rows) != facts["rows"]:
-        faults.append(f"{table} has {count(len(rows), 'row')} instead of {facts['rows']:,}.")
+        faults.append(say("batch.wrong_rows", file=table, n=len(rows), wanted=facts["rows"]))
     if len(frames) != facts["frames"]:
-        faults.append(f"{table} has rows of {count(len(frames), 'frame')} instead of {facts['frames']:,}.")
+        faults.append(say("batch.wrong_frames", file=table, n=len(frames), wanted=facts["frames"]))
     if len(set(seen)) != len(seen):
-        faults.append(f"{table} has {count(len(seen) - len(set(seen)), 'row')} twice.")
+        faults.append(say("batch.repeated", file=table, n=len(seen) - len(set(seen))))
     return faults

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from mien.errors import TrainingStopped
 from mien.train.learner import Learner
+from mien.words import say
 
 _SHOWN = 32
 
@@ -51,10 +52,11 @@ class EpochLines(Callback):
         shown = sorted((name, float(value)) for name, value in trainer.callback_metrics.items() if name != "lr")
         metrics = " ".join(f"{name} {value:.4f}" for name, value in shown)
         given = pl_module.only_answer if isinstance(pl_module, Learner) else ""
-        only = f"; the network answers {given} only" if given else ""
-        logger.info(
-            "epoch %d of %s: %s (%.0f s)%s", trainer.current_epoch + 1, trainer.max_epochs, metrics, seconds, only
-        )
+        told = {"number": trainer.current_epoch + 1, "epochs": trainer.max_epochs, "figures": metrics}
+        if given:
+            logger.info("%s", say("train.epoch_stuck", **told, seconds=seconds, label=given))
+        else:
+            logger.info("%s", say("train.epoch", **told, seconds=seconds))
 
 
 class ImagesBar(TQDMProgressBar):
@@ -71,7 +73,7 @@ class ImagesBar(TQDMProgressBar):
     def init_train_tqdm(self) -> Tqdm:
         """The bar of an epoch."""
         bar = super().init_train_tqdm()
-        bar.unit, bar.unit_scale = " samples", self.batch
+        bar.unit, bar.unit_scale = say("train.samples_unit"), self.batch
         return bar
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mien.recipes.recipe import Recipe
 from mien.recipes.saved import RunSummary
 from mien.train.fit import RunOptions, checked_start, fit
 from mien.train.start import check_recipe, ended, reached_by
-from mien.wording import count
+from mien.words import listed, say
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +38,16 @@ class Link:
     def __str__(self) -> str:
         """What is there, and what is to be done, in words."""
         before = predecessors(self.recipe)
-        planned = count(self.recipe.fit.epochs, "epoch")
+        planned = say("count.epochs", n=self.recipe.fit.epochs)
         if self.is_finished:
-            told = "is finished"
+            told = say("train.finished")
         elif self.epochs:
-            told = f"goes on after epoch {self.epochs} of {self.recipe.fit.epochs}"
+            told = say("train.goes_on", done=self.epochs, epochs=self.recipe.fit.epochs)
+        elif before:
+            told = say("train.from_others", epochs=planned, names=listed(before))
         else:
-            told = f"{planned}, from {', '.join(before)}" if before else f"{planned}, from nothing"
-        return f"{self.recipe.name} ({self.run}): {told}"
+            told = say("train.from_nothing", epochs=planned)
+        return say("train.step_is", recipe=self.recipe.name, folder=self.run, state=told)
 
 
 def plan_chain(order: Sequence[Recipe], runs: Path, *, devices: int = 1) -> list[Link]:
@@ -97,7 +99,7 @@ def fit_chain(links: Sequence[Link], load: Callable[[Recipe], Dataset], options:
     summary = RunSummary()
     for number, link in enumerate(links, 1):
         if not link.is_finished:
-            logger.info("run %d of %d: %s", number, len(links), link)
+            logger.info("%s", say("train.run", number=number, runs=len(links), step=link))
         summary = fit(link.recipe, data[_data_wish(link.recipe)], _options(link, options))
     return summary
 

@@ -32,6 +32,7 @@ from mien.train.runs import run_recipe
 from mien.train.start import trained_on
 from mien.train.views import CORRUPTED, a_moment_later, batches_of_views
 from mien.wording import count
+from mien.words import say
 
 _LATE_SETTINGS = ("input.margin", "input.lift", "input.level")
 
@@ -195,7 +196,7 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
         checks=tuple(checks),
         threshold=grades.told,
     )
-    logger.info("temperature %.3f", calibration.temperature)
+    logger.info("%s", say("train.temperature", temperature=calibration.temperature))
     return write_artifact(folder, model_bytes, manifest, card_text(manifest, facts))
 
 

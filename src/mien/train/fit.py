@@ -48,6 +48,7 @@ from mien.train.start import (
     start_of,
 )
 from mien.wording import count
+from mien.words import say
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -96,7 +97,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
     """
     start = checked_start(recipe, dataset, options)
     if options.resume and (summary := ended(options.out)) is not None:
-        logger.info("%s is finished; there is nothing left to do", options.out)
+        logger.info("%s", say("train.nothing_left", folder=options.out))
         return summary
     train, validation = dataset.part("train"), dataset.part("validation")
     counts = _class_counts(recipe, train, options)

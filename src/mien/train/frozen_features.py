@@ -27,6 +27,7 @@ from mien.files.whole import PartFile, write_whole
 from mien.recipes.recipe import Recipe
 from mien.train.learner import Batch, BatchPositions, Learner, TensorBatches
 from mien.train.networks.transfer import Transfer
+from mien.words import say
 
 FOLDER = "features"
 """Of a run: `view_0.npy`, ... and `validation.npy`, float16, and what they were made with."""
@@ -80,10 +81,10 @@ class FrozenFeatures:
         learner.to(device)
         views = learner.recipe.augment.views
         self.views = tuple(
-            self._kept(f"view_{view}", train, view, f"view {view + 1} of {views} of the training images")
+            self._kept(f"view_{view}", train, view, say("train.features_view", number=view + 1, views=views))
             for view in range(views)
         )
-        self.validation = self._kept("validation", validation, None, "the validation images")
+        self.validation = self._kept("validation", validation, None, say("train.features_validation"))
 
     def _keep_only_these(self, dataset: Dataset) -> None:
         """Remove features of other weights, images or settings; an interrupted run goes on with its own."""
@@ -99,7 +100,7 @@ class FrozenFeatures:
         if not path.is_file():
             started = time.monotonic()
             self._compute(path, part, view)
-            logger.info("frozen features of %s: %.0f s", what, time.monotonic() - started)
+            logger.info("%s", say("train.features", what=what, seconds=time.monotonic() - started))
         features: NDArray[np.float16] = np.load(path, mmap_mode="r")
         return features
 

@@ -29,6 +29,7 @@ from mien.recipes.saved import RECIPE_FILE
 from mien.train.ensemble import unmirrored
 from mien.train.quantize import bare, quantize, uncalibrated
 from mien.train.runs import run_recipe, trained_network
+from mien.words import again, kept, say
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -50,8 +51,8 @@ def network_of(run: Path, recipe: Recipe, dataset: Dataset) -> tuple[bytes, list
     validation = dataset.part("validation")
     model_bytes = to_onnx(network, prepared(validation.samples[:2], recipe.input_spec()))
     logits, difference = _checked(network, model_bytes, recipe.manifest(), validation.samples)
-    logger.info("torch and ONNX differ by %.1e of the logits' size", difference)
-    checks = [f"ONNX Runtime and torch agree within {difference:.1e} of the logits' size on the validation split."]
+    logger.info("%s", say("train.agreement", difference=difference))
+    checks = [kept("kept.agreement", difference=difference)]
     if recipe.export.weights != "float32":
         model_bytes, check = _smaller(recipe, model_bytes, logits, dataset)
         checks.append(check)
@@ -171,9 +172,7 @@ def _smaller(recipe: Recipe, model_bytes: bytes, logits: NDArray[np.float64], da
             f"{weights} weights cost {100 * (before - after):.1f} points of accuracy on the validation split, more "
             f"than {100 * MOST_LOST:g}; set export.weights to " + ("float16" if weights == "int8" else "float32")
         )
-    check = (
-        f"Weights are {weights}: {len(small) / 1e6:.1f} MB instead of {len(model_bytes) / 1e6:.1f} MB, accuracy on the "
-        f"validation split {after:.2%} instead of {before:.2%}."
-    )
-    logger.info("%s", check)
+    sizes = {"small": len(small) / 1e6, "whole": len(model_bytes) / 1e6}
+    check = kept("kept.weights", weights=weights, **sizes, after=after, before=before)
+    logger.info("%s", again(check))
     return small, check

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from mien.words.choice import FALLBACK, choose, instead, language, languages, say, words
+from mien.words.choice import FALLBACK, choose, instead, language, languages, listed, percent, say, words
+from mien.words.kept import again, kept
 from mien.words.texts import Words
 
-__all__ = ["FALLBACK", "Words", "choose", "instead", "language", "languages", "say", "words"]
+__all__ = [
+    "FALLBACK",
+    "Words",
+    "again",
+    "choose",
+    "instead",
+    "kept",
+    "language",
+    "languages",
+    "listed",
+    "percent",
+    "say",
+    "words",
+]

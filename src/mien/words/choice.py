@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -78,6 +78,16 @@ def words(tag: str | None = None) -> Words:
 def say(key: str, /, **values: object) -> str:
     """A text in the language that is spoken now; see `Words.say`."""
     return words().say(key, **values)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share from 0 to 1, in percent: "68.1 %"."""
+    return say("share", number=f"{100 * share:.{digits}f}")
+
+
+def listed(items: Iterable[str]) -> str:
+    """The items of a list: "happy, sad"."""
+    return words().join("items", list(items))
 
 
 def _known(asked: str, what: str) -> str:

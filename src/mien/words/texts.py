@@ -79,6 +79,10 @@ class Words:
         """
         return str(self.texts[f"join.{how}"]).join(parts)
 
+    def begun(self, text: str) -> str:
+        """The text as the beginning of a sentence: with a capital, where the language has them."""
+        return text[:1].upper() + text[1:] if self.texts["capitals"] == "first" else text
+
     def label(self, task: str, label: str, form: str = "word") -> str:
         """What an expression or a gesture is called; one that is not the package's is called by its label.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -11,7 +12,7 @@ import typer
 from mien.cli.console.reading import table_lines
 from mien.data.dataset import Dataset
 from mien.errors import MienError, UnknownName
-from mien.wording import count
+from mien.words import again, listed, say, words
 
 _SHOWN = 20
 
@@ -22,7 +23,7 @@ class Problems:
     If the block ends without an exception but there were problems, the verb ends with exit code 1.
 
     Args:
-        what: the thing a problem affects, e.g. `row`.
+        what: the thing a problem affects, e.g. `row`: one of those under `more_problems` in the words.
     """
 
     def __init__(self, what: str) -> None:
@@ -43,7 +44,7 @@ class Problems:
     ) -> None:
         if self.count > _SHOWN:
             more = self.count - _SHOWN
-            sys.stderr.write(f"mien: and {count(more, f'more {self.what}')} like these.\n")
+            sys.stderr.write(f"mien: {say(f'more_problems.{self.what}', n=more)}\n")
         if self.count and error is None:
             raise typer.Exit(1)
 
@@ -79,6 +80,12 @@ def seeds_of(text: str) -> list[int]:
     return [int(seed) for seed in numbers(text, "--seed", int, lambda seed: 0 <= seed < 2**32)]
 
 
+def reasons(left_out: Counter[str]) -> str:
+    """Why something was left out, and how often, the most frequent first: "no face 3, repeated 2"."""
+    name = words().label
+    return listed(say("data.reason", reason=name("reason", why), n=n) for why, n in left_out.most_common())
+
+
 def say_counts(dataset: Dataset) -> None:
     """Print the number of samples by class and split."""
     counts = dataset.counts()
@@ -86,12 +93,12 @@ def say_counts(dataset: Dataset) -> None:
     for label in dataset.label_set.labels:
         values = [counts[split][label] for split in counts]
         rows.append([label, *values, sum(values)])
-    rows.append(["all", *(sum(counts[split].values()) for split in counts), len(dataset)])
-    for line in table_lines(["class", *counts, "all"], rows):
+    rows.append([say("data.all"), *(sum(counts[split].values()) for split in counts), len(dataset)])
+    for line in table_lines([say("data.heading_class"), *counts, say("data.all")], rows):
         typer.echo(f"  {line}")
 
 
 def say_caveats(dataset: Dataset) -> None:
     """Print what readers of figures on this data set must know."""
     for caveat in dataset.caveats:
-        typer.echo(f"Caveat: {caveat}")
+        typer.echo(say("data.caveat", caveat=again(caveat)))

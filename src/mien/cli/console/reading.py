@@ -16,6 +16,7 @@ from rich.progress import Progress
 from mien.cli.console.plain import shows_progress
 from mien.errors import MienError, UnknownName
 from mien.pixels.preprocess import ColourMode
+from mien.words import say
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -41,7 +42,7 @@ def read_dataset(
     if known is None:
         raise UnknownName("colour", colour, valid)
     votes = None if ferplus is None else load_ferplus(ferplus)
-    with watched(f"reading {path.name}") as on_step:
+    with watched(say("page_file.reading", name=path.name)) as on_step:
         dataset = load_dataset(
             path, size_hw=(size, size), colour=known, votes=votes, on_problem=on_problem, on_step=on_step
         )
@@ -67,11 +68,20 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list
     widths = [max(cell_len(row[i]) for row in cells) for i in range(len(header))]
 
     def line(row: Sequence[str]) -> str:
-        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        right = [f"{blank}{cell}" for blank, cell in zip(blanks[1:], row[1:], strict=True)]
-        return "  ".join([f"{row[0]}{blanks[0]}", *right]).rstrip()
+        others = [right(cell, width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join([left(row[0], widths[0]), *others]).rstrip()
 
     return [line(row) for row in cells]
+
+
+def left(text: str, width: int) -> str:
+    """With blanks after it, up to so many columns of a terminal."""
+    return text + " " * (width - cell_len(text))
+
+
+def right(text: str, width: int) -> str:
+    """With blanks before it, up to so many columns of a terminal."""
+    return " " * (width - cell_len(text)) + text
 
 
 def _shown(cell: object) -> str:

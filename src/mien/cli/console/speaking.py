@@ -43,5 +43,6 @@ def speaking(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def _speak(asked: str | None) -> None:
-    choose(asked)
+    if asked is not None:  # otherwise what was asked for before a sub-command holds
+        choose(asked)
     language()  # a wrong MIEN_LANGUAGE is refused before anything is read

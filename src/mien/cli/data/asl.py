@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
-from mien.cli.console.reading import watched
+from mien.cli.console.reading import right, watched
 from mien.files.plan import WritePlan
 from mien.labels import LETTERS
-from mien.wording import count
+from mien.words import listed, say
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -91,9 +91,7 @@ def asl(
         dataset = _write(listing, out, _Target(layout, size, overwrite, names), problems)
         _say(dataset, root, out, names if layout == "folders" else None)
         if listing.folders_left_out:
-            typer.echo(
-                f"\nfolders left out because no gesture is mapped to them: {', '.join(listing.folders_left_out)}"
-            )
+            typer.echo("\n" + say("data.asl.left_out", names=listed(listing.folders_left_out)))
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ def _write(listing: Listing, out: Path, target: _Target, on_problem: OnProblem) 
     from mien.data.readers.pictures import read_listing
     from mien.pixels.preprocess import InputSpec
 
-    with watched(f"reading {listing.source}", total=len(listing.pictures)) as on_step:
+    with watched(say("page_file.reading", name=listing.source), total=len(listing.pictures)) as on_step:
         if target.layout == "folders":
             return write_folders(
                 unread(listing),
@@ -189,14 +187,17 @@ def _write(listing: Listing, out: Path, target: _Target, on_problem: OnProblem) 
 def _say(dataset: Dataset, root: Path, out: Path, folders: Mapping[str, str] | None) -> None:
     """Print counts, signers and where everything is; without folders it is in one file."""
     signers = sorted(set(dataset.groups.tolist()))
-    shown = ", ".join(signers[:_SIGNERS_SHOWN]) + (", ..." if len(signers) > _SIGNERS_SHOWN else "")
-    typer.echo(f"{root}: {count(len(dataset), 'picture')}, {count(len(signers), 'signer')} ({shown})")
-    typer.echo("\npictures by class and split")
+    shown = listed(signers[:_SIGNERS_SHOWN])
+    if len(signers) > _SIGNERS_SHOWN:
+        shown = say("data.asl.more_signers", names=shown)
+    pictures, hands = say("count.pictures", n=len(dataset)), say("count.signers", n=len(signers))
+    typer.echo(say("data.asl.read", root=root, pictures=pictures, signers=hands, names=shown))
+    typer.echo("\n" + say("data.asl.by_class"))
     say_counts(dataset)
-    typer.echo("\nwritten")
+    typer.echo("\n" + say("data.written"))
     for split, counts in dataset.counts().items():
         where = out if folders is None else out / folders.get(split, split)
-        typer.echo(f"  {split:<10}  {count(sum(counts.values()), 'picture'):>15}  {where}")
+        typer.echo(f"  {split:<10}  {right(say('count.pictures', n=sum(counts.values())), 15)}  {where}")
     if folders is None:
-        typer.echo(f"  shape {dataset.samples.shape}, uint8 RGB")
+        typer.echo("  " + say("data.asl.shape", shape=dataset.samples.shape))
     say_caveats(dataset)

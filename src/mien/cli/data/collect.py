@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from mien import wording
-from mien.cli.console.overview import Problems, one_of
+from mien.cli.console.overview import Problems, one_of, reasons
 from mien.cli.console.plain import shows_progress
 from mien.errors import InputError, OutputError, UnreadableMedia
+from mien.words import say, words
 
 if TYPE_CHECKING:
     from mien.data.collect import Collection, Collector
@@ -57,7 +58,7 @@ def collect(
     Pictures with no face (or hand) or several, blurred pictures, and pictures almost the same as a kept one are refused
     and counted. What is kept is saved at once: interrupt with Ctrl-C and run again to continue.
     """
-    from mien.data.collect import CONSENT, Collection, Collector
+    from mien.data.collect import Collection, Collector
     from mien.data.crops import Cropper, check_task, crop_spec
 
     checked = check_task(task)
@@ -66,8 +67,9 @@ def collect(
     collection = Collection(out, checked)
     label = collection.add_label(label, any_label=any_label)
     who = _person(person)
-    sys.stderr.write(f"{CONSENT}\n")
-    collection.record_consent(label, who)
+    consent = say("data.collect.consent")
+    sys.stderr.write(f"{consent}\n")
+    collection.record_consent(label, who, shown=consent)
     spec = crop_spec(checked, size_hw=(size, size) if size else None, colour=colour)  # type: ignore[arg-type]
     with Problems("source") as problems, Cropper(checked, spec) as cropper:
         collector = Collector(collection, cropper, label=label, person=who, largest=largest)
@@ -91,7 +93,8 @@ def _collect(collector: Collector, sources: Iterator[Source], limit: int | None,
                     for frame in source:
                         answer = collector.offer(frame.image_rgb)
                         kept = collector.seen[KEPT]
-                        show(kept, f"{Path(source.name).name}: {answer}")
+                        told = words().label("reason", answer)
+                        show(kept, say("data.collect.answer", name=Path(source.name).name, answer=told))
                         if limit is not None and kept >= limit:
                             return
             except InputError as problem:
@@ -127,7 +130,7 @@ def _limit(origin: str, count: int | None) -> int | None:
 def _person(name: str | None) -> str:
     session = time.strftime("session-%Y%m%d-%H%M%S")
     if name is None and sys.stdin.isatty():
-        name = str(typer.prompt("Who is it? An id is enough, no real name is needed", default=session, err=True))
+        name = str(typer.prompt(say("data.collect.who"), default=session, err=True))
     name = session if name is None else name.strip()
     if not name:
         raise typer.BadParameter("an id must have at least one letter or digit", param_hint="--person")
@@ -137,10 +140,11 @@ def _person(name: str | None) -> str:
 @contextmanager
 def _progress(limit: int | None) -> Iterator[Callable[[int, str], None]]:
     """A bar that shows what became of the last picture; on stderr, only in a terminal."""
-    columns = (TextColumn("kept"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    description = TextColumn("{task.description}", markup=False)
+    columns = (TextColumn(say("data.collect.kept")), BarColumn(), MofNCompleteColumn(), description)
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not shows_progress()) as progress:
-        bar = progress.add_task("starting", total=limit)
+        bar = progress.add_task(say("data.collect.starting"), total=limit)
 
         def show(kept: int, answer: str) -> None:
             progress.update(bar, completed=kept, description=answer)
@@ -153,8 +157,9 @@ def _say(collector: Collector, collection: Collection, label: str, who: str) -> 
 
     looked_at, kept = sum(collector.seen.values()), collector.seen[KEPT]
     there = len(collection.shots_of(label, who))
-    of_all = f"kept {kept:,} of {wording.count(looked_at, 'picture')}"
-    typer.echo(f"{of_all} as {label} of {who}, {there:,} now in {collection.root / label}")
-    reasons = [f"{reason} {count:,}" for reason, count in collector.seen.most_common() if reason != KEPT]
-    if reasons:
-        typer.echo(f"left out: {', '.join(reasons)}")
+    folder, pictures = collection.root / label, say("count.pictures", n=looked_at)
+    facts = {"label": label, "person": who, "there": there, "folder": folder}
+    typer.echo(say("data.collect.summary", kept=kept, pictures=pictures, **facts))
+    left_out = Counter({reason: count for reason, count in collector.seen.items() if reason != KEPT})
+    if left_out:
+        typer.echo(say("data.collect.left_out", reasons=reasons(left_out)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems
 from mien.cli.console.reading import read_dataset, table_lines, watched
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of
 from mien.files.whole import write_whole
-from mien.wording import count
+from mien.words import listed, say, words
 
 if TYPE_CHECKING:
     from mien.data.duplicates import Duplicates
@@ -54,9 +54,9 @@ def duplicates(
     plan = WritePlan((data, ferplus), overwrite=overwrite)
     plan.file(write, "--write")
     plan.file(json, "--json")
-    with Problems("row or file") as problems:
+    with Problems("row_or_file") as problems:
         dataset = read_dataset(data, ferplus=ferplus, size=size, colour=colour, on_problem=problems)
-        with watched("comparing", total=len(dataset)) as on_step:
+        with watched(say("data.comparing"), total=len(dataset)) as on_step:
             copies = find_duplicates(dataset, distance=distance, correlation=likeness, on_step=on_step)
         faults = training_faults(dataset, copies=copies if near else None)
         facts = _facts(copies, faults.tolist())
@@ -67,7 +67,7 @@ def duplicates(
                 typer.echo(line)
         if write is not None:
             write_clean_list(write, dataset, faults)
-            sys.stderr.write(f"mien: {write} lists what training may use; you may edit it by hand.\n")
+            print_note(say("data.list_written", path=write))
 
 
 def _facts(copies: Duplicates, faults: list[str]) -> dict[str, Any]:
@@ -97,39 +97,42 @@ def _sets(copies: Duplicates, *, near: bool) -> list[list[str]]:
 
 def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[str]:
     sizes, equal, near = facts["splits"], facts["equal"], facts["near"]
-    by_split = ", ".join(f"{split} {size:,}" for split, size in sizes.items())
-    yield f"{facts['data']}: {count(sum(sizes.values()), 'picture')} ({by_split})"
+    said = words()
+    pictures = say("count.pictures", n=sum(sizes.values()))
+    yield say("data.duplicates.read", name=facts["data"], pictures=pictures, splits=_by_split(sizes))
     yield ""
     yield from table_lines(
-        ("", "equal", "equal or near"),
+        said.all("data.duplicates.columns"),
         [
-            ("sets of copies", equal["groups"], near["groups"]),
-            ("redundant copies (all but one of each set)", equal["redundant"], near["redundant"]),
-            ("sets with different labels", equal["mixed_groups"], near["mixed_groups"]),
-            ("pictures in these", equal["mixed_samples"], near["mixed_samples"]),
+            (say("data.duplicates.sets"), equal["groups"], near["groups"]),
+            (say("data.duplicates.redundant"), equal["redundant"], near["redundant"]),
+            (say("data.duplicates.mixed_sets"), equal["mixed_groups"], near["mixed_groups"]),
+            (say("data.duplicates.mixed_pictures"), equal["mixed_samples"], near["mixed_samples"]),
         ],
     )
-    yield f"Near: hashes at most {distance} of 64 bits apart, pixels correlate by {likeness:g} or more;"
-    yield "near copies of near copies are in one set."
-    for kind, found in (("an equal one", equal), ("an equal or near one", near)):
+    yield say("data.duplicates.near", distance=distance, likeness=likeness)
+    yield say("data.duplicates.near_sets")
+    for key, found in (("data.duplicates.with_equal", equal), ("data.duplicates.with_near", near)):
         yield ""
-        yield from table_lines(
-            (f"pictures with {kind} in", *sizes), [(of, *found["across"][of].values()) for of in sizes]
-        )
+        yield from table_lines((say(key), *sizes), [(of, *found["across"][of].values()) for of in sizes])
     if facts["not_a_face"] is not None:
         marked = facts["not_a_face"]
         yield ""
-        yield f"no face (FER+): {sum(marked.values()):,} ({', '.join(f'{k} {v:,}' for k, v in marked.items())})"
+        yield say("data.duplicates.no_face", n=sum(marked.values()), splits=_by_split(marked))
     if facts["groups"]:
         yield ""
-        header = ("group", "pictures", "equal inside", "equal outside", "near inside", "near outside")
+        header = said.all("data.duplicates.group_columns")
         yield from table_lines(header, [(name, *counts.values()) for name, counts in facts["groups"].items()])
     if "train" in sizes:
         yield ""
-        yield f"for training: {facts['train_kept']:,} of {sizes['train']:,} stay"
+        yield say("data.duplicates.for_training", kept=facts["train_kept"], n=sizes["train"])
         if facts["train_left_out"]:
-            lines = table_lines(("", ""), list(facts["train_left_out"].items()))[1:]
-            yield from (f"  {line}" for line in lines)
+            left_out = [(said.label("reason", fault), n) for fault, n in facts["train_left_out"].items()]
+            yield from (f"  {line}" for line in table_lines(("", ""), left_out)[1:])
+
+
+def _by_split(counts: dict[str, int]) -> str:
+    return listed(say("data.duplicates.split", split=split, n=n) for split, n in counts.items())
 
 
 def _write_json(target: str, facts: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import read_dataset, watched
 from mien.errors import MienError
 from mien.files.targets import is_stream
+from mien.words import say
 
 
 def explore(
@@ -38,7 +39,7 @@ def explore(
 
     plan_page(out, inputs=(data, ferplus), overwrite=overwrite)
     sentences: list[str] = []
-    with Problems("row or file") as problems:
+    with Problems("row_or_file") as problems:
 
         def report(problem: MienError) -> None:
             sentences.append(str(problem))
@@ -46,12 +47,12 @@ def explore(
 
         dataset = read_dataset(data, ferplus=ferplus, size=size, colour=colour, on_problem=report)
         origin = Origin(
-            title=title or f"What is in {data.name}",
+            title=title or say("dataset.title", name=data.name),
             sizes_hw=file_sizes_hw(data if data.is_dir() else data.parent, dataset),
             problems=sentences,
             seed=seed,
         )
-        with watched("comparing", total=len(dataset)) as on_step:
+        with watched(say("data.comparing"), total=len(dataset)) as on_step:
             page, findings = look_at(dataset, origin, on_step=on_step)
         page.save(out)
         for sentence in findings:

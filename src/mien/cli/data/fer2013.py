@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from mien import wording
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
 from mien.cli.console.reading import table_lines, watched
 from mien.files.plan import WritePlan
+from mien.words import kept, listed, say, words
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -82,7 +82,7 @@ def fer2013(
     check_target(out, layout, overwrite=overwrite)
     votes = None if ferplus is None else load_ferplus(ferplus, label_set=label_set, relabel=by_raters)
     with Problems("row") as problems:
-        with watched(f"reading {csv.name}", total=_ROWS) as on_step:
+        with watched(say("page_file.reading", name=csv.name), total=_ROWS) as on_step:
             table = read_fer2013(csv, votes=votes, on_problem=problems, on_step=on_step)
         _say_table(csv, table, by_raters=by_raters)
         dataset = table.dataset.without(drop) if drop else table.dataset
@@ -100,37 +100,33 @@ def _split_at_random(dataset: Dataset, fractions: tuple[float, float], seeds: li
 
     dataset = split_at_random(dataset, fractions=fractions, seeds=seeds)
     copies, held_out = held_out_copies(dataset), int((dataset.split != "train").sum())
-    caveat = (
-        f"The split is random: {copies:,} of {held_out:,} validation and test images equal a training image in every "
-        "pixel, so figures on them are too good."
-    )
+    caveat = kept("kept.random_copies", copies=copies, n=held_out)
     return replace(dataset, caveats=(*dataset.caveats, caveat)) if copies else dataset
 
 
 def _write(dataset: Dataset, out: Path, layout: str, overwrite: bool) -> None:
     from mien.data.layouts import write_csv, write_folders
 
-    with watched(f"writing {out.name}", total=len(dataset)) as on_step:
+    with watched(say("data.writing", name=out.name), total=len(dataset)) as on_step:
         if layout == "folders":
             write_folders(dataset, out, on_step=on_step, overwrite=overwrite)
         elif layout == "csv":
             write_csv(dataset, out, on_step=on_step, overwrite=overwrite)
         else:
             dataset.save(out)
-    typer.echo("\nimages by class and split")
+    typer.echo("\n" + say("data.fer2013.by_class"))
     say_counts(dataset)
-    typer.echo("\nwritten")
+    typer.echo("\n" + say("data.written"))
     for split, counts in dataset.counts().items():
         where = {"folders": out / split, "csv": out / f"{split}.csv", "packed": out}[layout]
         count = sum(counts.values())
-        typer.echo(
-            f"  {split:<10}  {wording.count(count, 'image'):>13}, shape ({count}, {dataset.samples[0].size})  {where}"
-        )
+        shape = f"({count}, {dataset.samples[0].size})"
+        told = say("data.fer2013.images_shape", images=say("count.images", n=count), shape=shape)
+        typer.echo(f"  {split:<10}  {told}  {where}")
     if dataset.votes is not None and dataset.not_a_face is not None:
         voted, strange = int((dataset.votes.sum(axis=1) > 0).sum()), int(dataset.not_a_face.sum())
-        typer.echo(
-            f"  FER+ votes of {wording.count(voted, 'image')}; marked as no face: {wording.count(strange, 'image')}"
-        )
+        counts_of = {"voted": say("count.images", n=voted), "strange": say("count.images", n=strange)}
+        typer.echo("  " + say("data.fer2013.votes", **counts_of))
     say_caveats(dataset)
 
 
@@ -139,26 +135,32 @@ def _say_table(csv: Path, table: Fer2013Table, *, by_raters: bool) -> None:
     from mien.data.readers.fer2013 import USAGES
 
     dataset, rows, columns = table.dataset, table.rows, len(table.columns)
-    size = f"{wording.count(rows, 'row')}, {wording.count(columns, 'column')}"
-    typer.echo(f"{csv}: {size} ({', '.join(table.columns)}), shape ({rows}, {columns})")
+    size = {"rows": say("count.rows", n=rows), "columns": say("count.columns", n=columns)}
+    names = listed(table.columns)
+    typer.echo(say("data.fer2013.table", file=csv, **size, names=names, shape=(rows, columns)))
     if len(dataset) < rows:
-        what = "with a label that more raters chose than any other" if by_raters else "taken"
-        typer.echo(f"  {wording.count(len(dataset), 'row')} {what}, {rows - len(dataset):,} left out")
-    typer.echo("\nmissing values")
-    for line in table_lines(["column", "missing"], list(table.missing.items())):
+        taken = "data.fer2013.taken_by_raters" if by_raters else "data.fer2013.taken"
+        typer.echo("  " + say(taken, n=len(dataset), left_out=rows - len(dataset)))
+    said = words()
+    typer.echo("\n" + say("data.fer2013.missing_values"))
+    for line in table_lines(said.all("data.fer2013.missing_columns"), list(table.missing.items())):
         typer.echo(f"  {line}")
-    typer.echo("\nhead")
+    typer.echo("\n" + say("data.fer2013.head"))
     _say_head(dataset)
-    typer.echo(f"\nemotions: {len(np.unique(dataset.labels))} unique")
-    names = dataset.label_set.labels
-    found = np.bincount(dataset.labels, minlength=len(names)).tolist()
-    emotions = [[f"{i} {name}", count] for i, (name, count) in enumerate(zip(names, found, strict=True))]
+    typer.echo("\n" + say("data.fer2013.emotions", n=len(np.unique(dataset.labels))))
+    labels = dataset.label_set.labels
+    found = np.bincount(dataset.labels, minlength=len(labels)).tolist()
+    emotions = [[f"{i} {name}", count] for i, (name, count) in enumerate(zip(labels, found, strict=True))]
     usages = [[usage, int((dataset.split == split).sum())] for usage, split in USAGES.items()]
-    for line in (*table_lines(["emotion", "rows"], emotions), "", *table_lines(["Usage", "rows"], usages)):
+    for line in (
+        *table_lines(said.all("data.fer2013.emotion_columns"), emotions),
+        "",
+        *table_lines(said.all("data.fer2013.usage_columns"), usages),
+    ):
         typer.echo(f"  {line}".rstrip())
     mean, deviation = _pixel_statistics(dataset)
-    typer.echo(f"\npixels: uint8, {dataset.samples.min()} to {dataset.samples.max()}, ", nl=False)
-    typer.echo(f"mean {mean:.4f}, standard deviation {deviation:.4f} over all pixels")
+    spread = {"least": dataset.samples.min(), "most": dataset.samples.max(), "mean": mean, "deviation": deviation}
+    typer.echo("\n" + say("data.fer2013.pixels", **spread))
 
 
 def _say_head(dataset: Dataset) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from mien import wording
-from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.console.overview import Problems, fractions_of, one_of, reasons, say_caveats, say_counts, seeds_of
 from mien.cli.console.reading import watched
 from mien.data.classes import some
 from mien.errors import DataError, RefusedOutput
 from mien.files.plan import WritePlan
 from mien.labels import LABEL_SETS
+from mien.words import kept, say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,10 +205,13 @@ def _from_frames(source: Path, wish: _Wish, problems: Problems) -> _Made:
     clips = find_clips(source, on_problem=problems)
     total = steps_of(clips, every=wish.every)
     task = check_task(wish.task_for(None))
-    with Cropper(task, wish.spec(None)) as cropper, watched(f"frames of {source.name}", total=total) as on_step:
+    with (
+        Cropper(task, wish.spec(None)) as cropper,
+        watched(say("data.frames_of", name=source.name), total=total) as on_step,
+    ):
         frames = load_frames(clips, cropper, every=wish.every, detect=wish.detect, on_problem=problems, on_step=on_step)
     dataset = replace(frames.dataset, source=source.resolve().name)
-    return _Made(_said(dataset, frames.several, f"frames show several {cropper.what}s"), left_out=frames.left_out)
+    return _Made(_said(dataset, frames.several, f"kept.frames_several_{cropper.what}s"), left_out=frames.left_out)
 
 
 def _from_pictures(source: Path, wish: _Wish, layout: str, problems: Problems) -> _Made:
@@ -224,13 +227,13 @@ def _from_pictures(source: Path, wish: _Wish, layout: str, problems: Problems) -
         files = tuple(picture.path for picture in listing.pictures)
         return _Made(replace(dataset, caveats=tuple(caveats)), files)
     spec = wish.spec(listing.label_set)
-    with watched(f"reading {source.name}", total=len(listing.pictures)) as on_step:
+    with watched(say("page_file.reading", name=source.name), total=len(listing.pictures)) as on_step:
         if not wish.detect:
             return _Made(read_listing(listing, spec, on_problem=problems, on_step=on_step))
         with Cropper(check_task(wish.task_for(listing.label_set)), spec) as cropper:
             largest = _Largest(cropper)
             dataset = read_listing(listing, spec, crop=largest, on_problem=problems, on_step=on_step)
-    return _Made(_said(dataset, largest.several, f"pictures show several {cropper.what}s"))
+    return _Made(_said(dataset, largest.several, f"kept.pictures_several_{cropper.what}s"))
 
 
 class _Largest:
@@ -269,11 +272,11 @@ def _grouped(dataset: Dataset, group: str | None) -> Dataset:
     return replace(dataset, groups=np.where(dataset.groups == "", group, dataset.groups))
 
 
-def _said(dataset: Dataset, several: int, what: str) -> Dataset:
+def _said(dataset: Dataset, several: int, key: str) -> Dataset:
     """The data set with a caveat about pictures with several faces or hands."""
     if not several:
         return dataset
-    return replace(dataset, caveats=(*dataset.caveats, f"{several:,} {what}: the largest was taken."))
+    return replace(dataset, caveats=(*dataset.caveats, kept(key, n=several)))
 
 
 def _write(made: _Made, out: Path, layout: str, problems: Problems, overwrite: bool) -> Dataset:
@@ -284,7 +287,7 @@ def _write(made: _Made, out: Path, layout: str, problems: Problems, overwrite: b
     if layout == "packed":
         dataset.save(out)
         return dataset
-    with watched(f"writing {out.name}", total=len(dataset)) as on_step:
+    with watched(say("data.writing", name=out.name), total=len(dataset)) as on_step:
         content = (lambda i: whole_file(made.files[i])) if made.files else None
         kept = write_folders(dataset, out, content=content, on_problem=problems, on_step=on_step, overwrite=overwrite)
     for label in sorted(set(dataset.labels.tolist()) - set(kept.labels.tolist())):
@@ -295,15 +298,18 @@ def _write(made: _Made, out: Path, layout: str, problems: Problems, overwrite: b
 def _say(made: _Made, source: Path, out: Path) -> None:
     dataset = made.dataset
     groups = len(set(dataset.groups.tolist()) - {""})
-    of_groups = f" of {wording.count(groups, 'group')}" if groups else ", no groups known"
-    kind = "copies of the files"
+    kind = say("data.import.copies")
     if not made.files:
         height, width = dataset.samples.shape[1:3]
-        kind = f"{height}x{width} {'rgb' if dataset.samples.ndim == 4 else 'grey'}"
-    pictures = f"{wording.count(len(dataset), 'picture')} ({kind}){of_groups}"
-    typer.echo(f"{source} -> {out}: {pictures}, labels {dataset.label_set.name}")
+        colour = "rgb" if dataset.samples.ndim == 4 else "grey"
+        kind = say("data.import.kind", height=height, width=width, colour=colour)
+    pictures = say("count.pictures", n=len(dataset))
+    facts = {"source": source, "out": out, "pictures": pictures, "kind": kind, "labels": dataset.label_set.name}
+    if groups:
+        typer.echo(say("data.import.read", **facts, groups=say("count.groups", n=groups)))
+    else:
+        typer.echo(say("data.import.read_ungrouped", **facts))
     say_counts(dataset)
     if made.left_out:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in made.left_out.most_common())
-        typer.echo(f"frames left out: {reasons}")
+        typer.echo(say("data.import.frames_left_out", reasons=reasons(made.left_out)))
     say_caveats(dataset)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as json_format
 import os
 import platform
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems, one_of
 from mien.cli.console.reading import table_lines, watched
 from mien.errors import InputError, MienError, MissingExtra, ModelError
@@ -21,7 +21,7 @@ from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of
 from mien.files.whole import write_whole
 from mien.models.artifact import load_artifact, zoo_names
-from mien.wording import count
+from mien.words import again, kept, say
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -78,7 +78,7 @@ def compare(
     with needs("data"):
         import sklearn.metrics  # noqa: F401
 
-        from mien.evaluation.model_table import HEADER, csv_text, markdown_text, ranked, table_rows
+        from mien.evaluation.model_table import csv_text, markdown_text, ranked, table_header, table_rows
     plan = WritePlan((data, votes, *map(Path, subjects or ())), overwrite=overwrite)
     for option, wanted in (("--json", json), ("--csv", csv), ("--markdown", markdown)):
         plan.file(wanted, option)
@@ -100,7 +100,7 @@ def compare(
             elif target is not None:
                 write_whole(target, text.encode("utf-8"))
         if not any(target is not None and descriptor_of(target) == 1 for target in written):
-            for line in table_lines(HEADER, table_rows(rows)):
+            for line in table_lines(table_header(), table_rows(rows)):
                 typer.echo(line)
         _say_notes(rows, facts)
 
@@ -146,7 +146,7 @@ def _measured(subjects: list[str], question: _Question, problems: Problems) -> t
             "rounds": question.rounds,
             "threads": 1,
             "clock": CLOCK,
-            "machine": f"{platform.system()} {platform.machine()}, {count(os.cpu_count() or 1, 'core')}",
+            "machine": kept("kept.machine", system=f"{platform.system()} {platform.machine()}", n=os.cpu_count() or 1),
         },
     }
 
@@ -176,7 +176,7 @@ def _asked(subject: str, kind: str, question: _Question, reader: _Reader) -> tup
                 "measures gestures"
             )
         dataset = reader.read(asked)
-        with watched(f"asking {asked.about.name}") as on_step:
+        with watched(say("models.asking", name=asked.about.name)) as on_step:
             answers = answers_of_subject(asked, dataset, question.split, on_step=on_step)
         return _facts(subject, asked), answers, dataset
 
@@ -189,9 +189,9 @@ def _facts(subject: str, asked: EvaluatedModel) -> ModelFacts:
     shown = about.name if name == about.name else f"{about.name} ({name})"
     if about.kind == "run":
         licence = "" if about.recipe is None else about.recipe.export.licence
-        note = "This is a run: size and time are those of the model that mien export makes from it."
+        note = kept("kept.run_note")
         return ModelFacts(name=shown, kind="run", licence=licence, parameters=about.parameters, notes=(note,))
-    notes = () if about.parameters is not None else ("Parameters are counted where onnx is installed: mien[train].",)
+    notes = () if about.parameters is not None else (kept("kept.parameters_note"),)
     return ModelFacts(
         name=shown,
         kind="model",
@@ -210,10 +210,11 @@ def _peer(path: Path) -> ModelFacts:
     known = peer_facts(path)
     notes = known.notes
     if known.ms_1 is not None or known.ms_32 is not None:
-        threads = "" if known.threads is None else f", on {count(known.threads, 'thread')}"
-        notes += (
-            f"Its times come from {path.with_suffix('.json').name}{threads}; they were not measured in this run.",
-        )
+        file = path.with_suffix(".json").name
+        if known.threads is None:
+            notes += (kept("kept.times_note", file=file),)
+        else:
+            notes += (kept("kept.times_threads_note", file=file, n=known.threads),)
     return ModelFacts(
         name=" ".join(filter(None, (known.name or path.name, known.version))),
         kind="predictions",
@@ -234,7 +235,7 @@ def _timed(rows: dict[str, ModelRow], dataset: Dataset, question: _Question) -> 
     if not question.rounds or not rows:
         return rows
     samples = samples_of(dataset, question.split).samples
-    with ExitStack() as stack, watched("timing", total=question.rounds) as on_step:
+    with ExitStack() as stack, watched(say("models.timing"), total=question.rounds) as on_step:
         models = {subject: stack.enter_context(TimedModel(subject, samples)) for subject in rows}
         times = median_times(models, rounds=question.rounds, on_step=on_step)
     return {
@@ -279,7 +280,7 @@ class _Reader:
         from mien.evaluation.model_table import votes_of
 
         votes = None if self._question.votes is None else load_ferplus(self._question.votes)
-        with watched(f"reading {self._question.data.name}") as on_step:
+        with watched(say("page_file.reading", name=self._question.data.name)) as on_step:
             dataset = load_dataset(self._question.data, votes=votes, on_problem=self._problems, on_step=on_step, **form)
         if self._question.split != "all":
             dataset.size(self._question.split)  # a missing split ends this for every model, as do missing votes
@@ -290,18 +291,16 @@ class _Reader:
 
 def _say_notes(rows: list[ModelRow], facts: dict[str, Any]) -> None:
     data = facts["data"]
-    whose = "the FER+ plurality" if data["labels"] == "ferplus" else "its own labels"
+    whose = say("models.plurality" if data["labels"] == "ferplus" else "models.its_labels")
     fewest, most = min(row.samples for row in rows), max(row.samples for row in rows)
-    told = f"{fewest:,} to {count(most, 'sample')}" if fewest < most else count(most, "sample")
-    sys.stderr.write(f"mien: {data['source']}, {data['split']}, by {whose}: {told}.\n")
+    told = say("models.samples_to", fewest=fewest, n=most) if fewest < most else say("count.samples", n=most)
+    print_note(say("models.measured", source=data["source"], split=data["split"], whose=whose, samples=told))
     if any(row.facts.kind == "model" and row.facts.ms_1 is not None for row in rows):
         times = facts["times"]
-        sys.stderr.write(
-            f"mien: times are {times['clock']} of the network alone, medians of "
-            f"{count(times['rounds'], 'alternating round')}, one thread, on {times['machine']}.\n"
-        )
+        clock, machine = again(times["clock"]), again(times["machine"])
+        print_note(say("models.times", clock=clock, n=times["rounds"], machine=machine))
     for caveat in data["caveats"]:
-        sys.stderr.write(f"mien: note: {caveat}\n")
+        print_note(say("models.note", note=again(caveat)))
     for row in rows:
         for note in row.facts.notes:
-            sys.stderr.write(f"mien: note: {row.facts.name}: {note}\n")
+            print_note(say("models.note_on", name=row.facts.name, note=again(note)))

@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mien.cli.console.plain import print_table
+from mien.cli.console.speaking import speaking
 from mien.cli.console.verbs import DefaultVerb
 from mien.cli.models import compare as models_compare
 from mien.models.artifact import load_artifact, zoo_names
+from mien.words import again, say, words
 
 _WIDTH = 120
 
@@ -32,6 +34,7 @@ app = typer.Typer(
 
 
 @app.callback()
+@speaking
 def listed(context: typer.Context) -> None:
     """List the models in the package, show the card of one (mien models NAME), or compare models on a data set."""
     if context.invoked_subcommand is None:
@@ -39,6 +42,7 @@ def listed(context: typer.Context) -> None:
 
 
 @app.command("show")
+@speaking
 def models(
     name: Annotated[str | None, typer.Argument(help="Name or folder of a model; shows its card.")] = None,
 ) -> None:
@@ -47,26 +51,27 @@ def models(
         typer.echo(load_artifact(name).card)
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "task", "input", "size", "licence", "first score"):
+    for heading in words().all("models.columns"):
         table.add_column(heading, overflow="fold")
     for each in zoo_names():
         artifact = load_artifact(each)
         manifest = artifact.manifest
         height, width = manifest.input.size_hw
-        colour = manifest.input.colour if manifest.input.kind == "image" else "landmarks"
+        colour = manifest.input.colour if manifest.input.kind == "image" else say("models.landmarks")
+        first = manifest.scores[0] if manifest.scores else None
         table.add_row(
             manifest.name,
             manifest.task,
             f"{height}x{width} {colour}",
             f"{artifact.model_path.stat().st_size / 1e6:.1f} MB",
             manifest.licence,
-            f"{manifest.scores[0].metric} {manifest.scores[0].value:g}, {manifest.scores[0].data}"
-            if manifest.scores
-            else "",
+            ""
+            if first is None
+            else say("models.score", metric=again(first.metric), value=first.value, data=first.data),
         )
     print_table(table, Console(width=max(Console().width, _WIDTH)))
-    typer.echo("mien models NAME shows a model's card with all its scores.")
-    typer.echo("mien models compare sets emotion models side by side on a data set.")
+    typer.echo(say("models.next"))
+    typer.echo(say("models.next_compare"))
 
 
-app.command("compare")(models_compare.compare)
+app.command("compare")(speaking(models_compare.compare))

@@ -26,12 +26,14 @@ from mien.cli.console.options import (
     chosen_frames,
     gesture_names,
 )
+from mien.cli.console.speaking import speaking
 from mien.cli.console.verbs import DefaultVerb
 from mien.errors import UnknownName
 from mien.files.targets import check_name
 from mien.pipeline import Analyzer, Options, check_detail, parse_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.wording import count
+from mien.words import FALLBACK, instead, say
 
 if TYPE_CHECKING:
     from mien.scale.job import Item, Settings
@@ -54,6 +56,7 @@ app = typer.Typer(
 
 
 @app.command("run")
+@speaking
 def run(
     sources: Annotated[
         list[str] | None,
@@ -138,6 +141,7 @@ def run(
 
 
 @app.command("status")
+@speaking
 def status(
     folder: Annotated[Path, typer.Argument(help="Folder of a batch, running or not.", metavar="DIR")],
 ) -> None:
@@ -159,7 +163,7 @@ def _verify(out: Path, *, sources: list[str] | None, quiet: bool) -> None:
     if faults:
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"{out} is complete: all counts and hashes agree.")
+        typer.echo(say("batch.complete", folder=out))
 
 
 def _work(
@@ -191,7 +195,8 @@ def _work(
         with started(engine, folder, settings, log, address=address, workers=workers) as made:
             job.work(made)
         manifest = conclude(folder, parts, settings)
-        log.say(summary(manifest, folder))
+        with instead(FALLBACK):
+            log.say(summary(manifest, folder))
     for problem in job.problems:
         sys.stderr.write(f"mien: {problem}\n")
     if not quiet:

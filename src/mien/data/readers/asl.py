@@ -21,14 +21,10 @@ from mien.errors import DataError, UnreadableMedia
 from mien.labels import GESTURES, LABEL_SETS, LETTERS, LabelSet
 from mien.pixels.images import read_image
 from mien.wording import natural_key
+from mien.words import kept, listed, say
 
 FIRST = 2400
 """Of the 3,000 pictures per letter in the ASL Alphabet, this many are for training in the published protocol."""
-
-NEAR_COPIES = (
-    "Pictures of one signer, near copies of one another, are in both training and validation: "
-    "figures measured on this split prove nothing about new signers."
-)
 
 
 logger = logging.getLogger(__name__)
@@ -103,7 +99,7 @@ def list_letters(
         raise DataError(f"{root} has no pictures in folders called {', '.join(letters)}")
     out = tuple(path.name for paths in folders.values() for path in paths)
     if out:
-        logger.info("left out: %s", ", ".join(out))
+        logger.info("%s", say("train.folders_left_out", names=listed(out)))
     return Listing(tuple(pictures), label_set, source, folders_left_out=out)
 
 
@@ -132,7 +128,7 @@ def split_by_number(listing: Listing, *, first: int = FIRST) -> Listing:
                 "none for validation; give another number with --first"
             )
     groups = {split: {picture.group for picture in pictures if picture.split == split} for split in SPLITS}
-    caveats = (NEAR_COPIES,) if groups["train"] & groups["validation"] else ()
+    caveats = (kept("kept.near_copies"),) if groups["train"] & groups["validation"] else ()
     return replace(listing, pictures=tuple(pictures), caveats=listing.caveats + caveats)
 
 

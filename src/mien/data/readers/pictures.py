@@ -17,6 +17,7 @@ from mien.labels import LabelSet
 from mien.pixels.images import read_image
 from mien.pixels.kinds import OTHER_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
 from mien.pixels.preprocess import InputSpec, fit_crop
+from mien.words import kept
 
 OnProblem = Callable[[MienError], None]
 OnStep = Callable[[int], None]
@@ -142,7 +143,7 @@ def _dataset(listing: Listing, samples: NDArray[np.uint8], good: NDArray[np.bool
 def missing_labels(label_set: LabelSet, labels: NDArray[np.int64]) -> tuple[str, ...]:
     """A caveat if some labels of the set have no sample, otherwise nothing."""
     absent = [name for i, name in enumerate(label_set.labels) if not (labels == i).any()]
-    return (f"There are no pictures of {', '.join(absent)}.",) if absent else ()
+    return (kept("kept.no_pictures_of", labels=", ".join(absent)),) if absent else ()
 
 
 def _workers() -> int:

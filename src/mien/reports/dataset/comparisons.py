@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from mien.data.duplicates import Duplicates
+from mien.outputs.lettering.fonts import drawn_words
 from mien.reports.dataset import findings
 from mien.reports.dataset import plots as figures
 from mien.reports.dataset.findings import Agreement
 from mien.reports.dataset.sections import Look
-from mien.wording import count
+from mien.words import percent, say, words
 
 _COPIES_SHOWN = 12
 _PAIRS_ACROSS = 6
 _GROUPS_SHOWN = 30
-_NEAR_MEANS = (
-    " Similarity is judged by rough shape: there may be different people in the same pose and light, and similar "
-    "hand shapes on the same background, among them."
-)
 
 
 def copies(look: Look, duplicates: Duplicates) -> None:
     """How many pictures are copies, across which splits, and some of them."""
-    page = look.begin("Copies")
+    page = look.begin(say("dataset.copies_heading"))
     equal, near = duplicates.counts(near=False), duplicates.counts(near=True)
     look.found.append(findings.redundancy(equal.redundant, near.redundant))
-    page.paragraph(
-        "Equal means every pixel. Near copies are the same photograph in another size, crop or compression, found by a "
-        "perceptual hash and the correlation of their pixels; near copies of near copies are counted as one set. "
-        "The command mien data duplicates lists them and writes which to leave out of training."
-    )
+    page.paragraph(say("dataset.copies"))
     rows = [
-        ("sets of copies", equal.groups, near.groups),
-        ("redundant copies", equal.redundant, near.redundant),
-        ("sets with different labels", equal.mixed_groups, near.mixed_groups),
-        ("pictures in these", equal.mixed_samples, near.mixed_samples),
+        (say("data.duplicates.sets"), equal.groups, near.groups),
+        (say("dataset.redundant_copies"), equal.redundant, near.redundant),
+        (say("data.duplicates.mixed_sets"), equal.mixed_groups, near.mixed_groups),
+        (say("data.duplicates.mixed_pictures"), equal.mixed_samples, near.mixed_samples),
     ]
-    page.table(
-        ("", "equal", "equal or near"), [(name, f"{a:,}", f"{b:,}") for name, a, b in rows], caption="Sets of copies"
-    )
+    cells = [(name, f"{a:,}", f"{b:,}") for name, a, b in rows]
+    page.table(words().all("dataset.copies_columns"), cells, caption=say("dataset.copies_caption"))
     for kind in (False, True):
         across = duplicates.across_splits(near=kind)
-        word = "an equal or near one" if kind else "an equal one"
         page.table(
-            ("pictures of", *(f"in {split}" for split in look.splits)),
+            (say("dataset.across_column"), *(say("dataset.across_in", split=split) for split in look.splits)),
             [(of, *(f"{n:,}" for n in counts.values())) for of, counts in across.items()],
-            caption=f"Pictures of each split with {word} in each split",
+            caption=say("dataset.across_near" if kind else "dataset.across_equal"),
         )
     if "train" in look.splits and "test" in look.splits:
         leaked = duplicates.across_splits(near=False)["test"]["train"]
-        look.found.append(f"{count(leaked, 'test picture')} equal{'s' * (leaked == 1)} a training picture")
+        look.found.append(say("dataset.leaked", n=leaked))
     _show_copies(look, duplicates, near=False)
     _show_copies(look, duplicates, near=True)
 
@@ -69,19 +62,21 @@ def _show_copies(look: Look, duplicates: Duplicates, *, near: bool) -> None:
     if not pairs:
         return
     shown = pairs[:_COPIES_SHOWN]
-    captions = ["\n".join(f"{dataset.split[i]}: {look.labels[dataset.labels[i]]}" for i in pair) for pair in shown]
-    kind = "Near copies" if near else "Equal pictures"
+    with drawn_words():
+        title = say("dataset.near_title" if near else "dataset.equal_title")
+        named = [[(dataset.split[i], look.labels[dataset.labels[i]]) for i in pair] for pair in shown]
+        captions = [
+            "\n".join(say("dataset.pair_label", split=split, label=label) for split, label in pair) for pair in named
+        ]
     look.page.figure(
         figures.picture_captions(
             [np.concatenate([dataset.samples[a], dataset.samples[b]], axis=1) for a, b in shown],
             captions,
             across=_PAIRS_ACROSS,
-            title=f"{kind}, left and right, with the split and label of each",
+            title=title,
         ),
         name="near-copies" if near else "equal-copies",
-        caption=f"{kind}: {len(shown)} of {count(len(pairs), 'pair')}, drawn at random, those with two labels first. "
-        "The first line is the left picture, the second the right one."
-        f"{_NEAR_MEANS if near else ''}",
+        caption=say("dataset.near_caption" if near else "dataset.equal_caption", shown=len(shown), n=len(pairs)),
     )
 
 
@@ -90,29 +85,25 @@ def votes(look: Look) -> None:
     cast = look.dataset.votes
     if cast is None:
         return
-    page = look.begin("Labels and the votes of several raters")
+    page = look.begin(say("dataset.votes_heading"))
     agreement = findings.label_agreement(look.dataset, cast)
-    sentence = findings.agreement_of_labels(agreement, look.splits, look.labels)
-    look.found.append(sentence)
-    page.paragraph(
-        "Each label is compared with the class that has the most votes, without ties. Left out: "
-        f"{count(agreement.tied, 'picture')} with a tie and {agreement.unvoted:,} without a vote for one of the "
-        "classes; votes for anything else do not count."
-    )
-    total = np.maximum(agreement.matrix.sum(axis=1, keepdims=True), 1)
-    shares = agreement.matrix / total
+    sentence, drawn = look.find(lambda: findings.agreement_of_labels(agreement, look.splits, look.labels))
+    page.paragraph(say("dataset.votes", n=agreement.tied, unvoted=agreement.unvoted))
+    shares = agreement.matrix / np.maximum(agreement.matrix.sum(axis=1, keepdims=True), 1)
+    with drawn_words():
+        rows, columns = words().all("dataset.votes_axes")
+        texts = np.array([[percent(share, 0) for share in row] for row in shares])
     page.figure(
         figures.heat_map(
             shares,
             rows=look.labels,
             columns=look.labels,
-            texts=np.array([[f"{100 * share:.0f} %" for share in row] for row in shares]),
-            title=sentence,
-            axes_names=("label", "most votes"),
+            texts=texts,
+            title=drawn,
+            axes_names=(rows, columns),
         ),
         name="agreement",
-        caption="Of the pictures with each label (rows), the share for which raters' votes name each class "
-        f"(columns); rows add up to 100 %. {sentence}.",
+        caption=say("dataset.votes_caption", finding=sentence),
     )
     _agreement_table(look, agreement)
 
@@ -123,13 +114,16 @@ def _agreement_table(look: Look, agreement: Agreement) -> None:
     for matrix in (*agreement.matrices, agreement.matrix):
         totals = np.append(matrix.sum(axis=1), matrix.sum())
         shares = findings.recalls_of(matrix)
-        columns.append(
-            [f"{findings.percent(s)} of {n:,}" if n else "none" for s, n in zip(shares, totals, strict=True)]
-        )
+        none = say("dataset.agree_none")
+        cells = [
+            say("dataset.agree", share=percent(s), n=n) if n else none for s, n in zip(shares, totals, strict=True)
+        ]
+        columns.append(cells)
+    whole = say("data.all")
     look.page.table(
-        ("label", *look.splits, "all"),
-        list(zip((*look.labels, "all"), *columns, strict=True)),
-        caption="Share of the pictures on which label and votes agree",
+        (say("dataset.agree_column"), *look.splits, whole),
+        list(zip((*look.labels, whole), *columns, strict=True)),
+        caption=say("dataset.agree_caption"),
     )
 
 
@@ -138,30 +132,29 @@ def groups(look: Look, duplicates: Duplicates) -> None:
     names, counts = findings.group_counts(look.dataset)
     if not names:
         return
-    page, sentence = (
-        look.begin("Signers, clips and other groups"),
-        findings.balance_of_groups(names, counts, look.labels),
-    )
-    look.found.append(sentence)
+    page = look.begin(say("dataset.groups_heading"))
+    sentence, drawn = look.find(partial(findings.balance_of_groups, names, counts, look.labels))
     names, counts = names[:_GROUPS_SHOWN], counts[:_GROUPS_SHOWN]
+    with drawn_words():
+        rows, columns = words().all("dataset.groups_axes")
     page.figure(
         figures.heat_map(
             np.log10(counts + 1),
             rows=names,
             columns=look.labels,
             texts=np.array([[f"{n:,}" for n in row] for row in counts]),
-            title=sentence,
-            axes_names=("group", "class"),
+            title=drawn,
+            axes_names=(rows, columns),
         ),
         name="groups",
-        caption=f"Pictures of each group and class, up to {_GROUPS_SHOWN} groups, the largest first. {sentence}.",
+        caption=say("dataset.groups_caption", n=_GROUPS_SHOWN, finding=sentence),
     )
     copied = duplicates.by_group()
     page.table(
-        ("group", "pictures", "equal one inside", "equal one elsewhere", "near one inside", "near one elsewhere"),
+        words().all("dataset.group_columns"),
         [
             (name, *(f"{n:,}" for n in (c.samples, c.equal_inside, c.equal_outside, c.near_inside, c.near_outside)))
             for name, c in ((name, copied[name]) for name in names)
         ],
-        caption="Pictures of each group with copies inside it and elsewhere; a burst of one signer is near copies",
+        caption=say("dataset.group_table_caption"),
     )

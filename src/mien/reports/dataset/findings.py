@@ -6,14 +6,15 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import wording
 from mien.data.dataset import SPLITS, Dataset
 from mien.errors import UnreadableMedia
 from mien.pixels.images import picture_size_hw
+from mien.words import listed, percent, say, words
 
 _BALANCED = 1.5
 """Largest ratio of two class sizes that counts as about equal."""
@@ -37,36 +38,35 @@ def balance_of_classes(dataset: Dataset) -> str:
     split, counts, names = present_splits(dataset)[0], class_counts(dataset)[0], dataset.label_set.labels
     least, most = int(counts.argmin()), int(counts.argmax())
     if len(np.flatnonzero(counts)) == 1:
-        return f"Only one class, {names[most]}, has pictures in {split}"
+        return say("dataset.only_class", label=names[most], split=split)
     if not counts[least]:
-        absent = ", ".join(name for name, count in zip(names, counts, strict=True) if not count)
-        return f"No pictures of {absent} in {split}; {names[most]} has the most, {percent(counts[most] / counts.sum())}"
+        absent = listed(name for name, count in zip(names, counts, strict=True) if not count)
+        share = percent(counts[most] / counts.sum())
+        return say("dataset.no_pictures", labels=absent, split=split, most=names[most], share=share)
     ratio = counts[most] / counts[least]
     share = percent(counts[least] / counts.sum())
     if ratio <= _BALANCED:
         top = percent(counts[most] / counts.sum())
-        return f"The classes are about equal: each has {share} to {top} of {split}"
+        return say("dataset.balanced", least=share, most=top, split=split)
     fewest = [name for name, count in zip(names, counts, strict=True) if count == counts[least]]
-    fewer = f"{share} of {split}{' each' * (len(fewest) > 1)}, {ratio:.1f} times fewer than {names[most]}"
+    fewer = {"share": share, "split": split, "ratio": ratio, "most": names[most]}
+    is_rare, begun = ratio >= _RARE, words().begun
     if len(fewest) > 1:
-        word = "rare" if ratio >= _RARE else "the smallest classes"
-        return f"{_capital(', '.join(fewest[:-1]))} and {fewest[-1]} are {word}: {fewer}"
-    return f"{_capital(names[least])} is {'rare' if ratio >= _RARE else 'the smallest class'}: {fewer}"
+        key = "dataset.classes_rare" if is_rare else "dataset.classes_smallest"
+        return begun(say(key, labels=listed(fewest[:-1]), last=fewest[-1], **fewer))
+    return begun(say("dataset.class_rare" if is_rare else "dataset.class_smallest", label=names[least], **fewer))
 
 
 def balance_of_splits(dataset: Dataset) -> str:
     """How far apart the class shares of the splits are."""
     splits = present_splits(dataset)
     if len(splits) == 1:
-        return (
-            f"All pictures are in {splits[0]}: nothing is set apart to {'measure' if 'train' in splits else 'train'} on"
-        )
+        return say("dataset.nothing_to_measure" if "train" in splits else "dataset.nothing_to_train", split=splits[0])
     counts = class_counts(dataset)
     shares = 100 * counts / counts.sum(axis=1, keepdims=True)
     apart = np.ptp(shares, axis=0)
     name, points = dataset.label_set.labels[int(apart.argmax())], apart.max()
-    how = "nearly the same" if points < 2 else "different"
-    return f"The splits have {how} class shares: at most {points:.1f} points apart ({name})"
+    return say("dataset.splits_same" if points < 2 else "dataset.splits_different", points=points, label=name)
 
 
 def brightness_and_contrast(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,14 +78,13 @@ def brightness_and_contrast(dataset: Dataset) -> tuple[NDArray[np.float64], NDAr
     )
 
 
-def spread_of(values: NDArray[np.float64], dataset: Dataset, *, high: str, low: str) -> str:
+def spread_of(values: NDArray[np.float64], dataset: Dataset, kind: Literal["brightness", "contrast"]) -> str:
     """Which classes lie highest and lowest.
 
     Args:
         values: (N,) one for each sample, 0 to 255.
         dataset: the samples.
-        high: what the class of the highest median is, e.g. `is the brightest class`.
-        low: what that of the lowest is, e.g. `the darkest`.
+        kind: what the values are.
     """
     medians = {
         name: float(np.median(values[dataset.labels == i]))
@@ -94,16 +93,16 @@ def spread_of(values: NDArray[np.float64], dataset: Dataset, *, high: str, low: 
     }
     top, bottom = max(medians, key=medians.__getitem__), min(medians, key=medians.__getitem__)
     if len(medians) == 1:
-        return f"{_capital(top)} has a median of {medians[top]:.0f} of 255"
-    return f"{_capital(top)} {high} (median {medians[top]:.0f} of 255), {bottom} {low} ({medians[bottom]:.0f})"
+        return words().begun(say("dataset.one_median", label=top, median=medians[top]))
+    ends = {"top": top, "high": medians[top], "bottom": bottom, "low": medians[bottom]}
+    return words().begun(say(f"dataset.{kind}_spread", **ends))
 
 
 def redundancy(equal: int, near: int) -> str:
     """How many pictures could go while one of each set of copies stays: of equal ones, and of equal or near ones."""
     if not near:
-        return "No picture is a copy of another"
-    exact = wording.count(equal, "redundant exact copy") if equal else "No picture equals another"
-    return f"{exact}; {near:,} redundant if near copies count too"
+        return say("dataset.no_copy")
+    return say("dataset.redundant", n=equal, near=near) if equal else say("dataset.near_only", near=near)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,13 +150,17 @@ def label_agreement(dataset: Dataset, votes: NDArray[np.float32]) -> Agreement:
 def agreement_of_labels(agreement: Agreement, splits: list[str], labels: tuple[str, ...]) -> str:
     """How far labels and votes agree, in each split, and for which labels most and least."""
     if not agreement.matrix.sum():
-        return "No picture has a label with the most votes to compare with"
+        return say("dataset.no_votes")
     *recalls, share = recalls_of(agreement.matrix)
     best, worst = int(np.nanargmax(recalls)), int(np.nanargmin(recalls))
-    extremes = f"{labels[best]} {percent(recalls[best])}, {labels[worst]} {percent(recalls[worst])}"
+    best_of, worst_of = {"best": labels[best], "most": percent(recalls[best])}, {"worst": labels[worst]}
     shares = [recalls_of(matrix)[-1] for matrix in agreement.matrices]
-    by_split = ", ".join(f"{split} {percent(part)}" for split, part in zip(splits, shares, strict=True) if part >= 0)
-    return f"Labels and votes agree on {percent(share)} of the pictures ({by_split}): {extremes}"
+    of_splits = zip(splits, shares, strict=True)
+    by_split = listed(
+        say("dataset.split_share", split=name, share=percent(part)) for name, part in of_splits if part >= 0
+    )
+    extremes = {**best_of, **worst_of, "least": percent(recalls[worst])}
+    return say("dataset.agreement", share=percent(share), splits=by_split, **extremes)
 
 
 def group_counts(dataset: Dataset) -> tuple[list[str], NDArray[np.int64]]:
@@ -174,15 +177,17 @@ def group_counts(dataset: Dataset) -> tuple[list[str], NDArray[np.int64]]:
 def balance_of_groups(names: list[str], counts: NDArray[np.int64], labels: tuple[str, ...]) -> str:
     """How much the largest group has, and whether a group lacks a class."""
     if len(names) == 1:
-        return f"All pictures are of one group, {names[0]}: they cannot show how a model does on others"
-    groups = wording.count(len(names), "group")
-    largest = f"{names[0]} has {percent(counts[0].sum() / counts.sum())} of the pictures of {groups}"
+        return say("dataset.one_group", name=names[0])
+    largest_share = percent(counts[0].sum() / counts.sum())
+    largest = say("dataset.largest_group", name=names[0], share=largest_share, n=len(names))
     used = counts.sum(axis=0) > 0
     lacking = [(names[g], labels[i]) for g, i in np.argwhere(counts == 0) if used[i]]
     if not lacking:
-        return f"{largest}; every group shows every class"
-    some = ", ".join(f"{group} has no {label}" for group, label in lacking[:3])
-    return f"{largest}; {some}{f' and {len(lacking) - 3} more such gaps' if len(lacking) > 3 else ''}"
+        return say("dataset.every_class", largest=largest)
+    gaps = words().join("clauses", [say("dataset.gap", group=group, label=label) for group, label in lacking[:3]])
+    if len(lacking) > 3:
+        return say("dataset.gaps_more", largest=largest, gaps=gaps, n=len(lacking) - 3)
+    return say("dataset.gaps", largest=largest, gaps=gaps)
 
 
 def file_sizes_hw(folder: Path, dataset: Dataset) -> Counter[tuple[int, int]]:
@@ -206,16 +211,8 @@ def spread_of_sizes(sizes_hw: Counter[tuple[int, int]]) -> str:
     """One size, or the range of sizes."""
     if len(sizes_hw) == 1:
         ((height, width),) = sizes_hw
-        return f"All files are {width} x {height} pixels"
+        return say("dataset.one_size", width=width, height=height)
     ordered = sorted(sizes_hw, key=lambda size: (size[0] * size[1], size))
     (low_h, low_w), (high_h, high_w) = ordered[0], ordered[-1]
-    return f"The files have {len(sizes_hw)} sizes, from {low_w} x {low_h} to {high_w} x {high_h} pixels"
-
-
-def _capital(label: str) -> str:
-    return f"{label[:1].upper()}{label[1:]}"
-
-
-def percent(share: float) -> str:
-    """A share with one decimal, e.g. 1.5 %."""
-    return f"{100 * share:.1f} %"
+    least, most = {"width": low_w, "height": low_h}, {"most_width": high_w, "most_height": high_h}
+    return say("dataset.size_range", n=len(sizes_hw), **least, **most)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mien import wording
 from mien.data.dataset import Dataset
 from mien.data.duplicates import find_duplicates
 from mien.data.likeness import check_images
@@ -12,6 +11,7 @@ from mien.errors import DataError
 from mien.reports.dataset import comparisons, sections
 from mien.reports.dataset.sections import Look, Origin
 from mien.reports.page import Page, any_script
+from mien.words import again, language, listed, say
 
 
 def explore(
@@ -45,7 +45,7 @@ def explore(
         comparisons.copies(look, copies)
         comparisons.votes(look)
         comparisons.groups(look, copies)
-    findings = tuple(f"{sentence}." for sentence in look.found)
+    findings = tuple(say("dataset.finding", finding=sentence) for sentence in look.found)
     page = _first(look, findings)
     page.extend(look.page)
     return page, findings
@@ -55,19 +55,22 @@ def _first(look: Look, findings: tuple[str, ...]) -> Page:
     """The page with what must not be missed: what the set is, its caveats, what stands out."""
     dataset = look.dataset
     count, height, width, *channels = dataset.samples.shape
-    sizes = ", ".join(f"{split} {sum(counts.values()):,}" for split, counts in dataset.counts().items())
-    about = (
-        f"{dataset.source or 'Data set'}: {wording.count(count, 'picture')} of {width} x {height} pixels, "
-        f"{'RGB' if channels else 'grey'}, {wording.count(len(look.labels), 'class')}; {sizes}."
+    of_splits = {split: sum(counts.values()) for split, counts in dataset.counts().items()}
+    about = say(
+        "dataset.about",
+        name=dataset.source or say("dataset.unnamed"),
+        pictures=say("count.pictures", n=count),
+        width=width,
+        height=height,
+        colour=say("dataset.colour" if channels else "dataset.grey"),
+        classes=say("count.classes", n=len(look.labels)),
+        splits=listed(say("data.duplicates.split", split=split, n=n) for split, n in of_splits.items()),
     )
-    page = Page(look.origin.title, about=about)
+    page = Page(look.origin.title, about=about, language=language())
     for caveat in dataset.caveats:
-        page.note(caveat)
-    page.heading("What stands out")
+        page.note(again(caveat))
+    page.heading(say("dataset.stands_out"))
     page.bullets(findings)
-    page.paragraph(
-        "A label says what a picture looks like to the people who labelled it, not what the person in it felt."
-        if dataset.label_set.name.startswith("emotions")
-        else "A label says what the people who made the data set meant a picture to show."
-    )
+    is_emotion = dataset.label_set.name.startswith("emotions")
+    page.paragraph(say("dataset.labels_of_expressions" if is_emotion else "dataset.labels_of_others"))
     return page

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.extras import needs
+from mien.outputs.lettering.fonts import drawn_words
 from mien.reports.shades import shade_table
+from mien.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +40,7 @@ def new_figure(height: float) -> Figure:
     return Figure(figsize=(_WIDTH, height), layout="constrained")
 
 
+@drawn_words()
 def count_bars(counts: NDArray[np.int64], splits: Sequence[str], labels: Sequence[str], *, title: str) -> Figure:
     """Bars of (S, L) counts, one group per label, with the number on each bar."""
     figure = new_figure(4.2)
@@ -51,11 +54,12 @@ def count_bars(counts: NDArray[np.int64], splits: Sequence[str], labels: Sequenc
     axes.set_xticks(range(len(labels)), [plain(label) for label in labels], rotation=_tilt(labels))
     axes.margins(y=0.12)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel("pictures")
+    axes.set_ylabel(say("dataset.pictures_axis"))
     _legend(axes, splits)
     return figure
 
 
+@drawn_words()
 def count_scatter(counts: NDArray[np.int64], splits: Sequence[str], labels: Sequence[str], *, title: str) -> Figure:
     """Points of (S, L) counts on a logarithmic scale, where equal shares give parallel rows of points."""
     figure = new_figure(4.2)
@@ -71,7 +75,7 @@ def count_scatter(counts: NDArray[np.int64], splits: Sequence[str], labels: Sequ
     axes.set_xticks(range(len(labels)), [plain(label) for label in labels], rotation=_tilt(labels))
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_ylabel("pictures (logarithmic)")
+    axes.set_ylabel(say("dataset.pictures_log_axis"))
     for name, handle in zip(splits, axes.collections, strict=True):
         handle.set_label(name)
     _legend(axes, splits)

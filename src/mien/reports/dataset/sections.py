@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset
+from mien.outputs.lettering.fonts import drawn_words
 from mien.reports.dataset import findings
 from mien.reports.dataset import plots as figures
 from mien.reports.page import Page
-from mien.wording import count
+from mien.words import listed, percent, say, words
 
 _SAMPLES_A_CLASS = 12
 _MEANS_ACROSS = (7, 9)
@@ -68,53 +72,59 @@ class Look:
         self.page.heading(heading)
         return self.page
 
+    def find(self, sentence: Callable[[], str]) -> tuple[str, str]:
+        """Add a finding; returns it as it is written, and as it is drawn, where no font may have its letters."""
+        told = sentence()
+        self.found.append(told)
+        with drawn_words():
+            return told, sentence()
+
 
 def counts(look: Look) -> None:
     """The number of pictures of each class and split, as bars, points and a table."""
-    page, counts = look.begin("How many of each class"), findings.class_counts(look.dataset)
-    classes, splits = findings.balance_of_classes(look.dataset), findings.balance_of_splits(look.dataset)
-    look.found.extend((classes, splits))
-    bars = figures.count_bars(counts, look.splits, look.labels, title=classes)
-    page.figure(bars, name="counts-bars", caption=f"Bar graph of the pictures of each class and split. {classes}.")
-    points = figures.count_scatter(counts, look.splits, look.labels, title=splits)
-    page.figure(
-        points,
-        name="counts-scatter",
-        caption=f"Scatter plot of the same numbers on a logarithmic scale: equal shares run in parallel. {splits}.",
-    )
-    header = ["class", *(cell for split in look.splits for cell in (split, "share")), "all", "share"]
+    page, counts = look.begin(say("dataset.counts_heading")), findings.class_counts(look.dataset)
+    classes, drawn_classes = look.find(lambda: findings.balance_of_classes(look.dataset))
+    splits, drawn_splits = look.find(lambda: findings.balance_of_splits(look.dataset))
+    bars = figures.count_bars(counts, look.splits, look.labels, title=drawn_classes)
+    page.figure(bars, name="counts-bars", caption=say("dataset.counts_bars", finding=classes))
+    points = figures.count_scatter(counts, look.splits, look.labels, title=drawn_splits)
+    page.figure(points, name="counts-scatter", caption=say("dataset.counts_scatter", finding=splits))
+    share, whole = say("dataset.share"), say("data.all")
+    of_splits = [cell for split in (*look.splits, whole) for cell in (split, share)]
+    header = [say("data.heading_class"), *of_splits]
     total = np.vstack([counts, counts.sum(axis=0)])
     rows = [
-        [label, *(cell for row in total for cell in (f"{row[i]:,}", findings.percent(row[i] / max(row.sum(), 1))))]
+        [label, *(cell for row in total for cell in (f"{row[i]:,}", percent(row[i] / max(row.sum(), 1))))]
         for i, label in enumerate(look.labels)
     ]
-    rows.append(["all", *(cell for row in total for cell in (f"{row.sum():,}", "100.0 %"))])
-    page.table(header, rows, caption="Pictures of each class and split, and their share of the split")
+    rows.append([whole, *(cell for row in total for cell in (f"{row.sum():,}", percent(1.0)))])
+    page.table(header, rows, caption=say("dataset.counts_caption"))
 
 
 def missing(look: Look) -> None:
     """What is not there, and what could not be read."""
-    page, dataset, problems = look.begin("What is missing"), look.dataset, look.origin.problems
+    page, dataset, problems = look.begin(say("dataset.missing_heading")), look.dataset, look.origin.problems
     flat = dataset.samples.reshape(len(dataset), -1)
     blank = int((flat.max(axis=1) == flat.min(axis=1)).sum())
     unseen = [name for name, count in zip(look.labels, np.bincount(dataset.labels), strict=False) if not count]
     unseen += look.labels[int(dataset.labels.max()) + 1 :]
     rows: list[tuple[str, object]] = [
-        ("rows or files that could not be read", len(problems)),
-        ("classes without a picture", ", ".join(unseen) or 0),
-        ("pictures of a single shade", blank),
-        ("pictures whose group (signer, clip) is not named", f"{int((dataset.groups == '').sum()):,}"),
+        (say("dataset.missing_unread"), len(problems)),
+        (say("dataset.missing_classes"), listed(unseen) or 0),
+        (say("dataset.missing_shades"), blank),
+        (say("dataset.missing_groups"), f"{int((dataset.groups == '').sum()):,}"),
     ]
     if dataset.votes is not None:
-        rows.append(("pictures without a vote for one of the classes", int((dataset.votes.sum(axis=1) == 0).sum())))
+        rows.append((say("dataset.missing_votes"), int((dataset.votes.sum(axis=1) == 0).sum())))
     if dataset.not_a_face is not None:
-        rows.append(("pictures that raters marked as no face", int(dataset.not_a_face.sum())))
-        look.found.append(f"Raters saw no face in {count(int(dataset.not_a_face.sum()), 'picture')}")
+        strange = int(dataset.not_a_face.sum())
+        rows.append((say("dataset.missing_faces"), strange))
+        look.found.append(say("dataset.not_a_face", n=strange))
     if blank:
-        look.found.append(f"{count(blank, 'picture')} with a single shade, which shows nothing")
+        look.found.append(say("dataset.blank", n=blank))
     if problems:
-        look.found.append(f"{count(len(problems), 'row or file', 'rows or files')} could not be read")
-    page.table(("missing", "number"), rows, caption="Missing values")
+        look.found.append(say("dataset.unreadable", n=len(problems)))
+    page.table(words().all("dataset.missing_columns"), rows, caption=say("dataset.missing_caption"))
     page.bullets(problems[:_PROBLEMS_SHOWN])
 
 
@@ -123,56 +133,57 @@ def sizes(look: Look) -> None:
     sizes_hw = look.origin.sizes_hw
     if not sizes_hw:
         return
-    page, sentence = look.begin("Sizes of the files"), findings.spread_of_sizes(sizes_hw)
+    page, sentence = look.begin(say("dataset.sizes_heading")), findings.spread_of_sizes(sizes_hw)
     look.found.append(sentence)
-    page.paragraph(f"{sentence}. For this page they were resized to one size.")
+    page.paragraph(say("dataset.sizes", finding=sentence))
     common = sizes_hw.most_common(_SIZES_SHOWN)
     rows: list[tuple[str, str]] = [(f"{width} x {height}", f"{n:,}") for (height, width), n in common]
     rest = sizes_hw.total() - sum(n for _, n in common)
-    page.table(("width x height", "files"), rows + ([("others", f"{rest:,}")] if rest else []))
+    others = [(say("dataset.other_sizes"), f"{rest:,}")] if rest else []
+    page.table(words().all("dataset.size_columns"), rows + others)
 
 
 def samples(look: Look) -> None:
     """Pictures drawn at random, and the mean picture of each class."""
-    page, dataset = look.begin("What the pictures look like"), look.dataset
+    page, dataset = look.begin(say("dataset.samples_heading")), look.dataset
     random = np.random.default_rng(look.origin.seed)
     of_class = [np.flatnonzero(dataset.labels == i) for i in range(len(look.labels))]
     there = [i for i, rows in enumerate(of_class) if len(rows)]
     names = [look.labels[i] for i in there]
     drawn = [np.sort(random.permutation(of_class[i])[:_SAMPLES_A_CLASS]) for i in there]
+    with drawn_words():
+        title, means_title = say("dataset.samples_title"), say("dataset.means_title")
+        captions = [f"{look.labels[i]}\n{say('count.pictures', n=len(of_class[i]))}" for i in there]
     page.figure(
-        figures.picture_rows([dataset.samples[rows] for rows in drawn], names, title="Pictures drawn at random"),
+        figures.picture_rows([dataset.samples[rows] for rows in drawn], names, title=title),
         name="samples",
-        caption=f"Up to {_SAMPLES_A_CLASS} pictures of each class, drawn at random with the seed {look.origin.seed}.",
+        caption=say("dataset.samples_caption", n=_SAMPLES_A_CLASS, seed=look.origin.seed),
     )
     means = [dataset.samples[of_class[i]].mean(axis=0, dtype=np.float64).round().astype(np.uint8) for i in there]
-    captions = [f"{look.labels[i]}\n{count(len(of_class[i]), 'picture')}" for i in there]
     page.figure(
         figures.picture_captions(
             means,
             captions,
             across=min(max(_MEANS_ACROSS[0], len(there)), _MEANS_ACROSS[1]),
-            title="Mean picture of each class",
+            title=means_title,
         ),
         name="means",
-        caption="The mean of all pictures of each class. What is sharp here is in the same place in most of them; "
-        "a model can learn a recognisable background instead of the class.",
+        caption=say("dataset.means_caption"),
     )
 
 
 def light(look: Look) -> None:
     """How brightness and contrast spread within each class."""
-    page = look.begin("Brightness and contrast")
+    page = look.begin(say("dataset.light_heading"))
     brightness, contrast = findings.brightness_and_contrast(look.dataset)
-    for name, values, high, low, axis in (
-        ("brightness", brightness, "is the brightest class", "the darkest", "mean of the values of a picture"),
-        ("contrast", contrast, "has the most contrast", "the least", "standard deviation of the values"),
-    ):
-        sentence = findings.spread_of(values, look.dataset, high=high, low=low)
-        look.found.append(sentence)
+    kinds: tuple[tuple[Literal["brightness", "contrast"], NDArray[np.float64]], ...]
+    kinds = (("brightness", brightness), ("contrast", contrast))
+    for name, values in kinds:
+        sentence, drawn = look.find(partial(findings.spread_of, values, look.dataset, name))
+        with drawn_words():
+            axis = say(f"dataset.{name}_axis")
         page.figure(
-            figures.spread(values, look.dataset.labels, look.labels, title=sentence, axis=axis),
+            figures.spread(values, look.dataset.labels, look.labels, title=drawn, axis=axis),
             name=name,
-            caption=f"Spread of the {name} of the pictures of each class, as violins with their quartiles (the "
-            f"{axis}, 0 to 255). {sentence}.",
+            caption=say(f"dataset.{name}_caption", finding=sentence),
         )

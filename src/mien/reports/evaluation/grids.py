@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from mien.evaluation.metrics import NO_ANSWER
 from mien.evaluation.predictions import Predictions
 from mien.extras import needs
+from mien.outputs.lettering.fonts import drawn_words
+from mien.words import percent, say
 
 with needs("data"):
     from matplotlib.figure import Figure
@@ -18,8 +20,11 @@ with needs("data"):
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+RIGHT, WRONG = "✓", "✗"
+"""What stands before an answer."""
+
 _COLUMNS = 6
-_RIGHT, _WRONG = "#006b2d", "#b0002a"  # different in brightness too
+_INK_RIGHT, _INK_WRONG = "#006b2d", "#b0002a"  # different in brightness too
 _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (0, 17, 18, 19, 20), (5, 9, 13, 17))
 _LARGEST_SIDE = 128
 
@@ -39,6 +44,7 @@ def worst_positions(answers: Predictions, count: int) -> NDArray[np.intp]:
     return wrong[np.argsort(-confidence, kind="stable")][:count]
 
 
+@drawn_words()
 def samples_figure(answers: Predictions, positions: Sequence[int] | NDArray[np.intp], *, confidence: bool) -> Figure:
     """A grid of samples.
 
@@ -55,7 +61,7 @@ def samples_figure(answers: Predictions, positions: Sequence[int] | NDArray[np.i
     for ax, i in zip(axes, positions, strict=False):
         _show(ax, answers.part.samples[i])
         is_right = bool(answers.right[i])
-        colour = _RIGHT if is_right else _WRONG
+        colour = _INK_RIGHT if is_right else _INK_WRONG
         ax.set_title(title(answers, int(i), confidence=confidence), color=colour, fontsize=8.5, fontweight="bold")
         ax.set(xticks=[], yticks=[])
         for side in ax.spines.values():
@@ -68,10 +74,11 @@ def title(answers: Predictions, i: int, *, confidence: bool) -> str:
     """E.g. "✓ happy (happy)" or "✗ sad 93 % (fear)": the answer, and in brackets the truth."""
     labels = answers.part.label_set.labels
     answer = int(answers.predicted[i])
-    words = "no answer" if answer == NO_ANSWER else labels[answer]
+    told = say("evaluation.sample_no_answer") if answer == NO_ANSWER else labels[answer]
     if confidence and answers.probabilities is not None and answer != NO_ANSWER:
-        words += f" {100 * answers.probabilities[i, answer]:.0f} %"
-    return f"{'✓' if answers.right[i] else '✗'} {words} ({labels[answers.part.labels[i]]})"
+        told += f" {percent(answers.probabilities[i, answer], 0)}"
+    mark = RIGHT if answers.right[i] else WRONG
+    return say("evaluation.sample_answer", mark=mark, answer=told, label=labels[answers.part.labels[i]])
 
 
 def _show(ax: Axes, sample: NDArray[Any]) -> None:

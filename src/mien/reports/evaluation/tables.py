@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 from mien.evaluation.evaluate import Evaluation
-from mien.evaluation.measures import percent
 from mien.evaluation.results import AnswerScores, CopyFreeScores, Interval
-from mien.wording import count
+from mien.words import percent, say, words
 
-_NAMES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "balanced_accuracy": "balanced accuracy (mean recall)",
-    "top_2_accuracy": "top-2 accuracy",
-}
-_VIEWS = {
-    "flip": "averaged with its mirror image",
-    "ten crops": "averaged over ten crops",
-    "five crops": "averaged over five crops",
-}
+_NAMES = ("accuracy", "macro_f1", "balanced_accuracy", "top_2_accuracy")
 
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """The main figures: name, value, 95 % interval; in percent except for F1."""
     measures = evaluation.measures
     rows = []
-    for key, name in _NAMES.items():
+    for key in _NAMES:
         value, interval = getattr(measures, key), measures.intervals_95.get(key)
         if value is not None:
-            rows.append((name, _share(key, value), "" if interval is None else _interval(key, interval)))
+            rows.append(
+                (say(f"evaluation.{key}"), _share(key, value), "" if interval is None else _interval(key, interval))
+            )
     if measures.accuracy_with_left_out is not None:
-        rows.append(("accuracy, samples left out counted as wrong", percent(measures.accuracy_with_left_out, 2), ""))
+        rows.append((say("evaluation.with_left_out"), percent(measures.accuracy_with_left_out, 2), ""))
     copies = measures.without_copies
     if copies.accuracy is not None and copies.accuracy_95 is not None:
-        name = f"accuracy without copies ({count(copies.samples, 'sample')})"
+        name = say("evaluation.without_copies", n=copies.samples)
         rows.append((name, percent(copies.accuracy, 2), _interval("accuracy", copies.accuracy_95)))
-    rows.append(("always answering the most frequent label", percent(measures.most_frequent_label, 2), ""))
+    rows.append((say("evaluation.most_frequent"), percent(measures.most_frequent_label, 2), ""))
     return rows
 
 
@@ -42,12 +33,13 @@ def count_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str, str]]:
     """How counted, number of samples, accuracy, macro F1, balanced accuracy: a row for each way of counting."""
     measures = evaluation.measures
     copies, votes = measures.without_copies, measures.ferplus
-    rows = [_count_row("all samples, one view", measures.samples, measures)]
+    rows = [_count_row(say("evaluation.one_view"), measures.samples, measures)]
     if copies.samples:
-        rows.append(_count_row("without copies", copies.samples, copies))
-    rows += [_count_row(_VIEWS[name], measures.samples, view) for name, view in (measures.views or {}).items()]
+        rows.append(_count_row(say("evaluation.clean"), copies.samples, copies))
+    for name, view in (measures.views or {}).items():
+        rows.append(_count_row(say(f"evaluation.{name.replace(' ', '_')}"), measures.samples, view))
     if votes is not None:
-        rows.append(_count_row("labels by the FER+ plurality", votes.samples, votes))
+        rows.append(_count_row(say("evaluation.by_plurality"), votes.samples, votes))
     return rows
 
 
@@ -66,5 +58,4 @@ def _share(key: str, value: float) -> str:
 
 
 def _interval(key: str, interval: Interval) -> str:
-    low, high = interval
-    return f"{_share(key, low)} to {_share(key, high)}"
+    return words().join("range", [_share(key, end) for end in interval])

@@ -6,22 +6,11 @@ from collections.abc import Collection, Sequence
 
 from mien.errors import InputError
 from mien.evaluation.evaluated_model import Curves
-from mien.evaluation.measures import percent
 from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
 from mien.reports.page import Page
-from mien.wording import cells_of_markdown, count, markdown_table
+from mien.wording import cells_of_markdown, markdown_table
+from mien.words import FALLBACK, again, instead, language, percent, say, words
 
-COMPARISON = (
-    "name",
-    "source",
-    "parameters",
-    "epochs",
-    "time",
-    "author's figure",
-    "ours, author's protocol",
-    "ours, without copies",
-    "machine",
-)
 REPRODUCTION = (
     "ref",
     "command",
@@ -34,8 +23,13 @@ REPRODUCTION = (
 )
 
 
+def comparison_header() -> tuple[str, ...]:
+    """What the columns of a comparison are called."""
+    return words().all("compare.columns")
+
+
 def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """Cells under COMPARISON, one row per entry."""
+    """Cells under `comparison_header`, one row per entry."""
     return [
         (
             entry.name,
@@ -76,7 +70,7 @@ _TITLE = "# The reference systems, rebuilt"
 
 
 def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = "") -> str:
-    """docs/reproduction.md.
+    """docs/reproduction.md, which is in English.
 
     Args:
         entries: runs and evaluations.
@@ -86,7 +80,8 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     Raises:
         InputError: none of the entries reproduces a published result.
     """
-    rows = reproduction_rows(entries)
+    with instead(FALLBACK):
+        rows = reproduction_rows(entries)
     if not rows:
         raise InputError("None of these runs reproduces a published result: their recipes have no section [reference]")
     printed = [
@@ -128,20 +123,17 @@ def comparison_page(entries: Sequence[Entry]) -> Page:
     """The table, and the curves of all runs side by side."""
     from mien.reports.evaluation.plots import compared_curves_figure
 
-    page = Page("Comparison", about=f"{count(len(entries), 'run or evaluation', 'runs and evaluations')}.")
-    page.heading("Figures")
-    page.table(COMPARISON, comparison_rows(entries))
+    about = say("compare.about", subjects=say("count.subjects", n=len(entries)))
+    page = Page(say("compare.title"), about=about, language=language())
+    page.heading(say("compare.figures"))
+    page.table(comparison_header(), comparison_rows(entries))
     curves = _distinct(entries)
-    page.heading("Curves")
+    page.heading(say("compare.curves"))
     if not curves:
-        page.paragraph("None of these logged any curves.")
+        page.paragraph(say("compare.no_curves"))
         return page
-    for metric, words in (("accuracy", "Accuracy"), ("loss", "Loss")):
-        page.figure(
-            compared_curves_figure(curves, metric),
-            name=metric,
-            caption=f"{words} over the epochs: on validation (left) and during training, with augmentation (right).",
-        )
+    for metric in ("accuracy", "loss"):
+        page.figure(compared_curves_figure(curves, metric), name=metric, caption=say(f"compare.{metric}"))
     return page
 
 
@@ -150,13 +142,14 @@ def _distinct(entries: Sequence[Entry]) -> dict[str, Curves]:
     named: dict[str, Curves] = {}
     for entry in entries:
         if entry.curves:
-            named[f"{entry.name} ({entry.folder.name})" if entry.name in named else entry.name] = entry.curves
+            again_so = say("compare.curve_of", name=entry.name, folder=entry.folder.name)
+            named[again_so if entry.name in named else entry.name] = entry.curves
     return named
 
 
 def _source(entry: Entry) -> str:
-    kinds = [evaluation.subject.kind for evaluation in entry.evaluations]
-    own = "" if entry.recipe is None else entry.recipe.source
+    kinds = [words().label("evaluation.kind", evaluation.subject.kind) for evaluation in entry.evaluations]
+    own = "" if entry.recipe is None else again(entry.recipe.source)
     return own or (kinds[0] if kinds else UNKNOWN)
 
 
@@ -164,19 +157,20 @@ def _author(entry: Entry) -> str:
     reference = entry.reference
     if reference is None or not reference.author_score:
         return UNKNOWN
-    return f"{percent(reference.author_score)} {reference.author_metric}".rstrip()
+    share, what = percent(reference.author_score), again(reference.author_metric)
+    return say("recipes.figure", share=share, what=what) if what else share
 
 
 def _ours(measured: Measured | None) -> str:
-    return UNKNOWN if measured is None else f"{percent(measured.accuracy)} ({measured.on})"
+    return UNKNOWN if measured is None else say("compare.score", share=percent(measured.accuracy), on=again(measured.on))
 
 
 def _epochs(entry: Entry) -> str:
     planned = None if entry.recipe is None else entry.recipe.fit.epochs
     if entry.epochs is None or planned is None:
         return UNKNOWN
-    ended = "" if entry.summary is not None else ", not finished"
-    return f"{entry.epochs} of {planned}{ended}"
+    key = "compare.epochs" if entry.summary is not None else "compare.epochs_unfinished"
+    return say(key, done=entry.epochs, planned=planned)
 
 
 def _time(entry: Entry) -> str:
@@ -184,5 +178,5 @@ def _time(entry: Entry) -> str:
     if seconds is None:
         return UNKNOWN
     if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+        return say("span.seconds", n=seconds)
+    return say("span.minutes", n=seconds / 60) if seconds < 7200 else say("span.hours", n=seconds / 3600)

@@ -67,7 +67,7 @@ def session_report(
     parts = segments(session)
     photos = [part for part in parts if part.is_photo]
     videos = [part for part in parts if not part.is_photo]
-    frames, sources = say("report.frames", n=len(session.time_s)), say("report.sources", n=len(parts))
+    frames, sources = say("count.frames", n=len(session.time_s)), say("count.sources", n=len(parts))
     about = say("report.about", frames=frames, sources=sources, version=__version__)
     page = Page(say("report.title", name=session.name), about=about, language=language())
     for caveat in words().all("report.caveats"):
