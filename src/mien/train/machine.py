@@ -12,7 +12,7 @@ from pathlib import Path
 import lightning as L
 import torch
 
-from mien.wording import count
+from mien.words import kept
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's malloc.h
 _KEPT_BELOW = 2**30
@@ -41,9 +41,9 @@ def what_trained(trainer: L.Trainer) -> str:
     """What trained, in words: the accelerator, or the number of processor cores torch used."""
     if trainer.strategy.root_device.type == "cuda":
         return f"{trainer.num_devices} x {torch.cuda.get_device_name(trainer.strategy.root_device)}"
-    cores = f"{count(torch.get_num_threads(), 'core')} of {platform.machine()}"
+    cores = kept("kept.machine_cores", n=torch.get_num_threads(), machine=platform.machine())
     processes = trainer.num_devices * trainer.num_nodes
-    return cores if processes == 1 else f"{processes} processes, each on {cores}"
+    return cores if processes == 1 else kept("kept.machine_processes", processes=processes, cores=cores)
 
 
 def commit() -> str:

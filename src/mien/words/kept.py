@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from mien.words.choice import FALLBACK, words
@@ -17,7 +17,6 @@ from mien.words.texts import Text, Words, read_words
 
 _SECTION = "kept."
 _LIST = "labels"  # the placeholder whose text is a list
-_INTEGER, _DECIMAL = re.compile(r"\d{1,3}(,\d{3})+|\d+"), re.compile(r"\d+\.\d+")
 
 
 def kept(key: str, /, **values: object) -> str:
@@ -37,7 +36,11 @@ def again(sentence: str) -> str:
         return sentence
     for key, pattern in _patterns():
         if found := pattern.fullmatch(sentence):
-            return said.say(key, **_values(found, said.texts[key], said))
+            values = {name: _value(name, value, said) for name, value in found.groupdict().items()}
+            return "".join(
+                literal + (values[name] if name is not None else "")
+                for literal, name, _, _ in string.Formatter().parse(said.form(key, _count(values)))
+            )
     return sentence
 
 
@@ -65,24 +68,11 @@ def _pattern(text: str) -> str:
     return "".join(parts)
 
 
-def _values(found: re.Match[str], text: Text, said: Words) -> dict[str, object]:
-    formats = {
-        name: form
-        for each in ([text] if isinstance(text, str) else text.values() if isinstance(text, dict) else text)
-        for _, name, form, _ in string.Formatter().parse(each)
-        if name is not None
-    }
-    return {
-        name: _number(value) if formats.get(name) or name == "n" else _text(name, value, said)
-        for name, value in found.groupdict().items()
-    }
-
-
-def _text(name: str, value: str, said: Words) -> str:
+def _value(name: str, value: str, said: Words) -> str:
     return said.join("items", value.split(", ")) if name == _LIST else again(value)
 
 
-def _number(text: str) -> object:
-    if _INTEGER.fullmatch(text):
-        return int(text.replace(",", ""))
-    return float(text) if _DECIMAL.fullmatch(text) else text
+def _count(values: Mapping[str, str]) -> int:
+    """The number that a plural goes by."""
+    digits = values.get("n", "").replace(",", "")
+    return int(digits) if digits.isdecimal() else 0

@@ -58,13 +58,16 @@ class Words:
             key: its name; KeyError for an unknown one.
             values: by placeholder; `n` is the number that a plural goes by.
         """
+        return self.form(key, int(str(values["n"])) if isinstance(self.texts[key], dict) else 0).format(**values)
+
+    def form(self, key: str, n: int) -> str:
+        """The text of a key, not filled in; of a text with plurals the form for the number `n`."""
         text = self.texts[key]
         if isinstance(text, list):
             raise TypeError(f"{key} has several texts; ask for all of them")
         if isinstance(text, dict):
-            form = PLURALS[str(self.texts["plural"])](int(str(values["n"])))
-            text = text.get(form, text["other"])
-        return text.format(**values)
+            return text.get(PLURALS[str(self.texts["plural"])](n), text["other"])
+        return text
 
     def all(self, key: str) -> tuple[str, ...]:
         """The texts of a key that has several."""

@@ -40,7 +40,7 @@ def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
             _author(entry),
             _ours(entry.author_protocol()),
             _ours(entry.honest_protocol()),
-            entry.machine,
+            again(entry.machine),
         )
         for entry in entries
     ]
