@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from mien.data.dataset import load_packed
-from mien.data.readers.asl import NEAR_COPIES
 from mien.data.readers.folders import load_folders
 from mien.labels import GESTURES_4
 from mien.pixels.images import write_image
+from mien.words import kept
 
 Run = Callable[..., object]
+
+NEAR_COPIES = kept("kept.near_copies")
 
 
 def picture(path: Path, value: int) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mien.data.collect import CONSENT
 from mien.data.readers.load import load_dataset
 from mien.pixels.images import write_image
+from mien.words import say
 
 Run = Callable[..., object]
 
@@ -26,7 +26,7 @@ def test_a_photo_of_a_face(mien: Run, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "own"
     ended = mien("data", "collect", out, "--task", "emotion", "--label", "happy", "--from", photo, "--person", "anna")
     assert ended.code == 0
-    assert ended.sentences == [CONSENT]
+    assert ended.sentences == [say("data.collect.consent")]
     assert ended.out == f"kept 1 of 1 picture as happy of anna, 1 now in {out / 'happy'}\n"
     dataset = load_dataset(out)
     assert dataset.samples.shape == (1, 48, 48)
@@ -160,7 +160,7 @@ def test_ctrl_c_keeps_what_is_finished(mien_process: Run, long_clip: Path, tmp_p
     process.send_signal(signal.SIGINT)
     said, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert err.splitlines() == [CONSENT, "mien: interrupted; what was finished is saved."]
+    assert err.splitlines() == [say("data.collect.consent"), "mien: interrupted; what was finished is saved."]
     assert said.startswith("kept ")
     dataset = load_dataset(out)
     assert set(dataset.groups.tolist()) == {"anna"}

@@ -16,7 +16,14 @@ Run = Callable[..., Any]
 
 PERCENT = r"\d+%"
 LATIN = re.compile(r"[a-z]{3,}")
-SPEAKING = ("look", "classify", "live", "report", "serve", "demo", "summarize")
+SPEAKING = ("look", "classify", "live", "report", "serve", "demo", "summarize", "doctor", "bench", "train", "evaluate")
+SPEAKING += ("compare", "export")
+SUB_VERBS = {
+    "batch": ("run", "status"),
+    "models": ("show", "compare"),
+    "recipes": ("show",),
+    "data": ("fer2013", "asl", "import", "collect", "duplicates", "explore"),
+}
 
 
 @pytest.fixture
@@ -37,6 +44,10 @@ def test_verbs_that_speak_have_the_option(mien: Run) -> None:
     assert set(SPEAKING) <= names
     for verb in SPEAKING:
         assert "--language" in mien(verb, "--help").out, verb
+    for group, verbs in SUB_VERBS.items():
+        assert group == "data" or group == "batch" or "--language" in mien(group, "--help").out, group
+        for verb in verbs:
+            assert "--language" in mien(group, verb, "--help").out, (group, verb)
 
 
 def test_look(chinese: Run, photo: Path, clip: Path) -> None:

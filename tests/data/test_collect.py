@@ -14,7 +14,6 @@ from mien.data.collect import (
     ALIKE,
     ALIKE_BITS,
     BLURRED,
-    CONSENT,
     KEPT,
     SHARPNESS,
     Collection,
@@ -29,6 +28,8 @@ from mien.errors import DataError, OutputError, UnknownName
 from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import write_image
 from mien.scene import Face
+
+CONSENT = "Only people who have agreed."
 
 
 class WholePicture:
@@ -61,7 +62,7 @@ def collector(root: Path, cropper: Cropper, **options: Any) -> Collector:
     collection = Collection(root, "emotion")
     label = collection.add_label(options.pop("label", "happy"))
     person = options.pop("person", "anna")
-    collection.record_consent(label, person)
+    collection.record_consent(label, person, shown=CONSENT)
     return Collector(collection, cropper, label=label, person=person, **options)
 
 

@@ -12,13 +12,13 @@ from mien.data.dataset import Dataset
 from mien.errors import DataError
 from mien.evaluation.metrics import expected_calibration_error
 from mien.evaluation.model_table import (
-    HEADER,
     ModelFacts,
     by_plurality,
     csv_text,
     markdown_text,
     model_row,
     ranked,
+    table_header,
     table_rows,
 )
 from mien.evaluation.predictions import Predictions
@@ -72,7 +72,7 @@ def test_what_is_unknown_is_a_dash(answers: Predictions) -> None:
             model_row(ModelFacts(name="peer", kind="predictions"), replace(answers, probabilities=None)),
         ]
     )
-    assert dict(zip(HEADER, known, strict=True)) == {
+    assert dict(zip(table_header(), known, strict=True)) == {
         "model": "mine", "accuracy": "66.67 %", "95 % interval": known[2], "macro F1": "0.583", "ECE": known[4],
         "parameters": "1,234,567", "size": "7.9 MB", "ms per face": "1.23", "32 at once": "0.50", "licence": "MIT",
     }  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 from mien.errors import InputError
 from mien.evaluation.run_comparison import measured_figures, merged, read_entry
 from mien.reports.runs.tables import (
-    COMPARISON,
     REPRODUCTION,
+    comparison_header,
     comparison_page,
     comparison_rows,
     reproduction_rows,
@@ -63,10 +63,10 @@ def make_run(folder: Path, *, reference: dict[str, Any] | None = None, finished:
     return folder
 
 
-def cells(folder: Path, header: tuple[str, ...] = COMPARISON) -> dict[str, str]:
-    rows = comparison_rows([read_entry(folder)]) if header is COMPARISON else reproduction_rows([read_entry(folder)])
+def cells(folder: Path, header: tuple[str, ...] = ()) -> dict[str, str]:
+    rows = reproduction_rows([read_entry(folder)]) if header else comparison_rows([read_entry(folder)])
     (row,) = rows
-    return dict(zip(header, row, strict=True))
+    return dict(zip(header or comparison_header(), row, strict=True))
 
 
 def test_a_run_with_its_reference(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_run_and_its_evaluation_become_one_row(tmp_path: Path) -> None:
     entries = merged([read_entry(tmp_path / name) for name in ("run", "eval", "other")])
     rows = comparison_rows(entries)
     assert len(rows) == 2
-    assert rows[0][COMPARISON.index("ours, without copies")] == "60.0 % (test, 3,000 samples)"
+    assert rows[0][comparison_header().index("ours, without copies")] == "60.0 % (test, 3,000 samples)"
     assert entries[0].folder == run
 
 

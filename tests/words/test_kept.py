@@ -45,7 +45,9 @@ def test_every_sentence_is_known_again(key: str) -> None:
 
 def test_numbers_lists_and_sentences_within_are_said_again() -> None:
     choose("zh")
-    assert again(kept("kept.random_copies", copies=1234, n=7178)).startswith("划分是随机的：7,178 张验证和测试图片中，有 1,234 张")
+    assert again(kept("kept.random_copies", copies=1234, n=7178)).startswith(
+        "划分是随机的：7,178 张验证和测试图片中，有 1,234 张"
+    )
     assert again(kept("kept.no_pictures_of", labels="fear, sad")) == "没有 fear、sad 的图片。"
     within = kept("kept.temperature_note", temperature=kept("kept.temperature_own"))
     assert again(within) == "计算 ECE 之前用的温度：模型自己的，来自它的清单。"

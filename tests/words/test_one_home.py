@@ -31,13 +31,15 @@ ERRORS = (
     *("mien.sources.videos", "mien.sources.ffmpeg", "mien.sources.fakes", "mien.sources.selection"),
     "mien.voice.pyttsx3_programs",
 )
-"""Rooms and modules in which sentences are parts of errors, of model cards or of what programs read, which stay English;
-what they say otherwise is none."""
+"""Rooms and modules in which sentences are parts of errors, model cards or what programs read, which stay English; what
+they say otherwise is none."""
 
 HELP = {
-    "models": "List the models in the package, show the card of one (mien models NAME), or compare models on a data set.",
+    "models": "List the models in the package, show the card of one (mien models NAME), or compare models on a data "
+    "set.",
     "recipes": "List what `mien train` can train, or show one recipe.",
-    "batch": "Look at many files on all processors or on many machines: mien batch SOURCE... --out DIR. Needs mien[scale].",
+    "batch": "Look at many files on all processors or on many machines: mien batch SOURCE... --out DIR. Needs "
+    "mien[scale].",
 }
 REASONS = {key.removeprefix("reason.") for key in words("en").texts if key.startswith("reason.")}
 REPRODUCTION_WORDS = (
@@ -61,8 +63,8 @@ NOT_SAID: dict[str, set[str]] = {
     "mien.data.readers.clutter": {"system volume information"},
     "mien.data.readers.ferplus": {" with labels of FER+"},  # what a data set is called
     "mien.data.readers.frames": REASONS,
-    "mien.data.readers.load": {
-        "a folder with one folder per class, a CSV (emotion,pixels,Usage or path,label), or a packed .npz"  # of an error
+    "mien.data.readers.load": {  # of an error
+        "a folder with one folder per class, a CSV (emotion,pixels,Usage or path,label), or a packed .npz"
     },
     "mien.data.readers.tables": {" is already in line "},  # of an error
     "mien.evaluation.latency": {"processor time", "wall clock time"},  # of data, said by `again`
@@ -82,7 +84,11 @@ NOT_SAID: dict[str, set[str]] = {
     "mien.cli.console.pages": {": the folder of figures"},  # of an error
     "mien.cli.console.program": {" -m mien"},  # of a command to type
     "mien.cli.demo": {" look ", " --save annotated.jpg", " --jsonl -", " doctor"},  # of commands to type
-    "mien.outputs.video": {"stays as it was", "was not finished", "%s keeps its tables where they are: %s"},  # errors, a log
+    "mien.outputs.video": {
+        "stays as it was",
+        "was not finished",
+        "%s keeps its tables where they are: %s",
+    },  # errors, a log
     "mien.outputs.lettering.fonts": {"hiragino sans gb.ttc", "stheiti medium.ttc", "arial unicode.ttf"},
     "mien.reports.page": {r"Glyph \d+ .* missing from", "DejaVu Sans"},
     "mien.sources.link": {"The ", " delivers no picture."},  # of an error

@@ -79,9 +79,9 @@ def test_brightness_and_contrast_are_mean_and_deviation(channels: tuple[int, ...
 
 def test_spread_names_the_ends() -> None:
     values = np.array([10.0, 20, 30, 200])
-    sentence = findings.spread_of(values, made([0, 0, 1, 2]), high="is the brightest class", low="the darkest")
+    sentence = findings.spread_of(values, made([0, 0, 1, 2]), "brightness")
     assert sentence == "C is the brightest class (median 200 of 255), a the darkest (15)"
-    assert findings.spread_of(values[:2], made([0, 0]), high="", low="") == "A has a median of 15 of 255"
+    assert findings.spread_of(values[:2], made([0, 0]), "contrast") == "A has a median of 15 of 255"
 
 
 def test_agreement_counts_single_winners_only() -> None:

@@ -16,9 +16,19 @@ class DefaultVerb(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the sub-command before what belongs to it."""
-        if args and args[0] not in self.commands and self._is_its(args):
-            args = [self.default, *args]
+        place = 0 if self.takes_options else self._first_word(ctx, args)
+        if place < len(args) and args[place] not in self.commands and self._is_its(args, place):
+            args = [*args[:place], self.default, *args[place:]]
         return super().parse_args(ctx, args)
 
-    def _is_its(self, args: list[str]) -> bool:
-        return args != ["--help"] if self.takes_options else not args[0].startswith("-")
+    def _first_word(self, ctx: Any, args: list[str]) -> int:
+        """The place after the group's own options, such as --language."""
+        own = {name: option for option in self.get_params(ctx) for name in option.opts}
+        place = 0
+        while place < len(args) and (option := own.get(args[place].partition("=")[0])) is not None:
+            has_value = "=" not in args[place] and not getattr(option, "is_flag", False)
+            place += 1 + has_value
+        return place
+
+    def _is_its(self, args: list[str], place: int) -> bool:
+        return args != ["--help"] if self.takes_options else not args[place].startswith("-")

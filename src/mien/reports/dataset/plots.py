@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 
 from mien.extras import needs
 from mien.outputs.lettering.fonts import drawn_words
 from mien.reports.shades import shade_table
+from mien.window.layout import wrap
 from mien.words import say
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _SPLIT_LOOKS = (
 )
 _WIDTH = 10.0
 _GAP = 4
+_LINE = 100  # characters of a title, wide ones counted twice
 
 
 def plain(text: str) -> str:
@@ -168,7 +171,7 @@ def picture_captions(
     lines = max(caption.count("\n") + 1 for caption in captions)
     figure = new_figure(0.4 + down * (0.95 * _WIDTH / across * height / width + 0.2 * lines))
     grid = figure.subplots(down, across, squeeze=False)
-    figure.suptitle(plain(textwrap.fill(title, 100)), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    figure.suptitle(plain(_filled(title)), x=0.01, ha="left", fontsize=12, fontweight="bold")
     for i, axes in enumerate(grid.ravel()):
         axes.set_visible(i < len(pictures))
         if i < len(pictures):
@@ -204,8 +207,13 @@ def _mosaic(rows: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return full.reshape(len(rows) * (height + _GAP), across * (width + _GAP), *channels)
 
 
+def _filled(title: str) -> str:
+    """A title in lines, Chinese broken where Chinese may be."""
+    return textwrap.fill(title, _LINE) if title.isascii() else "\n".join(wrap(title, _LINE, cell_len, most=9))
+
+
 def _titled(axes: Axes, title: str) -> Axes:
-    axes.set_title(plain(textwrap.fill(title, 100)), loc="left", fontsize=12, fontweight="bold")
+    axes.set_title(plain(_filled(title)), loc="left", fontsize=12, fontweight="bold")
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 
