@@ -17,6 +17,7 @@ import typer
 from rich.cells import cell_len
 
 from mien import __version__
+from mien.cli.console.plain import indented
 from mien.cli.console.reading import left
 from mien.errors import MienError
 from mien.extras import MODULES
@@ -42,7 +43,8 @@ def doctor(
     states = {"ok": say("doctor.ok"), "-": "-", "BAD": say("doctor.bad")}
     wide, width = (max(map(cell_len, texts)) for texts in (states.values(), [subject for _, subject, _ in lines]))
     for state, subject, finding in lines:
-        typer.echo(f"{left(states[state], wide + 1)}{left(subject, width + 2)}{finding}")
+        before = f"{left(states[state], wide + 1)}{left(subject, width + 2)}"
+        typer.echo(before + indented(finding, cell_len(before)))
     bad = sum(state == "BAD" for state, _, _ in lines)
     typer.echo(say("doctor.problems", n=bad) if bad else say("doctor.works"))
     if bad:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from mien.cli.console.plain import print_table
+from mien.cli.console.plain import narrowed, print_table, wide_console
 from mien.cli.console.speaking import speaking
 from mien.errors import MissingExtra
 from mien.extras import needs
@@ -36,6 +35,8 @@ app = typer.Typer(
 _MEASURED, _PARAMETERS = "measured.json", "parameters.json"
 _PICTURES = (".svg", ".png", ".pdf")
 _WIDTH = 120
+_LABELS, _LEARN, _SOURCE, _NUMBERS = 2, 4, 7, 2  # columns, and how many there are before those of numbers
+_SPARE = (_LEARN, _LABELS, _SOURCE)
 
 
 @app.callback()
@@ -54,19 +55,32 @@ def recipes(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
-    headings = words().all("recipes.columns")
-    table = _table(headings[:2], headings[2:7], headings[7:])
-    for each in facts:
-        counts = (str(len(each["labels"])), f"{each['parameters']:,}", f"{each['trainable']:,}")
-        author = percent(each["reference"]["author_score"]) if each["reference"] else ""
-        ours = each["measured"] and percent(each["measured"]["accuracy"]) + "*" * _is_other(each)
-        source = again(each["source"])
-        table.add_row(each["name"], each["task"], *counts, author, ours or say("recipes.not_yet"), source)
-    _print(table)
+    rows = [_row(each) for each in facts]
+    console = wide_console(_WIDTH)
+    header, rest = narrowed(words().all("recipes.columns"), rows, console, spare=_SPARE, folded=(_SOURCE,))
+    table = Table(box=None, pad_edge=False)
+    for place, heading in enumerate(header):
+        is_text = place < _NUMBERS or heading == words().all("recipes.columns")[_SOURCE]
+        if is_text:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for row in rest:
+        table.add_row(*row)
+    print_table(table, console)
     typer.echo(say("recipes.figures"))
     typer.echo(say("recipes.next"))
     for each in filter(_is_other, facts):
         typer.echo(say("recipes.footnote", name=each["name"], other=_other(each["measured"])))
+
+
+def _row(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Cells of the table of recipes."""
+    counts = (str(len(facts["labels"])), f"{facts['parameters']:,}", f"{facts['trainable']:,}")
+    author = percent(facts["reference"]["author_score"]) if facts["reference"] else ""
+    ours = facts["measured"] and percent(facts["measured"]["accuracy"]) + "*" * _is_other(facts)
+    shares = (author, ours or say("recipes.not_yet"))
+    return (facts["name"], facts["task"], *counts, *shares, again(facts["source"]))
 
 
 @app.command("show")
@@ -111,7 +125,7 @@ def show(
         command = f"mien train --chain {name} --data DATA"
         typer.echo(say("recipes.order", names=listed(chain), command=command) + "\n")
     if summary is not None:
-        _print(_layers(summary))
+        print_table(_layers(summary), wide_console(_WIDTH))
     typer.echo(_parameters(total, trainable, summary))
     author, ours = _figures(facts)
     typer.echo(say("recipes.author", figure=author or say("recipes.no_figure")))
@@ -232,12 +246,6 @@ def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...])
     for heading in last:
         table.add_column(heading, overflow="fold")
     return table
-
-
-def _print(table: Table) -> None:
-    console = Console(highlight=False)
-    console.width = max(console.width, _WIDTH)
-    print_table(table, console)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.cli.console.plain import shows_progress
+from mien.cli.console.plain import is_plain, plain_cells, shows_progress
 from mien.errors import MienError, UnknownName
 from mien.pixels.preprocess import ColourMode
 from mien.words import say
@@ -59,13 +59,20 @@ def watched(what: str, *, total: int | None = None) -> Iterator[Callable[[int], 
         yield lambda done: progress.update(bar, completed=done)
 
 
-def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """A plain-text table: the first column left-aligned, the others right-aligned, thousands separated by commas.
+def table_lines(header: Sequence[str] | None, rows: Sequence[Sequence[object]]) -> list[str]:
+    """A text table: the first column left-aligned, the others right-aligned, thousands separated by commas.
 
-    Chinese and other wide letters count double, as terminals draw them.
+    Chinese and other wide letters count double, as terminals draw them. With --plain it has one cell per line.
+
+    Args:
+        header: names of the columns; None for a table without them.
+        rows: cells, as many in each as there are columns.
     """
-    cells = [list(header), *([_shown(cell) for cell in row] for row in rows)]
-    widths = [max(cell_len(row[i]) for row in cells) for i in range(len(header))]
+    told = [[_shown(cell) for cell in row] for row in rows]
+    if is_plain():
+        return plain_cells(header or [""] * len(told[0]), told)
+    cells = told if header is None else [list(header), *told]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
         others = [right(cell, width) for cell, width in zip(row[1:], widths[1:], strict=True)]

@@ -128,7 +128,7 @@ def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[s
         yield say("data.duplicates.for_training", kept=facts["train_kept"], n=sizes["train"])
         if facts["train_left_out"]:
             left_out = [(said.label("reason", fault), n) for fault, n in facts["train_left_out"].items()]
-            yield from (f"  {line}" for line in table_lines(("", ""), left_out)[1:])
+            yield from (f"  {line}" for line in table_lines(None, left_out))
 
 
 def _by_split(counts: dict[str, int]) -> str:

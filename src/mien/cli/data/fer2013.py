@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from rich.cells import cell_len
 
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
-from mien.cli.console.reading import table_lines, watched
+from mien.cli.console.plain import is_plain, plain_cells
+from mien.cli.console.reading import left, table_lines, watched
 from mien.files.plan import WritePlan
 from mien.words import kept, listed, say, words
 
@@ -172,9 +174,13 @@ def _say_head(dataset: Dataset) -> None:
     for i in range(min(_HEAD, len(dataset))):
         pixels = " ".join(str(pixel) for pixel in dataset.samples[i].ravel()[:_PIXELS_SHOWN])
         lines.append((dataset.name(i), str(dataset.labels[i]), f"{pixels} ...", usage_of[str(dataset.split[i])]))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if is_plain():
+        for line in plain_cells(lines[0], lines[1:]):
+            typer.echo(f"  {line}")
+        return
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        typer.echo("  " + "  ".join(map(str.ljust, line, widths)).rstrip())
+        typer.echo("  " + "  ".join(map(left, line, widths)).rstrip())
 
 
 def _pixel_statistics(dataset: Dataset) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import typer
 
 from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems, one_of
+from mien.cli.console.plain import narrowed, wide_console
 from mien.cli.console.reading import table_lines, watched
 from mien.errors import InputError, MienError, MissingExtra, ModelError
 from mien.extras import needs
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 
 _SPLITS = ("validation", "test", "all")
 _LABELS = ("fer2013", "ferplus")
+_SPARE = (
+    9,
+    8,
+    4,
+    6,
+    5,
+    2,
+    3,
+    7,
+)  # columns that a narrow terminal has no room for, those that go first before the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +111,8 @@ def compare(
             elif target is not None:
                 write_whole(target, text.encode("utf-8"))
         if not any(target is not None and descriptor_of(target) == 1 for target in written):
-            for line in table_lines(table_header(), table_rows(rows)):
+            header, cells = narrowed(table_header(), table_rows(rows), wide_console(0), spare=_SPARE)
+            for line in table_lines(header, cells):
                 typer.echo(line)
         _say_notes(rows, facts)
 

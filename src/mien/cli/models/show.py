@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from mien.cli.console.plain import print_table
+from mien.cli.console.plain import narrowed, print_table, wide_console
 from mien.cli.console.speaking import speaking
 from mien.cli.console.verbs import DefaultVerb
 from mien.cli.models import compare as models_compare
@@ -16,6 +15,8 @@ from mien.models.artifact import load_artifact, zoo_names
 from mien.words import again, say, words
 
 _WIDTH = 120
+_INPUT, _LICENCE, _SCORE = 2, 4, 5  # columns
+_SPARE, _FOLDED = (_INPUT, _LICENCE, _SCORE), (_LICENCE, _SCORE)
 
 
 class _NamesToo(DefaultVerb):
@@ -50,26 +51,25 @@ def models(
     if name is not None:
         typer.echo(load_artifact(name).card)
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in words().all("models.columns"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for each in zoo_names():
         artifact = load_artifact(each)
         manifest = artifact.manifest
         height, width = manifest.input.size_hw
         colour = manifest.input.colour if manifest.input.kind == "image" else say("models.landmarks")
+        size = f"{artifact.model_path.stat().st_size / 1e6:.1f} MB"
         first = manifest.scores[0] if manifest.scores else None
-        table.add_row(
-            manifest.name,
-            manifest.task,
-            f"{height}x{width} {colour}",
-            f"{artifact.model_path.stat().st_size / 1e6:.1f} MB",
-            manifest.licence,
-            ""
-            if first is None
-            else say("models.score", metric=again(first.metric), value=first.value, data=first.data),
-        )
-    print_table(table, Console(width=max(Console().width, _WIDTH)))
+        score = first and say("models.score", metric=again(first.metric), value=first.value, data=first.data)
+        cells = (f"{height}x{width} {colour}", size, manifest.licence, score or "")
+        rows.append((manifest.name, manifest.task, *cells))
+    console = wide_console(_WIDTH)
+    header, rest = narrowed(words().all("models.columns"), rows, console, spare=_SPARE, folded=_FOLDED)
+    table = Table(box=None, pad_edge=False)
+    for heading in header:
+        table.add_column(heading, overflow="fold")
+    for row in rest:
+        table.add_row(*row)
+    print_table(table, console)
     typer.echo(say("models.next"))
     typer.echo(say("models.next_compare"))
 
