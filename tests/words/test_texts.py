@@ -104,6 +104,12 @@ def test_chinese_is_chinese() -> None:
         assert CHINESE.search(text) or key in latin or not says_something, f"{key}: {text}"
 
 
+def test_chinese_fits_the_oldest_terminals() -> None:
+    """In a locale of GB2312 nothing becomes an escape."""
+    for key, text in everything("zh"):
+        assert text == text.encode("gb2312", "replace").decode("gb2312"), key
+
+
 def test_nothing_claims_to_know_a_feeling() -> None:
     explained = ("page.privacy.meaning", "report.caveats", "evaluation.caveat")  # these say that mien does not know it
     for language, wrong in (("en", r"\b(feels?|feelings?)\b"), ("zh", "感到|感觉|内心")):
@@ -191,7 +197,11 @@ def test_no_text_is_left_over() -> None:
     trees = [ast.parse(path.read_text("utf-8")) for path in SOURCES if "mien.words import" in path.read_text("utf-8")]
     asked = {pattern for tree in trees for node in ast.walk(tree) for pattern in _keys(node) if pattern[:1] != "."}
     sections = ("emotion.", "gesture.", "stage.", "link.source.", "batch.column.", "batch.kind.", "page.", "plate.")
-    sections += ("reason.", "kept.")  # names in data, and what data says: tests/words/test_kept.py
+    sections += (
+        "reason.",
+        "evaluation.average.",
+        "kept.",
+    )  # names in data, and what data says: tests/words/test_kept.py
     exact = {pattern for pattern in asked if ".+" not in pattern}
     loose = [re.compile(pattern) for pattern in asked - exact if re.match(r"[a-z_]+\\\.", pattern)]
     for key in words("en").texts:

@@ -35,7 +35,7 @@ from mien.cli import (
 from mien.cli.console.audience import hush_stdout
 from mien.cli.console.plain import PlainOption, set_plain
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
-from mien.cli.console.speaking import speaking
+from mien.cli.console.speaking import LANGUAGE, speaking
 from mien.cli.console.standard_streams import make_streams_legible, open_closed_streams, stdout_told
 from mien.cli.data import asl, collect, duplicates, explore, fer2013, import_
 from mien.cli.models import show
@@ -94,6 +94,7 @@ def _version(value: bool) -> None:
 def common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")] = False,
     plain: PlainOption = False,
+    language: LANGUAGE = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -101,7 +102,7 @@ def common(
     """Reads facial expressions and hand gestures, entirely on this machine. Nothing is sent anywhere."""
     del version
     set_plain(plain)
-    choose(None)
+    choose(language)
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="mien: %(message)s", stream=sys.stderr, force=True)
 

@@ -32,16 +32,8 @@ if TYPE_CHECKING:
 
 _SPLITS = ("validation", "test", "all")
 _LABELS = ("fer2013", "ferplus")
-_SPARE = (
-    9,
-    8,
-    4,
-    6,
-    5,
-    2,
-    3,
-    7,
-)  # columns that a narrow terminal has no room for, those that go first before the others
+_SPARE = (9, 8, 4, 6, 5, 2, 3, 7)
+"""Columns that a narrow terminal has no room for, in the order in which they go."""
 
 
 @dataclass(frozen=True, kw_only=True)

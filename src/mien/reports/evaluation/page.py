@@ -106,7 +106,11 @@ def _add_labels(page: Page, evaluation: Evaluation) -> None:
     page.heading(say("evaluation.by_label"))
     header = words().all("evaluation.label_columns")
     rows = [
-        (name, *(f"{value:.3f}" for value in (row.precision, row.recall, row.f1)), f"{row.support:.0f}")
+        (
+            words().label("evaluation.average", name),
+            *(f"{value:.3f}" for value in (row.precision, row.recall, row.f1)),
+            f"{row.support:.0f}",
+        )
         for name, row in measures.report.items()
     ]
     page.table(header, rows, caption=say("evaluation.label_caption"))
