@@ -21,6 +21,7 @@ VERBS = (
 
 ERRORS = (
     *("mien.models", "mien.pixels", "mien.artwork", "mien.serve", "mien.train.networks"),
+    *("mien.train.onnx_networks", "mien.train.ensemble"),
     *("mien.data.classes", "mien.data.hands", "mien.data.synonyms", "mien.data.readers.fer2013"),
     *("mien.scale.local", "mien.scale.ray_engine", "mien.scale.summary"),  # the last one has SQL
     *("mien.evaluation.grades", "mien.evaluation.manifest_scores", "mien.train.card", "mien.train.card_words"),
