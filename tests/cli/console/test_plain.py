@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from mien.cli.console.plain import is_plain, print_table, set_plain, shows_progress
+from mien.cli.console.plain import indented, is_plain, narrowed, print_table, set_plain, shows_progress
+from mien.cli.console.reading import table_lines
 from mien.cli.main import main
+from mien.words import choose
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +113,55 @@ def test_demo_says_a_fact_per_line(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert [line for line in lines if line.endswith("people.png: 3 faces")]
     assert [line for line in lines if "people.png: face 1: looks " in line]
     assert not [line for line in lines if line.count("%") > 1]
+
+
+HEADER = ("name", "size", "licence", "来源")
+ROWS = [("one", "3.6 MB", "Apache-2.0", "公开教程：会说话的表情和手势检测器，一步一步来"), ("two", "12 MB", "MIT", "")]
+
+
+@pytest.mark.parametrize(
+    ("width", "left"),
+    [(200, HEADER), (46, HEADER), (45, ("name", "size", "来源")), (33, ("name", "size")), (5, ("name", "size"))],
+)
+def test_a_narrow_terminal_lacks_columns(width: int, left: tuple[str, ...]) -> None:
+    terminal = Console(width=width, force_terminal=True)
+    header, rows = narrowed(HEADER, ROWS, terminal, spare=(2, 3), folded=(3,))
+    assert tuple(header) == left
+    assert [len(row) for row in rows] == [len(left)] * 2
+    assert narrowed(HEADER, ROWS, Console(width=width, file=io.StringIO()), spare=(2, 3))[0] == list(HEADER)
+
+
+def test_nothing_is_left_out_of_plain_text() -> None:
+    set_plain(True)
+    terminal = Console(width=20, force_terminal=True)
+    assert narrowed(HEADER, ROWS, terminal, spare=(2, 3), folded=(3,)) == (list(HEADER), [list(row) for row in ROWS])
+
+
+def test_chinese_is_folded_between_its_characters() -> None:
+    _, rows = narrowed(HEADER, ROWS, Console(width=47, force_terminal=True), spare=(2, 3), folded=(3,))
+    lines = rows[0][3].split("\n")
+    assert len(lines) > 1
+    assert "".join(lines) == ROWS[0][3]
+    assert max(map(cell_len, lines)) <= 47 - len("name  3.6 MB  Apache-2.0  ")
+    assert not any(line.startswith(("，", "：")) for line in lines)
+
+
+def test_further_lines_begin_below_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "used only for a stream whose address you give"
+    assert indented(sentence, 10) == sentence  # no terminal here
+    monkeypatch.setattr("mien.cli.console.plain.Console", lambda: Console(width=40, force_terminal=True))
+    assert indented(sentence, 10) == "used only for a stream whose\n          address you give"
+    path = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
+    assert indented(path, 10) == path  # which people copy
+    assert indented(sentence, 30) == sentence  # no room
+
+
+@pytest.mark.parametrize(("language", "line"), [("en", "sets, equal: 3"), ("zh", "sets，equal：3")])
+def test_tables_of_text_are_plain_too(language: str, line: str) -> None:
+    choose(language)
+    header, rows = ("", "equal", "near"), [("sets", 3, ""), ("copies", 1204, 7)]
+    assert table_lines(header, rows)[0].split() == ["equal", "near"]
+    set_plain(True)
+    assert table_lines(header, rows)[0] == line
+    assert len(table_lines(header, rows)) == 3
+    assert table_lines(None, [("sets", 3)]) == ["sets: 3" if language == "en" else "sets：3"]

@@ -175,8 +175,8 @@ def _say_head(dataset: Dataset) -> None:
         pixels = " ".join(str(pixel) for pixel in dataset.samples[i].ravel()[:_PIXELS_SHOWN])
         lines.append((dataset.name(i), str(dataset.labels[i]), f"{pixels} ...", usage_of[str(dataset.split[i])]))
     if is_plain():
-        for line in plain_cells(lines[0], lines[1:]):
-            typer.echo(f"  {line}")
+        for cell in plain_cells(lines[0], lines[1:]):
+            typer.echo(f"  {cell}")
         return
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
