@@ -48,7 +48,7 @@ def packed(tmp_path: Path) -> Path:
     random = np.random.default_rng(0)
     count = 60
     samples = random.integers(0, 256, (count, 48, 48), dtype=np.uint8)
-    samples[1] = samples[0]
+    samples[7] = samples[0]  # of the same label
     dataset = Dataset(
         samples=samples,
         labels=np.arange(count) % 7,
