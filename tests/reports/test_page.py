@@ -102,6 +102,18 @@ def test_chinese_in_a_figure_with_a_font(
     assert caplog.records == []
 
 
+def test_marks_of_matplotlibs_font_stand_beside_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any Chinese font has them: the two fonts share the work."""
+    monkeypatch.delenv("MIEN_FONTS", raising=False)
+    if font_for("高兴") is None:
+        pytest.skip("no font here has Chinese characters: install fonts-noto-cjk")
+    page, png = drawn(tmp_path, "✗ 高兴", "2猫")
+    assert png != drawn(tmp_path, "... ...", "2猫")[1]
+    assert png != drawn(tmp_path, "✗ ...", "2猫")[1]
+    monkeypatch.setenv("MIEN_FONTS", str(tmp_path))
+    assert "Noto" not in drawn(tmp_path, "✗ happy", "✓ sad")[0]
+
+
 def checked(page: Page) -> Checker:
     checker = Checker()
     checker.feed(page.html())

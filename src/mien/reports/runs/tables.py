@@ -162,7 +162,9 @@ def _author(entry: Entry) -> str:
 
 
 def _ours(measured: Measured | None) -> str:
-    return UNKNOWN if measured is None else say("compare.score", share=percent(measured.accuracy), on=again(measured.on))
+    return (
+        UNKNOWN if measured is None else say("compare.score", share=percent(measured.accuracy), on=again(measured.on))
+    )
 
 
 def _epochs(entry: Entry) -> str:
