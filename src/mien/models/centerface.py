@@ -61,7 +61,12 @@ class CenterFaceDetector:
             raise ValueError(f"threshold must be above 0 and below 1, got {self.threshold}")
 
     def candidates(
-        self, image_rgb: NDArray[np.uint8], views_xyxy: Sequence[View], frame_hw: tuple[int, int]
+        self,
+        image_rgb: NDArray[np.uint8],
+        views_xyxy: Sequence[View],
+        frame_hw: tuple[int, int],
+        *,
+        threshold: float | None = None,
     ) -> list[Detections]:
         """Everything above the threshold in some parts of a picture; one face may be found several times.
 
@@ -69,6 +74,7 @@ class CenterFaceDetector:
             image_rgb: (H, W, 3) uint8 RGB.
             views_xyxy: the parts.
             frame_hw: the size of the network's input, into which each part is scaled.
+            threshold: lowest score, if it is another one this time.
 
         Returns:
             The detections of each part, in pixels of the whole picture, in no particular order.
@@ -78,7 +84,7 @@ class CenterFaceDetector:
         maps = self._run(np.stack([placed(cut, fit, frame_hw) for cut, fit in zip(cuts, fits, strict=True)]))
         found = []
         for view, fit, maps_of in zip(views_xyxy, fits, maps, strict=True):
-            boxes, points, scores = _decode(maps_of, self.threshold)
+            boxes, points, scores = _decode(maps_of, self.threshold if threshold is None else threshold)
             corners = fit.inverse(boxes.reshape(-1, 2, 2)) + view[:2]
             found.append(Detections(corners.reshape(-1, 4), fit.inverse(points) + view[:2], scores))
         return found

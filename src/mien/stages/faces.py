@@ -37,6 +37,12 @@ _UPRIGHT = math.radians(25)
 _SURE = 0.8
 _SMALL = 32.0  # pixels
 
+# A face may score low at the size that a frame of a video is searched at, and high at another: what is faint is looked
+# at in a square that makes it some 55 pixels large. There hands score up to 0.5, faces 0.7 and more.
+_FAINTEST = 0.2
+_FAINT_LOOK = 2.2
+_CLEAR = 0.6
+
 # Beyond so many faces, looking at each costs more than searching the whole frame.
 _MOST_FOLLOWED = 4
 
@@ -120,8 +126,15 @@ class FaceDetector(Resource):
 
     def _searched(self, image_rgb: NDArray[np.uint8], *, still: bool, known: Sequence[Face] = ()) -> list[Face]:
         """The faces of a picture that are not among those that are known."""
-        found = search(self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles)
+        faintest = None if still else min(_FAINTEST, self._detector.threshold)
+        found = search(
+            self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles, faintest=faintest
+        )
         faces = _others([_face(found, i) for i in range(len(found))], known)
+        faint = [face for face in faces if face.detection_score < self._detector.threshold]
+        if faint:
+            faces = faces[: -len(faint)]
+            faces += _others(self._clear(image_rgb, faint), [*faces, *known])
         rolled = {i for i, face in enumerate(faces) if abs(face_angle(face.keypoints_xy)) > _ROLLED}
         unsure = [
             i for i, face in enumerate(faces)
@@ -132,6 +145,12 @@ class FaceDetector(Resource):
             if look and look.detection_score > faces[i].detection_score and abs(_rolled(look, roi.angle)) < math.pi / 2:
                 rolled.add(i)
         return _others([self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)], known)
+
+    def _clear(self, image_rgb: NDArray[np.uint8], faint: Sequence[Face]) -> list[Face]:
+        """Those of the largest faint finds that are faces when they are looked at closely."""
+        wanted = [face for face in _largest_first(faint) if _longer_side(face.box_xyxy) >= _SMALL][:_MOST_FOLLOWED]
+        looks = self._seen_again(image_rgb, wanted, look=_FAINT_LOOK)
+        return [face for face in looks if face.detection_score >= _CLEAR]
 
     def _turned(self, image_rgb: NDArray[np.uint8], face: Face) -> Face:
         """A rolled face as it is seen upright: looked at all four ways round, and again until it is upright."""
@@ -157,12 +176,13 @@ class FaceDetector(Resource):
             roll_known=False,
         )
 
-    def _seen_again(self, image_rgb: NDArray[np.uint8], previous: Sequence[Face]) -> list[Face]:
+    def _seen_again(self, image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, look: float = _LOOK) -> list[Face]:
         """Those of the faces that are still near where they were, one each."""
         angles = [face_angle(face.keypoints_xy) for face in previous]
         angles = [angle if abs(angle) > _ROLLED else 0.0 for angle in angles]
         seen: list[Face] = []
-        for face in self._looks(image_rgb, [_roi(f.box_xyxy, a) for f, a in zip(previous, angles, strict=True)]):
+        rois = [_roi(face.box_xyxy, angle, look) for face, angle in zip(previous, angles, strict=True)]
+        for face in self._looks(image_rgb, rois):
             if face is not None and not any(same_face(*_boxes(face, other))[0, 0] for other in seen):
                 seen.append(face)
         return seen
@@ -187,10 +207,10 @@ class FaceDetector(Resource):
         return faces
 
 
-def _roi(box_xyxy: Box, angle: float) -> RotatedRoi:
+def _roi(box_xyxy: Box, angle: float, look: float = _LOOK) -> RotatedRoi:
     """The square around a face, in steps of place and size: one that moved with every box would let boxes tremble."""
     x1, y1, x2, y2 = box_xyxy
-    side = 2.0 ** (math.ceil(_STEPS * math.log2(_LOOK * _longer_side(box_xyxy))) / _STEPS)
+    side = 2.0 ** (math.ceil(_STEPS * math.log2(look * _longer_side(box_xyxy))) / _STEPS)
     step = side / _STEPS / 4
     return RotatedRoi((round((x1 + x2) / 2 / step) * step, round((y1 + y2) / 2 / step) * step), side, angle)
 
