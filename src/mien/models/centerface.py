@@ -28,6 +28,7 @@ POINTS = 5
 
 _CELL = 4
 _CHANNELS = 5 + 2 * POINTS
+_NINE = np.ones((3, 3), np.uint8)
 _LARGEST_LOG = 8.0  # of a side in cells: wider than any picture, and small enough for exp
 
 
@@ -89,6 +90,17 @@ class CenterFaceDetector:
             found.append(Detections(corners.reshape(-1, 4), fit.inverse(points) + view[:2], scores))
         return found
 
+    def in_frames(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        """As `candidates`, of whole pictures that already have the size of the network's input.
+
+        Args:
+            frames: (N, h, w, 3) uint8 RGB; both sides multiples of `STEP`.
+
+        Returns:
+            The detections of each, in its own pixels.
+        """
+        return [Detections(*_decode(maps, self.threshold)) for maps in self._run(frames)]
+
     def close(self) -> None:
         """Free the network."""
         self.network.close()
@@ -111,7 +123,7 @@ def _decode(
     """(M, 4) boxes and (M, 5, 2) key points in input pixels, and (M,) scores, of the peaks above the threshold."""
     heat = maps[0]
     # A peak is the highest of its nine cells; its neighbours would give the same face again.
-    peaks = (heat >= math.log(threshold / (1 - threshold))) & (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8)))
+    peaks = (heat >= math.log(threshold / (1 - threshold))) & (heat >= cv2.dilate(heat, _NINE))
     rows, columns = np.nonzero(peaks)
     values = maps[:, rows, columns].astype(np.float64)
     good = np.isfinite(values).all(axis=0)

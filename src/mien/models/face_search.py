@@ -86,6 +86,8 @@ def sides(longest: int, detail: Detail, *, still: bool) -> tuple[int, ...]:
 
 def one_each(found: Detections) -> Detections:
     """One box for each face, best score first: the finds of one face averaged, weighted by score."""
+    if len(found) < 2:
+        return found
     groups = group_overlapping(found.boxes_xyxy, found.scores, overlap=_OVERLAP, nested=_NESTED)
     best = np.array([group[0] for group in groups], np.intp)
     alike = iou(found.boxes_xyxy[best], found.boxes_xyxy) > _ALIKE

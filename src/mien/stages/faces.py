@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
 from mien.models.centerface import CenterFaceDetector
-from mien.models.detections import Detections, View, scaled
+from mien.models.detections import Detections, scaled
 from mien.models.face_search import DETAILS, Detail, same_face, search
 from mien.models.session import Network, Session
 from mien.pixels.boxes import RotatedRoi
@@ -191,15 +191,10 @@ class FaceDetector(Resource):
         """The face in the middle of each square, seen with the square upright; None where there is none."""
         if not rois:
             return []
-        side = _LOOK_PIXELS
-        # One above the other they make one picture, in which each is a part.
-        stack = np.concatenate([_upright_square(image_rgb, roi) for roi in rois])
-        views: list[View] = [(0, side * i, side, side * (i + 1)) for i in range(len(rois))]
-        found = self._detector.candidates(stack, views, (side, side))
+        found = self._detector.in_frames(np.stack([_upright_square(image_rgb, roi) for roi in rois]))
         faces = []
-        for roi, view, one in zip(rois, views, found, strict=True):
-            boxes = (one.boxes_xyxy - (0, view[1], 0, view[1])) / side
-            points = (one.points_xy - (0, view[1])) / side
+        for roi, one in zip(rois, found, strict=True):
+            boxes, points = one.boxes_xyxy / _LOOK_PIXELS, one.points_xy / _LOOK_PIXELS
             off = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).max(axis=1, initial=0.0)
             near = np.flatnonzero(off <= _NEAR)
             best = near[np.argmax(one.scores[near] - off[near])] if near.size else None
@@ -223,6 +218,8 @@ def _upright_square(image_rgb: NDArray[np.uint8], roi: RotatedRoi) -> NDArray[np
     half = max(1, round(roi.side / 2))
     x, y = round(roi.centre_xy[0]), round(roi.centre_xy[1])
     left, top, right, bottom = max(0, x - half), max(0, y - half), min(width, x + half), min(height, y + half)
+    if (right - left, bottom - top) == (2 * half, 2 * half):
+        return scaled(image_rgb[top:bottom, left:right], (_LOOK_PIXELS, _LOOK_PIXELS))
     scale = _LOOK_PIXELS / (2 * half)
     square = np.zeros((_LOOK_PIXELS, _LOOK_PIXELS, 3), np.uint8)
     inner = [round(scale * side) for side in (left - x + half, top - y + half, right - x + half, bottom - y + half)]
