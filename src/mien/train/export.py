@@ -14,7 +14,7 @@ from mien.data.dataset import Dataset
 from mien.data.provenance import Provenance, provenance_of
 from mien.errors import ModelError, UnknownName
 from mien.evaluation.calibration import Calibration, fitted_calibration
-from mien.evaluation.evaluated_model import onnx_parameters, prepared
+from mien.evaluation.evaluated_model import onnx_parameters
 from mien.evaluation.grades import STAYS_NEUTRAL, Grades, fitted_gain, fitted_grades
 from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_figures, measured_at
 from mien.evaluation.measures import agreed, grade_scores, percent
