@@ -261,7 +261,8 @@ class _Pen:
         places = [(x, y) for x, y in places if 0 <= x <= self.width - width and 0 <= y <= self.height - height]
         if not places:
             places = [(lefts[0], max(0, min(y1, self.height - height)))]
-        rects = np.array(places)[:, [0, 1, 0, 1]] + (0, 0, width, height)
+        corners = np.array(places, np.int64)
+        rects = np.concatenate([corners, corners + plate_wh], axis=1)
         own, others = self._covered(rects, box, plates)
         best = int((_OF_OWN * own + others).argmin())
         left, top = places[best]
