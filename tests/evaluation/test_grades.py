@@ -10,7 +10,7 @@ from mien.data.dataset import Dataset
 from mien.errors import ModelError
 from mien.evaluation.grades import fitted_gain, fitted_grades
 from mien.evaluation.manifest_scores import certain_figures, grade_figures
-from mien.evaluation.measures import acceptable, grade_scores
+from mien.evaluation.measures import acceptable, agreed, grade_scores
 from mien.evaluation.metrics import NO_ANSWER, precise_threshold
 from mien.labels import EMOTIONS
 from mien.recipes.tables import ExportRecipe
@@ -51,6 +51,14 @@ def test_an_answer_is_acceptable_as_the_label_or_by_two_of_ten_raters() -> None:
     assert acceptable(data, np.array([0, 1, 2, 3, NO_ANSWER])).tolist() == [True, True, False, False, False]
     assert acceptable(replace(data, votes=None), np.zeros(5, np.int64)) is None
     assert acceptable(replace(data, votes=np.zeros_like(votes)), np.zeros(5, np.int64)) is None
+
+
+def test_a_label_is_agreed_on_if_more_raters_gave_it_than_any_other() -> None:
+    votes = np.array([[0.5, 0.3, 0.2, 0, 0, 0, 0], [0.4, 0.4, 0.2, 0, 0, 0, 0], [0.3, 0.5, 0.2, 0, 0, 0, 0], [0] * 7])
+    data = part(np.zeros(4, np.int64), votes.astype(np.float32))
+    assert agreed(data).tolist() == [True, False, False, False]
+    assert agreed(replace(data, votes=None)).all()
+    assert agreed(replace(data, votes=np.zeros_like(data.votes))).all()
 
 
 def test_the_grades_keep_their_promises_and_cannot_be_had_lower() -> None:

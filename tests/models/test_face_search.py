@@ -146,6 +146,32 @@ def test_tiles_find_what_is_too_small_otherwise() -> None:
     np.testing.assert_allclose(box, [900, 700, 906, 706], atol=3)
 
 
+def test_what_is_faint_follows_the_faces_unless_it_is_one_of_them() -> None:
+    def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        side = batch.shape[3]
+        sides.append(side)
+        maps = np.zeros((len(batch), 15, side // 4, side // 4), np.float32)
+        maps[:, 0] = -20
+        extent = math.log(0.3 * side / 4)
+        for x, y, score in shown:
+            maps[:, :3, int(y * side / 4), int(x * side / 4)] = math.log(score / (1 - score)), extent, extent
+        return (maps,)
+
+    detector = CenterFaceDetector(FakeSession(zoo_artifact("face_centerface"), answer), threshold=0.5)
+    sides: list[int] = []
+    shown = [(0.3, 0.3, 0.8), (0.35, 0.3, 0.4), (0.7, 0.7, 0.3), (0.7, 0.2, 0.1)]
+    found = search(detector, PICTURE, detail="normal", still=False, faintest=0.2)
+    np.testing.assert_allclose(found.scores, [0.8, 0.3], atol=1e-6)
+    plain = search(detector, PICTURE, detail="normal", still=False)
+    np.testing.assert_array_equal(plain.boxes_xyxy, found.boxes_xyxy[:1], "what is faint pulls no box")
+    assert sides == [320, 320]
+    sides.clear()
+    shown = [(0.7, 0.7, 0.3)]
+    found = search(detector, PICTURE, detail="normal", still=False, faintest=0.2)
+    np.testing.assert_allclose(found.scores, [0.3], atol=1e-6)
+    assert sides == [320, 160], "a picture with nothing clear is looked at from afar as before"
+
+
 class TestOneEach:
     def test_a_find_inside_another_is_the_same_face(self) -> None:
         """A part of a near face, whose intersection over union with the whole is small."""

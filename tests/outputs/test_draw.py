@@ -39,14 +39,13 @@ def _changed(scene: Scene) -> np.ndarray:
 def plates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int, int]]:
     """The plates that get drawn, as rectangles."""
     seen: list[tuple[int, int, int, int]] = []
-    place = draw._Pen._place
+    paint = draw._Pen._plate
 
-    def spy(pen: draw._Pen, *args: Any) -> tuple[int, int, int, int]:
-        rect = place(pen, *args)
-        seen.append(rect)
-        return rect
+    def spy(pen: draw._Pen, plate: draw._Plate) -> None:
+        seen.append(plate.rect)
+        paint(pen, plate)
 
-    monkeypatch.setattr(draw._Pen, "_place", spy)
+    monkeypatch.setattr(draw._Pen, "_plate", spy)
     return seen
 
 
@@ -119,6 +118,62 @@ def test_plates_keep_clear_of_each_other(face: Callable[..., Face], plates: Any)
     draw_scene(_scene((600, 800), *faces))
     for a, b in itertools.combinations(plates, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def _covers(plate: tuple[float, ...], box: tuple[float, ...]) -> bool:
+    return plate[0] < box[2] and box[0] < plate[2] and plate[1] < box[3] and box[1] < plate[3]
+
+
+@pytest.mark.parametrize("text_scale", [1.0, 2.0])
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        # a row, one above the other, one small face behind a large one
+        [(60 + 170 * i, 200, 190 + 170 * i, 340) for i in range(4)],
+        [(330, 40 + 190 * i, 460, 190 + 190 * i) for i in range(3)],
+        [(280, 220, 560, 560), (330, 130, 400, 210)],
+    ],
+)
+def test_labels_cover_no_face(boxes: Any, text_scale: float, face: Callable[..., Face], plates: Any) -> None:
+    draw_scene(_scene((640, 800), *(face(box_xyxy=box) for box in boxes)), text_scale=text_scale)
+    assert len(plates) == len(boxes)
+    for plate in plates:
+        assert not any(_covers(plate, box) for box in boxes)
+
+
+def test_the_label_of_a_hand_covers_no_face_either(
+    face: Callable[..., Face], hand: Callable[..., Hand], plates: Any
+) -> None:
+    raised = hand(wrist_xy=(430, 420), size=160)
+    x1, y1, x2, _ = raised.box_xyxy
+    above = (x1 - 10, y1 - 150, x2 + 10, y1 - 4)
+    draw_scene(_scene((640, 800), face(box_xyxy=above), raised), text_scale=2.0)
+    assert not any(_covers(plate, above) for plate in plates)
+
+
+def test_large_labels_shrink_where_a_crowd_leaves_no_room(face: Callable[..., Face], plates: Any) -> None:
+    boxes = [(10 + 110 * (i % 7), 10 + 110 * (i // 7), 70 + 110 * (i % 7), 80 + 110 * (i // 7)) for i in range(35)]
+    crowd = _scene((560, 800), *(face(box_xyxy=box) for box in boxes))
+    heights = []
+    for scale in (1.0, 2.0):
+        plates.clear()
+        draw_scene(crowd, text_scale=scale)
+        heights.append({y2 - y1 for _, y1, _, y2 in plates})
+    assert heights[0] == heights[1]
+    plates.clear()
+    draw_scene(_scene((560, 800), face(box_xyxy=(20, 20, 780, 540))), text_scale=2.0)
+    ((_, y1, _, y2),) = plates
+    assert y2 - y1 > 1.8 * max(heights[0]), "a face that fills the picture may be covered by its own label"
+
+
+def test_where_there_is_no_room_the_own_face_is_covered_rather_than_another(
+    face: Callable[..., Face], plates: Any
+) -> None:
+    boxes = [(2, 2, 298, 398), (302, 2, 598, 398)]
+    draw_scene(_scene((400, 600), *(face(box_xyxy=box) for box in boxes)))
+    for plate, own, other in zip(plates, boxes, reversed(boxes), strict=True):
+        assert _covers(plate, own)
+        assert not _covers(plate, other)
 
 
 @pytest.mark.parametrize(

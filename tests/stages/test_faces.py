@@ -105,6 +105,45 @@ def test_a_face_of_any_size_is_one(detector: FaceDetector, size: int, still: boo
     assert 0.3 < (x2 - x1) / size < 0.55
 
 
+@pytest.mark.parametrize(
+    ("person", "size", "wall"),
+    [("dia", 480, "blue"), ("dia", 640, "blue"), ("ada", 300, "blue"), ("chen", 480, "teal"), ("ada", 480, "rose")],
+)
+def test_a_face_that_is_faint_in_a_frame_is_looked_at_closely(
+    detector: FaceDetector, person: str, size: int, wall: str
+) -> None:
+    """Drawn surprise scores 0.25 to 0.45 where a frame of a video is searched, and 0.7 or more in a square."""
+    frame = drawings.draw_face("surprise", person=person, size=size, wall=wall)
+    (face,) = detector.detect(frame, still=False)
+    (expected,) = detector.detect(frame)
+    assert _same(face, expected, 0.7)
+    scheduler = DetectionScheduler(detector)
+    assert [len(scheduler.update(frame, i / 12)) for i in range(8)] == [1] * 8
+
+
+@pytest.mark.parametrize(("closely", "count"), [(0.5, 0), (0.7, 1)])
+def test_what_stays_faint_is_no_face(closely: float, count: int) -> None:
+    """A find with a score of 0.35 in the frame, beside a face, and another score in a square around it."""
+    looks = 0
+
+    def answer(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        nonlocal looks
+        maps = np.zeros((len(batch), 15, batch.shape[2] // 4, batch.shape[3] // 4), np.float32)
+        maps[:, 0] = -20
+        is_frame = batch.shape[3] == 320
+        looks += not is_frame
+        places = [(30, 60, 0.9), (30, 20, 0.35)] if is_frame else [(16, 16, closely)]
+        for row, column, score in places:
+            maps[:, :3, row, column] = math.log(score / (1 - score)), *[math.log(14.0)] * 2
+            maps[:, 5:, row, column] = (0.3, 0.3, 0.3, 0.7, 0.5, 0.5, 0.7, 0.3, 0.7, 0.7)  # upright
+        return (maps,)
+
+    with FaceDetector(session=FakeSession(zoo_artifact(MODEL), answer)) as detector:
+        frame = np.zeros((480, 640, 3), np.uint8)
+        assert len(detector.detect(frame, still=False)) == 1 + count
+        assert looks == 1 + count, "a find that is not sure is looked at upside down too"
+
+
 @pytest.mark.parametrize("person", PEOPLE)
 @pytest.mark.parametrize("reach", [0.0, 0.1, 0.4])
 @pytest.mark.parametrize("still", [False, True])

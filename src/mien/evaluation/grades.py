@@ -17,7 +17,8 @@ from mien.stages.baseline import NEUTRAL, neutral_reference
 from mien.wording import count
 
 _BALANCED = ", also where labels that are rare there are more common"
-_STAYS_NEUTRAL = 0.97
+STAYS_NEUTRAL = 0.97
+"""Share of neutral faces that stay neutral relative to themselves a moment before."""
 _GAINS = (1.0, 20.0)
 
 
@@ -72,7 +73,7 @@ def fitted_gain(before: NDArray[np.float64], after: NDArray[np.float64], labels:
     reference = neutral_reference(labels, threshold)
     change = after - before
     others = np.delete(change - change[:, [neutral]], neutral, axis=1).max(axis=1)
-    seen = max(float(np.quantile(others, _STAYS_NEUTRAL)), 1e-3)
+    seen = max(float(np.quantile(others, STAYS_NEUTRAL)), 1e-3)
     lead = reference[neutral] - np.delete(reference, neutral).max()
     return round(float(np.clip(lead / seen, *_GAINS)), 3)
 

@@ -191,6 +191,17 @@ def acceptable(part: Dataset, predicted: NDArray[np.int64]) -> NDArray[np.bool_]
     return np.asarray((predicted == part.labels) | (given & (predicted != NO_ANSWER)))
 
 
+def agreed(part: Dataset) -> NDArray[np.bool_]:
+    """(N,) whether more raters gave a sample's label than any other; true for all samples if there are no votes."""
+    votes = part.votes
+    if votes is None or not votes.any():
+        return np.ones(len(part.labels), np.bool_)
+    rows = np.arange(len(votes))
+    others = votes.copy()
+    others[rows, part.labels] = -1
+    return np.asarray(votes[rows, part.labels] > others.max(axis=1), np.bool_)
+
+
 def grade_scores(
     probabilities: NDArray[np.float64],
     part: Dataset,

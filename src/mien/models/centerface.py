@@ -28,6 +28,7 @@ POINTS = 5
 
 _CELL = 4
 _CHANNELS = 5 + 2 * POINTS
+_NINE = np.ones((3, 3), np.uint8)
 _LARGEST_LOG = 8.0  # of a side in cells: wider than any picture, and small enough for exp
 
 
@@ -61,7 +62,12 @@ class CenterFaceDetector:
             raise ValueError(f"threshold must be above 0 and below 1, got {self.threshold}")
 
     def candidates(
-        self, image_rgb: NDArray[np.uint8], views_xyxy: Sequence[View], frame_hw: tuple[int, int]
+        self,
+        image_rgb: NDArray[np.uint8],
+        views_xyxy: Sequence[View],
+        frame_hw: tuple[int, int],
+        *,
+        threshold: float | None = None,
     ) -> list[Detections]:
         """Everything above the threshold in some parts of a picture; one face may be found several times.
 
@@ -69,6 +75,7 @@ class CenterFaceDetector:
             image_rgb: (H, W, 3) uint8 RGB.
             views_xyxy: the parts.
             frame_hw: the size of the network's input, into which each part is scaled.
+            threshold: lowest score, if it is another one this time.
 
         Returns:
             The detections of each part, in pixels of the whole picture, in no particular order.
@@ -78,10 +85,21 @@ class CenterFaceDetector:
         maps = self._run(np.stack([placed(cut, fit, frame_hw) for cut, fit in zip(cuts, fits, strict=True)]))
         found = []
         for view, fit, maps_of in zip(views_xyxy, fits, maps, strict=True):
-            boxes, points, scores = _decode(maps_of, self.threshold)
+            boxes, points, scores = _decode(maps_of, self.threshold if threshold is None else threshold)
             corners = fit.inverse(boxes.reshape(-1, 2, 2)) + view[:2]
             found.append(Detections(corners.reshape(-1, 4), fit.inverse(points) + view[:2], scores))
         return found
+
+    def in_frames(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        """As `candidates`, of whole pictures that already have the size of the network's input.
+
+        Args:
+            frames: (N, h, w, 3) uint8 RGB; both sides multiples of `STEP`.
+
+        Returns:
+            The detections of each, in its own pixels.
+        """
+        return [Detections(*_decode(maps, self.threshold)) for maps in self._run(frames)]
 
     def close(self) -> None:
         """Free the network."""
@@ -105,7 +123,7 @@ def _decode(
     """(M, 4) boxes and (M, 5, 2) key points in input pixels, and (M,) scores, of the peaks above the threshold."""
     heat = maps[0]
     # A peak is the highest of its nine cells; its neighbours would give the same face again.
-    peaks = (heat >= math.log(threshold / (1 - threshold))) & (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8)))
+    peaks = (heat >= math.log(threshold / (1 - threshold))) & (heat >= cv2.dilate(heat, _NINE))
     rows, columns = np.nonzero(peaks)
     values = maps[:, rows, columns].astype(np.float64)
     good = np.isfinite(values).all(axis=0)

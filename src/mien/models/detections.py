@@ -43,6 +43,8 @@ class Detections:
 
 def joined(parts: Sequence[Detections]) -> Detections:
     """All of them, part after part; at least one part."""
+    if len(parts) == 1:
+        return parts[0]
     return Detections(
         np.concatenate([part.boxes_xyxy for part in parts]),
         np.concatenate([part.points_xy for part in parts]),

@@ -41,7 +41,13 @@ _ALIKE = 0.6
 
 
 def search(
-    detector: CenterFaceDetector, image_rgb: NDArray[np.uint8], *, detail: Detail, still: bool, tiles: bool = False
+    detector: CenterFaceDetector,
+    image_rgb: NDArray[np.uint8],
+    *,
+    detail: Detail,
+    still: bool,
+    tiles: bool = False,
+    faintest: float | None = None,
 ) -> Detections:
     """The faces of a picture, best score first.
 
@@ -51,16 +57,22 @@ def search(
         detail: how closely to search.
         still: a photo, which is searched more closely than a frame of a video.
         tiles: search overlapping parts of the picture too.
+        faintest: if given, what scores less than the detector's threshold and at least this follows the faces, unless
+            it is the same as one of them; at the first size only.
     """
     size_hw = image_rgb.shape[0], image_rgb.shape[1]
-    found = _pyramid(detector, image_rgb, sides(max(size_hw), detail, still=still))
+    found, faint = _pyramid(detector, image_rgb, sides(max(size_hw), detail, still=still), faintest)
     views = tile_views(size_hw) if tiles else []
     if views:
         frame = frame_hw((views[0][3] - views[0][1], views[0][2] - views[0][0]), _ENLARGED)
         scale = _ENLARGED / max(views[0][3] - views[0][1], views[0][2] - views[0][0])
         found += [part.at(np.flatnonzero(_extents(part) * scale <= _LARGEST)) for part in
                   detector.candidates(image_rgb, views, frame)]  # fmt: skip
-    return one_each(joined(found))
+    faces = one_each(joined(found))
+    if not len(faint):
+        return faces
+    faint = one_each(faint)
+    return joined([faces, faint.at(np.flatnonzero(~same_face(faint.boxes_xyxy, faces.boxes_xyxy).any(axis=1)))])
 
 
 def sides(longest: int, detail: Detail, *, still: bool) -> tuple[int, ...]:
@@ -74,6 +86,8 @@ def sides(longest: int, detail: Detail, *, still: bool) -> tuple[int, ...]:
 
 def one_each(found: Detections) -> Detections:
     """One box for each face, best score first: the finds of one face averaged, weighted by score."""
+    if len(found) < 2:
+        return found
     groups = group_overlapping(found.boxes_xyxy, found.scores, overlap=_OVERLAP, nested=_NESTED)
     best = np.array([group[0] for group in groups], np.intp)
     alike = iou(found.boxes_xyxy[best], found.boxes_xyxy) > _ALIKE
@@ -89,16 +103,23 @@ def same_face(a_xyxy: Floats, b_xyxy: Floats) -> NDArray[np.bool_]:
     return np.asarray((iou(a_xyxy, b_xyxy) > _OVERLAP) | (nesting(a_xyxy, b_xyxy) > _NESTED))
 
 
-def _pyramid(detector: CenterFaceDetector, image_rgb: NDArray[np.uint8], wanted: Sequence[int]) -> list[Detections]:
-    """What is found at each side, and at smaller ones as long as something is too large for the last."""
+def _pyramid(
+    detector: CenterFaceDetector, image_rgb: NDArray[np.uint8], wanted: Sequence[int], faintest: float | None
+) -> tuple[list[Detections], Detections]:
+    """What is found at each side, and at smaller ones as long as something is too large for the last; and what is
+    fainter at the first."""
     height, width = image_rgb.shape[:2]
     first, *closer = sorted(wanted)
 
-    def seen(side: int) -> tuple[Detections, Floats]:
-        (found,) = detector.candidates(image_rgb, [(0, 0, width, height)], frame_hw((height, width), side))
+    def seen(side: int, threshold: float | None = None) -> tuple[Detections, Floats]:
+        whole = [(0, 0, width, height)]
+        (found,) = detector.candidates(image_rgb, whole, frame_hw((height, width), side), threshold=threshold)
         return found, _extents(found) * side / max(height, width)
 
-    found, extents = seen(first)
+    found, extents = seen(first, faintest)
+    is_faint = found.scores < detector.threshold
+    faint = found.at(np.flatnonzero(is_faint & (extents <= _LARGEST)))
+    found, extents = found.at(np.flatnonzero(~is_faint)), extents[~is_faint]
     too_large = (extents > _LARGEST) & (first > _COARSEST)
     kept = [found.at(np.flatnonzero(~too_large))]
     all_near = len(found) > 0 and bool((extents >= _LEAST_OF_LARGE).all())
@@ -112,7 +133,7 @@ def _pyramid(detector: CenterFaceDetector, image_rgb: NDArray[np.uint8], wanted:
         found, extents = seen(side)
         too_large = (extents > _LARGEST) & (side > _COARSEST)
         kept.append(found.at(np.flatnonzero(~too_large & (extents >= _LEAST_OF_LARGE))))
-    return kept
+    return kept, faint
 
 
 def _stepped(side: float) -> int:

@@ -27,6 +27,11 @@ _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16),
 
 Rect = tuple[int, int, int, int]
 
+# What a plate covers counts so much: another plate would be illegible, its own face is at least the one it names.
+_OF_PLATE = 4.0
+_OF_OWN = 0.5
+_SHRINK = 0.8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
@@ -56,7 +61,8 @@ def draw_scene(scene: Scene, *, text_scale: float = 1.0) -> Picture:
 
     Args:
         scene: what was seen, with its picture.
-        text_scale: of the size of labels; they stay within the picture.
+        text_scale: of the size of labels; they stay within the picture, and off faces where there is room. Labels
+            larger than usual shrink towards the usual size where they would cover other faces or each other.
 
     Raises:
         ValueError: the scene has no picture, because it was read back from a record.
@@ -66,9 +72,7 @@ def draw_scene(scene: Scene, *, text_scale: float = 1.0) -> Picture:
     pen = _Pen(np.array(scene.image_rgb, np.uint8, order="C"), text_scale=text_scale)
     regions: tuple[Face | Hand, ...] = (*scene.faces, *scene.hands)
     pen.mark(regions)
-    for region in regions:
-        if region.prediction is not None:
-            pen.plate(region.box_xyxy, label_text(region), region_colour(region))
+    pen.label([region for region in regions if region.prediction is not None])
     return Picture(pen.image_rgb)
 
 
@@ -118,8 +122,19 @@ class _Lettering:
     plate_wh: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Plate:
+    """A label and its place; whether it covers another label or another's face."""
+
+    text: str
+    colour: Colour
+    lettering: _Lettering
+    rect: Rect
+    covers: bool
+
+
 class _Pen:
-    """Draws on one picture, in sizes that suit it; plates avoid each other where there is room.
+    """Draws on one picture, in sizes that suit it; plates avoid each other and faces where there is room.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB; drawn on.
@@ -132,11 +147,13 @@ class _Pen:
         extent = min(self.height, self.width)
         self.line = max(1, round(extent * 0.004))
         self.thin = max(1, round(extent * 0.0025))
-        self.text_height = max(9.0, extent * 0.026) * text_scale
-        self._plates: list[Rect] = []
+        self.text_scale = text_scale
+        self._faces: list[Rect] = []
 
     def mark(self, regions: Sequence[Face | Hand], *, landmarks: bool = True) -> None:
         """Boxes first, hands on top."""
+        insides = [self._inside(region.box_xyxy) for region in regions if isinstance(region, Face)]
+        self._faces += [inside for inside in insides if inside is not None]
         for region in regions:
             self.frame(region.box_xyxy, region_colour(region), grade=region.grade)
         for region in regions:
@@ -170,24 +187,38 @@ class _Pen:
             cv2.circle(self.image_rgb, (x, y), radius + max(1, thickness // 2), DARK, cv2.FILLED, cv2.LINE_AA)
             cv2.circle(self.image_rgb, (x, y), radius, LIGHT, cv2.FILLED, cv2.LINE_AA)
 
-    def plate(self, box_xyxy: Box, text: str, colour: Colour) -> None:
-        """A label on a plate in the label's colour, at the box; left out if it would be illegible."""
-        box = self._inside(box_xyxy)
-        lettering = self._lettering(text)
-        if box is None or lettering is None:
-            return
-        rect = self._place(box, lettering.plate_wh)
-        self._plates.append(rect)
+    def label(self, regions: Sequence[Face | Hand]) -> None:
+        """Their labels on plates in the labels' colours; one that would be illegible is left out."""
+        scale, plates = self.text_scale, self._arranged(regions, self.text_scale)
+        while scale > 1 and any(plate.covers for plate in plates):
+            scale = max(1.0, _SHRINK * scale)
+            plates = self._arranged(regions, scale)
+        for plate in plates:
+            self._plate(plate)
+
+    def _arranged(self, regions: Sequence[Face | Hand], text_scale: float) -> list[_Plate]:
+        """The plates of some regions, each placed beside those before it."""
+        plates: list[_Plate] = []
+        for region in regions:
+            text, box = label_text(region), self._inside(region.box_xyxy)
+            lettering = self._lettering(text, text_scale)
+            if box is not None and lettering is not None:
+                rect, covers = self._place(box, lettering.plate_wh, [plate.rect for plate in plates])
+                plates.append(_Plate(text, region_colour(region), lettering, rect, covers))
+        return plates
+
+    def _plate(self, plate: _Plate) -> None:
+        rect, lettering = plate.rect, plate.lettering
         outline = [_fixed(_round_rect(rect, lettering.pad * 2 // 3))]
-        cv2.fillPoly(self.image_rgb, outline, colour, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(self.image_rgb, outline, plate.colour, cv2.LINE_AA, _SHIFT)
         cv2.polylines(self.image_rgb, outline, True, DARK, max(1, self.line // 3), cv2.LINE_AA, _SHIFT)
         origin = rect[0] + lettering.pad, rect[3] - lettering.pad
         scale, stroke = lettering.scale, lettering.stroke
-        write_text(self.image_rgb, text, origin, scale=scale, stroke=stroke, colour=ink_on(colour))
+        write_text(self.image_rgb, plate.text, origin, scale=scale, stroke=stroke, colour=ink_on(plate.colour))
 
-    def _lettering(self, text: str) -> _Lettering | None:
+    def _lettering(self, text: str, text_scale: float) -> _Lettering | None:
         """The largest lettering, up to the picture's default, that fits; None if it would be illegible."""
-        size = self.text_height
+        size = max(9.0, min(self.height, self.width) * 0.026) * text_scale
         while size >= _SMALLEST_TEXT:
             scale, stroke = size / _CAPITALS, max(1, round(size / 14))
             pad = max(2, round(size * 0.5))
@@ -212,27 +243,42 @@ class _Pen:
         y2 = round(min(self.height - 1 - edge, max(box_xyxy[3], -1e9)))
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
-    def _place(self, box: Rect, plate_wh: tuple[int, int]) -> Rect:
-        """Above the box, below it, in it, or further away: the first free place within the picture."""
+    def _place(self, box: Rect, plate_wh: tuple[int, int], plates: Sequence[Rect]) -> tuple[Rect, bool]:
+        """Above the box, below it, beside it, in it, or further away: the first place within the picture that covers
+        nothing, or the one that covers least; and whether that covers another plate or another's face."""
         width, height = plate_wh
         x1, y1, x2, y2 = box
         gap = self.line
-        tops = [y1 - gap - height, y2 + gap, y1 + gap, y2 - gap - height]
-        tops += [y + sign * row * (height + 1) for row in (1, 2, 3) for y, sign in ((tops[0], -1), (tops[1], 1))]
-        for left in (x1, x2 - width):
-            x = max(0, min(left, self.width - width))
-            for y in tops:
-                rect = x, y, x + width, y + height
-                if y >= 0 and rect[3] <= self.height and not any(_overlap(rect, other) for other in self._plates):
-                    return rect
-        x = max(0, min(x1, self.width - width))
-        free = [y for y in tops if y >= 0 and y + height <= self.height]
-        y = max(0, min(free[0] if free else y1, self.height - height))
-        return x, y, x + width, y + height
+        above, below = y1 - gap - height, y2 + gap
+        lefts = [x1, x2 - width, (x1 + x2 - width) // 2, x1 - width // 2, x2 - width // 2]
+        lefts = [max(0, min(x, self.width - width)) for x in lefts]
+        places = [(x, y) for x in lefts[:2] for y in (above, below)]
+        places += [(x, y) for y in (y1, y2 - height) for x in (x2 + gap, x1 - gap - width)]
+        places += [(lefts[0], y) for y in (y1 + gap, y2 - gap - height)]
+        places += [(x, y) for x in lefts[2:] for y in (above, below)]
+        away = [sign * row * (height + 1) for row in (1, 2, 3) for sign in (-1, 1)]
+        places += [(x, (above if step < 0 else below) + step) for x in lefts for step in away]
+        places = [(x, y) for x, y in places if 0 <= x <= self.width - width and 0 <= y <= self.height - height]
+        if not places:
+            places = [(lefts[0], max(0, min(y1, self.height - height)))]
+        corners = np.array(places, np.int64)
+        rects = np.concatenate([corners, corners + plate_wh], axis=1)
+        own, others = self._covered(rects, box, plates)
+        best = int((_OF_OWN * own + others).argmin())
+        left, top = places[best]
+        return (left, top, left + width, top + height), bool(others[best] > 0)
 
-
-def _overlap(a: Rect, b: Rect) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    def _covered(
+        self, rects: NDArray[np.int64], box: Rect, plates: Sequence[Rect]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N,) pixels of its own face, and of plates and other faces, that each of (N, 4) places for the label of a box
+        would cover; those of plates count more."""
+        taken = np.array([*plates, *self._faces], np.int64).reshape(-1, 4)
+        sides = np.minimum(rects[:, None, 2:], taken[:, 2:]) - np.maximum(rects[:, None, :2], taken[:, :2])
+        areas = sides.clip(0).prod(axis=2).astype(np.float64)
+        areas[:, : len(plates)] *= _OF_PLATE
+        is_own = np.array([False] * len(plates) + [face == box for face in self._faces], np.bool_)
+        return areas[:, is_own].sum(axis=1), areas[:, ~is_own].sum(axis=1)
 
 
 def _round_rect(rect: Rect, radius: int) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.errors import UnknownName
 from mien.models.artifact import zoo_artifact
 from mien.models.centerface import CenterFaceDetector
-from mien.models.detections import Detections, View, scaled
+from mien.models.detections import Detections, scaled
 from mien.models.face_search import DETAILS, Detail, same_face, search
 from mien.models.session import Network, Session
 from mien.pixels.boxes import RotatedRoi
@@ -36,6 +36,12 @@ _ROLLED = math.radians(30)
 _UPRIGHT = math.radians(25)
 _SURE = 0.8
 _SMALL = 32.0  # pixels
+
+# A face may score low at the size that a frame of a video is searched at, and high at another: what is faint is looked
+# at in a square that makes it some 55 pixels large. There hands score up to 0.5, faces 0.7 and more.
+_FAINTEST = 0.2
+_FAINT_LOOK = 2.2
+_CLEAR = 0.6
 
 # Beyond so many faces, looking at each costs more than searching the whole frame.
 _MOST_FOLLOWED = 4
@@ -120,8 +126,15 @@ class FaceDetector(Resource):
 
     def _searched(self, image_rgb: NDArray[np.uint8], *, still: bool, known: Sequence[Face] = ()) -> list[Face]:
         """The faces of a picture that are not among those that are known."""
-        found = search(self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles)
+        faintest = None if still else min(_FAINTEST, self._detector.threshold)
+        found = search(
+            self._detector, image_rgb, detail=self._detail, still=still, tiles=self._tiles, faintest=faintest
+        )
         faces = _others([_face(found, i) for i in range(len(found))], known)
+        faint = [face for face in faces if face.detection_score < self._detector.threshold]
+        if faint:
+            faces = faces[: -len(faint)]
+            faces += _others(self._clear(image_rgb, faint), [*faces, *known])
         rolled = {i for i, face in enumerate(faces) if abs(face_angle(face.keypoints_xy)) > _ROLLED}
         unsure = [
             i for i, face in enumerate(faces)
@@ -132,6 +145,12 @@ class FaceDetector(Resource):
             if look and look.detection_score > faces[i].detection_score and abs(_rolled(look, roi.angle)) < math.pi / 2:
                 rolled.add(i)
         return _others([self._turned(image_rgb, face) if i in rolled else face for i, face in enumerate(faces)], known)
+
+    def _clear(self, image_rgb: NDArray[np.uint8], faint: Sequence[Face]) -> list[Face]:
+        """Those of the largest faint finds that are faces when they are looked at closely."""
+        wanted = [face for face in _largest_first(faint) if _longer_side(face.box_xyxy) >= _SMALL][:_MOST_FOLLOWED]
+        looks = self._seen_again(image_rgb, wanted, look=_FAINT_LOOK)
+        return [face for face in looks if face.detection_score >= _CLEAR]
 
     def _turned(self, image_rgb: NDArray[np.uint8], face: Face) -> Face:
         """A rolled face as it is seen upright: looked at all four ways round, and again until it is upright."""
@@ -157,12 +176,13 @@ class FaceDetector(Resource):
             roll_known=False,
         )
 
-    def _seen_again(self, image_rgb: NDArray[np.uint8], previous: Sequence[Face]) -> list[Face]:
+    def _seen_again(self, image_rgb: NDArray[np.uint8], previous: Sequence[Face], *, look: float = _LOOK) -> list[Face]:
         """Those of the faces that are still near where they were, one each."""
         angles = [face_angle(face.keypoints_xy) for face in previous]
         angles = [angle if abs(angle) > _ROLLED else 0.0 for angle in angles]
         seen: list[Face] = []
-        for face in self._looks(image_rgb, [_roi(f.box_xyxy, a) for f, a in zip(previous, angles, strict=True)]):
+        rois = [_roi(face.box_xyxy, angle, look) for face, angle in zip(previous, angles, strict=True)]
+        for face in self._looks(image_rgb, rois):
             if face is not None and not any(same_face(*_boxes(face, other))[0, 0] for other in seen):
                 seen.append(face)
         return seen
@@ -171,15 +191,10 @@ class FaceDetector(Resource):
         """The face in the middle of each square, seen with the square upright; None where there is none."""
         if not rois:
             return []
-        side = _LOOK_PIXELS
-        # One above the other they make one picture, in which each is a part.
-        stack = np.concatenate([_upright_square(image_rgb, roi) for roi in rois])
-        views: list[View] = [(0, side * i, side, side * (i + 1)) for i in range(len(rois))]
-        found = self._detector.candidates(stack, views, (side, side))
+        found = self._detector.in_frames(np.stack([_upright_square(image_rgb, roi) for roi in rois]))
         faces = []
-        for roi, view, one in zip(rois, views, found, strict=True):
-            boxes = (one.boxes_xyxy - (0, view[1], 0, view[1])) / side
-            points = (one.points_xy - (0, view[1])) / side
+        for roi, one in zip(rois, found, strict=True):
+            boxes, points = one.boxes_xyxy / _LOOK_PIXELS, one.points_xy / _LOOK_PIXELS
             off = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).max(axis=1, initial=0.0)
             near = np.flatnonzero(off <= _NEAR)
             best = near[np.argmax(one.scores[near] - off[near])] if near.size else None
@@ -187,10 +202,10 @@ class FaceDetector(Resource):
         return faces
 
 
-def _roi(box_xyxy: Box, angle: float) -> RotatedRoi:
+def _roi(box_xyxy: Box, angle: float, look: float = _LOOK) -> RotatedRoi:
     """The square around a face, in steps of place and size: one that moved with every box would let boxes tremble."""
     x1, y1, x2, y2 = box_xyxy
-    side = 2.0 ** (math.ceil(_STEPS * math.log2(_LOOK * _longer_side(box_xyxy))) / _STEPS)
+    side = 2.0 ** (math.ceil(_STEPS * math.log2(look * _longer_side(box_xyxy))) / _STEPS)
     step = side / _STEPS / 4
     return RotatedRoi((round((x1 + x2) / 2 / step) * step, round((y1 + y2) / 2 / step) * step), side, angle)
 
@@ -203,6 +218,8 @@ def _upright_square(image_rgb: NDArray[np.uint8], roi: RotatedRoi) -> NDArray[np
     half = max(1, round(roi.side / 2))
     x, y = round(roi.centre_xy[0]), round(roi.centre_xy[1])
     left, top, right, bottom = max(0, x - half), max(0, y - half), min(width, x + half), min(height, y + half)
+    if (right - left, bottom - top) == (2 * half, 2 * half):
+        return scaled(image_rgb[top:bottom, left:right], (_LOOK_PIXELS, _LOOK_PIXELS))
     scale = _LOOK_PIXELS / (2 * half)
     square = np.zeros((_LOOK_PIXELS, _LOOK_PIXELS, 3), np.uint8)
     inner = [round(scale * side) for side in (left - x + half, top - y + half, right - x + half, bottom - y + half)]

@@ -14,10 +14,10 @@ from mien.data.dataset import Dataset
 from mien.data.provenance import Provenance, provenance_of
 from mien.errors import ModelError, UnknownName
 from mien.evaluation.calibration import Calibration, fitted_calibration
-from mien.evaluation.evaluated_model import onnx_parameters, prepared
-from mien.evaluation.grades import Grades, fitted_gain, fitted_grades
+from mien.evaluation.evaluated_model import onnx_parameters
+from mien.evaluation.grades import STAYS_NEUTRAL, Grades, fitted_gain, fitted_grades
 from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_figures, measured_at
-from mien.evaluation.measures import grade_scores
+from mien.evaluation.measures import agreed, grade_scores, percent
 from mien.evaluation.metrics import summary_scores
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Score, model_name
@@ -30,7 +30,7 @@ from mien.train.onnx_networks import answers_of, fed_with, network_of, partner_o
 from mien.train.quantize import recalibrated, uncalibrated
 from mien.train.runs import run_recipe
 from mien.train.start import trained_on
-from mien.train.views import CORRUPTED, a_moment_later, batches_of_views
+from mien.train.views import CORRUPTED, a_moment_apart, batches_of_views
 from mien.wording import count
 from mien.words import say
 
@@ -172,10 +172,12 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
     own = probabilities[: len(validation)]  # their own frame comes first
     gain = 1.0
     if manifest.task == "emotion" and NEUTRAL in validation.label_set:
-        calm = validation.where(validation.labels == validation.label_set.index(NEUTRAL))
-        pair = [prepared(samples, manifest.input) for samples in (calm.samples, a_moment_later(calm.samples))]
-        before, after = np.split(answers_of(model_bytes, manifest, pair) / calibration.temperature, 2)
-        gain = fitted_gain(before, after, calm.label_set, grades.threshold)
+        calm = agreed(validation) & (validation.labels == validation.label_set.index(NEUTRAL))
+        if calm.any():
+            pair = a_moment_apart(validation.samples[calm], manifest.input, export.views)
+            before, after = np.split(answers_of(model_bytes, manifest, pair) / calibration.temperature, 2)
+            gain = fitted_gain(before, after, validation.label_set, grades.threshold)
+            checks.append(_gain_told(gain, len(before)))
     manifest = replace(
         manifest,
         temperature=round(calibration.temperature, 4),
@@ -224,6 +226,13 @@ def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:
     return (
         f"The temperature was fitted together with {what} for each label ({source}), part of the model file: "
         f"{', '.join(told)}."
+    )
+
+
+def _gain_told(gain: float, faces: int) -> str:
+    return (
+        f"Changes from a person's own neutral face count {gain:g} times: relative to themselves a moment before, "
+        f"{percent(STAYS_NEUTRAL)} of {count(faces, 'neutral face')} of the validation split stay neutral."
     )
 
 

@@ -50,17 +50,37 @@ def batches_of_views(
     return [made[view] for view in views], missed
 
 
-def a_moment_later(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same faces as a camera sees them a moment later, in a box a little off and with other noise.
+def a_moment_apart(
+    samples: NDArray[np.uint8], spec: InputSpec, views: Sequence[View]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Faces, and the same ones as a camera sees them a moment later, prepared for a network.
 
-    Each is turned by up to 3 degrees, moved and scaled by up to 3 % of its side, made up to 10 % darker or brighter,
-    and gets noise with a standard deviation of 3 of 255; the same changes every time.
+    Pictures are turned by up to 3 degrees, moved and scaled by up to 3 % of their side, made up to 10 % darker or
+    brighter, and get noise with a standard deviation of 3 of 255; the same changes every time. The detector finds each
+    face twice, in the enlarged image and in that a moment later. Faces that it does not find twice are left out; if
+    that is all of them, or only the data's own frame is wanted, they stay in that.
 
     Args:
-        samples: (N, H, W[, 3]) uint8.
+        samples: (N, H, W[, 3]) uint8 images of faces.
+        spec: the network's input, with the frame of the crop.
+        views: the export's; `own` alone asks no detector.
+
+    Returns:
+        (M, ...) float32 before and after, of the same M faces.
     """
     draw = np.random.default_rng(_SEED)
-    return np.stack([_moved(sample, draw) for sample in samples])
+    pairs = []
+    if set(views) != {"own"}:
+        with FaceDetector() as detector:
+            for sample in samples:
+                now = _in_a_larger_picture(sample)
+                crops = [_crop(detector, picture, spec) for picture in (now, _moved(now, draw))]
+                pairs.append([crop for crop in crops if crop is not None])
+    found = [pair for pair in pairs if len(pair) == 2]
+    if not found:
+        return prepared(samples, spec), prepared(np.stack([_moved(sample, draw) for sample in samples]), spec)
+    before, after = (to_batch(np.stack(crops), spec) for crops in zip(*found, strict=True))
+    return before, after
 
 
 def _moved(sample: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
@@ -77,14 +97,18 @@ def _detected(samples: NDArray[np.uint8], spec: InputSpec) -> tuple[NDArray[np.u
     crops, missed = [], 0
     with FaceDetector() as detector:
         for sample in samples:
-            picture = _in_a_larger_picture(sample)
-            faces = detector.detect(picture, still=False)
-            if faces:
-                crops.append(crop_face(picture, faces[0].box_xyxy, spec, keypoints_xy=faces[0].keypoints_xy))
-            else:
+            crop = _crop(detector, _in_a_larger_picture(sample), spec)
+            if crop is None:
                 missed += 1
-                crops.append(fit_crop(sample if sample.ndim == 3 else np.repeat(sample[..., None], 3, axis=2), spec))
+                crop = fit_crop(sample if sample.ndim == 3 else np.repeat(sample[..., None], 3, axis=2), spec)
+            crops.append(crop)
     return np.stack(crops), missed
+
+
+def _crop(detector: FaceDetector, picture_rgb: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8] | None:
+    """The crop of the largest face, as in a frame of a video; None if there is none."""
+    faces = detector.detect(picture_rgb, still=False)
+    return crop_face(picture_rgb, faces[0].box_xyxy, spec, keypoints_xy=faces[0].keypoints_xy) if faces else None
 
 
 def _in_a_larger_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
