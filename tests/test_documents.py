@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mien.models.artifact import zoo_artifact
-from mien.train.card_words import MEANINGS
+from mien.train.export.card_words import MEANINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 README, CONTRIBUTING = ((ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md"))

@@ -29,7 +29,7 @@ from mien.models.artifact import Artifact, Manifest
 from mien.models.centerface import POINTS, CenterFaceDetector
 from mien.models.session import Session
 from mien.pixels.boxes import iou
-from mien.train.quantize import quantize
+from mien.train.export.quantize import quantize
 
 SIDE = 640
 """Pictures are compared and calibrated in frames of this many pixels a side."""

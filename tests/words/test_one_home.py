@@ -21,11 +21,16 @@ VERBS = (
 
 ERRORS = (
     *("mien.models", "mien.pixels", "mien.artwork", "mien.serve", "mien.train.networks"),
-    *("mien.train.onnx_networks", "mien.train.ensemble"),
+    *("mien.train.export.networks", "mien.train.export.ensemble"),
     *("mien.data.classes", "mien.data.hands", "mien.data.synonyms", "mien.data.readers.fer2013"),
     *("mien.scale.local", "mien.scale.ray_engine", "mien.scale.summary"),  # the last one has SQL
-    *("mien.evaluation.grades", "mien.evaluation.manifest_scores", "mien.train.card", "mien.train.card_words"),
-    *("mien.train.corpus", "mien.train.export", "mien.train.fit", "mien.train.guards", "mien.train.start"),
+    *(
+        "mien.evaluation.grades",
+        "mien.evaluation.manifest_scores",
+        "mien.train.export.card",
+        "mien.train.export.card_words",
+    ),
+    *("mien.train.corpus", "mien.train.export.model", "mien.train.fit", "mien.train.guards", "mien.train.start"),
     *("mien.errors", "mien.files", "mien.schema", "mien.addresses", "mien.scene", "mien.resource", "mien"),
     *("mien.records.events", "mien.records.tables", "mien.records.writers", "mien.outputs.sound", "mien.outputs.hooks"),
     *("mien.outputs.encoders", "mien.sources.cameras", "mien.sources.live", "mien.sources.streams"),

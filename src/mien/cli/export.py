@@ -40,7 +40,7 @@ def export(
         from mien.models.artifact import load_artifact
         from mien.recipes.recipe import load_recipe
         from mien.train.corpus import CorpusPaths
-        from mien.train.export import ExportOptions, export_model, export_run
+        from mien.train.export.model import ExportOptions, export_model, export_run
         from mien.train.runs import run_recipe
     WritePlan((run, data, votes, *(scores or ())), overwrite=overwrite).folder(folder, "The model folder")
     check_place(folder, overwrite=overwrite)

@@ -214,7 +214,7 @@ class ExportRecipe:
     whose logits are averaged with this one's inside the file, as networks that were trained apart err in different
     places (Hansen and Salamon 1990); with `mirror = "turns"` they see the picture and its mirror image in turn, for
     half the time. `views` are what the calibration and the grades are fitted on, in equal parts: the validation images
-    in their own frame, in the detector's crop, and in that crop with a camera's faults (`mien.train.views`).
+    in their own frame, in the detector's crop, and in that crop with a camera's faults (`mien.train.export.views`).
     `balance` is for a promise that holds where other labels are common: a sample counts as much as the number of those
     with its label to the power of minus this, so that 0 keeps the data's proportions, 1 makes all labels equally common
     and 0.5 lies half way; for `precision` only. `acceptable` above 0 chooses where "perhaps" begins: the lowest

@@ -11,11 +11,11 @@ from mien.labels import label_set
 from mien.models.onnx_runtime import onnx_runtime
 from mien.recipes.recipe import Recipe, load_recipe, recipe_names
 from mien.recipes.tables import LossRecipe, NetworkRecipe
+from mien.train.export.networks import to_onnx
 from mien.train.networks import build_network, load_start_weights
 from mien.train.networks.network import Network
 from mien.train.networks.residual_cnn import ResidualCNN
 from mien.train.networks.transfer import Transfer
-from mien.train.onnx_networks import to_onnx
 
 LARGE = ("emotion_cnn5", "gesture_vgg16", "gesture_vgg16_bgr")
 RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in recipe_names()]

@@ -10,7 +10,7 @@ import numpy as np
 from mien.errors import ModelError
 from mien.models.artifact import MIRRORED
 from mien.recipes.tables import MirrorKind
-from mien.train.quantize import onnx_package
+from mien.train.export.quantize import onnx_package
 
 _MIRROR = "mirror_"
 """In front of the names of all that the mirrored view adds."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mien.models.onnx_runtime import onnx_runtime
 from mien.recipes.tables import WEIGHTS, MirrorKind, Weights
-from mien.train.ensemble import mirrored
+from mien.train.export.ensemble import mirrored
+from mien.train.export.networks import to_onnx
+from mien.train.export.quantize import quantize, recalibrated, uncalibrated
 from mien.train.networks import EfficientNetLite0, ResidualCNN
-from mien.train.onnx_networks import to_onnx
-from mien.train.quantize import quantize, recalibrated, uncalibrated
 
 NETWORKS = {
     "residual": lambda: ResidualCNN(widths=(16, 32, 64)),

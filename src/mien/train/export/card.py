@@ -12,7 +12,7 @@ from mien.evaluation.measures import percent
 from mien.labels import EMOTIONS_8
 from mien.models.manifest import Manifest, Score
 from mien.recipes.recipe import Recipe
-from mien.train.card_words import (
+from mien.train.export.card_words import (
     CAVEATS,
     ETHICS,
     FACTORS,

@@ -9,8 +9,8 @@ import pytest
 from mien.models.artifact import load_artifact
 from mien.models.manifest import Manifest, Score
 from mien.recipes.recipe import load_recipe
-from mien.train.card import CardFacts, card_text
-from mien.train.card_words import MEANINGS, SHARES
+from mien.train.export.card import CardFacts, card_text
+from mien.train.export.card_words import MEANINGS, SHARES
 
 SECTIONS = [
     "Model details",

@@ -24,13 +24,13 @@ from mien.models.manifest import Score, model_name
 from mien.recipes.recipe import Recipe, changed_recipe
 from mien.recipes.tables import MirrorKind, View
 from mien.stages.baseline import NEUTRAL
-from mien.train.card import CardFacts, card_text
-from mien.train.ensemble import averaged
-from mien.train.onnx_networks import answers_of, fed_with, network_of, partner_of
-from mien.train.quantize import recalibrated, uncalibrated
+from mien.train.export.card import CardFacts, card_text
+from mien.train.export.ensemble import averaged
+from mien.train.export.networks import answers_of, fed_with, network_of, partner_of
+from mien.train.export.quantize import recalibrated, uncalibrated
+from mien.train.export.views import CORRUPTED, a_moment_apart, batches_of_views
 from mien.train.runs import run_recipe
 from mien.train.start import trained_on
-from mien.train.views import CORRUPTED, a_moment_apart, batches_of_views
 from mien.wording import count
 from mien.words import say
 

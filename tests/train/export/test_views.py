@@ -12,8 +12,8 @@ from mien.errors import RecipeError
 from mien.evaluation.evaluated_model import prepared
 from mien.pixels.preprocess import InputSpec
 from mien.recipes.recipe import load_recipe
-from mien.train import views
-from mien.train.views import a_moment_apart, batches_of_views
+from mien.train.export import views
+from mien.train.export.views import a_moment_apart, batches_of_views
 
 SPEC = InputSpec(size_hw=(48, 48), colour="grey", mean=(0.5,), std=(0.25,), margin=0.05, level=True)
 

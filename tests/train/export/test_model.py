@@ -23,10 +23,10 @@ from mien.models.manifest import Score
 from mien.models.session import Session
 from mien.recipes.recipe import load_recipe
 from mien.stages.classify import ExpressionClassifier, softmax
-from mien.train.export import ExportOptions, export_model, export_run
+from mien.train.export.model import ExportOptions, export_model, export_run
+from mien.train.export.networks import relative_difference, to_onnx
 from mien.train.fit import RunOptions, fit
 from mien.train.networks import build_network
-from mien.train.onnx_networks import relative_difference, to_onnx
 from mien.train.runs import trained_network
 
 COMMAND = "mien export run model"
@@ -236,7 +236,7 @@ def test_a_disagreement_writes_nothing(
             head.bias -= 1e-3
         return onnx
 
-    monkeypatch.setattr("mien.train.onnx_networks.to_onnx", slightly_other)
+    monkeypatch.setattr("mien.train.export.networks.to_onnx", slightly_other)
     with pytest.raises(
         ModelError, match=r"differ by \d\.\de-0\d of the size of the logits, more than 0\.0001; nothing"
     ):
@@ -252,10 +252,10 @@ def test_the_agreement_is_one_of_size(
     wrong = 0.0
     recipe, network = trained_network(run)
     monkeypatch.setattr(
-        "mien.train.onnx_networks.trained_network", lambda _: (recipe, nn.Sequential(network, Times(size)))
+        "mien.train.export.networks.trained_network", lambda _: (recipe, nn.Sequential(network, Times(size)))
     )
     monkeypatch.setattr(
-        "mien.train.onnx_networks.to_onnx", lambda net, example: to_onnx(_with(net, 1 + wrong), example)
+        "mien.train.export.networks.to_onnx", lambda net, example: to_onnx(_with(net, 1 + wrong), example)
     )
     export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND))
     wrong = 5e-4
@@ -389,7 +389,7 @@ def test_smaller_weights_that_cost_too_much_are_refused(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(tensor), tensor.name))
         return bytes(model.SerializeToString())
 
-    monkeypatch.setattr("mien.train.onnx_networks.quantize", broken)
+    monkeypatch.setattr("mien.train.export.networks.quantize", broken)
     options = ExportOptions(command=COMMAND, changes={"export.weights": "int8"})
     with pytest.raises(ModelError, match=r"int8 weights cost \d+\.\d points .* set export.weights to float16"):
         export_run(run, tmp_path / "model", tiny_faces, options)

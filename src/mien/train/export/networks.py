@@ -26,8 +26,8 @@ from mien.pixels.preprocess import InputSpec
 from mien.recipes.chain import run_of
 from mien.recipes.recipe import Recipe, changed_recipe
 from mien.recipes.saved import RECIPE_FILE
-from mien.train.ensemble import unmirrored
-from mien.train.quantize import bare, quantize, uncalibrated
+from mien.train.export.ensemble import unmirrored
+from mien.train.export.quantize import bare, quantize, uncalibrated
 from mien.train.runs import run_recipe, trained_network
 from mien.words import again, kept, say
 
