@@ -51,7 +51,7 @@ REASONS = {key.removeprefix("reason.") for key in words("en").texts if key.start
 REPRODUCTION_WORDS = (
     *("author's figure", "ours by it", "ours on clean samples", "time and machine", " The rows of "),
     *(" stayed as an earlier call of it left them.", "# The reference systems, rebuilt", "\n\nMade by `"),
-    "` from the files that the runs left (`recipe.json`, `summary.json`, `metrics.json`); do not edit it.",
+    *("` from the files that the runs left (", "); do not edit it."),
     "\nOur figures were printed by:\n\n",
 )
 NOT_SAID: dict[str, set[str]] = {
