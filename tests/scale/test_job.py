@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.scale.job import Item, Part, Settings, Unit, WorkItem, parts_of
+from mien.scale.job import Item, Part, Settings, Unit, WorkItem, parts_of, pieces_of
 from mien.sources import Selection
 
 
@@ -28,6 +28,14 @@ def test_each_video_is_a_part_and_photos_share_parts_in_order() -> None:
     assert [part.is_video for part in parts] == [False, False, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("videos", "workers", "pieces"), [(0, 2, 1), (1, 2, 4), (1, 1, 2), (3, 2, 2), (4, 2, 1), (900, 16, 1), (5, 16, 7)]
+)
+def test_few_videos_are_cut_so_that_each_worker_has_some(videos: int, workers: int, pieces: int) -> None:
+    items = [_item(f"{number}.mp4") for number in range(videos)] + [_item("a.jpg")]
+    assert pieces_of(items, workers) == pieces
+
+
 def test_tasks_and_parts_survive_json() -> None:
     part = Part(number=3, items=(_item("a.jpg"), _item("b.jpg")))
     for unit in part.photo_units(Selection(fps=2)):
@@ -46,7 +54,7 @@ def test_a_task_says_which_part_of_which_source_it_is_about() -> None:
 def test_settings_survive_json_and_say_which_weights_answer(settings: Callable[..., Settings]) -> None:
     asked = settings(fps=2.5, start_s=3, range_s=20)
     data = json.loads(json.dumps(asked.to_dict()))
-    assert Settings.from_dict(data, threads=1, provider="cpu") == asked
+    assert Settings.from_dict(data, **asked.how) == asked
     assert list(data["weights"]) == ["emotion"]
     assert "threads" not in data["options"]
 

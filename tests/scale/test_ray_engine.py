@@ -38,7 +38,7 @@ from mien.sources import Selection
 settings = Settings(options=Options(tasks=("emotion",), threads=1), selection=Selection(), range_s=1.0)
 folder = BatchFolder(sys.argv[1])
 items, _ = items_of(sys.argv[2:])
-setup = {"folder": str(folder.path), "settings": settings.to_dict(), "how": {"threads": 1, "provider": "cpu"}}
+setup = {"folder": str(folder.path), "settings": settings.to_dict(), "how": settings.how}
 killed = []
 with HeldFolder(folder), Log(folder.log) as log:
     parts = prepare(folder, settings, items)

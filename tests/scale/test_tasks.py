@@ -5,15 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from mien.artwork.drawings import demo_frame
 from mien.errors import UnreadableMedia
 from mien.pipeline import Analyzer
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import JsonlWriter
 from mien.scale.folder import BatchFolder, read_json, write_json
 from mien.scale.job import Item, Part, Settings, Unit, WorkItem
+from mien.scale.ranges import rough_seam
 from mien.scale.tasks import Worker, joined
 from mien.scene import Face, Scene
 from mien.sources import Selection, open_source
@@ -77,6 +80,41 @@ def test_ranges_have_the_rows_of_the_whole_video(folder: BatchFolder, settings: 
     assert {row["kind"] for row in found.to_pylist()} >= {"face"}
     assert (facts["frames"], facts["rows"]) == (20, found.num_rows)
     assert list(folder.work.iterdir()) == []
+
+
+def test_ranges_of_a_video_in_which_faces_are_followed_have_its_rows(
+    folder: BatchFolder, settings: Make, write_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A face comes and goes and is followed in between, at 25 frames per second, with a cut every second; a range that
+    remembers too little, here because it begins with its own first frame, goes on with what the one before remembers.
+    """
+    frames = [np.ascontiguousarray(demo_frame(30 + index // 3)[::2, ::2]) for index in range(100)]
+    for index in (*range(33, 41), *range(60, 77)):
+        frames[index] = np.full_like(frames[index], 90)
+    clip = write_clip(tmp_path / "clip.mp4", frames, rate=25, gop=12)
+    asked = settings(range_s=1)
+    part = _video("clip.mp4", clip)
+    with Analyzer(asked.options) as analyzer, open_source(clip) as source:
+        whole = [replace(each, source="clip.mp4").to_dict() for each in analyzer.scenes(source)]
+    for is_warm in (True, False):
+        with Worker(folder, asked) as worker:
+            worker.perform(WorkItem(kind="split", part=part))
+            units = folder.units(part)
+            if not is_warm:
+                units = tuple(
+                    replace(unit, begin_s=None if unit.begin_s is None else unit.selection.start_s) for unit in units
+                )
+            assert len(units) > 2
+            for unit in reversed(units):
+                worker.perform(WorkItem(kind="look", part=part, unit=unit))
+            redone = []
+            while rough := rough_seam(units, [read_json(folder.result(unit)) for unit in units]):
+                redone.append(rough.number)
+                worker.perform(WorkItem(kind="look", part=part, unit=rough))
+        found = joined(folder, part, units, [read_json(folder.result(unit)) for unit in units])
+        assert [each.to_dict() for each in found] == whole
+        assert bool(redone) is not is_warm
+        assert redone == sorted(set(redone))
 
 
 def test_what_an_earlier_worker_left_half_written_is_removed(

@@ -14,6 +14,7 @@ from mien.files.whole import write_whole
 from mien.scale.engine import Advanced, Ended, Engine
 from mien.scale.folder import BatchFolder, Log, read_json, write_json
 from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Unit, WorkItem, parts_of
+from mien.scale.ranges import rough_seam
 from mien.scale.tasks import failed_result
 from mien.wording import count
 
@@ -177,6 +178,17 @@ class Run:
 
     def _finish(self, part: Part) -> None:
         """All units of a part are finished."""
+        if part.is_video:
+            units = self._units[part.number]
+            rough = rough_seam(units, [read_json(self._folder.result(unit)) for unit in units])
+            if rough is not None:
+                self._log.say(f"looked at again, going on with what was before: {rough.source} from "
+                              f"{rough.selection.start_s:g} s")
+                self._open[part.number] = 1
+                self.progress.units_done -= 1
+                self.progress.weight_done -= rough.weight
+                self._queue.appendleft(WorkItem(kind="look", part=part, unit=rough))
+                return
         if self._on_part is None:
             self._queue.appendleft(WorkItem(kind="join", part=part))
 

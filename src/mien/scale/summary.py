@@ -72,8 +72,9 @@ def summarize_batch(path: str | Path, by: Sequence[str]) -> pa.Table:
     tables = sorted(BatchFolder(path).parts.glob("*.parquet"))
     if not tables:
         raise DataError(f"{path} holds no finished part of a batch; give the folder that `mien batch --out` wrote.")
-    with _connected() as connection:
-        connection.from_parquet([str(table) for table in tables], union_by_name=True).create_view("given")
+    with _connected() as connection, _plainly_named(tables[0].parent) as folder:
+        names = [str(folder / table.name) for table in tables]
+        connection.from_parquet(names, union_by_name=True).create_view("given")
         return _table(connection, by)
 
 
@@ -89,7 +90,10 @@ def longest_parts(path: str | Path, most: int) -> list[Path]:
     folder = BatchFolder(path)
     with needs("table"):
         import pyarrow.parquet as pq
-    sizes = {table: pq.read_metadata(table).num_rows for table in folder.parts.glob("*.parquet")}
+    sizes = {}
+    for table in folder.parts.glob("*.parquet"):
+        with table.open("rb") as file:  # by itself pyarrow takes only names that are text
+            sizes[table] = pq.read_metadata(file).num_rows
     chosen = sorted((table for table in sizes if sizes[table]), key=lambda table: -sizes[table])[:most]
     return sorted(chosen)
 
@@ -108,6 +112,18 @@ def grouping(text: str) -> tuple[str, ...]:
     if "file" not in names:
         raise InputError("People and minutes are counted within a file; group by file too: --by file,person.")
     return tuple(name for name in BY if name in names)
+
+
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """A link to a folder, whose own name DuckDB may take for a pattern, or which is not text."""
+    with tempfile.TemporaryDirectory(prefix="mien-summary-") as scratch:
+        link = Path(scratch) / "parts"
+        try:
+            link.symlink_to(folder.resolve(), target_is_directory=True)
+        except (OSError, NotImplementedError):  # Windows has none for everybody
+            link = folder
+        yield link
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 Track numbers depend on all frames before. A range therefore keeps its detections, and when all ranges of a video are
 there, one pass over their boxes gives the numbers, with the tracker of `mien look`: as if the video had never been cut.
-Each range begins with a search, so in its first frames boxes may differ by some pixels from those of `mien look`, which
-follows faces there.
+What a range detects depends on a few frames before it, which `ranges.py` tells of.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from mien.scale.ranges import units_of
 from mien.scale.remote import fetched
 from mien.scene import Scene
 from mien.sources import captured, open_source
+from mien.sources.selection import ROUNDING_S
 from mien.stages.track import Tracker
 from mien.wording import count
 
@@ -85,13 +85,27 @@ class Worker(Resource):
     def _look(self, unit: Unit, tell: Tell) -> dict[str, Any]:
         frames, problem, told_s = 0, "", 0.0
         started_s = time.monotonic()
+        sequence = self._analyzer.sequence()
+        before: dict[str, Any] | None = None if unit.begin_s is not None else {}
+        if unit.goes_on:
+            earlier = read_json(self._folder.result(replace(unit, number=unit.number - 1)))
+            before = earlier["after"]
+            sequence.recall(earlier["after"])
         with ExitStack() as stack:
             rows = stack.enter_context(JsonlWriter(self._folder.rows(unit)))
             try:
                 path = stack.enter_context(fetched(unit.path))
-                source = open_source(path, selection=unit.selection, max_pixels=self._settings.options.max_pixels)
+                selection = unit.selection
+                if unit.begin_s is not None and not unit.goes_on:
+                    selection = replace(selection, start_s=unit.begin_s)
+                source = open_source(path, selection=selection, max_pixels=self._settings.options.max_pixels)
                 with captured(source) as read:
-                    for scene in self._analyzer.scenes(read):
+                    for frame in read:
+                        if before is None and frame.time_s >= unit.selection.start_s - ROUNDING_S:
+                            before = sequence.memory(unit.selection.start_s)
+                        scene = sequence.step(frame)
+                        if before is None:
+                            continue
                         rows.write(replace(scene, source=unit.source))
                         frames += 1
                         if time.monotonic() - told_s >= _TELL_S:
@@ -105,11 +119,15 @@ class Worker(Resource):
                     raise _about(error, path=unit.path, source=unit.source) from None
                 if isinstance(error, UnreadableMedia):  # what could be read is kept
                     problem = str(_about(error, path=unit.path, source=unit.source))
+        if before is None:
+            before = sequence.memory(unit.selection.start_s)
         result = {
             "frames": frames,
             "problem": problem,
             "tries": 1,
             "took_s": round(time.monotonic() - started_s, 3),
+            "before": before,
+            "after": {} if unit.selection.end_s is None else sequence.memory(unit.selection.end_s),
         }
         write_json(self._folder.result(unit), result)
         return result
@@ -178,6 +196,7 @@ def _rows_in(table: Any) -> int:
     import pyarrow.parquet as pq
 
     try:
-        return int(pq.read_metadata(table).num_rows)
+        with table.open("rb") as file:  # by itself pyarrow takes only names that are text
+            return int(pq.read_metadata(file).num_rows)
     except OSError as error:
         raise OutputError(f"Cannot read back {table}: {error}.") from error

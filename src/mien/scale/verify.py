@@ -47,7 +47,8 @@ def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
         return [f"{table} is not what was written: its SHA-256 differs."]
     with needs("table"):
         import pyarrow.parquet as pq
-    rows = pq.read_table(table, columns=["source", "frame", "kind", "track"]).to_pylist()
+    with table.open("rb") as file:  # by itself pyarrow takes only names that are text
+        rows = pq.read_table(file, columns=["source", "frame", "kind", "track"]).to_pylist()
     frames = {(row["source"], row["frame"]) for row in rows}
     seen = [(row["source"], row["frame"], row["kind"], row["track"]) for row in rows]
     faults = []
