@@ -1,12 +1,12 @@
-"""Where a video can be cut into ranges that workers do at the same time: after key frames, whose times need no decoding.
+"""Where a video is cut into ranges that workers do at the same time: after key frames, whose times need no decoding.
 
 Which frames a range has is decided by `Selection` alone, so that a cut that is not quite after a key frame costs time
 but no frame: of two ranges that meet, exactly one wants each frame.
 
 What is found in a frame also depends on those shortly before, because faces are followed. So a range begins to look at
-a key frame, `WARM_S` before its own first frame, and remembers; where that is not what the range before remembers at its
-end, the seam is rough, and the range is done again from there (`rough_seam`). So its rows are always those of a video
-that was never cut.
+a key frame, `WARM_S` before its own first frame, and remembers. Where that is not what the range before remembers at
+its end, the seam is rough, and the range is done again from there (`rough_seam`). So its rows are always those of a
+video that was never cut.
 """
 
 from __future__ import annotations

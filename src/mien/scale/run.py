@@ -182,8 +182,9 @@ class Run:
             units = self._units[part.number]
             rough = rough_seam(units, [read_json(self._folder.result(unit)) for unit in units])
             if rough is not None:
-                self._log.say(f"looked at again, going on with what was before: {rough.source} from "
-                              f"{rough.selection.start_s:g} s")
+                self._log.say(
+                    f"looked at again, going on with what was before: {rough.source} from {rough.selection.start_s:g} s"
+                )
                 self._open[part.number] = 1
                 self.progress.units_done -= 1
                 self.progress.weight_done -= rough.weight

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mien.errors import InputError, UnreadableMedia
@@ -13,11 +13,14 @@ from mien.scale.remote import expand_address
 from mien.sources import VIDEO_SUFFIXES, expand_sources, source_kind
 
 
-def items_of(specs: Sequence[str]) -> tuple[list[Item], list[InputError]]:
+def items_of(
+    specs: Sequence[str], *, on_note: Callable[[str], None] | None = None
+) -> tuple[list[Item], list[InputError]]:
     """The sources that specs name, each once, in the order given; and what to report of specs that name nothing.
 
     Args:
         specs: files, folders, globs, and addresses for fsspec.
+        on_note: gets a sentence about what folders and globs hold besides, as `expand_sources`.
 
     Raises:
         MissingExtra: there is an address, and fsspec is not installed.
@@ -32,7 +35,7 @@ def items_of(specs: Sequence[str]) -> tuple[list[Item], list[InputError]]:
                 problems.append(problem)
                 continue
         else:
-            paths, unread = expand_sources([spec])
+            paths, unread = expand_sources([spec], on_note=on_note)
             problems += unread
             found = [item_of(path) for path in paths]
         for item in found:

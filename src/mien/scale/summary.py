@@ -214,19 +214,11 @@ def write_csv(table: pa.Table, target: str | Path, *, bom: bool = False) -> None
     Raises:
         OutputError: it cannot be written.
     """
+    from mien.records.rows import csv_line
     from mien.records.writers import LineFile
 
     rows: list[dict[str, Any]] = table.to_pylist()
     with LineFile(target) as lines:
-        lines.write(("\ufeff" if bom else "") + _line(table.column_names))
+        lines.write(("\ufeff" if bom else "") + csv_line(table.column_names))
         for row in rows:
-            lines.write(_line(["" if value is None else value for value in row.values()]))
-
-
-def _line(cells: Sequence[object]) -> str:
-    import csv
-    import io
-
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()
+            lines.write(csv_line(["" if value is None else value for value in row.values()]))

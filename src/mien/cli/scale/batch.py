@@ -25,6 +25,7 @@ from mien.cli.console.options import (
     ToOption,
     chosen_frames,
     gesture_names,
+    print_note,
 )
 from mien.cli.console.verbs import DefaultVerb
 from mien.errors import UnknownName
@@ -132,7 +133,7 @@ def run(
     selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     if gestures is not None or baseline is not None:
         Analyzer(options).close()  # names and a face that every worker would refuse are refused before a folder is made
-    items, problems = items_of(specs)
+    items, problems = items_of(specs, on_note=print_note)
     ranges = {"pieces": pieces_of(items, workers)} if range_s is None else {"range_s": range_s}
     settings = Settings(options=options, selection=selection, **ranges)  # type: ignore[arg-type]
     for problem in problems:
