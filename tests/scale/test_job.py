@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mien.errors import UnreadableMedia
 from mien.scale.job import Item, Part, Settings, Unit, WorkItem, parts_of, pieces_of
 from mien.sources import Selection
 
@@ -99,3 +102,54 @@ def test_a_source_that_is_named_twice_is_done_once(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("a")
     items, _ = items_of([str(tmp_path / "a.jpg"), str(tmp_path), str(tmp_path / "." / "a.jpg")])
     assert [item.source for item in items] == [str(tmp_path / "a.jpg")]
+
+
+def test_a_file_of_several_names_is_done_once(tmp_path: Path) -> None:
+    from mien.scale.sources import items_of
+
+    (tmp_path / "a.jpg").write_text("a")
+    (tmp_path / "linked.jpg").hardlink_to(tmp_path / "a.jpg")
+    (tmp_path / "pointed.jpg").symlink_to("a.jpg")
+    items, _ = items_of([str(tmp_path / name) for name in ("a.jpg", "linked.jpg", "pointed.jpg")])
+    assert [item.source for item in items] == [str(tmp_path / "a.jpg")]
+
+
+def test_what_an_archive_holds_is_listed_and_fetched(tmp_path: Path) -> None:
+    """fsspec chains addresses: of what a pattern matches, each keeps the address of its archive."""
+    from mien.scale.remote import fetched
+    from mien.scale.sources import items_of
+
+    archive = tmp_path / "clips.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name in ("day/a.mp4", "day/b.jpg", "notes.txt"):
+            zipped.writestr(name, name)
+    for spec in (f"zip://day/*::file://{archive}", f"zip://::file://{archive}"):
+        items, problems = items_of([spec])
+        assert problems == []
+        assert [item.path for item in items] == [f"zip://day/{name}::file://{archive}" for name in ("a.mp4", "b.jpg")]
+        assert [item.is_video for item in items] == [True, False]
+        with fetched(items[0].path) as copy:
+            assert Path(copy).read_text() == "day/a.mp4"
+            assert Path(copy).suffix == ".mp4"
+
+
+@pytest.mark.parametrize("spec", ["zip://a.jpg::s3://key:secret@bucket/a.zip", "simplecache::s3://k:secret@b/a.mp4"])
+def test_a_secret_in_a_chained_address_is_refused_too(spec: str) -> None:
+    from mien.scale.sources import items_of
+
+    items, problems = items_of([spec])
+    assert items == []
+    assert "holds a password" in str(problems[0])
+    assert "secret" not in str(problems[0])
+
+
+def test_a_list_of_sources_has_one_per_line(tmp_path: Path) -> None:
+    from mien.scale.sources import listed
+
+    names = tmp_path / "names.txt"
+    names.write_bytes(
+        "\ufeff# clips\r\n\r\n  a b.mp4 \r\nc\u2028d.jpg\n\x0ce.jpg\n#f.jpg\n./#g.jpg".encode() + b"\ncaf\xe9.jpg"
+    )
+    assert listed(names) == ["a b.mp4", "c\u2028d.jpg", "\x0ce.jpg", "./#g.jpg", os.fsdecode(b"caf\xe9.jpg")]
+    with pytest.raises(UnreadableMedia):
+        listed(tmp_path)

@@ -261,6 +261,26 @@ def test_a_folder_of_something_else_and_one_at_work_are_refused(folder: BatchFol
         BatchFolder(tmp_path / "file").check()
 
 
+def test_a_run_that_ended_at_any_moment_leaves_a_folder_that_can_be_gone_on_with(
+    tmp_path: Path, settings: Make
+) -> None:
+    """A full disk or a kill, before job.json is there, or while a file of the folder itself is written."""
+    folder = BatchFolder(tmp_path / "out")
+    with HeldFolder(folder):
+        folder.log.write_text("begun")
+    (folder.path / "job.json.part").write_text("{")
+    folder.check()
+    with HeldFolder(folder):
+        assert not (folder.path / "job.json.part").exists()
+        prepare(folder, settings(), ITEMS)
+    (folder.path / "manifest.json.2.part").write_text("{")
+    folder.check()
+    folder.job.unlink()
+    (folder.parts / "part-000000.parquet").write_text("rows")
+    with pytest.raises(RefusedOutput, match="parts"):
+        folder.check()
+
+
 def test_time_left_follows_from_what_this_run_did() -> None:
     progress = Progress(units=4, weight=100, weight_done=50, weight_before=40, is_whole=True)
     progress.begun_s -= 5

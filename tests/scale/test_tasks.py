@@ -70,7 +70,7 @@ def test_what_is_written_in_between_changes_no_number(
     scenes = []
     for index in range(40):
         points = tuple((float(x), float(y), float(z)) for x, y, z in pick.uniform(20, 60, (21, 3)) / [1, 1, 40])
-        x, y = pick.uniform(0, 40, 2)
+        x, y = pick.uniform(20, 23, 2)
         box = (x, y, x + 50.123456, y + 50.654321)
         pointing = replace(hand("point"), landmarks_xyz=points, box_xyxy=box)
         scenes.append(scene(index, face(track=1, box_xyxy=(x, y, x + 41.987654, y + 40.1)), pointing, source="c.mp4"))

@@ -57,7 +57,7 @@ class LocalEngine(Resource):
             idle = self._added()
         idle.begin(task)
         if task.kind == "split":  # who will do the ranges starts meanwhile
-            while len(self._processes) < min(self.workers, self._pieces):
+            while len(self._processes) < min(self.workers, self._pieces, os.cpu_count() or 1):
                 self._added()
 
     def wait(self, timeout_s: float) -> Ended | Advanced | None:

@@ -66,16 +66,24 @@ def summarize_batch(path: str | Path, by: Sequence[str]) -> pa.Table:
         by: see `grouping`.
 
     Raises:
-        DataError: it is not a folder of a batch, or nothing is finished in it.
+        DataError: it is not a folder of a batch, nothing is finished in it, or it is damaged.
         MissingExtra: DuckDB is not installed.
     """
-    tables = sorted(BatchFolder(path).parts.glob("*.parquet"))
+    tables = BatchFolder(path).tables
     if not tables:
         raise DataError(f"{path} holds no finished part of a batch; give the folder that `mien batch --out` wrote.")
     with _connected() as connection, _plainly_named(tables[0].parent) as folder:
+        import duckdb
+
         names = [str(folder / table.name) for table in tables]
-        connection.from_parquet(names, union_by_name=True).create_view("given")
-        return _table(connection, by)
+        try:
+            connection.from_parquet(names, union_by_name=True).create_view("given")
+            return _table(connection, by)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0].replace(str(folder), str(tables[0].parent))
+            raise DataError(
+                f"Cannot count the rows of {path} ({reason[:200]}); `mien batch --verify` checks it."
+            ) from error
 
 
 def summarize_rows(rows: pa.Table, by: Sequence[str]) -> pa.Table:
@@ -91,7 +99,7 @@ def longest_parts(path: str | Path, most: int) -> list[Path]:
     with needs("table"):
         import pyarrow.parquet as pq
     sizes = {}
-    for table in folder.parts.glob("*.parquet"):
+    for table in folder.tables:
         with table.open("rb") as file:  # by itself pyarrow takes only names that are text
             sizes[table] = pq.read_metadata(file).num_rows
     chosen = sorted((table for table in sizes if sizes[table]), key=lambda table: -sizes[table])[:most]

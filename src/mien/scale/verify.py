@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.extras import needs
-from mien.scale.folder import BatchFolder, read_json
+from mien.scale.folder import BatchFolder, contents_of, read_json
 from mien.scale.job import Part, sha256_of
 from mien.wording import count
 
@@ -23,19 +23,21 @@ def verify(path: str | Path) -> list[str]:
     """
     folder = BatchFolder(path)
     manifest, job = read_json(folder.manifest), read_json(folder.job)
+    with contents_of(folder.manifest):
+        done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
+        names = {part["file"] for part in manifest["parts"]}
+        total = [sum(int(part[name]) for part in manifest["parts"]) for name in ("rows", "frames")]
+    with contents_of(folder.job):
+        asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
     faults = []
-    if not manifest["is_complete"]:
+    if total != [manifest.get("rows"), manifest.get("frames")]:
+        faults.append(f"{folder.manifest} states other numbers of rows and frames than its parts have.")
+    if not manifest.get("is_complete"):
         faults.append(f"{folder.path} is not finished; run the same `mien batch` again.")
-    names = {part["file"] for part in manifest["parts"]}
-    faults += [
-        f"{table} is not in the manifest."
-        for table in sorted(folder.parts.glob("*.parquet"))
-        if table.name not in names
-    ]
+    faults += [f"{table} is not in the manifest." for table in folder.tables if table.name not in names]
     for part in manifest["parts"]:
-        faults += _faults(folder.parts / part["file"], part)
-    done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
-    asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
+        with contents_of(folder.manifest):
+            faults += _faults(folder.parts / part["file"], part)
     faults += [f"{source} is missing from the manifest." for source in sorted(asked - done)]
     return faults
 
