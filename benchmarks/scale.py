@@ -1,6 +1,6 @@
 """Throughput of `mien batch`: workers and engines against each other and against `mien look`, on copies of one video.
 
-python benchmarks/scale.py VIDEO [--copies 4] [--rounds 3] [--long 120] [--only one] [--ray]
+python benchmarks/scale.py VIDEO [--copies 4] [--rounds 3] [--long 120] [--only one,start] [--ray]
 
 A folder of copies of the video; 72 frames of it; and one video as long as is asked for, made of it by repeating it.
 Each way runs once per round, in turn, so that other load on the machine affects all alike, and the ratios are medians
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", type=float, default=120.0, help="seconds of the long video")
-    parser.add_argument("--only", default="", help="only ways whose name begins so, e.g. one")
+    parser.add_argument("--only", default="", help="only ways whose names begin so, e.g. one,start")
     parser.add_argument("--ray", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -132,7 +132,7 @@ def main() -> None:
         looped(asked.video, long, asked.long)
         write_image(wall, np.full((48, 64, 3), 120, np.uint8))
         ways = ways_of(asked.video, folder, long, wall, with_ray=asked.ray)
-        ways = {name: words for name, words in ways.items() if name.startswith(asked.only)}
+        ways = {name: words for name, words in ways.items() if name.startswith(tuple(asked.only.split(",")))}
         took: dict[str, list[float]] = {name: [] for name in ways}
         used: dict[str, list[float]] = {name: [] for name in ways}
         memory = 0.0

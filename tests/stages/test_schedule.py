@@ -136,13 +136,14 @@ def test_wrong_times_are_refused(wrong: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize("fps", [10.0, 24.0, 25.0, 29.97, 60.0])
-def test_when_to_search_does_not_depend_on_where_one_began(fps: float) -> None:
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_when_to_search_does_not_depend_on_where_one_began(fps: float, is_lost: bool) -> None:
     """So that two that began apart soon remember the same, and then go on alike."""
     whole, late = FakeHands(), FakeHands()
     first = DetectionScheduler(whole)
     others = [(start, DetectionScheduler(late)) for start in range(1, round(fps) + 1)]
     for k in range(round(3 * fps)):
-        whole.there = late.there = set() if round(fps) <= k < round(fps) + 3 else {1, 2}
+        whole.there = late.there = set() if is_lost and round(fps) <= k < round(fps) + 3 else {1, 2}
         first.update(PICTURE, k / fps)
         for start, other in others:
             if k >= start:

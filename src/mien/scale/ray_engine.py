@@ -29,6 +29,9 @@ _QUIET = {
 }
 """Ray reports to its makers unless it is told not to before it is imported."""
 
+_PATIENT = {"RAY_raylet_start_wait_time_s": "120"}
+"""A busy machine may not start Ray's processes within its own half minute."""
+
 _NOWHERE = "http://127.0.0.1:9/"
 _SHUT = {"RAY_USAGE_STATS_REPORT_URL": _NOWHERE, "http_proxy": _NOWHERE}
 """Ray 2.60 also reports that nothing is to be reported, and asks the address at which clouds describe their machines
@@ -46,13 +49,13 @@ class RayEngine(Resource):
 
     Raises:
         MissingExtra: Ray is not installed.
-        InputError: there is no cluster at the address.
+        InputError: there is no cluster at the address, or Ray cannot start one here.
     """
 
     def __init__(
         self, workers: int, setup: Mapping[str, Any], say: Callable[[str], object], *, address: str | None = None
     ) -> None:
-        os.environ.update(_QUIET)
+        os.environ.update({**_PATIENT, **os.environ, **_QUIET})
         shut = {} if address else {**_SHUT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         before = {name: os.environ.get(name) for name in shut}
         os.environ.update(shut)
@@ -73,10 +76,15 @@ class RayEngine(Resource):
                 logging_level=logging.ERROR,
                 **({} if address else local),
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            where = address or "this machine"
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise InputError(f"Cannot join a Ray cluster at {where} ({reason}); start one with `ray start`.") from error
+        except Exception as error:  # what Ray raises need not be more than that, as when a busy machine is too slow
+            reason = str(error).partition("\n")[0].rstrip(".")[:300]
+            if address:
+                told = f"Cannot join a Ray cluster at {address} ({reason}); start one with `ray start`."
+            else:
+                told = (
+                    f"Ray cannot start on this machine ({reason}); try again when it is less busy, or without --engine."
+                )
+            raise InputError(told) from error
         finally:
             if not address:
                 _put_back("http_proxy", before["http_proxy"])

@@ -46,7 +46,7 @@ def test_plainly_each_fact_has_a_line(mien: Run, photo: Path, tmp_path: Path) ->
     assert all(line.startswith(f"{photo}, person 1, face, ") and ": " in line for line in lines)
     table = mien("--plain", "summarize", out, "--csv", "-")
     assert table.out.startswith("file,kind,")
-    chinese = mien("--plain", "--language", "zh", "summarize", out)
+    chinese = mien("--plain", "summarize", out, "--language", "zh")
     assert f"{photo}，脸，帧数：1" in chinese.out.splitlines()
 
 
