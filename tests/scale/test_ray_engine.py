@@ -28,7 +28,7 @@ Rows = Callable[..., list[dict[str, Any]]]
 _TWO_NODES = """
 import json, os, signal, sys
 from mien.scale import ray_engine
-os.environ.update(ray_engine._QUIET | ray_engine._PATIENT)
+os.environ.update(ray_engine._QUIET)
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1)
@@ -123,7 +123,7 @@ def test_a_cluster_that_does_not_start_is_a_sentence(monkeypatch: pytest.MonkeyP
     ray = types.ModuleType("ray")
     ray.init = init  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ray", ray)
-    for name in (*ray_engine._QUIET, *ray_engine._PATIENT, *ray_engine._SHUT, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+    for name in (*ray_engine._QUIET, *ray_engine._SHUT, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         monkeypatch.setenv(name, "as before")
     with pytest.raises(InputError, match=r"\(The current node timed out during startup\)") as caught:
         ray_engine.RayEngine(1, {}, print, address=address)

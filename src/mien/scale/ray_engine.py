@@ -29,9 +29,6 @@ _QUIET = {
 }
 """Ray reports to its makers unless it is told not to before it is imported."""
 
-_PATIENT = {"RAY_raylet_start_wait_time_s": "120"}
-"""A busy machine may not start Ray's processes within its own half minute."""
-
 _NOWHERE = "http://127.0.0.1:9/"
 _SHUT = {"RAY_USAGE_STATS_REPORT_URL": _NOWHERE, "http_proxy": _NOWHERE}
 """Ray 2.60 also reports that nothing is to be reported, and asks the address at which clouds describe their machines
@@ -55,7 +52,7 @@ class RayEngine(Resource):
     def __init__(
         self, workers: int, setup: Mapping[str, Any], say: Callable[[str], object], *, address: str | None = None
     ) -> None:
-        os.environ.update({**_PATIENT, **os.environ, **_QUIET})
+        os.environ.update(_QUIET)
         shut = {} if address else {**_SHUT, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         before = {name: os.environ.get(name) for name in shut}
         os.environ.update(shut)
