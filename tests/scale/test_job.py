@@ -123,6 +123,9 @@ def test_what_an_archive_holds_is_listed_and_fetched(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w") as zipped:
         for name in ("day/a.mp4", "day/b.jpg", "notes.txt"):
             zipped.writestr(name, name)
+    nothing, (problem,) = items_of([f"zip://*::file://{archive}"])
+    assert nothing == []
+    assert "there is no photo or video" in str(problem)
     for spec in (f"zip://day/*::file://{archive}", f"zip://::file://{archive}"):
         items, problems = items_of([spec])
         assert problems == []

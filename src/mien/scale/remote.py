@@ -18,6 +18,8 @@ from mien.sources import VIDEO_SUFFIXES
 from mien.wording import natural_key
 
 _BLOCK = 1 << 20
+_PATTERN = str.maketrans("*[]", "xxx")
+"""A host of an address may be a pattern, as the file in `zip://*::...`, which as a host looks like nothing that is known."""
 
 
 def expand_address(address: str) -> list[str]:
@@ -99,6 +101,7 @@ def _is_secret(address: str) -> bool:
 
 
 def _has_secret(address: str) -> bool:
+    address = address.translate(_PATTERN)
     host, _, rest = address.partition("://")[2].partition("/")
     return shown(address) != address if host else "?" in rest
 
