@@ -19,7 +19,7 @@ from mien.wording import natural_key
 
 _BLOCK = 1 << 20
 _PATTERN = str.maketrans("*[]", "xxx")
-"""A host of an address may be a pattern, as the file in `zip://*::...`, which as a host looks like nothing that is known."""
+"""A host may be a pattern, as the file in `zip://*::...`, which as a host looks like nothing that is known."""
 
 
 def expand_address(address: str) -> list[str]:
