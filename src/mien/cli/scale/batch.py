@@ -135,7 +135,7 @@ def run(
         Analyzer(options).close()  # names and a face that every worker would refuse are refused before a folder is made
     items, problems = items_of(specs, on_note=print_note)
     ranges = {"pieces": pieces_of(items, workers)} if range_s is None else {"range_s": range_s}
-    settings = Settings(options=options, selection=selection, **ranges)  # type: ignore[arg-type]
+    settings = Settings(options=options, selection=selection, **ranges)
     for problem in problems:
         sys.stderr.write(f"mien: {problem}\n")
     failed = len(problems)
