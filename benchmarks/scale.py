@@ -1,9 +1,11 @@
 """Throughput of `mien batch`: workers and engines against each other and against `mien look`, on copies of one video.
 
-python benchmarks/scale.py VIDEO [--copies 4] [--rounds 3] [--ray]
+python benchmarks/scale.py VIDEO [--copies 4] [--rounds 3] [--long 120] [--only one,start] [--ray]
 
-Each way runs once per round, in turn, so that other load on the machine affects all alike; medians are compared. The
-seconds include starting and loading models; `start_s` is a run over a single small photo. Prints JSON.
+A folder of copies of the video; 72 frames of it; and one video as long as is asked for, made of it by repeating it.
+Each way runs once per round, in turn, so that other load on the machine affects all alike, and the ratios are medians
+of those of the rounds, in seconds and in processor seconds. The seconds include starting and loading models, but where
+it says "without starting", which is a run over a single small photo. Prints JSON.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import psutil
+from interrupted import looped
 
 from mien.pixels.images import write_image
+from mien.sources import open_source
 
 
 def timed(words: list[str]) -> tuple[float, float, float]:
@@ -56,32 +61,78 @@ def timed(words: list[str]) -> tuple[float, float, float]:
     return took_s, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime, most
 
 
+FRAMES = 72
+
+
+def ways_of(video: Path, folder: Path, long: Path, wall: Path, *, with_ray: bool) -> dict[str, list[str]]:
+    """The commands by name, with OUT for what they write."""
+    fps = rate(video)
+    batch = ["batch", "--jobs", "2", "--quiet", "--out", "OUT"]
+    look = ["look", "--quiet", "--jsonl", "OUT.jsonl"]
+    part = [str(video), "--to", f"{FRAMES / fps:.3f}"]
+    ways = {
+        "folder: look": [*look, str(folder)],
+        "folder: 1 worker": ["batch", str(folder), "--jobs", "1", "--threads", "1", "--quiet", "--out", "OUT"],
+        "folder: 2 workers": [*batch, str(folder)],
+        "start": ["batch", str(wall), "--jobs", "1", "--quiet", "--out", "OUT"],
+        "one short: look": [*look, *part],
+        "one short: batch": [*batch, *part],
+        "one long: look": [*look, str(long)],
+        "one long: batch": [*batch, str(long)],
+    }
+    if with_ray:
+        ways["folder: 2 workers, ray"] = [*batch, str(folder), "--engine", "ray"]
+        ways["start, ray"] = ["batch", str(wall), "--jobs", "1", "--engine", "ray", "--quiet", "--out", "OUT"]
+    return ways
+
+
+def rate(video: Path) -> float:
+    """Frames per second of a video."""
+    with open_source(video) as source:
+        return source.fps or 25.0
+
+
+class Measured:
+    """Seconds of every way in every round, of one kind.
+
+    Args:
+        took: for each way, one number per round.
+    """
+
+    def __init__(self, took: Mapping[str, Sequence[float]]) -> None:
+        self._took = took
+
+    def ratio(self, slow: str, fast: str, start: str = "", other_start: str = "") -> float | None:
+        """How many times faster one way is, the median of the rounds; without the seconds of starting if these are
+        named. None where one of them was not measured, or took no time beyond starting."""
+        names = [slow, fast, *([start, other_start or start] if start else [])]
+        if not all(self._took.get(name) for name in names):
+            return None
+        rounds = zip(*(self._took[name] for name in names), strict=True)
+        pairs = [(row[0] - row[2], row[1] - row[3]) if start else row for row in rounds]
+        found = [above / below for above, below in pairs if above > 0 and below > 0]
+        return round(statistics.median(found), 2) if found else None
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long", type=float, default=120.0, help="seconds of the long video")
+    parser.add_argument("--only", default="", help="only ways whose names begin so, e.g. one,start")
     parser.add_argument("--ray", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "videos"
+        folder, long, wall = (Path(scratch) / name for name in ("videos", f"long{asked.video.suffix}", "wall.png"))
         folder.mkdir()
         for index in range(asked.copies):
             shutil.copy(asked.video, folder / f"{index}{asked.video.suffix}")
-        wall = Path(scratch) / "wall.png"
+        looped(asked.video, long, asked.long)
         write_image(wall, np.full((48, 64, 3), 120, np.uint8))
-        ways = {
-            "look": ["look", str(folder), "--quiet", "--jsonl", "OUT.jsonl"],
-            "batch, 1 worker": ["batch", str(folder), "--jobs", "1", "--threads", "1", "--quiet", "--out", "OUT"],
-            "batch, 2 workers": ["batch", str(folder), "--jobs", "2", "--quiet", "--out", "OUT"],
-            "start": ["batch", str(wall), "--jobs", "1", "--quiet", "--out", "OUT"],
-            "one video, look": ["look", str(asked.video), "--quiet", "--jsonl", "OUT.jsonl"],
-            "one video, batch": ["batch", str(asked.video), "--jobs", "2", "--range", "2", "--quiet", "--out", "OUT"],
-        }
-        if asked.ray:
-            ways["ray, 2 workers"] = ["batch", str(folder), "--jobs", "2", "--engine", "ray", "--quiet", "--out", "OUT"]
-            ways["ray start"] = ["batch", str(wall), "--jobs", "1", "--engine", "ray", "--quiet", "--out", "OUT"]
+        ways = ways_of(asked.video, folder, long, wall, with_ray=asked.ray)
+        ways = {name: words for name, words in ways.items() if name.startswith(tuple(asked.only.split(",")))}
         took: dict[str, list[float]] = {name: [] for name in ways}
         used: dict[str, list[float]] = {name: [] for name in ways}
         memory = 0.0
@@ -91,23 +142,27 @@ def main() -> None:
                 seconds, processor_s, most = timed([word.replace("OUT", out) for word in words])
                 took[name].append(round(seconds, 2))
                 used[name].append(round(processor_s, 2))
-                print(name, seconds, processor_s, file=sys.stderr)
+                print(name, round(seconds, 2), round(processor_s, 2), file=sys.stderr)
                 memory = max(memory, most)
-        medians = {name: statistics.median(seconds) for name, seconds in took.items()}
-        net = {name: medians[name] - medians["start"] for name in ways}
-        told = {
-            "seconds": took,
-            "median_s": medians,
-            "processor_s": {name: statistics.median(seconds) for name, seconds in used.items()},
-            "two workers against one, without starting": round(net["batch, 1 worker"] / net["batch, 2 workers"], 2),
-            "batch against look, one video": round(medians["one video, look"] / medians["one video, batch"], 2),
-            "batch against look, folder": round(medians["look"] / medians["batch, 2 workers"], 2),
-            "memory of a worker, MB": round(memory),
-            "load": round(os.getloadavg()[2], 1),
-        }
-        if asked.ray:
-            of_ray = medians["ray, 2 workers"] - medians["ray start"]
-            told["ray against local, without starting"] = round(net["batch, 2 workers"] / of_ray, 2)
+        told: dict[str, object] = {"rounds": asked.rounds, "seconds": took, "processor seconds": used}
+        for kind, measured in (("seconds", Measured(took)), ("processor seconds", Measured(used))):
+            ratios = {
+                "two workers against one, without starting": measured.ratio(
+                    "folder: 1 worker", "folder: 2 workers", "start"
+                ),
+                "batch against look, folder": measured.ratio("folder: look", "folder: 2 workers"),
+                f"batch against look, one video of {FRAMES} frames": measured.ratio(
+                    "one short: look", "one short: batch"
+                ),
+                f"batch against look, one video of {asked.long:g} s": measured.ratio(
+                    "one long: look", "one long: batch"
+                ),
+                "ray against local, without starting": measured.ratio(
+                    "folder: 2 workers", "folder: 2 workers, ray", "start", "start, ray"
+                ),
+            }
+            told[f"times faster, in {kind}"] = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+        told |= {"memory of a worker, MB": round(memory), "load": round(os.getloadavg()[1], 1)}
         print(json.dumps(told, indent=1))
 
 

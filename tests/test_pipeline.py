@@ -295,6 +295,31 @@ def test_no_face_is_followed_where_every_frame_is_searched_anyway(drawn: NDArray
     assert [len(scene.faces) for scene in scenes] == [1] * 5
 
 
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_sequence_that_recalls_a_memory_finds_what_its_giver_finds(follow: bool) -> None:
+    """Written down as JSON in between, hands that are followed too; one that recalls nothing searches anew."""
+    frames = [
+        Frame(np.ascontiguousarray(demo_frame(30 + index)[::2, ::2]), index, index / 25, "clip.mp4")
+        for index in range(14)
+    ]
+
+    def found(scene: Scene) -> list[tuple[float, ...]]:
+        return [seen.box_xyxy for seen in (*scene.faces, *scene.hands)]
+
+    with Analyzer(Options(follow=follow, threads=1)) as analyzer:
+        giver, taker = analyzer.sequence(), analyzer.sequence()
+        for frame in frames[:9]:
+            giver.step(frame)
+        memory = json.loads(json.dumps(giver.memory(frames[9].time_s)))
+        assert ("hands" in memory, memory["faces"]["found"] != []) == (follow, True)
+        taker.recall(memory)
+        assert json.loads(json.dumps(taker.memory(frames[9].time_s))) == memory
+        later = [giver.step(frame) for frame in frames[9:]]
+        assert [found(taker.step(frame)) for frame in frames[9:]] == [found(scene) for scene in later]
+        taker.recall({})
+        assert taker.memory(frames[9].time_s) == {}
+
+
 def test_an_unknown_detail_is_told_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'normal'"):
         Options(detail="norml")  # type: ignore[arg-type]

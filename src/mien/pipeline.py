@@ -120,6 +120,16 @@ class _Tracks:
     face_time_s: float = -math.inf
     depth: SearchDepth = field(default_factory=SearchDepth)
 
+    def memory(self, at_s: float) -> dict[str, Any]:
+        """See `FrameSequence.memory`."""
+        followers = {"faces": self.face_follower, "hands": self.follower}
+        followed = {name: one.memory(at_s) for name, one in followers.items() if one is not None}
+        kept: dict[str, Any] = {**followed, "depth": self.depth.memory(at_s)}
+        kept = {name: memory for name, memory in kept.items() if memory}
+        if at_s - self.face_time_s <= _NEW_FACE_S / 2:
+            kept["face_time_s"] = self.face_time_s
+        return kept
+
 
 class Analyzer(Resource):
     """Looks at pictures and frames; keep one and use it for everything, because its models stay loaded.
@@ -388,6 +398,16 @@ class Analyzer(Resource):
         neutral_reference(self._expressions.labels, self._expressions.threshold)  # that the model can answer neutral
         return np.asarray(self._expressions.face_logits(frame.image_rgb, faces)[0])
 
+    def _recall(self, memory: Mapping[str, Any], tracks: _Tracks) -> None:
+        """Faces and hands that a source is followed by."""
+        with self._computing:
+            if "faces" in memory and self._faces is not None:
+                tracks.face_follower = DetectionScheduler(self._faces, within_s=_NEW_FACE_S)
+                tracks.face_follower.recall(memory["faces"], Face)
+            if "hands" in memory and self._hands is not None:
+                tracks.follower = DetectionScheduler(self._hands)
+                tracks.follower.recall(memory["hands"], Hand)
+
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
         """What the records of these tasks say; one and the same each time."""
         known = self._models.get(tasks)
@@ -478,6 +498,20 @@ class FrameSequence:
     def step(self, frame: Frame) -> Scene:
         """What is in one frame; faces and hands keep their track numbers from one `restart` to the next."""
         return self._analyzer._see(frame, self._tracks, self._tasks)
+
+    def memory(self, at_s: float) -> dict[str, Any]:
+        """What of the frames so far decides what is found in those from a time on, as JSON; track numbers aside.
+
+        Two sequences whose memories are equal find the same from then on, however early each began.
+        """
+        return self._tracks.memory(at_s)
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Begin where the sequence that gave this memory is."""
+        self._tracks = _Tracks(baseline_s=self._tracks.baseline_s)
+        self._tracks.face_time_s = memory.get("face_time_s", -math.inf)
+        self._tracks.depth.recall(memory.get("depth", {}))
+        self._analyzer._recall(memory, self._tracks)
 
 
 def _gesture_classifier(o: Options) -> GestureClassifier:

@@ -156,10 +156,12 @@ def test_csv_of_other_labels(scene: MakeScene, face: Any, tmp_path: Path) -> Non
 
 
 def test_csv_quotes_names(scene: MakeScene, tmp_path: Path) -> None:
+    names = ['a, "b"\n.mp4', "two\rlines.mp4", "two\r\nlines.mp4"]
     with CsvWriter(tmp_path / "out.csv") as records:
-        records.write(scene(0, source='a, "b"\n.mp4'))
-    (row,) = _rows(tmp_path / "out.csv")
-    assert row["source"] == 'a, "b"\n.mp4'
+        for name in names:
+            records.write(scene(0, source=name))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert [row["source"] for row in csv.DictReader(file)] == names
 
 
 def test_file_names_that_are_no_text(scene: MakeScene, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mien.scale.job import Item, Part, Settings, Unit, WorkItem, parts_of
+from mien.errors import UnreadableMedia
+from mien.scale.job import Item, Part, Settings, Unit, WorkItem, parts_of, pieces_of
 from mien.sources import Selection
 
 
@@ -28,6 +31,14 @@ def test_each_video_is_a_part_and_photos_share_parts_in_order() -> None:
     assert [part.is_video for part in parts] == [False, False, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("videos", "workers", "pieces"), [(0, 2, 1), (1, 2, 4), (1, 1, 2), (3, 2, 2), (4, 2, 1), (900, 16, 1), (5, 16, 7)]
+)
+def test_few_videos_are_cut_so_that_each_worker_has_some(videos: int, workers: int, pieces: int) -> None:
+    items = [_item(f"{number}.mp4") for number in range(videos)] + [_item("a.jpg")]
+    assert pieces_of(items, workers) == pieces
+
+
 def test_tasks_and_parts_survive_json() -> None:
     part = Part(number=3, items=(_item("a.jpg"), _item("b.jpg")))
     for unit in part.photo_units(Selection(fps=2)):
@@ -46,7 +57,7 @@ def test_a_task_says_which_part_of_which_source_it_is_about() -> None:
 def test_settings_survive_json_and_say_which_weights_answer(settings: Callable[..., Settings]) -> None:
     asked = settings(fps=2.5, start_s=3, range_s=20)
     data = json.loads(json.dumps(asked.to_dict()))
-    assert Settings.from_dict(data, threads=1, provider="cpu") == asked
+    assert Settings.from_dict(data, **asked.how) == asked
     assert list(data["weights"]) == ["emotion"]
     assert "threads" not in data["options"]
 
@@ -91,3 +102,57 @@ def test_a_source_that_is_named_twice_is_done_once(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("a")
     items, _ = items_of([str(tmp_path / "a.jpg"), str(tmp_path), str(tmp_path / "." / "a.jpg")])
     assert [item.source for item in items] == [str(tmp_path / "a.jpg")]
+
+
+def test_a_file_of_several_names_is_done_once(tmp_path: Path) -> None:
+    from mien.scale.sources import items_of
+
+    (tmp_path / "a.jpg").write_text("a")
+    (tmp_path / "linked.jpg").hardlink_to(tmp_path / "a.jpg")
+    (tmp_path / "pointed.jpg").symlink_to("a.jpg")
+    items, _ = items_of([str(tmp_path / name) for name in ("a.jpg", "linked.jpg", "pointed.jpg")])
+    assert [item.source for item in items] == [str(tmp_path / "a.jpg")]
+
+
+def test_what_an_archive_holds_is_listed_and_fetched(tmp_path: Path) -> None:
+    """fsspec chains addresses: of what a pattern matches, each keeps the address of its archive."""
+    from mien.scale.remote import fetched
+    from mien.scale.sources import items_of
+
+    archive = tmp_path / "clips.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name in ("day/a.mp4", "day/b.jpg", "notes.txt"):
+            zipped.writestr(name, name)
+    nothing, (problem,) = items_of([f"zip://*::file://{archive}"])
+    assert nothing == []
+    assert "there is no photo or video" in str(problem)
+    for spec in (f"zip://day/*::file://{archive}", f"zip://::file://{archive}"):
+        items, problems = items_of([spec])
+        assert problems == []
+        assert [item.path for item in items] == [f"zip://day/{name}::file://{archive}" for name in ("a.mp4", "b.jpg")]
+        assert [item.is_video for item in items] == [True, False]
+        with fetched(items[0].path) as copy:
+            assert Path(copy).read_text() == "day/a.mp4"
+            assert Path(copy).suffix == ".mp4"
+
+
+@pytest.mark.parametrize("spec", ["zip://a.jpg::s3://key:secret@bucket/a.zip", "simplecache::s3://k:secret@b/a.mp4"])
+def test_a_secret_in_a_chained_address_is_refused_too(spec: str) -> None:
+    from mien.scale.sources import items_of
+
+    items, problems = items_of([spec])
+    assert items == []
+    assert "holds a password" in str(problems[0])
+    assert "secret" not in str(problems[0])
+
+
+def test_a_list_of_sources_has_one_per_line(tmp_path: Path) -> None:
+    from mien.scale.sources import listed
+
+    names = tmp_path / "names.txt"
+    names.write_bytes(
+        "\ufeff# clips\r\n\r\n  a b.mp4 \r\nc\u2028d.jpg\n\x0ce.jpg\n#f.jpg\n./#g.jpg".encode() + b"\ncaf\xe9.jpg"
+    )
+    assert listed(names) == ["a b.mp4", "c\u2028d.jpg", "\x0ce.jpg", "./#g.jpg", os.fsdecode(b"caf\xe9.jpg")]
+    with pytest.raises(UnreadableMedia):
+        listed(tmp_path)

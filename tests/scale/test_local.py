@@ -33,7 +33,7 @@ def _setup(folder: BatchFolder, settings: Settings) -> dict[str, Any]:
     return {
         "folder": str(folder.path),
         "settings": settings.to_dict(),
-        "how": {"threads": 1, "provider": "cpu"},
+        "how": settings.how,
     }
 
 

@@ -9,16 +9,19 @@ import shutil
 import socket
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'mien[ray]'"),
-]
+from mien.errors import InputError
+from mien.scale import ray_engine
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'mien[ray]'"
+)
 
 Rows = Callable[..., list[dict[str, Any]]]
 
@@ -38,7 +41,7 @@ from mien.sources import Selection
 settings = Settings(options=Options(tasks=("emotion",), threads=1), selection=Selection(), range_s=1.0)
 folder = BatchFolder(sys.argv[1])
 items, _ = items_of(sys.argv[2:])
-setup = {"folder": str(folder.path), "settings": settings.to_dict(), "how": {"threads": 1, "provider": "cpu"}}
+setup = {"folder": str(folder.path), "settings": settings.to_dict(), "how": settings.how}
 killed = []
 with HeldFolder(folder), Log(folder.log) as log:
     parts = prepare(folder, settings, items)
@@ -57,6 +60,8 @@ print(json.dumps({"nodes": len(nodes), "killed": killed, "problems": run.problem
 """
 
 
+@pytest.mark.slow
+@needs_ray
 def test_two_nodes_do_what_one_machine_does_though_an_actor_is_killed(
     tmp_path: Path, walls: Callable[[int], Path], drawn_clip: Path, rows: Rows
 ) -> None:
@@ -84,6 +89,8 @@ def test_two_nodes_do_what_one_machine_does_though_an_actor_is_killed(
     assert rows(tmp_path / "ray") == rows(tmp_path / "local")
 
 
+@pytest.mark.slow
+@needs_ray
 def test_nothing_is_sent_beyond_this_machine(tmp_path: Path, walls: Callable[[int], Path]) -> None:
     strace = shutil.which("strace")
     if strace is None:
@@ -104,6 +111,24 @@ def test_nothing_is_sent_beyond_this_machine(tmp_path: Path, walls: Callable[[in
     beyond = [line for line in lines if _is_beyond(line)]
     assert beyond == []
     assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
+
+
+@pytest.mark.parametrize("address", [None, "head:6379"])
+def test_a_cluster_that_does_not_start_is_a_sentence(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
+    """Ray raises a plain Exception when its processes have not begun within half a minute."""
+
+    def init(**options: Any) -> None:
+        raise Exception("The current node timed out during startup.\nMore about it.")  # noqa: TRY002
+
+    ray = types.ModuleType("ray")
+    ray.init = init  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for name in (*ray_engine._QUIET, *ray_engine._SHUT, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "as before")
+    with pytest.raises(InputError, match=r"\(The current node timed out during startup\)") as caught:
+        ray_engine.RayEngine(1, {}, print, address=address)
+    assert ("head:6379" if address else "this machine") in str(caught.value)
+    assert os.environ["http_proxy"] == "as before"
 
 
 def _own_addresses() -> set[str]:

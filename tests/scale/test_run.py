@@ -96,12 +96,14 @@ def folder(tmp_path: Path) -> Iterator[BatchFolder]:
 def work(folder: BatchFolder, settings: Make) -> Callable[..., tuple[Run, ScriptedEngine, list[Progress]]]:
     """One run with a script."""
 
-    def run(script: Script | None = None, **options: Any) -> tuple[Run, ScriptedEngine, list[Progress]]:
+    def run(
+        script: Script | None = None, *, kind: type[ScriptedEngine] = ScriptedEngine, **options: Any
+    ) -> tuple[Run, ScriptedEngine, list[Progress]]:
         parts = prepare(folder, settings(), ITEMS)
         told: list[Progress] = []
         with Log(folder.log) as log:
             made = Run(folder, settings(), parts, log, on_progress=told.append, **options)
-            engine = ScriptedEngine(folder, script)
+            engine = kind(folder, script)
             made.work(engine)
         return made, engine, told
 
@@ -187,6 +189,39 @@ def test_a_restart_does_only_what_is_left(folder: BatchFolder, work: Callable[..
     assert engine.done == []
 
 
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_a_range_that_began_otherwise_than_it_should_is_done_again_before_its_part_is_finished(
+    work: Callable[..., Any], folder: BatchFolder, handed_over: bool
+) -> None:
+    again: list[Unit] = []
+    given: list[int] = []
+
+    class Remembers(ScriptedEngine):
+        def submit(self, task: WorkItem) -> None:
+            super().submit(task)
+            if task.unit is not None and task.part.number == 1:
+                if task.unit.goes_on:
+                    again.append(task.unit)
+                memory = {"before": "warm", "after": "warm"}
+                if task.unit.number == 1:
+                    memory = {"before": "warm" if task.unit.goes_on else "cold", "after": "warm"}
+                result = {**read_json(self.folder.result(task.unit)), **memory}
+                write_json(self.folder.result(task.unit), result)
+
+    def take(part: Part, units: tuple[Unit, ...]) -> None:
+        assert len(again) == (part.number > 0) or part.number == 0
+        given.append(part.number)
+
+    _, engine, told = work(kind=Remembers, **({"on_part": take} if handed_over else {}))
+    assert [unit.number for unit in again] == [1]
+    assert engine.done.count("000001-00001") == 2
+    assert (told[-1].units_done, told[-1].units) == (5, 5)
+    if handed_over:
+        assert given == [0, 1, 2]
+    else:
+        assert engine.done.index("000001-join") > max(i for i, key in enumerate(engine.done) if key == "000001-00001")
+
+
 def test_finished_parts_are_handed_over_in_order(work: Callable[..., Any]) -> None:
     given: list[int] = []
 
@@ -224,6 +259,26 @@ def test_a_folder_of_something_else_and_one_at_work_are_refused(folder: BatchFol
     (tmp_path / "file").write_text("x")
     with pytest.raises(RefusedOutput, match="is a file"):
         BatchFolder(tmp_path / "file").check()
+
+
+def test_a_run_that_ended_at_any_moment_leaves_a_folder_that_can_be_gone_on_with(
+    tmp_path: Path, settings: Make
+) -> None:
+    """A full disk or a kill, before job.json is there, or while a file of the folder itself is written."""
+    folder = BatchFolder(tmp_path / "out")
+    with HeldFolder(folder):
+        folder.log.write_text("begun")
+    (folder.path / "job.json.part").write_text("{")
+    folder.check()
+    with HeldFolder(folder):
+        assert not (folder.path / "job.json.part").exists()
+        prepare(folder, settings(), ITEMS)
+    (folder.path / "manifest.json.2.part").write_text("{")
+    folder.check()
+    folder.job.unlink()
+    (folder.parts / "part-000000.parquet").write_text("rows")
+    with pytest.raises(RefusedOutput, match="parts"):
+        folder.check()
 
 
 def test_time_left_follows_from_what_this_run_did() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,7 @@ from mien.records.parquet import ParquetWriter
 from mien.records.session import read_session
 from mien.records.tables import read_rows
 from mien.reports.session.times import runs, segments, shares
-from mien.scale.summary import grouping, summarize_batch, summarize_rows, write_csv
+from mien.scale.summary import grouping, longest_parts, summarize_batch, summarize_rows, write_csv
 from mien.scene import Face, Hand, Scene
 
 MakeScene = Callable[..., Scene]
@@ -125,6 +128,26 @@ def test_csv_has_a_header_and_empty_cells(batch: Path, tmp_path: Path) -> None:
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0].startswith("file,person,kind,tracks,frames,first_s,last_s,in_view_s,unseen_s,episodes,share_")
     assert len(lines) == 6
+
+
+def test_a_batch_in_a_folder_of_any_name_and_sources_of_any_name_are_counted(
+    batch: Path, scene: MakeScene, face: MakeFace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """DuckDB takes brackets and stars in a path for a pattern, and pyarrow and it take no name that is not text."""
+    expected = set(summarize_batch(batch, ("file",)).column("file").to_pylist())
+    names = ["two\nlines.jpg", "two\rlines.jpg"]
+    with ParquetWriter(batch / "parts" / "part-000003.parquet") as table:
+        for name in names:
+            table.write(scene(0, face("happy"), source=name))
+    for name in (b"caf\xe9", b"a[1]*?", b"it's {a,b}"):
+        folder = tmp_path_factory.mktemp("named") / os.fsdecode(name)
+        shutil.copytree(batch, folder)
+        table = summarize_batch(folder, ("file",))
+        assert set(table.column("file").to_pylist()) == expected | set(names)
+        assert longest_parts(folder, 9) == sorted((folder / "parts").glob("*.parquet"))
+        write_csv(table, folder / "out.csv")
+        with (folder / "out.csv").open(newline="") as file:
+            assert [row["file"] for row in csv.DictReader(file)] == table.column("file").to_pylist()
 
 
 def test_a_grouping_must_be_known_and_have_the_file() -> None:

@@ -5,17 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from mien.artwork.drawings import demo_frame
 from mien.errors import UnreadableMedia
 from mien.pipeline import Analyzer
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import JsonlWriter
 from mien.scale.folder import BatchFolder, read_json, write_json
 from mien.scale.job import Item, Part, Settings, Unit, WorkItem
-from mien.scale.tasks import Worker, joined
-from mien.scene import Face, Scene
+from mien.scale.ranges import rough_seam
+from mien.scale.tasks import ExactWriter, Worker, joined
+from mien.scene import Face, Hand, Scene
 from mien.sources import Selection, open_source
 
 Make = Callable[..., Settings]
@@ -58,6 +61,27 @@ def test_a_person_in_view_over_a_seam_keeps_one_number(
     assert at_right == {2}
 
 
+def test_what_is_written_in_between_changes_no_number(
+    folder: BatchFolder, scene: Callable[..., Scene], hand: Callable[..., Hand], face: Callable[..., Face]
+) -> None:
+    """Where a finger points is computed from landmarks, of which a record has two digits only."""
+    pick = np.random.default_rng(3)
+    unit = _unit(0)
+    scenes = []
+    for index in range(40):
+        points = tuple((float(x), float(y), float(z)) for x, y, z in pick.uniform(20, 60, (21, 3)) / [1, 1, 40])
+        x, y = pick.uniform(20, 23, 2)
+        box = (x, y, x + 50.123456, y + 50.654321)
+        pointing = replace(hand("point"), landmarks_xyz=points, box_xyxy=box)
+        scenes.append(scene(index, face(track=1, box_xyxy=(x, y, x + 41.987654, y + 40.1)), pointing, source="c.mp4"))
+    with ExactWriter(folder.rows(unit)) as rows:
+        for each in scenes:
+            rows.write(each)
+    found = list(joined(folder, _video("c.mp4", Path("/c.mp4")), (unit,), [{"frames": len(scenes)}]))
+    assert [each.to_dict() for each in found] == [each.to_dict() for each in scenes]
+    assert [each.faces[0].box_xyxy for each in found] == [each.faces[0].box_xyxy for each in scenes]
+
+
 def test_ranges_have_the_rows_of_the_whole_video(folder: BatchFolder, settings: Make, drawn_clip: Path) -> None:
     asked = settings(range_s=1)
     part = _video("clip.mp4", drawn_clip)
@@ -77,6 +101,43 @@ def test_ranges_have_the_rows_of_the_whole_video(folder: BatchFolder, settings: 
     assert {row["kind"] for row in found.to_pylist()} >= {"face"}
     assert (facts["frames"], facts["rows"]) == (20, found.num_rows)
     assert list(folder.work.iterdir()) == []
+
+
+def test_ranges_of_a_video_in_which_faces_are_followed_have_its_rows(
+    folder: BatchFolder, settings: Make, write_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A face comes and goes and is followed in between, at 25 frames per second, with a cut every second; a range that
+    remembers too little, here because it begins with its own first frame, goes on with what the one before remembers.
+    """
+    frames = [np.ascontiguousarray(demo_frame(30 + index // 3)[::2, ::2]) for index in range(100)]
+    for index in (*range(33, 41), *range(60, 77)):
+        frames[index] = np.full_like(frames[index], 90)
+    clip = write_clip(tmp_path / "clip.mp4", frames, rate=25, gop=12)
+    asked = settings(range_s=1)
+    part = _video("clip.mp4", clip)
+    with Analyzer(asked.options) as analyzer, open_source(clip) as source:
+        whole = [replace(each, source="clip.mp4").to_dict() for each in analyzer.scenes(source)]
+    counts = []
+    for is_warm in (True, False):
+        with Worker(folder, asked) as worker:
+            worker.perform(WorkItem(kind="split", part=part))
+            units = folder.units(part)
+            if not is_warm:
+                units = tuple(
+                    replace(unit, begin_s=None if unit.begin_s is None else unit.selection.start_s) for unit in units
+                )
+            assert len(units) > 2
+            for unit in reversed(units):
+                worker.perform(WorkItem(kind="look", part=part, unit=unit))
+            redone = []
+            while rough := rough_seam(units, [read_json(folder.result(unit)) for unit in units]):
+                redone.append(rough.number)
+                worker.perform(WorkItem(kind="look", part=part, unit=rough))
+        found = joined(folder, part, units, [read_json(folder.result(unit)) for unit in units])
+        assert [each.to_dict() for each in found] == whole
+        assert redone == sorted(set(redone))
+        counts.append(len(redone))
+    assert counts[0] < counts[1]
 
 
 def test_what_an_earlier_worker_left_half_written_is_removed(

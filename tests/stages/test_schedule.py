@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -132,6 +133,56 @@ def test_no_waiting_at_all_searches_every_frame() -> None:
 def test_wrong_times_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="within_s and eager_s"):
         DetectionScheduler(FakeHands(), **wrong)
+
+
+@pytest.mark.parametrize("fps", [10.0, 24.0, 25.0, 29.97, 60.0])
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_when_to_search_does_not_depend_on_where_one_began(fps: float, is_lost: bool) -> None:
+    """So that two that began apart soon remember the same, and then go on alike."""
+    whole, late = FakeHands(), FakeHands()
+    first = DetectionScheduler(whole)
+    others = [(start, DetectionScheduler(late)) for start in range(1, round(fps) + 1)]
+    for k in range(round(3 * fps)):
+        whole.there = late.there = set() if is_lost and round(fps) <= k < round(fps) + 3 else {1, 2}
+        first.update(PICTURE, k / fps)
+        for start, other in others:
+            if k >= start:
+                other.update(PICTURE, k / fps)
+        if k >= round(2.6 * fps):
+            memory = first.memory((k + 1) / fps)
+            assert memory["found"]
+            assert all(other.memory((k + 1) / fps) == memory for _, other in others)
+
+
+def test_one_that_recalls_a_memory_goes_on_as_its_giver() -> None:
+    for k in range(1, 60, 7):
+        detector, second = FakeHands(), FakeHands()
+        detector.there = second.there = {1}
+        giver, taker = DetectionScheduler(detector), DetectionScheduler(second)
+        for frame in range(k):
+            detector.there = {1} if frame % 11 else {1, 2}
+            giver.update(PICTURE, frame / 30)
+        taker.recall(json.loads(json.dumps(giver.memory(k / 30))), Hand)
+        begun = len(detector.asked)
+        for frame in range(k, k + 40):
+            detector.there = second.there = {1} if frame % 13 else {1, 2}
+            assert taker.update(PICTURE, frame / 30) == giver.update(PICTURE, frame / 30)
+        assert detector.asked[begun:] == second.asked
+
+
+def test_nothing_is_remembered_that_no_longer_matters() -> None:
+    detector = FakeHands()
+    detector.there = {1}
+    follower = DetectionScheduler(detector)
+    assert follower.memory(0.0) == {}
+    follower.update(PICTURE, 1.0)
+    assert follower.memory(1.1)["found"]
+    assert follower.memory(1.26) == {}
+    depth = SearchDepth(lately_s=1.0, every_s=0.25)
+    depth.note(5.0, thorough=True, seen=True)
+    assert depth.memory(5.1) == {"time_s": 5.0, "searched_s": 5.0, "seen_s": 5.0}
+    assert depth.memory(5.9) == {"time_s": 5.0, "seen_s": 5.0}
+    assert depth.memory(6.1) == {}
 
 
 def thorough_at(depth: SearchDepth, times: Sequence[float], seen: Sequence[bool] = ()) -> list[bool]:

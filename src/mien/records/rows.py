@@ -6,6 +6,8 @@ that tables can be cut, joined and appended to; an empty cell means that this ta
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,17 @@ def table_columns(emotions: Sequence[str], gestures: Sequence[str]) -> tuple[str
     landmarks, and the models, which must stand last."""
     scores = (*(f"emotion_{label}" for label in emotions), *(f"gesture_{label}" for label in gestures))
     return (*FRAME_COLUMNS, *REGION_COLUMNS, *scores, *POINTING_COLUMNS, "landmarks", *MODEL_COLUMNS.values())
+
+
+def csv_line(cells: Sequence[object]) -> str:
+    """A row of CSV without its line end.
+
+    A cell with a line feed or a carriage return in it, as a file name may have, is quoted; Python's writer does so only
+    for those that are in its own line end.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n")
 
 
 def scene_rows(scene: Scene) -> list[dict[str, Any]]:

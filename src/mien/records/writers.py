@@ -27,7 +27,7 @@ from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput
 from mien.files.targets import descriptor_of, is_stream
 from mien.labels import EMOTIONS, GESTURES
 from mien.pixels.images import read_error
-from mien.records.rows import MODEL_COLUMNS, scene_rows, table_columns
+from mien.records.rows import MODEL_COLUMNS, csv_line, scene_rows, table_columns
 from mien.records.sinks import FileSink, FollowedSink, PipeSink, Sink, StreamSink, last_line
 from mien.resource import ResultWriter
 from mien.scene import Scene, UsedModel
@@ -275,13 +275,11 @@ class CsvWriter(RecordFile):
         return len(cells) == len(self.columns)
 
     def _rows(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
-        text = io.StringIO()
-        table = csv.DictWriter(text, self.columns, lineterminator="\n")
-        try:
-            table.writerows(rows)
-        except ValueError as error:
-            raise OutputError(f"The CSV table has no column for a label: {error}; write JSON instead.") from error
-        return text.getvalue().encode("utf-8", "backslashreplace")
+        strange = sorted({name for row in rows for name in row} - set(self.columns))
+        if strange:
+            raise OutputError(f"The CSV table has no column for a label: {', '.join(strange)}; write JSON instead.")
+        lines = (csv_line([row.get(name, "") for name in self.columns]) + "\n" for row in rows)
+        return "".join(lines).encode("utf-8", "backslashreplace")
 
 
 def read_jsonl(path: str | Path) -> Iterator[Scene]:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mien.scale.job import Part, Unit
 KNOWN = ("job.json", "parts", "work", "manifest.json", "failures.jsonl", "batch.log")
 """What a batch has in its folder."""
 
+_HALF_WRITTEN = re.compile(r"(job\.json|manifest\.json|failures\.jsonl)(\.\d)?\.part")
 _ORPHANS_S = 5.0
 _PAUSE_S = 0.05
 
@@ -69,13 +71,33 @@ class BatchFolder:
         """What is in the Parquet file of a part; it is finished when this exists."""
         return self.table(part).with_suffix(".json")
 
+    @property
+    def tables(self) -> list[Path]:
+        """The Parquet files of finished parts, in order; none that a killed worker left half written."""
+        return sorted(path for path in self.parts.glob("*.parquet") if not path.name.endswith(".part.parquet"))
+
     def units(self, part: Part) -> tuple[Unit, ...]:
         """The units of a video that has been split."""
-        return tuple(Unit.from_dict(unit) for unit in read_json(self.plan(part))["units"])
+        with contents_of(self.plan(part)):
+            return tuple(Unit.from_dict(unit) for unit in read_json(self.plan(part))["units"])
 
     def write_units(self, part: Part, units: Sequence[Unit]) -> None:
         """Keep the units of a video."""
         write_json(self.plan(part), {"units": [unit.to_dict() for unit in units]})
+
+    def read_facts(self, part: Part) -> dict[str, Any]:
+        """What `facts` holds of a finished part.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        facts: dict[str, Any] = read_json(self.facts(part))
+        with contents_of(self.facts(part)):  # what others go by must be there
+            return {
+                **facts,
+                **{name: facts[name] for name in ("file", "rows", "frames", "sha256")},
+                "units": [{**unit, "source": unit["source"], "problem": unit["problem"]} for unit in facts["units"]],
+            }
 
     def clear(self, part: Part) -> None:
         """Remove what lies in `work` of a finished part."""
@@ -98,10 +120,16 @@ class BatchFolder:
         if self.path.exists() and not self.path.is_dir():
             raise RefusedOutput(f"--out {self.path} is a file; name a folder.")
         there = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
-        foreign = [name for name in there if name not in KNOWN]
-        if foreign or (there and not self.job.exists() and there != ["batch.log"]):
-            what = (foreign or there)[0]
+        foreign = [name for name in there if name not in KNOWN and not _HALF_WRITTEN.fullmatch(name)]
+        if not self.job.exists():  # a run that ended before it wrote that has these, without contents
+            foreign += [name for name in there if name in KNOWN and not self._is_bare(name)]
+        if foreign:
+            what = foreign[0]
             raise RefusedOutput(f"--out {self.path} holds {what}, which is not of a batch; name a new folder.")
+
+    def _is_bare(self, name: str) -> bool:
+        path = self.path / name
+        return name == self.log.name or (name in ("parts", "work") and path.is_dir() and not any(path.iterdir()))
 
 
 class HeldFolder(Resource):
@@ -134,7 +162,8 @@ class HeldFolder(Resource):
 def _clear_orphans(folder: BatchFolder) -> None:
     """Remove half-written files of a killed run, whose workers end at once, but maybe not yet."""
     until_s = time.monotonic() + _ORPHANS_S
-    for path in [*folder.work.glob("*.part*"), *folder.parts.glob("*.part*")]:
+    own = (path for path in folder.path.iterdir() if _HALF_WRITTEN.fullmatch(path.name))
+    for path in [*own, *folder.work.glob("*.part*"), *folder.parts.glob("*.part*")]:
         while is_held(path):
             if time.monotonic() > until_s:
                 raise busy(path)
@@ -151,6 +180,23 @@ def write_json(path: Path, data: object) -> None:
     write_whole(path, json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
 
+@contextmanager
+def contents_of(path: Path) -> Iterator[None]:
+    """Where JSON of a file is taken apart: what is not as `write_json` wrote it is damage, and no fault of ours.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path} is damaged or something else; give the folder of a `mien batch`.")
+
+
 def read_json(path: Path) -> Any:
     """What `write_json` wrote.
 
@@ -164,7 +210,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"Cannot read {path}: {(error.strerror or str(error)).lower()}.") from error
     except ValueError as error:
-        raise DataError(f"{path} is damaged or something else; give the folder of a `mien batch`.") from error
+        raise _damaged(path) from error
 
 
 class Log(Resource):

@@ -18,7 +18,11 @@ PHOTOS_PER_PART = 256
 """At most this many photos become one Parquet file."""
 
 RANGE_S = 60.0
-"""Least seconds of video in one unit: what is lost at most when a worker dies, and how finely a video is spread."""
+"""Least seconds of video in one unit: what is lost at most when a worker dies, and how finely a video is spread. Where
+there are fewer videos than workers could do at once, ranges are shorter (`Settings.pieces`)."""
+
+_EACH = 2
+"""Ranges per worker, at least, of which one may take longer than another."""
 
 _HOW = ("threads", "provider")
 """Options that say how to compute, which may differ from run to run and machine to machine."""
@@ -34,11 +38,13 @@ class Settings:
         options: of the analysis; a baseline in them is a file.
         selection: which frames of a video are wanted.
         range_s: least seconds of a time range, see `RANGE_S`.
+        pieces: how many ranges each video should have, if that takes shorter ones; 1 where there are videos enough.
     """
 
     options: Options
     selection: Selection
     range_s: float = RANGE_S
+    pieces: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; with the version of the package, the weights and the baseline's contents, which decide as well."""
@@ -58,7 +64,6 @@ class Settings:
                 "baseline": None if baseline is None else str(baseline),
             },
             "selection": asdict(self.selection),
-            "range_s": self.range_s,
             "weights": weights,
             "baseline_sha256": None if baseline is None else sha256_of(baseline),
         }
@@ -69,10 +74,17 @@ class Settings:
 
         Args:
             data: as JSON.
-            how: threads and provider of this machine.
+            how: what `how` gave; the threads and the provider are those of this machine.
         """
+        ranges = {name: how.pop(name) for name in ("range_s", "pieces") if name in how}
         options = {**data["options"], "tasks": tuple(data["options"]["tasks"]), **how}
-        return cls(options=Options(**options), selection=Selection(**data["selection"]), range_s=data["range_s"])
+        return cls(options=Options(**options), selection=Selection(**data["selection"]), **ranges)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """What decides about no row, as JSON: how to compute, and how videos are cut that have not been cut yet."""
+        options = {name: getattr(self.options, name) for name in _HOW}
+        return {**options, "range_s": self.range_s, "pieces": self.pieces}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +116,8 @@ class Unit:
         source: its name in the records.
         path: absolute path, or address.
         selection: of a video, the frames of this unit.
+        begin_s: of a video, where to begin to look: what is seen before the selection is only remembered.
+        goes_on: begin with what the unit before remembered instead, and look at nothing twice.
         is_first: whether no other unit of the same source is before it.
         weight: about how many frames it has.
     """
@@ -113,6 +127,8 @@ class Unit:
     source: str
     path: str
     selection: Selection
+    begin_s: float | None = None
+    goes_on: bool = False
     is_first: bool = True
     weight: float = 1.0
 
@@ -179,6 +195,12 @@ def parts_of(items: Sequence[Item], *, first: int = 0, photos: int = PHOTOS_PER_
             end()
     end()
     return parts
+
+
+def pieces_of(items: Sequence[Item], workers: int) -> int:
+    """How many ranges each video should have, so that all workers have something to do until about the end."""
+    videos = sum(item.is_video for item in items)
+    return max(-(-_EACH * workers // videos), 1) if videos else 1
 
 
 Kind = Literal["split", "look", "join"]

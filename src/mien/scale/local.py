@@ -35,6 +35,7 @@ class LocalEngine(Resource):
     def __init__(self, workers: int, setup: Mapping[str, Any], log: IO[bytes], say: Callable[[str], object]) -> None:
         self.workers = workers
         self._setup = json.dumps(dict(setup)).encode() + b"\n"
+        self._pieces = int(setup["how"].get("pieces", 1))
         self._log = log
         self._say = say
         self._heard: queue.SimpleQueue[tuple[_Process, dict[str, Any] | None]] = queue.SimpleQueue()
@@ -53,9 +54,11 @@ class LocalEngine(Resource):
     def submit(self, task: WorkItem) -> None:
         idle = next((process for process in self._processes if process.task is None), None)
         if idle is None:  # as many processes as there is work for
-            idle = _Process(self._setup, self._log, self._heard)
-            self._processes.append(idle)
+            idle = self._added()
         idle.begin(task)
+        if task.kind == "split":  # who will do the ranges starts meanwhile
+            while len(self._processes) < min(self.workers, self._pieces, os.cpu_count() or 1):
+                self._added()
 
     def wait(self, timeout_s: float) -> Ended | Advanced | None:
         try:
@@ -66,7 +69,7 @@ class LocalEngine(Resource):
         if message is None:
             return self._lost(process)
         if "ready" in message:
-            process.is_ready = True
+            process.is_ready = message["ready"]
             return None
         if task is None:
             return None
@@ -74,6 +77,11 @@ class LocalEngine(Resource):
             return Advanced(task=task, frames=message["frames"])
         process.task = None
         return Ended(task=task, **message)
+
+    def _added(self) -> _Process:
+        process = _Process(self._setup, self._log, self._heard)
+        self._processes.append(process)
+        return process
 
     def close(self) -> None:
         self._is_closed = True
@@ -130,7 +138,7 @@ class _Process:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         with suppress(OSError):
-            if self._process.poll() is None and self.task is not None:
+            if self._process.poll() is None and (self.task is not None or not self.is_ready):
                 self._process.kill()
         try:
             code = self._process.wait(_END_S)

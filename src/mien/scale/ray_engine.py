@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mien.errors import InputError, MienError
+from mien.errors import InputError
 from mien.extras import needs
 from mien.resource import Resource
 from mien.scale.engine import Advanced, Ended
@@ -46,7 +46,7 @@ class RayEngine(Resource):
 
     Raises:
         MissingExtra: Ray is not installed.
-        InputError: there is no cluster at the address.
+        InputError: there is no cluster at the address, or Ray cannot start one here.
     """
 
     def __init__(
@@ -73,10 +73,15 @@ class RayEngine(Resource):
                 logging_level=logging.ERROR,
                 **({} if address else local),
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            where = address or "this machine"
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise InputError(f"Cannot join a Ray cluster at {where} ({reason}); start one with `ray start`.") from error
+        except Exception as error:  # what Ray raises need not be more than that, as when a busy machine is too slow
+            reason = str(error).partition("\n")[0].rstrip(".")[:300]
+            if address:
+                told = f"Cannot join a Ray cluster at {address} ({reason}); start one with `ray start`."
+            else:
+                told = (
+                    f"Ray cannot start on this machine ({reason}); try again when it is less busy, or without --engine."
+                )
+            raise InputError(told) from error
         finally:
             if not address:
                 _put_back("http_proxy", before["http_proxy"])
@@ -135,16 +140,11 @@ class _Actor:
         if os.environ.get("http_proxy") == _NOWHERE:  # sources may be anywhere
             _put_back("http_proxy", setup.get("http_proxy"))
         settings = Settings.from_dict(setup["settings"], **setup["how"])
-        self._worker: Worker | None = None
-        self._fault: dict[str, Any] = {}
-        try:
-            self._worker = Worker(BatchFolder(setup["folder"]), settings)
-        except MienError as error:  # an actor that cannot begin would be replaced for ever
-            self._fault = {"outcome": "fatal", "reason": str(error), "exit_code": error.exit_code}
+        self._worker = Worker(BatchFolder(setup["folder"]), settings)
 
     def perform(self, task: Mapping[str, Any]) -> dict[str, Any]:
         """Do a task; see `attempt`."""
-        return self._fault if self._worker is None else attempt(self._worker, WorkItem.from_dict(task), untold)
+        return attempt(self._worker, WorkItem.from_dict(task), untold)
 
     def place(self) -> tuple[str, int]:
         """The node and the process it is in, for tests."""

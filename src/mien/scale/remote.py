@@ -18,6 +18,8 @@ from mien.sources import VIDEO_SUFFIXES
 from mien.wording import natural_key
 
 _BLOCK = 1 << 20
+_PATTERN = str.maketrans("*[]", "xxx")
+"""A host may be a pattern, as the file in `zip://*::...`, which as a host looks like nothing that is known."""
 
 
 def expand_address(address: str) -> list[str]:
@@ -33,7 +35,8 @@ def expand_address(address: str) -> list[str]:
             "the settings or the environment of the package that reads such addresses."
         )
     system, path = _opened(address)
-    scheme = address.partition("://")[0]
+    first, rest = first_of(address)
+    scheme = first.partition("://")[0]
     try:
         if any(sign in path for sign in "*?["):
             found = [str(name) for name in system.glob(path) if _is_media(str(name))]
@@ -46,9 +49,16 @@ def expand_address(address: str) -> list[str]:
     if not found:
         raise UnreadableMedia(f"Cannot read {named(address)}: there is no photo or video; check the address.")
     return [
-        name if "://" in name else f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}"
+        name if "://" in name else f"{scheme}://{name if scheme == 'file' else name.lstrip('/')}{rest}"
         for name in sorted(found, key=natural_key)
     ]
+
+
+def first_of(address: str) -> tuple[str, str]:
+    """What an address names, and where that lies, "::" included: `zip://a.mp4` and `::s3://bucket/clips.zip`, for
+    fsspec chains addresses; protocols that only pass on, as `simplecache::`, stay with what they pass on."""
+    end = address.find("::", address.index("://"))
+    return (address, "") if end < 0 else (address[:end], address[end:])
 
 
 @contextmanager
@@ -87,6 +97,11 @@ def _opened(address: str) -> tuple[Any, str]:
 
 def _is_secret(address: str) -> bool:
     """Whether an address has parts that are not shown; one without a host, as file:///folder, has no place for any."""
+    return any(map(_has_secret, address.split("::")))
+
+
+def _has_secret(address: str) -> bool:
+    address = address.translate(_PATTERN)
     host, _, rest = address.partition("://")[2].partition("/")
     return shown(address) != address if host else "?" in rest
 

@@ -12,8 +12,9 @@ from typing import Any
 from mien.errors import MienError, RefusedOutput
 from mien.files.whole import write_whole
 from mien.scale.engine import Advanced, Ended, Engine
-from mien.scale.folder import BatchFolder, Log, read_json, write_json
+from mien.scale.folder import BatchFolder, Log, contents_of, read_json, write_json
 from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Unit, WorkItem, parts_of
+from mien.scale.ranges import rough_seam
 from mien.scale.tasks import failed_result
 from mien.words import say
 
@@ -137,7 +138,7 @@ class Run:
         for part in self._parts:
             if self._on_part is None and self._folder.facts(part).exists():
                 self._folder.clear(part)
-                facts = read_json(self._folder.facts(part))
+                facts = self._folder.read_facts(part)
                 self._known(len(facts["units"]), float(facts["frames"]), done=True)
                 self.progress.failed += sum(bool(unit["problem"]) for unit in facts["units"])
             elif part.is_video and not self._folder.plan(part).exists():
@@ -177,6 +178,19 @@ class Run:
 
     def _finish(self, part: Part) -> None:
         """All units of a part are finished."""
+        if part.is_video:
+            units = self._units[part.number]
+            with contents_of(self._folder.result(units[0])):
+                rough = rough_seam(units, [read_json(self._folder.result(unit)) for unit in units])
+            if rough is not None:
+                self._log.say(
+                    f"looked at again, going on with what was before: {rough.source} from {rough.selection.start_s:g} s"
+                )
+                self._open[part.number] = 1
+                self.progress.units_done -= 1
+                self.progress.weight_done -= rough.weight
+                self._queue.appendleft(WorkItem(kind="look", part=part, unit=rough))
+                return
         if self._on_part is None:
             self._queue.appendleft(WorkItem(kind="join", part=part))
 
@@ -294,12 +308,14 @@ def prepare(
         _write_job(folder, asked, parts)
         return parts
     job = read_json(folder.job)
+    with contents_of(folder.job):
+        settings_before = dict(job["settings"].items())
+        parts = [Part.from_dict(part) for part in job["parts"]]
     for name in asked:
-        before = job["settings"].get(name)
+        before = settings_before.get(name)
         if before != asked[name]:
             what = _difference(before, asked[name], name)
             raise RefusedOutput(f"--out {folder.path} is of a batch with other settings ({what}); name a new folder.")
-    parts = [Part.from_dict(part) for part in job["parts"]]
     known = {item.path: item for part in parts for item in part.items}
     changed = [item.source for item in items if item.path in known and known[item.path] != item]
     if changed:
@@ -331,7 +347,7 @@ def conclude(folder: BatchFolder, parts: Sequence[Part], settings: Settings) -> 
     Raises:
         OutputError: they cannot be written.
     """
-    facts = [read_json(folder.facts(part)) for part in parts if folder.facts(part).exists()]
+    facts = [folder.read_facts(part) for part in parts if folder.facts(part).exists()]
     failures = [unit for part in facts for unit in part["units"] if unit["problem"]]
     if failures:
         lines = "".join(json.dumps(unit, ensure_ascii=False) + "\n" for unit in failures)

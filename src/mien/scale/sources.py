@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path, PurePosixPath
 
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.images import read_error
 from mien.scale.job import Item
-from mien.scale.remote import expand_address
+from mien.scale.remote import expand_address, first_of
 from mien.sources import VIDEO_SUFFIXES, expand_sources, source_kind
 
 
-def items_of(specs: Sequence[str]) -> tuple[list[Item], list[InputError]]:
+def items_of(
+    specs: Sequence[str], *, on_note: Callable[[str], None] | None = None
+) -> tuple[list[Item], list[InputError]]:
     """The sources that specs name, each once, in the order given; and what to report of specs that name nothing.
 
     Args:
         specs: files, folders, globs, and addresses for fsspec.
+        on_note: gets a sentence about what folders and globs hold besides, as `expand_sources`.
 
     Raises:
         MissingExtra: there is an address, and fsspec is not installed.
     """
     items: dict[str, Item] = {}
     problems: list[InputError] = []
-    for spec in specs:
-        if "://" in spec:
-            try:
-                found = [_remote(address) for address in expand_address(spec)]
-            except InputError as problem:
-                problems.append(problem)
-                continue
-        else:
-            paths, unread = expand_sources([spec])
+    for is_address, some in groupby(specs, key=lambda spec: "://" in spec):
+        found: list[Item] = []
+        if is_address:
+            for spec in some:
+                try:
+                    found += map(_remote, expand_address(spec))
+                except InputError as problem:
+                    problems.append(problem)
+        else:  # together, because a file may have several names
+            paths, unread = expand_sources(list(some), on_note=on_note)
             problems += unread
-            found = [item_of(path) for path in paths]
+            found += map(item_of, paths)
         for item in found:
             items.setdefault(item.path, item)
     return list(items.values()), problems
@@ -47,10 +52,11 @@ def listed(path: Path) -> list[str]:
         UnreadableMedia: the list cannot be read.
     """
     try:
-        lines = path.read_bytes().decode("utf-8-sig", "surrogateescape").splitlines()
-    except OSError as error:
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    except (OSError, ValueError) as error:
         raise read_error(str(path), error) from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    lines = (line.strip(" \t\r") for line in text.split("\n"))  # a name may have other line ends, such as U+2028, in it
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def item_of(path: Path) -> Item:
@@ -73,5 +79,5 @@ def item_of(path: Path) -> Item:
 
 
 def _remote(address: str) -> Item:
-    suffix = Path(address.partition("?")[0]).suffix.lower()
+    suffix = PurePosixPath(first_of(address)[0].partition("?")[0]).suffix.lower()
     return Item(source=address, path=address, is_video=suffix in VIDEO_SUFFIXES)

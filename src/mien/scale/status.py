@@ -8,7 +8,7 @@ from typing import Any
 
 from mien.errors import DataError
 from mien.files.locks import is_held
-from mien.scale.folder import BatchFolder, read_json
+from mien.scale.folder import BatchFolder, contents_of, read_json
 from mien.scale.job import Part
 from mien.scale.run import Progress
 from mien.words import say, words
@@ -31,8 +31,9 @@ def status_lines(path: str | Path) -> list[str]:
         DataError: this is not the folder of a batch.
     """
     folder = BatchFolder(path)
-    parts = [Part.from_dict(part) for part in read_json(folder.job)["parts"]]
-    facts = [read_json(folder.facts(part)) for part in parts if folder.facts(part).exists()]
+    with contents_of(folder.job):
+        parts = [Part.from_dict(part) for part in read_json(folder.job)["parts"]]
+    facts = [folder.read_facts(part) for part in parts if folder.facts(part).exists()]
     units = [unit for part in facts for unit in part["units"]]
     open_units = list(folder.work.glob("??????-?????.json")) if folder.work.is_dir() else []
     is_running = is_held(folder.path)
@@ -48,7 +49,7 @@ def status_lines(path: str | Path) -> list[str]:
     ]
     if state == "ended":
         lines.append(say("batch.goes_on"))
-    with suppress(DataError):
+    with suppress(DataError), contents_of(folder.progress):
         lines += _of_run(read_json(folder.progress)) if is_running else []
     return lines
 

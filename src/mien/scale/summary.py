@@ -66,15 +66,24 @@ def summarize_batch(path: str | Path, by: Sequence[str]) -> pa.Table:
         by: see `grouping`.
 
     Raises:
-        DataError: it is not a folder of a batch, or nothing is finished in it.
+        DataError: it is not a folder of a batch, nothing is finished in it, or it is damaged.
         MissingExtra: DuckDB is not installed.
     """
-    tables = sorted(BatchFolder(path).parts.glob("*.parquet"))
+    tables = BatchFolder(path).tables
     if not tables:
         raise DataError(f"{path} holds no finished part of a batch; give the folder that `mien batch --out` wrote.")
-    with _connected() as connection:
-        connection.from_parquet([str(table) for table in tables], union_by_name=True).create_view("given")
-        return _table(connection, by)
+    with _connected() as connection, _plainly_named(tables[0].parent) as folder:
+        import duckdb
+
+        names = [str(folder / table.name) for table in tables]
+        try:
+            connection.from_parquet(names, union_by_name=True).create_view("given")
+            return _table(connection, by)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0].replace(str(folder), str(tables[0].parent))
+            raise DataError(
+                f"Cannot count the rows of {path} ({reason[:200]}); `mien batch --verify` checks it."
+            ) from error
 
 
 def summarize_rows(rows: pa.Table, by: Sequence[str]) -> pa.Table:
@@ -89,7 +98,10 @@ def longest_parts(path: str | Path, most: int) -> list[Path]:
     folder = BatchFolder(path)
     with needs("table"):
         import pyarrow.parquet as pq
-    sizes = {table: pq.read_metadata(table).num_rows for table in folder.parts.glob("*.parquet")}
+    sizes = {}
+    for table in folder.tables:
+        with table.open("rb") as file:  # by itself pyarrow takes only names that are text
+            sizes[table] = pq.read_metadata(file).num_rows
     chosen = sorted((table for table in sizes if sizes[table]), key=lambda table: -sizes[table])[:most]
     return sorted(chosen)
 
@@ -108,6 +120,18 @@ def grouping(text: str) -> tuple[str, ...]:
     if "file" not in names:
         raise InputError("People and minutes are counted within a file; group by file too: --by file,person.")
     return tuple(name for name in BY if name in names)
+
+
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """A link to a folder, whose own name DuckDB may take for a pattern, or which is not text."""
+    with tempfile.TemporaryDirectory(prefix="mien-summary-") as scratch:
+        link = Path(scratch) / "parts"
+        try:
+            link.symlink_to(folder.resolve(), target_is_directory=True)
+        except (OSError, NotImplementedError):  # Windows has none for everybody
+            link = folder
+        yield link
 
 
 @contextmanager
@@ -198,19 +222,11 @@ def write_csv(table: pa.Table, target: str | Path, *, bom: bool = False) -> None
     Raises:
         OutputError: it cannot be written.
     """
+    from mien.records.rows import csv_line
     from mien.records.writers import LineFile
 
     rows: list[dict[str, Any]] = table.to_pylist()
     with LineFile(target) as lines:
-        lines.write(("\ufeff" if bom else "") + _line(table.column_names))
+        lines.write(("\ufeff" if bom else "") + csv_line(table.column_names))
         for row in rows:
-            lines.write(_line(["" if value is None else value for value in row.values()]))
-
-
-def _line(cells: Sequence[object]) -> str:
-    import csv
-    import io
-
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()
+            lines.write(csv_line(["" if value is None else value for value in row.values()]))

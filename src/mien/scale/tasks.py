@@ -2,12 +2,12 @@
 
 Track numbers depend on all frames before. A range therefore keeps its detections, and when all ranges of a video are
 there, one pass over their boxes gives the numbers, with the tracker of `mien look`: as if the video had never been cut.
-Each range begins with a search, so in its first frames boxes may differ by some pixels from those of `mien look`, which
-follows faces there.
+What a range detects depends on a few frames before it, which `ranges.py` tells of.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from mien.errors import InputError, OutputError, UnreadableMedia
-from mien.pipeline import Analyzer
+from mien.pipeline import Analyzer, labels_of
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import JsonlWriter, read_jsonl
 from mien.resource import Resource
@@ -26,6 +26,7 @@ from mien.scale.ranges import units_of
 from mien.scale.remote import fetched
 from mien.scene import Scene
 from mien.sources import captured, open_source
+from mien.sources.selection import ROUNDING_S
 from mien.stages.track import Tracker
 from mien.wording import count
 
@@ -43,20 +44,32 @@ def untold(frames: int) -> None:
 
 
 class Worker(Resource):
-    """Does tasks one after another, with models that are loaded once.
+    """Does tasks one after another, with models that are loaded once, before the first that needs them.
 
     Args:
         folder: of the batch.
         settings: of the batch, with the threads and provider of this machine.
-
-    Raises:
-        UnknownName, ModelError: a model cannot be used.
     """
 
     def __init__(self, folder: BatchFolder, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
-        self._analyzer = Analyzer(settings.options)
+        self._analyzer: Analyzer | None = None
+
+    def load(self) -> Analyzer:
+        """Load the models if they are not.
+
+        Raises:
+            UnknownName, ModelError: a model cannot be used.
+        """
+        if self._analyzer is None:
+            self._analyzer = Analyzer(self._settings.options)
+        return self._analyzer
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the models are there, which only looking needs."""
+        return self._analyzer is not None
 
     def perform(self, task: WorkItem, tell: Tell = untold) -> dict[str, Any]:
         """Do a task; what came of it is in the folder when this returns.
@@ -80,18 +93,33 @@ class Worker(Resource):
 
     def close(self) -> None:
         """Free the models."""
-        self._analyzer.close()
+        if self._analyzer is not None:
+            self._analyzer.close()
 
     def _look(self, unit: Unit, tell: Tell) -> dict[str, Any]:
         frames, problem, told_s = 0, "", 0.0
         started_s = time.monotonic()
+        sequence = self.load().sequence()
+        before: dict[str, Any] | None = None if unit.begin_s is not None else {}
+        if unit.goes_on:
+            earlier = read_json(self._folder.result(replace(unit, number=unit.number - 1)))
+            before = earlier["after"]
+            sequence.recall(earlier["after"])
         with ExitStack() as stack:
-            rows = stack.enter_context(JsonlWriter(self._folder.rows(unit)))
+            rows = stack.enter_context(ExactWriter(self._folder.rows(unit)))
             try:
                 path = stack.enter_context(fetched(unit.path))
-                source = open_source(path, selection=unit.selection, max_pixels=self._settings.options.max_pixels)
+                selection = unit.selection
+                if unit.begin_s is not None and not unit.goes_on:
+                    selection = replace(selection, start_s=unit.begin_s)
+                source = open_source(path, selection=selection, max_pixels=self._settings.options.max_pixels)
                 with captured(source) as read:
-                    for scene in self._analyzer.scenes(read):
+                    for frame in read:
+                        if before is None and frame.time_s >= unit.selection.start_s - ROUNDING_S:
+                            before = sequence.memory(unit.selection.start_s)
+                        scene = sequence.step(frame)
+                        if before is None:
+                            continue
                         rows.write(replace(scene, source=unit.source))
                         frames += 1
                         if time.monotonic() - told_s >= _TELL_S:
@@ -105,11 +133,15 @@ class Worker(Resource):
                     raise _about(error, path=unit.path, source=unit.source) from None
                 if isinstance(error, UnreadableMedia):  # what could be read is kept
                     problem = str(_about(error, path=unit.path, source=unit.source))
+        if before is None:
+            before = sequence.memory(unit.selection.start_s)
         result = {
             "frames": frames,
             "problem": problem,
             "tries": 1,
             "took_s": round(time.monotonic() - started_s, 3),
+            "before": before,
+            "after": {} if unit.selection.end_s is None else sequence.memory(unit.selection.end_s),
         }
         write_json(self._folder.result(unit), result)
         return result
@@ -117,7 +149,7 @@ class Worker(Resource):
     def _join(self, part: Part) -> dict[str, Any]:
         units = self._folder.units(part) if part.is_video else part.photo_units(self._settings.selection)
         results = [read_json(self._folder.result(unit)) for unit in units]
-        labels = self._analyzer.labels
+        labels = labels_of(self._settings.options)
         frames = 0
         table = self._folder.table(part)
         with ParquetWriter(table, emotions=labels["emotion"], gestures=labels["gesture"]) as rows:
@@ -143,6 +175,21 @@ class Worker(Resource):
         write_json(self._folder.facts(part), facts)
         self._folder.clear(part)
         return facts
+
+
+class ExactWriter(JsonlWriter):
+    """Scenes with times, boxes and landmarks as they were found, which records round: what is computed from those that
+    are read back, as track numbers or where a finger points, is the same as if they had not been written."""
+
+    def write(self, scene: Scene) -> None:
+        """Add one scene."""
+        data = {**scene.to_dict(), "time_s": float(scene.time_s)}
+        for written, face in zip(data["faces"], scene.faces, strict=True):
+            written["box"] = [float(value) for value in face.box_xyxy]
+        for written, hand in zip(data["hands"], scene.hands, strict=True):
+            written["box"] = [float(value) for value in hand.box_xyxy]
+            written["landmarks"] = [[float(value) for value in point] for point in hand.landmarks_xyz]
+        self._add(json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
 
 
 def joined(
@@ -178,6 +225,7 @@ def _rows_in(table: Any) -> int:
     import pyarrow.parquet as pq
 
     try:
-        return int(pq.read_metadata(table).num_rows)
+        with table.open("rb") as file:  # by itself pyarrow takes only names that are text
+            return int(pq.read_metadata(file).num_rows)
     except OSError as error:
         raise OutputError(f"Cannot read back {table}: {error}.") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.extras import needs
-from mien.scale.folder import BatchFolder, read_json
+from mien.scale.folder import BatchFolder, contents_of, read_json
 from mien.scale.job import Part, sha256_of
 from mien.words import say
 
@@ -23,19 +23,21 @@ def verify(path: str | Path) -> list[str]:
     """
     folder = BatchFolder(path)
     manifest, job = read_json(folder.manifest), read_json(folder.job)
+    with contents_of(folder.manifest):
+        done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
+        names = {part["file"] for part in manifest["parts"]}
+        total = [sum(int(part[name]) for part in manifest["parts"]) for name in ("rows", "frames")]
+    with contents_of(folder.job):
+        asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
     faults = []
-    if not manifest["is_complete"]:
+    if total != [manifest.get("rows"), manifest.get("frames")]:
+        faults.append(say("batch.totals_differ", manifest=folder.manifest))
+    if not manifest.get("is_complete"):
         faults.append(say("batch.unfinished", folder=folder.path))
-    names = {part["file"] for part in manifest["parts"]}
-    faults += [
-        say("batch.not_listed", file=table)
-        for table in sorted(folder.parts.glob("*.parquet"))
-        if table.name not in names
-    ]
+    faults += [say("batch.not_listed", file=table) for table in folder.tables if table.name not in names]
     for part in manifest["parts"]:
-        faults += _faults(folder.parts / part["file"], part)
-    done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
-    asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
+        with contents_of(folder.manifest):
+            faults += _faults(folder.parts / part["file"], part)
     faults += [say("batch.source_missing", source=source) for source in sorted(asked - done)]
     return faults
 
@@ -47,7 +49,8 @@ def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
         return [say("batch.changed", file=table)]
     with needs("table"):
         import pyarrow.parquet as pq
-    rows = pq.read_table(table, columns=["source", "frame", "kind", "track"]).to_pylist()
+    with table.open("rb") as file:  # by itself pyarrow takes only names that are text
+        rows = pq.read_table(file, columns=["source", "frame", "kind", "track"]).to_pylist()
     frames = {(row["source"], row["frame"]) for row in rows}
     seen = [(row["source"], row["frame"], row["kind"], row["track"]) for row in rows]
     faults = []

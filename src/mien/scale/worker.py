@@ -32,15 +32,19 @@ def main() -> None:
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
 
     first = json.loads(lines.get())
-    try:
-        worker = Worker(BatchFolder(first["folder"]), Settings.from_dict(first["settings"], **first["how"]))
-    except MienError as error:
-        _tell(told, {"outcome": "fatal", "reason": str(error), "exit_code": error.exit_code})
-        return
-    _tell(told, {"ready": os.getpid()})
+    worker = Worker(BatchFolder(first["folder"]), Settings.from_dict(first["settings"], **first["how"]))
+    _tell(told, {"ready": True})
     with worker:
         while True:
             task = WorkItem.from_dict(json.loads(lines.get()))
+            if task.kind == "look" and not worker.is_loaded:
+                _tell(told, {"ready": False})  # should it die now, the task was not why
+                try:
+                    worker.load()
+                except MienError as error:
+                    _tell(told, {"outcome": "fatal", "reason": str(error), "exit_code": error.exit_code})
+                    return
+                _tell(told, {"ready": True})
             _tell(told, attempt(worker, task, lambda frames: _tell(told, {"frames": frames})))
 
 

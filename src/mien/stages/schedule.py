@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,17 @@ from numpy.typing import NDArray
 from mien.scene import Face, Hand
 
 T = TypeVar("T", Face, Hand)
+
+_SLOT = 5 / 6
+"""Of the longest time between two searches: the length of a slot. From 24 frames per second on, the first frames of two
+slots that meet are never further apart than that time."""
+_ROUNDING_S = 1e-6
+
+
+def _slot(time_s: float, every_s: float) -> float:
+    """Which slot of the source a time is in. The first frame of each slot is searched whatever was before, so that when
+    to search does not depend on where one began to look."""
+    return (time_s + _ROUNDING_S) // (_SLOT * every_s) if every_s > 0 else time_s
 
 
 class Follows(Protocol[T]):
@@ -28,7 +40,7 @@ class SearchDepth:
     """Which frames of one source deserve the second search of `HandDetector`, for hands that fill the picture.
 
     All do in which a hand was lately seen, and photos; of others one in `every_s`, so that a hand held close to the
-    camera is found within that time.
+    camera is found within that time, and the first of each slot of a little less.
 
     Args:
         lately_s: how long after a hand was seen every frame is searched thoroughly, in seconds.
@@ -48,8 +60,10 @@ class SearchDepth:
         pace_s = time_s - self._time_s
         if not 0 < pace_s <= self.lately_s:
             return True
-        # Waiting for the next frame would be too late.
-        due = time_s - self._searched_s + pace_s > self.every_s
+        due = (
+            time_s - self._searched_s + pace_s > self.every_s  # waiting for the next frame would be too late
+            or _slot(time_s, self.every_s) > _slot(self._time_s, self.every_s)
+        )
         return due or 0 <= time_s - self._seen_s <= self.lately_s
 
     def note(self, time_s: float, *, thorough: bool, seen: bool) -> None:
@@ -59,6 +73,20 @@ class SearchDepth:
             self._searched_s = time_s
         if seen:
             self._seen_s = time_s
+
+    def memory(self, at_s: float) -> dict[str, Any]:
+        """What of the frames so far matters for those from a time on, as JSON: two that are equal go on alike."""
+        if at_s - self._time_s > self.lately_s:
+            return {}
+        times = {"searched_s": (self._searched_s, self.every_s), "seen_s": (self._seen_s, self.lately_s)}
+        kept = {name: time_s for name, (time_s, most_s) in times.items() if at_s - time_s <= most_s}
+        return {"time_s": self._time_s, **kept}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on as the one that gave this memory would."""
+        self._time_s, self._searched_s, self._seen_s = (
+            memory.get(name, float("-inf")) for name in ("time_s", "searched_s", "seen_s")
+        )
 
 
 class DetectionScheduler(Generic[T]):
@@ -103,8 +131,10 @@ class DetectionScheduler(Generic[T]):
         if not 0 <= pace_s <= self.within_s or size_hw != self._size_hw:
             self.restart()
             pace_s = 0.0
-        # Waiting for the next frame would be too late.
-        due = time_s - self._searched_s + pace_s > self.within_s
+        due = (
+            time_s - self._searched_s + pace_s > self.within_s  # waiting for the next frame would be too late
+            or _slot(time_s, self.within_s) > _slot(self._time_s, self.within_s)
+        )
         eager = time_s - self._lost_s <= self.eager_s
         thorough = self._depth.thorough(time_s)
         hands: tuple[T, ...] = self._detector.follow(image_rgb, self._hands, search=due or eager, thorough=thorough)
@@ -115,3 +145,34 @@ class DetectionScheduler(Generic[T]):
             self._lost_s = time_s
         self._hands, self._time_s, self._size_hw = hands, time_s, size_hw
         return hands
+
+    def memory(self, at_s: float) -> dict[str, Any]:
+        """As of `SearchDepth`."""
+        if at_s - self._time_s > self.within_s:
+            return {}
+        times = {"searched_s": (self._searched_s, self.within_s), "lost_s": (self._lost_s, self.eager_s)}
+        return {
+            "time_s": self._time_s,
+            **{name: time_s for name, (time_s, most_s) in times.items() if at_s - time_s <= most_s},
+            "size_hw": list(self._size_hw),
+            "found": [asdict(one) for one in self._hands],
+            "depth": self._depth.memory(at_s),
+        }
+
+    def recall(self, memory: Mapping[str, Any], kind: type[T]) -> None:
+        """As of `SearchDepth`; `kind` is that of what is followed."""
+        self.restart()
+        if not memory:
+            return
+        self._time_s, self._searched_s, self._lost_s = (
+            memory.get(name, float("-inf")) for name in ("time_s", "searched_s", "lost_s")
+        )
+        height, width = memory["size_hw"]
+        self._size_hw = height, width
+        self._hands = tuple(kind(**{name: _tuples(value) for name, value in one.items()}) for one in memory["found"])
+        self._depth.recall(memory["depth"])
+
+
+def _tuples(value: Any) -> Any:
+    """A value of JSON with tuples in place of lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

@@ -40,6 +40,34 @@ def test_a_batch_ends_in_parts_a_manifest_and_a_sentence(mien: Run, photo: Path,
     assert "is missing" in mien("batch", "--verify", "--out", out).err
 
 
+def test_damaged_files_of_a_batch_are_sentences(mien: Run, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert mien("batch", photo, "--out", out, "--jobs", 1, "--task", "emotion").code == 0
+    ways = (["batch", "--verify", "--out", out], ["batch", "status", out], ["batch", photo, "--out", out, "--jobs", 1])
+    for name, words in (("manifest.json", ways[:1]), ("job.json", ways), ("parts/part-000000.json", ways[1:])):
+        whole = (out / name).read_bytes()
+        for damage in (b"", b"{}", b"[]", b'{"parts": 3, "settings": 4, "units": 5}', b"\xff"):
+            (out / name).write_bytes(damage)
+            for way in words:
+                more = ["--task", "emotion"] if photo in way else []
+                ended = mien(*way, *more)
+                assert ended.code in (1, 2), (name, damage, way)
+                assert "Traceback" not in ended.err
+                assert name in ended.err or "other settings" in ended.err, (damage, way, ended.err)
+        (out / name).write_bytes(whole)
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, "rows": manifest["rows"] + 1}))
+    assert "other numbers of rows" in mien("batch", "--verify", "--out", out).err
+    table = out / "parts" / "part-000000.parquet"
+    left = out / "parts" / "part-000000.1a2b.part.parquet"
+    left.write_bytes(table.read_bytes()[:100])
+    assert mien("summarize", out).code == 0, "what a killed worker left is no table"
+    table.write_bytes(table.read_bytes()[:100])
+    damaged = mien("summarize", out)
+    assert damaged.code == 1
+    assert "--verify" in damaged.err
+
+
 def test_what_cannot_be_read_is_listed_and_the_exit_code_is_1(mien: Run, photo: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
@@ -53,6 +81,16 @@ def test_what_cannot_be_read_is_listed_and_the_exit_code_is_1(mien: Run, photo: 
     (failure,) = (json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines())
     assert (failure["source"], failure["tries"]) == (str(bad), 2)
     assert "1 failure" in ended.out
+
+
+def test_what_a_folder_holds_besides_is_told(mien: Run, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "photo.png").write_bytes(photo.read_bytes())
+    (folder / "notes.txt").write_text("notes")
+    ended = mien("batch", folder, "--out", tmp_path / "out", "--jobs", 1, "--task", "emotion")
+    assert ended.code == 0
+    assert ".txt" in ended.err
 
 
 @pytest.mark.parametrize(

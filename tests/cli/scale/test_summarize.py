@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,22 @@ def test_a_batch_ends_in_a_table_and_a_page(mien: Run, photo: Path, clip: Path, 
     assert refused.code == 2
     assert "group by file too" in refused.err
     assert mien("summarize", tmp_path / "none").code == 1
+
+
+def test_plainly_each_fact_has_a_line(mien: Run, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"caf\xe9 [1]")
+    ended = mien("batch", photo, "--out", out, "--jobs", 1, "--task", "emotion")
+    assert ended.code == 0, ended.err
+    assert mien("batch", "--verify", "--out", out).code == 0
+    told = mien("--plain", "summarize", out, "--by", "file,person")
+    assert (told.code, told.err) == (0, "")
+    lines = told.out.splitlines()
+    assert f"{photo}, person 1, face, frames: 1" in lines
+    assert all(line.startswith(f"{photo}, person 1, face, ") and ": " in line for line in lines)
+    table = mien("--plain", "summarize", out, "--csv", "-")
+    assert table.out.startswith("file,kind,")
+    chinese = mien("--plain", "summarize", out, "--language", "zh")
+    assert f"{photo}，脸，帧数：1" in chinese.out.splitlines()
 
 
 def test_a_report_gives_the_same_table_of_one_session(mien: Run, clip: Path, tmp_path: Path) -> None:

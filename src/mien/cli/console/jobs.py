@@ -49,8 +49,7 @@ def started(
         address: of a Ray cluster.
         workers: how many.
     """
-    how = {"threads": settings.options.threads, "provider": settings.options.provider}
-    setup = {"folder": str(folder.path.resolve()), "settings": settings.to_dict(), "how": how}
+    setup = {"folder": str(folder.path.resolve()), "settings": settings.to_dict(), "how": settings.how}
     if name == "ray":
         from mien.scale.ray_engine import RayEngine
 

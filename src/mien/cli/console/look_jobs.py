@@ -78,12 +78,14 @@ class JobsLook:
             RefusedOutput: the folder is of another run.
         """
         from mien.scale.folder import BatchFolder, HeldFolder, Log, read_json
-        from mien.scale.job import Part, Settings, Unit
+        from mien.scale.job import Part, Settings, Unit, pieces_of
         from mien.scale.run import Run, prepare
         from mien.scale.sources import item_of
         from mien.scale.tasks import joined
 
-        settings = Settings(options=self._options, selection=self._selection)
+        items = [item_of(path) for path in paths]
+        pieces = pieces_of(items, self._workers)
+        settings = Settings(options=self._options, selection=self._selection, pieces=pieces)
         failed: list[str] = []
         with ExitStack() as stack:
             if kept is None:
@@ -93,7 +95,7 @@ class JobsLook:
                 folder.check()
             stack.enter_context(HeldFolder(folder))
             log = stack.enter_context(Log(folder.log))
-            parts = prepare(folder, settings, [item_of(path) for path in paths], photos=1)
+            parts = prepare(folder, settings, items, photos=1)
             if [item.source for part in parts for item in part.items] != [str(path) for path in paths]:
                 raise RefusedOutput(f"{folder.path} is of a run with other sources; remove it, or name the same.")
 

@@ -25,6 +25,7 @@ from mien.cli.console.options import (
     ToOption,
     chosen_frames,
     gesture_names,
+    print_note,
 )
 from mien.cli.console.speaking import speaking
 from mien.cli.console.verbs import DefaultVerb
@@ -80,8 +81,14 @@ def run(
     detail: DetailOption = "normal",
     baseline: BaselineOption = None,
     range_s: Annotated[
-        float, typer.Option("--range", min=1, help="Least seconds of video that one worker does in one go.")
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            "--range",
+            min=1,
+            help="Least seconds of video that one worker does in one go; by default 60, or fewer where there are few "
+            "videos.",
+        ),
+    ] = None,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     gestures: GesturesOption = None,
@@ -103,7 +110,7 @@ def run(
     if verify:
         _verify(out, sources=sources, quiet=quiet)
         return
-    from mien.scale.job import Settings
+    from mien.scale.job import Settings, pieces_of
     from mien.scale.sources import items_of, listed
 
     if engine not in ENGINES:
@@ -129,8 +136,9 @@ def run(
     selection = chosen_frames(every=every, fps=fps, start=start, end=end, keyframes=keyframes)
     if gestures is not None or baseline is not None:
         Analyzer(options).close()  # names and a face that every worker would refuse are refused before a folder is made
-    settings = Settings(options=options, selection=selection, range_s=range_s)
-    items, problems = items_of(specs)
+    items, problems = items_of(specs, on_note=print_note)
+    ranges = {"pieces": pieces_of(items, workers)} if range_s is None else {"range_s": range_s}
+    settings = Settings(options=options, selection=selection, **ranges)
     for problem in problems:
         sys.stderr.write(f"mien: {problem}\n")
     failed = len(problems)

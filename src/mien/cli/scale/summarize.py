@@ -10,10 +10,12 @@ import typer
 
 from mien.cli.console.options import CsvBomOption
 from mien.cli.console.pages import plan_page, tell_page
+from mien.cli.console.plain import is_plain
 from mien.cli.console.reading import watched
 from mien.errors import InputError
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of
+from mien.records.writers import WordFile
 from mien.words import say, words
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ _MOST_VIDEOS = 6
 def summarize(
     folder: Annotated[Path, typer.Argument(help="Folder that mien batch --out wrote.", metavar="DIR")],
     by: Annotated[str, typer.Option(help="What a row is about: file, file,person or file,person,minute.")] = "file",
-    csv: Annotated[str | None, typer.Option(help="File for the table; - is stdout, also without --page.")] = None,
+    csv: Annotated[
+        str | None, typer.Option(help="File for the table; - is stdout, also without --page and --plain.")
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(help="A page with the tables and the time lines of the longest videos.")
     ] = None,
@@ -42,12 +46,20 @@ def summarize(
         chosen = grouping(by)
     except InputError as error:
         raise typer.BadParameter(str(error)) from error
-    target = "-" if csv is None and page is None else csv
+    in_words = csv is None and page is None and is_plain()
+    target = "-" if csv is None and page is None and not in_words else csv
     WritePlan([folder], overwrite=overwrite).file(target, "--csv")
     if page is not None:
         plan_page(page, inputs=(), overwrite=overwrite, option="--page")
     with watched(say("batch.counting")):
         table = summarize_batch(folder, chosen)
+    if in_words:
+        from mien.reports.batch.words import facts
+
+        with WordFile() as lines:
+            for row in table.to_pylist():
+                for fact in facts(row):
+                    lines.write(fact)
     if target is not None:
         write_csv(table, target, bom=csv_bom)
         if descriptor_of(target) != 1:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mien import __version__
-from mien.labels import TASKS
 from mien.records.session import Session
+from mien.reports.batch.words import cell, heading
 from mien.reports.page import Page
 from mien.reports.session.page import session_report
-from mien.reports.session.words import duration
-from mien.words import language, say, words
+from mien.words import language, say
 
 MOST_ROWS = 200
 """At most this many rows of a table are on the page; the CSV file has all."""
-
-_SECONDS = ("first_s", "last_s", "in_view_s", "unseen_s")
 
 
 def batch_report(name: str, tables: Mapping[str, Sequence[Mapping[str, object]]], longest: Session | None) -> Page:
@@ -33,8 +30,8 @@ def batch_report(name: str, tables: Mapping[str, Sequence[Mapping[str, object]]]
         if not rows:
             page.paragraph(say("batch.nothing", caption=caption))
             continue
-        header = [_heading(column) for column in rows[0]]
-        cells = [[_cell(column, value) for column, value in row.items()] for row in rows[:MOST_ROWS]]
+        header = [heading(column) for column in rows[0]]
+        cells = [[cell(column, value) for column, value in row.items()] for row in rows[:MOST_ROWS]]
         page.table(header, cells, caption=caption)
         if len(rows) > MOST_ROWS:
             page.paragraph(say("batch.more_rows", n=len(rows) - MOST_ROWS))
@@ -42,27 +39,3 @@ def batch_report(name: str, tables: Mapping[str, Sequence[Mapping[str, object]]]
     if longest is not None:
         page.extend(session_report(longest))
     return page
-
-
-def _heading(column: str) -> str:
-    """What a column is called: "in view" for `in_view_s`; that of a label by its word."""
-    name = column.removesuffix("_s")
-    if name.startswith("share_"):
-        return _label(name.removeprefix("share_"))
-    return words().label("batch.column", name).replace("_", " ")
-
-
-def _label(label: str) -> str:
-    said = words()
-    section = next((one for one in ("batch.column", *TASKS) if f"{one}.{label}" in said.texts), "")
-    return said.label(section, label, "label").replace("_", " ")
-
-
-def _cell(column: str, value: object) -> str:
-    if value is None:
-        return "-"
-    if column == "kind":
-        return words().label("batch.kind", str(value))
-    if column in _SECONDS:
-        return duration(float(str(value)))
-    return f"{value:.0%}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
