@@ -234,7 +234,7 @@ def test_it_speaks_chinese(
     assert first[-1] == f"试试看：mien live --gesture-model {model}"
     camera(hands("none", 30))
     live = said("三指", "--from", "0", "--headless").splitlines()
-    assert live[0] == "请准备比出“三指”：1"
+    assert "请准备比出“三指”：1" in live
     assert any(line.startswith("够了：12 个不同的样本") for line in live)
     assert any("现在认得小指、三指" in line for line in live)
     assert said("--list").splitlines()[0].split() == ["手势", "采集次数", "样本数", "认对", "有把握", "最近一次"]
