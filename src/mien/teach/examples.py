@@ -26,7 +26,7 @@ _FPS = 10.0  # more frames per second of a video are near copies
 
 Problem = Callable[[InputError], object]
 Step = Callable[[int], object]
-Note = Callable[[str], object]
+Note = Callable[[str], None]
 
 
 class ExampleReader(Resource):
