@@ -59,12 +59,34 @@ def test_a_known_set_is_known_by_its_labels_in_their_order() -> None:
     assert (other.name, other.labels[0]) == ("custom", "none")
 
 
-@pytest.mark.parametrize("label", ["比心", "two fingers", "señal", "Пока", "👋"])
+JOINED = (
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "\u0915\u094d\u200d\u0937",
+    "👨\u200d👩\u200d👧",
+    "✌\ufe0f",
+)
+JOINED += ("\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",)
+"""Persian, Hindi, a family, a V in colour, and the flag of Scotland: all have characters that nobody sees."""
+
+ODDLY_JOINED = (
+    "\u200d",
+    "\u200cwave",
+    "wave\u200d",
+    "wave\u200d ",
+    "a\u202eb",
+    "a\u00adb",
+    "\ufeffa",
+    "a\U000e0067\U000e007f",
+)
+"""Joiners that join nothing, and others that turn, hide or break what is beside them."""
+
+
+@pytest.mark.parametrize("label", ["比心", "two fingers", "señal", "Пока", "👋", *JOINED])
 def test_a_label_of_ones_own_may_be_in_any_script(label: str) -> None:
     assert check_label(label) == label
 
 
-@pytest.mark.parametrize("label", ["", " wave", "wave ", "a,b", "a\nb", "x" * 41])
+@pytest.mark.parametrize("label", ["", " wave", "wave ", "a,b", "a\nb", "x" * 41, *ODDLY_JOINED])
 def test_a_label_that_would_break_lists_and_lines_is_refused(label: str) -> None:
     with pytest.raises(ValueError, match="a label must have 1 to 40 printable characters"):
         check_label(label)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mien
-from mien.wording import count
+from mien.wording import count, is_printable, trimmed
 
 SOURCES = sorted(Path(mien.__file__).parent.rglob("*.py"))
 
@@ -35,6 +35,18 @@ COUNT = re.compile(r"(^|[._])(n|count|number|frames|rows|rounds|found|left|more)
 )
 def test_count(number: int, noun: str, words: str) -> None:
     assert count(number, noun) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "short"), [(" a ", "a"), ("\u200d a\u200c \u200c", "a"), ("a\u200cb", "a\u200cb"), ("", "")]
+)
+def test_trimmed(text: str, short: str) -> None:
+    assert trimmed(text) == short
+
+
+def test_joiners_can_be_printed_and_control_characters_cannot() -> None:
+    assert is_printable("ab\u200ccd 👨\u200d👩")
+    assert not any(is_printable(f"a{letter}b") for letter in "\n\x07\u202e\u200f\u2060\U000e0067")
 
 
 def test_count_takes_an_odd_plural() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mien.errors import UnknownName
+from mien.wording import is_printable, trimmed
 
 Task = Literal["emotion", "gesture"]
 """What is read: the expression of a face, the gesture of a hand."""
@@ -90,9 +91,9 @@ def check_label(label: str) -> str:
     """A label of somebody's own, in any script, as it may stand in lists, columns and records.
 
     Raises:
-        ValueError: it is empty or too long, begins or ends with a space, has a comma, or cannot be printed.
+        ValueError: it is empty or too long, begins or ends with a space or a joiner, has a comma, or cannot be printed.
     """
-    if not label or label != label.strip() or "," in label or not label.isprintable() or len(label) > MOST_LETTERS:
+    if not label or label != trimmed(label) or "," in label or not is_printable(label) or len(label) > MOST_LETTERS:
         raise ValueError(
             f"a label must have 1 to {MOST_LETTERS} printable characters without a comma, and no space at its ends, "
             f"got {label[: 2 * MOST_LETTERS]!r}"

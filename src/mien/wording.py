@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+JOINERS = "\u200c\u200d"
+"""Characters that nobody sees but that change how their neighbours look, in Persian and Indic words and in emoji."""
+
 _DIGITS = re.compile(r"(\d+)")
+_SCARCELY_SEEN = re.compile(f"[{JOINERS}]|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f")
 _PLURALS = {"class": "classes", "copy": "copies"}
 
 
@@ -23,6 +27,18 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def _plural(noun: str) -> str:
     *before, last = noun.split(" ")
     return " ".join([*before, _PLURALS.get(last, f"{last}s")])
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text is one line without control characters; joiners, and what makes a black flag that of a region,
+    belong to their neighbours."""
+    return _SCARCELY_SEEN.sub("", text).isprintable()
+
+
+def trimmed(text: str) -> str:
+    """A text without spaces and joiners at its ends, where these join nothing."""
+    shorter = text.strip().strip(JOINERS)
+    return shorter if shorter == text else trimmed(shorter)
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 PERCENT = r"\d+%"
 LATIN = re.compile(r"[a-z]{3,}")
 SPEAKING = ("look", "classify", "live", "report", "serve", "demo", "summarize", "doctor", "bench", "train", "evaluate")
-SPEAKING += ("compare", "export")
+SPEAKING += ("compare", "export", "teach")
 SUB_VERBS = {
     "batch": ("run", "status"),
     "models": ("show", "compare"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from mien.artwork.drawings import draw_hand
 from mien.artwork.hand import POSES, Finger, HandPose
+from mien.errors import UnreadableMedia
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import write_image
 from mien.sources import FakeSource
@@ -148,8 +150,8 @@ def camera(monkeypatch: pytest.MonkeyPatch, hands: Callable[..., Pictures]) -> C
     monkeypatch.setattr("mien.teach.lesson.COUNTDOWN_S", 0.5)
     monkeypatch.setattr("mien.teach.Lesson", partial(Lesson, enough=12))
 
-    def use(pictures: Pictures) -> None:
-        source = FakeSource(pictures, fps=10, name="camera 0")
+    def use(pictures: Pictures, error: Exception | None = None) -> None:
+        source = FakeSource(pictures, fps=10, name="camera 0", error=error)
         source.is_live = True
         monkeypatch.setattr("mien.cli.teach.open_live", lambda _: source)
 
@@ -178,6 +180,118 @@ def test_a_camera_that_sees_nobody_changes_nothing(
     assert "No hand is seen: show pinky" in ended.err
     assert "No hand was seen in 21 frames of the camera" in ended.err
     assert not (tmp_path / "m").exists()
+
+
+def test_a_camera_that_goes_away_leaves_what_it_showed(
+    mien: Run, hands: Callable[..., Pictures], camera: Callable[..., None], tmp_path: Path
+) -> None:
+    gone = UnreadableMedia("camera 0 is gone; connect it again.")
+    camera(hands("little", 16), error=gone)  # five of the countdown, then eleven
+    ended = mien("teach", "pinky", "--from", "0", "--headless", "--model", tmp_path / "m")
+    assert ended.code == 1
+    assert ended.sentences[-1] == f"mien: {gone}"
+    assert "pinky: 11 examples (camera), " in ended.out
+    assert "pinky" in mien("teach", "--list", "--model", tmp_path / "m").out
+    camera(hands("little", 3), error=gone)
+    ended = mien("teach", "wave", "--from", "0", "--headless", "--model", tmp_path / "n")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.sentences[-1] == f"mien: {gone}"
+    assert not (tmp_path / "n").exists()
+
+
+def test_a_truncated_video_teaches_what_it_has(mien: Run, hands: Callable[..., Pictures], tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    with VideoWriter(path, 5.0, (320, 320)) as video:
+        for picture in hands("little", 30):
+            video.write(picture)
+    path.write_bytes(path.read_bytes()[: int(0.7 * path.stat().st_size)])
+    ended = mien("teach", "pinky", "--from", path, "--model", tmp_path / "m")
+    assert ended.code == 1
+    (problem,) = ended.sentences
+    assert re.search(r"cut\.mp4 is truncated: \d+ of 30 announced frames could be read and were kept", problem)
+    assert re.search(r"pinky: (1[5-9]|2\d) examples \(video\)", ended.out)
+    assert (tmp_path / "m" / "model.onnx").is_file()
+
+
+def test_it_speaks_chinese(
+    mien: Run, hands: Callable[..., Pictures], clip: Path, camera: Callable[..., None], tmp_path: Path
+) -> None:
+    model = tmp_path / "我的"
+
+    def said(*words: object) -> str:
+        ended = mien("teach", *words, "--model", model, "--language", "zh")
+        assert ended.code == 0, ended.err
+        told = str(ended.out + ended.err)
+        strange = re.sub(r"\S*[/.]\S*|mien live --gesture-model", "", told)
+        assert not re.search("[a-z]{3,}", strange), strange
+        return told
+
+    first = said("小指", "--from", clip).splitlines()
+    assert re.fullmatch(r"小指：20 个样本（视频），互不相同的有 \d+ 个，最好有 40 个：.*。", first[0])
+    assert re.fullmatch(
+        rf"训练用了 \d+\.\d 秒；{re.escape(str(model))} 现在认得小指，自带的手势也照样认得。", first[-5]
+    )
+    assert first[-1] == f"试试看：mien live --gesture-model {model}"
+    camera(hands("none", 30))
+    live = said("三指", "--from", "0", "--headless").splitlines()
+    assert "请准备比出“三指”：1" in live
+    assert any(line.startswith("够了：12 个不同的样本") for line in live)
+    assert any("现在认得小指、三指" in line for line in live)
+    assert said("--list").splitlines()[0].split() == ["手势", "采集次数", "样本数", "认对", "有把握", "最近一次"]
+    plain = said("--list", "--plain").splitlines()
+    assert plain[:2] == ["小指, 采集次数: 1", "小指, 样本数: 20"]
+    assert said("--forget", "三指") == f"已忘掉“三指”；{model} 还认得小指。\n"
+    assert said("--forget", "小指") == f"已忘掉“小指”；它是最后一个手势，{model} 已经删除。\n"
+
+
+def test_batch_and_bench_take_a_taught_model(
+    mien: Run, hands: Callable[..., Pictures], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.chdir(tmp_path)
+    assert mien("teach", "小指", "--from", clip, "--model", "mine").code == 0
+    for i, picture in enumerate(hands("little", 5, first=300, people=("dia", "chen"))):
+        write_image(tmp_path / f"{i}.png", picture)
+    out = tmp_path / "out"
+    batch = (
+        "batch",
+        *tmp_path.glob("?.png"),
+        "--task",
+        "gesture",
+        "--gesture-model",
+        "mine",
+        "--out",
+        out,
+        "--jobs",
+        1,
+    )
+    ended = mien(*batch)
+    assert ended.code == 0, ended.err
+    rows = [row for part in sorted((out / "parts").glob("*.parquet")) for row in pq.read_table(part).to_pylist()]
+    assert sum(row["label"] == "小指" for row in rows) >= 4
+    assert "小指" in mien("summarize", out).out
+    assert mien("teach", "小指", "--from", clip, "--model", "mine").code == 0
+    other = mien(*batch)  # what was taught since decides about the rows, too
+    assert other.code == 2
+    assert "gesture was" in other.err
+    kept = tmp_path / "bench.json"
+    bench = (
+        "bench",
+        tmp_path / "0.png",
+        "--task",
+        "gesture",
+        "--rounds",
+        10,
+        "--gesture-model",
+        "mine",
+        "--json",
+        kept,
+    )
+    assert mien(*bench, "--threads", 1).code == 0
+    assert json.loads(kept.read_text())["models"]["gesture"].startswith("mine 2")
+    refused = mien("bench", "--gesture-model", "nowhere")
+    assert refused.code == 2
+    assert "nowhere" in refused.err
 
 
 class FakeWindow:

@@ -14,7 +14,7 @@ from mien.errors import OutputError, ReaderLeft, RefusedOutput
 from mien.files.locks import hold, hold_folder, is_held
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of, is_stream, open_stream, output_error
-from mien.files.whole import PartFile, whole_folder, write_whole
+from mien.files.whole import PartFile, remove_folder, whole_folder, write_whole
 
 _HOLD = """
 import sys, time
@@ -288,6 +288,32 @@ class TestWholeFolder:
         ):
             pass
         assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+class TestRemoveFolder:
+    def test_it_is_gone_and_its_neighbours_are_not(self, tmp_path: Path) -> None:
+        for name in ("made", "made too"):
+            (tmp_path / name / "sub").mkdir(parents=True)
+            (tmp_path / name / "sub" / "a.txt").write_text("a")
+        remove_folder(tmp_path / "made", known=["*.txt"])
+        assert [path.name for path in tmp_path.iterdir()] == ["made too"]
+
+    def test_what_is_not_known_or_checked_stays(self, tmp_path: Path) -> None:
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "a.txt").write_text("a")
+        (tmp_path / "made" / "notes.md").write_text("mine")
+        with pytest.raises(RefusedOutput, match=r"notes\.md"):
+            remove_folder(tmp_path / "made", known=["*.txt"])
+        with pytest.raises(KeyError):
+            remove_folder(tmp_path / "made", known=["*"], check=lambda: {}["changed"])
+        assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.txt", "made", "notes.md"]
+
+    def test_a_writer_is_not_disturbed(self, tmp_path: Path) -> None:
+        with (
+            whole_folder(tmp_path / "made", known=[]),
+            pytest.raises(RefusedOutput, match="another run is writing it"),
+        ):
+            remove_folder(tmp_path / "made", known=[])
 
 
 def test_held_is_seen_without_holding(tmp_path: Path) -> None:

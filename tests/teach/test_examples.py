@@ -11,7 +11,7 @@ from mien.errors import InputError, MienError, UnreadableMedia
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import write_image
 from mien.scene import Frame
-from mien.teach import ExampleReader
+from mien.teach import ExampleReader, examples
 from mien.teach.examples import takes_of
 
 Draw = Callable[..., list[NDArray[np.uint8]]]
@@ -86,3 +86,37 @@ def test_a_bad_file_is_told_and_the_others_are_done(tmp_path: Path, reader: Exam
     assert "broken.png" in str(problems[0])
     with pytest.raises(UnreadableMedia, match=r"broken\.png"):
         takes_of(str(folder), "x", reader)
+
+
+def test_a_video_that_breaks_off_teaches_what_it_has(tmp_path: Path, reader: ExampleReader, drawn: Draw) -> None:
+    cut = video(tmp_path / "cut.mp4", drawn("none", 40))
+    data = cut.read_bytes()
+    cut.write_bytes(data[: int(0.7 * len(data))])
+    problems: list[MienError] = []
+    (take,) = takes_of(str(cut), "x", reader, on_problem=problems.append)
+    assert 15 <= len(take.samples) < 40
+    assert [type(problem) for problem in problems] == [UnreadableMedia]
+    assert "is truncated" in str(problems[0])
+    assert "were kept" in str(problems[0])
+    with pytest.raises(UnreadableMedia, match="truncated"):
+        takes_of(str(cut), "x", reader)
+    cut.write_bytes(data[:200])
+    with pytest.raises(UnreadableMedia):
+        takes_of(str(cut), "x", reader, on_problem=problems.append)
+
+
+def test_of_very_many_photos_some_are_looked_at(
+    tmp_path: Path, reader: ExampleReader, drawn: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examples, "MOST_PICTURES", 13)
+    photos(tmp_path / "in" / "many", drawn("none", 16))
+    photos(tmp_path / "in" / "few", drawn("none", 12, first=40))
+    video(tmp_path / "in" / "long.mp4", drawn("none", 15, first=60))
+    steps: list[int] = []
+    notes: list[str] = []
+    takes = takes_of(str(tmp_path / "in"), "three", reader, on_step=steps.append, on_note=notes.append)
+    assert sorted((take.kind, len(take.samples)) for take in takes) == [("photos", 12), ("photos", 13), ("video", 13)]
+    assert steps[-1] == 12 + 13 + 13
+    many, long = notes
+    assert many.endswith("many has 16 photos; 13 of them, evenly spaced, are looked at.")
+    assert long.endswith("long.mp4 is long: only the first 13 frames are looked at.")

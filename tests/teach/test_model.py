@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -140,6 +141,37 @@ def test_forgetting_one_leaves_the_others_and_the_last_the_folder(tmp_path: Path
     assert not folder.exists()
 
 
+def test_the_last_gesture_is_forgotten_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "m"
+    teach_takes([little("a")], folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def no(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", no)
+        with pytest.raises(OutputError, match="Cannot write"):
+            forget_gesture("a", folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    remove, tries = shutil.rmtree, []
+
+    def stop_once(path: Path, **how: bool) -> None:
+        tries.append(path)
+        if len(tries) == 1:
+            (path / TAKES_FILE).unlink()
+            raise KeyboardInterrupt
+        remove(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", stop_once)
+    with pytest.raises(KeyboardInterrupt):
+        forget_gesture("a", folder)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -172,7 +204,19 @@ def test_a_letter_or_another_word_may_be_taught(name: str, tmp_path: Path) -> No
     assert checked_name(name, tmp_path / "m") == name
 
 
-@pytest.mark.parametrize("name", ["", " ", "a,b", "x" * 41, "a\x07"])
+def test_a_name_that_looks_the_same_is_the_same(tmp_path: Path) -> None:
+    folder, family = tmp_path / "m", "👨\u200d👩\u200d👧"
+    teach_takes([little(family)], folder)
+    assert taught_model(folder).labels == (family,)
+    assert load_artifact(folder).manifest.labels is not None
+    assert checked_name(f" {family}\u200d ", folder) == family
+    assert checked_name("👨👩👧", folder) == family
+    with pytest.raises(InputError, match="already"):
+        checked_name("vic\u200dtory", folder)
+    assert forget_gesture(family.replace("\u200d", ""), folder) is None
+
+
+@pytest.mark.parametrize("name", ["", " ", "a,b", "x" * 41, "a\x07", "\u200d", "a\u202eb"])
 def test_a_name_must_be_a_label(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="label"):
         checked_name(name, tmp_path / "m")

@@ -16,7 +16,7 @@ ROOT = Path(mien.__file__).parent
 VERBS = (
     *("look", "live", "classify", "demo", "report", "serve", "scale.summarize", "scale.batch", "bench", "models.show"),
     *("models.compare", "recipes", "train", "evaluate", "compare", "export", "doctor", "data.asl", "data.collect"),
-    *("data.duplicates", "data.explore", "data.fer2013", "data.import_"),
+    *("data.duplicates", "data.explore", "data.fer2013", "data.import_", "teach"),
 )
 
 ERRORS = (
@@ -35,7 +35,7 @@ ERRORS = (
     *("mien.records.events", "mien.records.tables", "mien.records.writers", "mien.outputs.sound", "mien.outputs.hooks"),
     *("mien.outputs.encoders", "mien.sources.cameras", "mien.sources.live", "mien.sources.streams"),
     *("mien.sources.videos", "mien.sources.ffmpeg", "mien.sources.fakes", "mien.sources.selection"),
-    "mien.voice.pyttsx3_programs",
+    *("mien.voice.pyttsx3_programs", "mien.teach.card", "mien.teach.model"),
 )
 """Rooms and modules in which sentences are parts of errors, model cards or what programs read, which stay English; what
 they say otherwise is none."""
@@ -90,6 +90,13 @@ NOT_SAID: dict[str, set[str]] = {
     "mien.cli.console.pages": {": the folder of figures"},  # of an error
     "mien.cli.console.program": {" -m mien"},  # of a command to type
     "mien.cli.demo": {" look ", " --save annotated.jpg", " --jsonl -", " doctor"},  # of commands to type
+    "mien.cli.teach": {
+        " and ",
+        "none of them",
+        "nothing was taught into it, for it has no ",
+        "there is no such folder",
+    },
+    "mien.teach.lesson": {"the camera"},  # of an error
     "mien.outputs.video": {
         "stays as it was",
         "was not finished",

@@ -56,6 +56,8 @@ def bench(
     task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
     rounds: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 200,
     size: Annotated[str, typer.Option(help="Frame size, WIDTHxHEIGHT.")] = "640x480",
+    emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
+    gesture_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per network.")] = None,
     provider: ProviderOption = "cpu",
     json: Annotated[str | None, typer.Option(help="File for the figures and what they depend on; - is stdout.")] = None,
@@ -69,25 +71,31 @@ def bench(
     A live frame is followed, smoothed and answered as in `mien live`; a batch frame is decoded, looked at and written
     as by a worker of `mien batch`, the mean of each second of video.
     """
-    WritePlan([picture, against], overwrite=overwrite).file(json, "--json")
+    WritePlan([picture, against, emotion_model, gesture_model], overwrite=overwrite).file(json, "--json")
     earlier = {} if against is None else _medians(against)
     tasks = parse_tasks(task)
     image = _fitted(demo_frame(30) if picture is None else read_image(picture), size)
     figures: dict[str, dict[str, float]] = {}
-    with Analyzer(Options(tasks=tasks, threads=threads, provider=provider)) as analyzer:
+    models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
+    options = Options(
+        tasks=tasks,
+        threads=threads,
+        provider=provider,
+        **{key: value for key, value in models.items() if value is not None},  # type: ignore[arg-type]
+    )
+    with Analyzer(options) as analyzer:
         # A video, in which faces are followed.
         frames = (Frame(image_rgb=image, index=index, time_s=index / _FPS) for index in itertools.count())
         scene = analyzer.step(next(frames))
-        for name, run in _stages(image, tasks, threads=threads, provider=provider).items():
+        for name, run in _stages(image, options).items():
             figures[name] = _timed(run, rounds)
         figures["whole frame"] = _timed(lambda: analyzer.step(next(frames)), rounds)
-        models = {name: str(model) for name, model in analyzer.models.items()}
-    options = Options(tasks=tasks, threads=threads, provider=provider)
+        used = {name: str(model) for name, model in analyzer.models.items()}
     figures["live frame"] = _live(image, options, rounds)
     figures["batch frame"] = _batch(image, options, rounds)
     if json is not None:
         about = {"size": size, "rounds": rounds, "warm_up": _WARM_UP, "threads": threads, "provider": provider}
-        write_whole(json, _text({**about, **_machine(), "models": models, "stages_ms": figures}))
+        write_whole(json, _text({**about, **_machine(), "models": used, "stages_ms": figures}))
     if json is not None and descriptor_of(json) == 1:
         return
     print_table(_table(figures, earlier, against), Console(soft_wrap=True))
@@ -96,16 +104,17 @@ def bench(
     typer.echo(words().join("clauses", [size, *seen, say("count.frames", n=rounds)]))
 
 
-def _stages(image: np.ndarray, tasks: tuple[str, ...], **how: Any) -> dict[str, Callable[[], object]]:
+def _stages(image: np.ndarray, options: Options) -> dict[str, Callable[[], object]]:
     stages: dict[str, Callable[[], object]] = {}
-    if "emotion" in tasks:
-        faces, expressions = FaceDetector(**how), ExpressionClassifier(**how)
+    how = options.computing
+    if "emotion" in options.tasks:
+        faces, expressions = FaceDetector(**how), ExpressionClassifier(options.emotion_model, **how)
         found = faces.detect(image, still=False)
         stages["find faces"] = lambda: faces.detect(image, still=False)
         stages["follow faces"] = lambda: faces.follow(image, found)
         stages["read expressions"] = lambda: expressions.classify(image, found)
-    if "gesture" in tasks:
-        hands, gestures = HandDetector(**how), GestureClassifier(**how)
+    if "gesture" in options.tasks:
+        hands, gestures = HandDetector(**how), GestureClassifier(options.gesture_model, **how)
         held = hands.detect(image)
         stages["find hands"] = lambda: hands.detect(image)
         stages["read gestures"] = lambda: gestures.classify(held, image)

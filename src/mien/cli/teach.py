@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
+from rich.table import Table
 
 from mien.addresses import named, shown
+from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems
-from mien.cli.console.reading import table_lines
-from mien.errors import InputError
+from mien.cli.console.plain import print_table, shows_progress
+from mien.errors import InputError, UnreadableMedia
+from mien.outputs.lettering.fonts import drawn_language
 from mien.sources import Source, open_live
-from mien.wording import count
-from mien.words import words
+from mien.words import choose, language, say, words
 
 if TYPE_CHECKING:
     from mien.live.session import Display
@@ -90,13 +93,13 @@ def _teach(name: str, origin: str, model: Path, *, replace: bool, seconds: float
     except InputError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from error
     if label != name:
-        sys.stderr.write(f"mien: taught as {label}.\n")
+        print_note(say("teach.taught_as", label=label))
     with Problems("file") as problems:
         with ExampleReader() as reader:
             if _is_file(origin):
                 takes = _read(origin, label, reader, problems)
             else:
-                takes = [_watched(origin, label, reader, seconds=seconds, headless=headless)]
+                takes = [_watched(origin, label, reader, problems, seconds=seconds, headless=headless)]
         began = time.monotonic()
         taught = teach_takes(takes, model, replace=replace)
         _tell(taught, label, takes, time.monotonic() - began, model)
@@ -118,23 +121,32 @@ def _read(origin: str, label: str, reader: ExampleReader, problems: Problems) ->
     from mien.teach.examples import takes_of
 
     with _counting() as show:
-        return takes_of(origin, label, reader, on_problem=problems, on_step=show)
+        return takes_of(origin, label, reader, on_problem=problems, on_step=show, on_note=print_note)
 
 
-def _watched(origin: str, label: str, reader: ExampleReader, *, seconds: float, headless: bool) -> Take:
-    """A take from a camera or stream."""
+def _watched(
+    origin: str, label: str, reader: ExampleReader, problems: Problems, *, seconds: float, headless: bool
+) -> Take:
+    """A take from a camera or stream; of one that breaks off, what it showed until then."""
     from mien.teach import Lesson
 
+    if not headless and drawn_language() != language():
+        choose(drawn_language())  # what is said is written in the window
     lesson = Lesson(label, seconds=seconds)
     with open_live(origin) as source:
         source.ready()
-        if headless:
-            _follow(source, reader, lesson, _Teller())
-        else:
-            from mien.window.window import Window
+        try:
+            if headless:
+                _follow(source, reader, lesson, _Teller())
+            else:
+                from mien.window.window import Window
 
-            with Window(title=f"mien teach: {shown(origin)}", mirror=True) as window:
-                _follow(source, reader, lesson, _Shower(window))
+                with Window(title=say("teach.title", name=shown(origin)), mirror=True) as window:
+                    _follow(source, reader, lesson, _Shower(window))
+        except UnreadableMedia as problem:
+            if not lesson.began:
+                raise
+            problems(problem)
     return lesson.take()
 
 
@@ -180,7 +192,7 @@ class _Shower:
             tasks=("gesture",),
             caption=progress.caption,
             progress=progress.share,
-            notice="Camera on. Landmarks of the hand are kept, no pictures; nothing is sent.",
+            notice=say("teach.notice"),
         )
         return Command.QUIT not in self._window.show(scene, status)
 
@@ -190,42 +202,48 @@ def _counting() -> Iterator[Callable[[int], None]]:
     """How many pictures were looked at; on stderr, only in a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False),)
-    with Bar(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("opening", total=None)
-        yield lambda looked: bar.update(task, description=f"{count(looked, 'picture')} looked at")
+    with Bar(*columns, console=console, transient=True, disable=not shows_progress()) as bar:
+        task = bar.add_task(say("teach.opening"), total=None)
+        yield lambda looked: bar.update(task, description=say("teach.looked_at", n=looked))
 
 
 def _tell(taught: Taught, label: str, takes: list[Take], seconds: float, model: Path) -> None:
     from mien.teach.model import KNOWN_AFTER, KNOWN_BEFORE, MISTAKEN
     from mien.teach.takes import ENOUGH
 
+    said = words()
     for take in takes:
         found = take.different
-        more = "enough" if found >= ENOUGH else f"{ENOUGH} would be better: show it for longer, and move the hand more"
-        typer.echo(f"{label}: {count(len(take.samples), 'example')} ({take.kind}), {found} different: {more}.")
+        verdict = say("teach.take_enough") if found >= ENOUGH else say("teach.take_few", enough=ENOUGH)
+        kind = say(f"teach.kind.{take.kind}")
+        typer.echo(say("teach.take", label=label, n=len(take.samples), kind=kind, different=found, verdict=verdict))
     for other, share in taught.close_to.get(label, {}).items():
-        typer.echo(
-            f"Close to {_called(other)}: without teaching, {100 * share:.0f} % of the examples are read as that. "
-            "Change the gesture if you want both."
-        )
-    typer.echo(f"Fitted in {seconds:.1f} s; {model} knows {', '.join(taught.labels)} and the package's gestures.")
+        typer.echo(say("teach.close", word=said.label("gesture", other), share=_percent(share)))
+    labels, took = said.join("items", taught.labels), say("seconds", seconds=seconds)
+    typer.echo(say("teach.fitted", seconds=took, model=model, labels=labels))
     for each, estimate in taught.estimates.items():
-        how = f"{count(estimate.takes, 'take')} left out in turn"
-        if estimate.takes == 1:
-            how = (
-                "parts of its only take left out in turn, which promises too much: teach it again for a better estimate"
-            )
-        others = f", else mostly as {_called(estimate.mistaken_for)}" if estimate.mistaken_for else ""
-        typer.echo(
-            f"{each}: {100 * estimate.right:.0f} % read right, {100 * estimate.sure:.0f} % surely{others} ({how})."
-        )
-    before, after = taught.score(KNOWN_BEFORE), taught.score(KNOWN_AFTER)
+        several = estimate.takes > 1
+        how = say("teach.takes_left_out", n=estimate.takes) if several else say("teach.parts_left_out")
+        figures = {"label": each, "right": _percent(estimate.right), "sure": _percent(estimate.sure), "how": how}
+        if estimate.mistaken_for:
+            word = said.label("gesture", estimate.mistaken_for)
+            typer.echo(say("teach.estimate_mistaken", word=word, **figures))
+        else:
+            typer.echo(say("teach.estimate", **figures))
+    before, after, mistaken = map(taught.score, (KNOWN_BEFORE, KNOWN_AFTER, MISTAKEN))
     if before is not None and after is not None:
-        typer.echo(f"Known gestures of the bank read right: {100 * after:.1f} %, without yours {100 * before:.1f} %.")
-    mistaken = taught.score(MISTAKEN)
+        typer.echo(say("teach.known", after=_tenths(after), before=_tenths(before)))
     if mistaken is not None:
-        typer.echo(f"Other hands, at rest or with some fingers up, read as one of yours: {100 * mistaken:.1f} %.")
-    typer.echo(f"Try it: mien live --gesture-model {model}")
+        typer.echo(say("teach.mistaken", share=_tenths(mistaken)))
+    typer.echo(say("teach.next", model=model))
+
+
+def _percent(share: float) -> str:
+    return say("percent", share=100 * share)
+
+
+def _tenths(share: float) -> str:
+    return say("report.percent_tenths", share=100 * share)
 
 
 def _list(model: Path) -> None:
@@ -233,20 +251,20 @@ def _list(model: Path) -> None:
 
     _check_taught(model)
     taught = taught_model(model)
-    rows: list[list[object]] = []
+    table = Table(box=None, pad_edge=False)
+    for at, heading in enumerate(words().all("teach.columns")):
+        table.add_column(heading, justify="right" if at else "left")
     for label in taught.labels:
         takes = taught.takes_of(label)
-        right, sure = (taught.score(f"{metric}{label}") for metric in (RIGHT, SURE))
-        rows.append([
-            label,
-            len(takes),
-            sum(len(take.samples) for take in takes),
-            "" if right is None else f"{100 * right:.0f} %",
-            "" if sure is None else f"{100 * sure:.0f} %",
+        shares = (taught.score(f"{metric}{label}") for metric in (RIGHT, SURE))
+        table.add_row(
+            escape(label),
+            str(len(takes)),
+            str(sum(len(take.samples) for take in takes)),
+            *("" if share is None else _percent(share) for share in shares),
             max(take.day for take in takes),
-        ])  # fmt: skip
-    for line in table_lines(["gesture", "takes", "examples", "read right", "surely", "last taught"], rows):
-        typer.echo(line)
+        )
+    print_table(table, Console(soft_wrap=True))
 
 
 def _forget(name: str, model: Path) -> None:
@@ -258,9 +276,9 @@ def _forget(name: str, model: Path) -> None:
         import onnx  # noqa: F401
     taught = forget_gesture(name, model)
     if taught is None:
-        typer.echo(f"Forgot {name}; it was the only gesture, and {model} is removed.")
+        typer.echo(say("teach.forgot_last", label=name, model=model))
     else:
-        typer.echo(f"Forgot {name}; {model} still knows {', '.join(taught.labels)}.")
+        typer.echo(say("teach.forgot", label=name, model=model, labels=words().join("items", taught.labels)))
 
 
 def _check_taught(model: Path) -> None:
@@ -271,7 +289,3 @@ def _check_taught(model: Path) -> None:
             f"nothing was taught into it, for it has no {TAKES_FILE}" if model.is_dir() else "there is no such folder"
         )
         raise typer.BadParameter(f"{model}: {what}; name a folder made by mien teach", param_hint="--model")
-
-
-def _called(gesture: str) -> str:
-    return words("en").label("gesture", gesture)

@@ -12,7 +12,7 @@ from pathlib import Path
 from mien.data.synonyms import SYNONYMS, spoken
 from mien.errors import DataError
 from mien.labels import FIST_LETTERS, LABEL_SETS, LETTERS, LabelSet
-from mien.wording import natural_key
+from mien.wording import JOINERS, is_printable, natural_key
 
 SPLIT_NAMES: Mapping[str, str] = {
     **dict.fromkeys(("train", "train1", "training", "train_set"), "train"),
@@ -28,6 +28,8 @@ _NAMED_LETTER = re.compile(r"([a-z])\d+\.", re.IGNORECASE)
 _LIKE = 0.75
 """How similar (difflib) a misspelt name must be to the intended label: suprise, surprice, anrgy, neutrall."""
 
+_UNSEEN = dict.fromkeys(map(ord, JOINERS))
+
 _WORTH_A_GUESS = 5
 """Letters of a synonym that a misspelt name may be compared with; a bike is not like a `like`."""
 
@@ -36,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 def plain(text: str) -> str:
     """A name in the form used for comparison: letters composed (NFC), because macOS and some archives store them
-    decomposed (a u and two dots), without surrounding spaces, and in lower case."""
-    return _composed(text).casefold()
+    decomposed (a u and two dots), without surrounding spaces, without joiners, which nobody sees, and in lower case."""
+    return _composed(text.translate(_UNSEEN)).casefold()
 
 
 def _composed(text: str) -> str:
@@ -208,5 +210,5 @@ def is_folder_name(label: str) -> bool:
 
     Windows drops the dots that a name ends in.
     """
-    is_plain = label == label.strip().rstrip(".") and label.isprintable() and not set(label) & set('/\\:*?"<>|')
+    is_plain = label == label.strip().rstrip(".") and is_printable(label) and not set(label) & set('/\\:*?"<>|')
     return bool(label) and is_plain and not label.startswith(".") and label.casefold() not in SPLIT_NAMES

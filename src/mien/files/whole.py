@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -190,31 +190,71 @@ def whole_folder(target: str | Path, *, known: Iterable[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(target))
     patterns = tuple(known)
     spare_foreign(target, patterns)
+    with _scratch_for(target) as scratch:
+        old = scratch / "old"
+        try:
+            fresh = scratch / "new"
+            fresh.mkdir()
+            yield fresh
+            if target.exists():
+                spare_foreign(target, patterns)
+                target.rename(old)
+            fresh.rename(target)
+        except OSError as error:
+            raise output_error(target, error) from error
+        finally:
+            if old.exists() and not target.exists():
+                old.rename(target)
+
+
+def remove_folder(target: str | Path, *, known: Iterable[str], check: Callable[[], object] | None = None) -> None:
+    """Remove a folder in one go: whatever happens, it is there as a whole or no longer there.
+
+    Args:
+        target: the folder; a link is followed.
+        known: patterns of the files that such a folder holds, e.g. `*.png`.
+        check: called when no other run can write the folder any more; what it raises leaves the folder as it is.
+
+    Raises:
+        OutputError: it cannot be removed.
+        RefusedOutput: another run is writing this folder, or it holds other files.
+    """
+    target = Path(os.path.realpath(target))
+    with _scratch_for(target) as scratch:
+        if check is not None:
+            check()
+        spare_foreign(target, known)
+        old = scratch / "old"
+        try:
+            target.rename(old)
+        except OSError as error:
+            raise output_error(target, error) from error
+        try:
+            shutil.rmtree(old)
+        except OSError as error:
+            raise OutputError(f"{target} is gone, but not all of its files: remove {old} yourself.") from error
+
+
+@contextmanager
+def _scratch_for(target: Path) -> Iterator[Path]:
+    """A folder next to the target, for this run alone: another one for the same target is refused meanwhile."""
     held: int | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
         raise output_error(target, error) from error
-    old = scratch / "old"
     try:
         if CAN_LOCK:
-            held = os.open(scratch, os.O_RDONLY)
+            try:
+                held = os.open(scratch, os.O_RDONLY)
+            except OSError as error:
+                raise output_error(target, error) from error
             others = (path for path in target.parent.glob(f".{_escaped(target.name)}-????????") if path != scratch)
             if not hold(held) or any(map(is_held, others)):
                 raise busy(target)
-        fresh = scratch / "new"
-        fresh.mkdir()
-        yield fresh
-        if target.exists():
-            spare_foreign(target, patterns)
-            target.rename(old)
-        fresh.rename(target)
-    except OSError as error:
-        raise output_error(target, error) from error
+        yield scratch
     finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
         if held is not None:
             os.close(held)
         shutil.rmtree(scratch, ignore_errors=True)

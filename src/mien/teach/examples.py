@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,21 @@ from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
 from mien.resource import Resource
 from mien.scene import Frame, Hand, Scene
-from mien.sources import Selection, Source, expand_sources, open_source
+from mien.sources import VIDEO_SUFFIXES, Selection, Source, expand_sources, open_source
 from mien.stages.classify import GestureClassifier, canonical_landmarks
 from mien.stages.hands import HandDetector
 from mien.teach.takes import FEWEST, Distinct, Take, new_take
 from mien.wording import count, natural_key
+from mien.words import say
+
+MOST_PICTURES = 1200
+"""How many frames of a video, or photos of a folder, are looked at; a take keeps fewer."""
 
 _FPS = 10.0  # more frames per second of a video are near copies
-_MOST_FRAMES = 1200
 
 Problem = Callable[[InputError], object]
 Step = Callable[[int], object]
+Note = Callable[[str], None]
 
 
 class ExampleReader(Resource):
@@ -111,25 +115,28 @@ def takes_of(
     *,
     on_problem: Problem | None = None,
     on_step: Step | None = None,
+    on_note: Note | None = None,
 ) -> list[Take]:
     """The takes in a video, a photo, or a folder or pattern of them.
 
-    Each video is a take of its own; so are all photos of one folder together. Ten frames per second of a video are
-    looked at, at most 1,200 of each.
+    Each video is a take of its own; so are all photos of one folder together. At most `MOST_PICTURES` of each are
+    looked at: the first ones of a video, at ten frames per second, and evenly spaced ones of a folder's photos. A video
+    that breaks off, or lacks frames, gives what it has.
 
     Args:
         origin: path or pattern.
         label: the gesture that all of them show.
         reader: finds the hands.
-        on_problem: gets each file that cannot be read, or that shows too little to be a take; the first is raised
-            without it, and if there is no take at all.
+        on_problem: gets each file that cannot be read, or only in part, and each that shows too little to be a take;
+            the first is raised without it, and if there is no take at all.
         on_step: called with the number of pictures looked at so far.
+        on_note: gets a sentence about files and frames that were not looked at.
 
     Raises:
         UnreadableMedia: there is nothing to read.
         InputError: there is no hand, or there are too few examples.
     """
-    paths, problems = expand_sources([origin])
+    paths, problems = expand_sources([origin], on_note=on_note)
     looked = 0
 
     def step() -> None:
@@ -141,29 +148,50 @@ def takes_of(
     takes: list[Take] = []
     wrong: list[InputError] = []
     photos: dict[Path, Examples] = {}
-    for path in sorted(paths, key=lambda path: natural_key(str(path))):
+    for path in _some_of_each(sorted(paths, key=lambda path: natural_key(str(path))), on_note):
+        examples, is_photo = Examples(), False
         try:
             with open_source(path, selection=Selection(fps=_FPS)) as source:
                 is_photo = source.kind == "photo"
-                examples = photos.setdefault(path.parent, Examples()) if is_photo else Examples()
-                _look(source, examples, reader, step)
+                examples = photos.setdefault(path.parent, examples) if is_photo else examples
+                if not _look(source, examples, reader, step) and on_note is not None:
+                    on_note(say("teach.most_frames", name=named(str(path)), n=MOST_PICTURES))
         except UnreadableMedia as problem:
             problems.append(problem)
-            continue
-        if not is_photo:
+        if not is_photo and examples.frames:
             _finish(takes, wrong, examples, (label, "video", str(path)))
     for folder, examples in photos.items():
-        _finish(takes, wrong, examples, (label, "photos", origin if len(photos) == 1 else str(folder)))
+        if examples.frames:
+            _finish(takes, wrong, examples, (label, "photos", origin if len(photos) == 1 else str(folder)))
     _report(takes, [*problems, *wrong], on_problem)  # a problem of a file before that of its contents
     return takes
 
 
-def _look(source: Source, examples: Examples, reader: ExampleReader, step: Callable[[], None]) -> None:
+def _some_of_each(paths: Sequence[Path], on_note: Note | None) -> list[Path]:
+    """The files, of a folder with very many photos only evenly spaced ones."""
+    photos: dict[Path, list[Path]] = {}
+    for path in paths:
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
+            photos.setdefault(path.parent, []).append(path)
+    left_out: set[Path] = set()
+    for folder, there in photos.items():
+        if len(there) > MOST_PICTURES:
+            kept = {there[i] for i in np.linspace(0, len(there) - 1, MOST_PICTURES).round().astype(int)}
+            left_out |= {path for path in there if path not in kept}
+            if on_note is not None:
+                on_note(say("teach.most_photos", name=named(str(folder)), n=len(there), most=MOST_PICTURES))
+    return [path for path in paths if path not in left_out]
+
+
+def _look(source: Source, examples: Examples, reader: ExampleReader, step: Callable[[], None]) -> bool:
+    """Take the examples of a source; False if it goes on after as many as are looked at."""
+    before = examples.frames
     for frame in source:
+        if examples.frames - before >= MOST_PICTURES:
+            return False
         examples.add(reader.scene(frame).hands)
         step()
-        if examples.frames >= _MOST_FRAMES:
-            return
+    return True
 
 
 def _finish(takes: list[Take], wrong: list[InputError], examples: Examples, what: tuple[str, str, str]) -> None:

@@ -22,6 +22,10 @@ FOLDS = 5
 
 _MOST_ROWS = 250  # examples per gesture that heads are fitted on, before copies: more only cost time
 
+_DEPTH_COPIES = 4  # of each example, flatter or deeper:
+_DEPTHS = (0.5, 1.5)  # depth is what landmarks only guess at, and differently for each person and camera
+_SEED = 19
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -139,7 +143,7 @@ class Fitter(Resource):
         examples = {}
         for label, rows in samples.items():
             few = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_ROWS)).round().astype(int)]
-            examples[label] = self.features(few)
+            examples[label] = self.features(_with_other_depths(few))
         return fitted_heads(known, examples, self._threshold)
 
     def _estimate(self, label: str, names: tuple[str, ...], asked: list[Rows], takes: Sequence[Take]) -> Estimate:
@@ -154,6 +158,13 @@ class Fitter(Resource):
             sure=float((is_right & (rows.max(axis=1) >= self._threshold)).mean()),
             mistaken_for=str(others[numbers.argmax()]) if len(others) else "",
         )
+
+
+def _with_other_depths(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, 22, 3) canonical landmarks, and then copies that are flatter or deeper: (M, 22, 3)."""
+    copies = np.tile(samples, (_DEPTH_COPIES, 1, 1))
+    copies[:, :, 2] *= np.random.default_rng(_SEED).uniform(*_DEPTHS, (len(copies), 1)).astype(np.float32)
+    return np.concatenate([samples, copies])
 
 
 def _samples(takes: Sequence[Take], label: str) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from mien.errors import InputError
 from mien.scene import Scene
 from mien.teach.examples import Examples
 from mien.teach.takes import ENOUGH, FEWEST, Take
+from mien.words import say
 
 COUNTDOWN_S = 3.0
 SECONDS = 20.0
@@ -64,7 +65,7 @@ class Lesson:
         since = now - self._began_s - COUNTDOWN_S
         if since < 0:
             self._seen_s = self._new_s = now
-            return Progress(f"Get ready to show {self.label}: {math.ceil(-since)}", 0, 0.0)
+            return Progress(say("teach.ready", label=self.label, n=math.ceil(-since)), 0, 0.0)
         if self._examples.add(scene.hands):
             self._new_s = now
         if scene.hands:
@@ -91,10 +92,10 @@ class Lesson:
 
     def _advice(self, now: float) -> str:
         if now - self._seen_s > _LONGEST_LOST_S:
-            return f"No hand is seen: show {self.label}, close and in good light."
-        return "Turn, tilt and move the hand a little." if now - self._new_s > _STILL_S else ""
+            return say("teach.lost", label=self.label)
+        return say("teach.still") if now - self._new_s > _STILL_S else ""
 
     def _caption(self, found: int, advice: str, *, done: bool) -> str:
         if done:
-            return f"{'Enough' if found >= FEWEST else 'Over'}: {found} different examples."
-        return f"{self.label}: {found} of {self._enough} examples. {advice or 'Turn and move the hand.'}"
+            return say("teach.enough" if found >= FEWEST else "teach.over", n=found)
+        return say("teach.examples", label=self.label, n=found, enough=self._enough, advice=advice or say("teach.move"))

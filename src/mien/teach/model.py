@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from mien.data.classes import label_of, plain
 from mien.errors import InputError, ModelError, RefusedOutput, UnknownName
-from mien.files.targets import check_name, output_error
-from mien.files.whole import spare_foreign
+from mien.files.targets import check_name
+from mien.files.whole import remove_folder, spare_foreign
 from mien.labels import GESTURES, LETTERS, NOTHING, check_label
 from mien.models.artifact import FILES, Artifact, load_artifact, write_artifact, zoo_artifact, zoo_names
 from mien.models.manifest import Manifest, Score, model_name
@@ -25,10 +24,11 @@ from mien.models.session import Session
 from mien.stages.classify import GESTURE_MODEL, GestureClassifier
 from mien.teach.bank import load_bank
 from mien.teach.card import card_text
-from mien.teach.examples import ExampleReader, Problem, Step, takes_of
+from mien.teach.examples import ExampleReader, Note, Problem, Step, takes_of
 from mien.teach.fit import Estimate, Fitted, Fitter
 from mien.teach.graph import taught_model_bytes
 from mien.teach.takes import TAKES_FILE, Take, read_takes, takes_bytes
+from mien.wording import trimmed
 from mien.words import languages, words
 
 TOLERANCE = 1e-3
@@ -82,6 +82,7 @@ def teach_gesture(
     replace: bool = False,
     on_problem: Problem | None = None,
     on_step: Step | None = None,
+    on_note: Note | None = None,
 ) -> Taught:
     """Teach a gesture from a video, a photo, or a folder of them, into a model folder.
 
@@ -90,8 +91,9 @@ def teach_gesture(
         origin: path or pattern; each video, and the photos of each folder, are a take.
         folder: a new folder, or one that gestures were taught into before.
         replace: forget the gesture's earlier takes.
-        on_problem: gets each file that cannot be used; without it the first is raised.
+        on_problem: gets each file that cannot be used, or only in part; without it the first is raised.
         on_step: called with the number of pictures looked at.
+        on_note: gets a sentence about files and frames that were not looked at.
 
     Returns:
         The model. `mien.look(photo, gesture_model="mine")` reads with it.
@@ -104,7 +106,7 @@ def teach_gesture(
     """
     label = checked_name(name, folder)
     with ExampleReader() as reader:
-        takes = takes_of(origin, label, reader, on_problem=on_problem, on_step=on_step)
+        takes = takes_of(origin, label, reader, on_problem=on_problem, on_step=on_step, on_note=on_note)
     return teach_takes(takes, folder, replace=replace)
 
 
@@ -134,25 +136,21 @@ def forget_gesture(name: str, folder: str | Path) -> Taught | None:
     Raises:
         UnknownName: the model does not know the gesture.
         ModelError: the folder is not one of taught gestures.
+        OutputError: the folder cannot be written or removed; it is as it was.
     """
     folder = Path(folder)
-    seen = _stored(folder)
-    taught = taught_model(folder)
-    label = next((label for label in taught.labels if plain(label) == plain(name)), None)
-    if label is None:
-        raise UnknownName("gesture taught into this model", name, taught.labels)
-    kept = tuple(take for take in taught.takes if take.label != label)
-    if kept:
-        try:
-            return _written(folder, kept, seen)
-        except _Changed:
-            return forget_gesture(name, folder)
-    spare_foreign(folder, (*FILES, TAKES_FILE))
-    try:
-        shutil.rmtree(folder)
-    except OSError as exc:
-        raise output_error(folder, exc) from exc
-    return None
+    while True:
+        seen = _stored(folder)
+        taught = taught_model(folder)
+        label = next((label for label in taught.labels if plain(label) == plain(name)), None)
+        if label is None:
+            raise UnknownName("gesture taught into this model", name, taught.labels)
+        kept = tuple(take for take in taught.takes if take.label != label)
+        with suppress(_Changed):
+            if kept:
+                return _written(folder, kept, seen)
+            remove_folder(folder, known=(*FILES, TAKES_FILE), check=_unchanged(folder, seen))
+            return None
 
 
 def taught_model(folder: str | Path) -> Taught:
@@ -178,7 +176,7 @@ def checked_name(name: str, folder: str | Path) -> str:
         ModelError: it is damaged.
     """
     folder = Path(folder)
-    label = unicodedata.normalize("NFC", name.strip())
+    label = unicodedata.normalize("NFC", trimmed(name))
     try:
         check_label(label)
     except ValueError as exc:
@@ -217,6 +215,16 @@ def _stored(folder: Path) -> bytes | None:
         raise ModelError(f"The examples {path} cannot be read; restore the file, or teach into a new folder.") from exc
 
 
+def _unchanged(folder: Path, seen: bytes | None) -> Callable[[], None]:
+    """A check that raises _Changed if the takes are no longer those that were seen before."""
+
+    def check() -> None:
+        if _stored(folder) != seen:
+            raise _Changed
+
+    return check
+
+
 def _written(folder: Path, takes: Sequence[Take], seen: bytes | None) -> Taught:
     """Fit and write; _Changed, and nothing written, if the takes are no longer those that were seen before."""
     base = zoo_artifact(GESTURE_MODEL)
@@ -231,12 +239,7 @@ def _written(folder: Path, takes: Sequence[Take], seen: bytes | None) -> Taught:
         _check_written(content, manifest, takes, fitter, fitted, order)
     card = card_text(manifest, base.manifest, takes, fitted)
     extra = {TAKES_FILE: takes_bytes(takes)}
-
-    def check() -> None:
-        if _stored(folder) != seen:
-            raise _Changed
-
-    artifact = write_artifact(folder, content, manifest, card, extra=extra, check=check)
+    artifact = write_artifact(folder, content, manifest, card, extra=extra, check=_unchanged(folder, seen))
     return Taught(artifact=artifact, takes=tuple(takes), close_to=close_to, estimates=dict(fitted.estimates))
 
 

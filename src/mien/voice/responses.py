@@ -22,6 +22,7 @@ from annotated_types import Ge, Predicate
 from mien.errors import RecipeError, UnknownName
 from mien.labels import EMOTIONS_8, GESTURES, TASKS, Task
 from mien.schema import checked
+from mien.wording import is_printable
 from mien.words import language as spoken_language
 from mien.words import languages, words
 
@@ -181,7 +182,7 @@ def prompt_for(label: str, text: str) -> Path | None:
 
 def _is_line(text: str) -> bool:
     line = text.strip()
-    if len(line) > _MOST_CHARACTERS or not line.isprintable():
+    if len(line) > _MOST_CHARACTERS or not is_printable(line):
         raise ValueError(f"must be one line of up to {_MOST_CHARACTERS} characters, got {len(line)} ({line[:30]!r}...)")
     return bool(line)
 

@@ -16,6 +16,7 @@ from mien.outputs.lettering.glyphs import Letters, letters_of
 from mien.outputs.palette import LIGHT, Colour
 from mien.outputs.pygame_import import pygame
 from mien.window.layout import shortened, wrap
+from mien.wording import is_printable
 
 Sign = Literal["dot", "pause", "mute", "chosen"]
 
@@ -104,7 +105,7 @@ def _finer(size: int) -> int:
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return text if is_printable(text) else "".join(letter if is_printable(letter) else " " for letter in text)
 
 
 def _font(size: int) -> pygame.font.Font:

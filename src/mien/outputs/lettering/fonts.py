@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mien.wording import JOINERS
 from mien.words import FALLBACK, instead, language, say, words
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class FontFace(NamedTuple):
 
 def font_for(text: str) -> FontFace | None:
     """The best font that has all letters of a text; None if there is none, or if the text is ASCII."""
-    letters = "".join(sorted({letter for letter in text if not letter.isascii()}))
+    letters = "".join(sorted({letter for letter in text if not letter.isascii() and letter not in JOINERS}))
     return _font_with(letters, os.environ.get(VARIABLE)) if letters else None
 
 
