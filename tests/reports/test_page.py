@@ -107,7 +107,7 @@ def test_marks_of_matplotlibs_font_stand_beside_chinese(tmp_path: Path, monkeypa
     monkeypatch.delenv("MIEN_FONTS", raising=False)
     if font_for("高兴") is None:
         pytest.skip("no font here has Chinese characters: install fonts-noto-cjk")
-    _, png = drawn(tmp_path, "✗ 高兴", "2猫")
+    png = drawn(tmp_path, "✗ 高兴", "2猫")[1]
     assert png != drawn(tmp_path, "... ...", "2猫")[1]
     assert png != drawn(tmp_path, "✗ ...", "2猫")[1]
     monkeypatch.setenv("MIEN_FONTS", str(tmp_path))
