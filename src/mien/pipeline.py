@@ -400,7 +400,7 @@ class Analyzer(Resource):
 
     def _recall(self, memory: Mapping[str, Any], tracks: _Tracks) -> None:
         """Faces and hands that a source is followed by."""
-        with self._computing:
+        with self._computing.shared():
             if "faces" in memory and self._faces is not None:
                 tracks.face_follower = DetectionScheduler(self._faces, within_s=_NEW_FACE_S)
                 tracks.face_follower.recall(memory["faces"], Face)
