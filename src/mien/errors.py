@@ -3,6 +3,7 @@
 MienError
 ├── InputError              what was given cannot be used
 │   ├── UnreadableMedia     a photo or video is missing, empty, damaged or of an unknown kind
+│   │   └── TooManyPixels   it is larger than the limit
 │   ├── UnknownName         no task, model, label, recipe or option has this name
 │   └── DataError           a data set does not have the expected form
 ├── ModelError              a model folder is damaged, incomplete or cannot be run
@@ -38,6 +39,10 @@ class InputError(MienError):
 
 class UnreadableMedia(InputError):
     """A photo or video is missing, empty, damaged or of an unknown kind."""
+
+
+class TooManyPixels(UnreadableMedia):
+    """A photo or video has more pixels than the limit; it was not decoded."""
 
 
 class UnknownName(InputError):

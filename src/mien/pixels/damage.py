@@ -83,6 +83,11 @@ def end_of_jpeg(data: bytes) -> int | None:
     return None
 
 
+def passes_of_jpeg(data: bytes) -> int:
+    """How many passes over its pixels the first picture of a JPEG file has; each takes time, and needs a few bytes."""
+    return data.count(bytes((_MARKER, _PIXELS)), 0, end_of_jpeg(data) or len(data))
+
+
 def frames_of_gif(data: bytes) -> tuple[int, bool]:
     """How many frames of a GIF are there from end to end, and whether it does not break off inside one.
 

@@ -14,9 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MienError, UnreadableMedia
+from mien.errors import MienError, TooManyPixels, UnreadableMedia
 from mien.pixels.colours import eight_bits, has_other_colours, in_srgb, on_white, pixels, rgb8
-from mien.pixels.damage import TRUNCATED, damage_of_png, end_of_jpeg, lacks_rows, may_lack_rows, plain_png
+from mien.pixels.damage import (
+    TRUNCATED,
+    damage_of_png,
+    end_of_jpeg,
+    lacks_rows,
+    may_lack_rows,
+    passes_of_jpeg,
+    plain_png,
+)
 from mien.pixels.kinds import HEAD_BYTES, RAW_SUFFIXES, picture_kind, unread_kind
 from mien.pixels.pillow import open_picture, quiet_pillow
 from mien.pixels.quiet import quiet_opencv
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 250_000_000
 """Largest picture that is read unless another limit is given, in pixels: those of 200-megapixel phones are below it."""
 
+_MOST_PASSES = 200  # over the pixels of a progressive JPEG; encoders make about ten
 _CANNOT_DECODE = "its contents cannot be decoded"
 _ORIENTATION = 0x0112
 _MP_ENTRIES = 0xB002
@@ -153,10 +162,10 @@ def damaged(name: str, kind: str, what: str) -> UnreadableMedia:
 
 
 def check_size(size_hw: tuple[int, int], name: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Refuse a picture of more than so many pixels, or of none, with UnreadableMedia."""
+    """Refuse a picture of more than so many pixels with TooManyPixels."""
     height, width = size_hw
     if height * width > max_pixels:
-        raise UnreadableMedia(
+        raise TooManyPixels(
             f"Cannot read {name}: {width} x {height} pixels exceed the limit of {_millions(max_pixels)}; "
             "make it smaller, or raise the limit (--max-pixels, max_pixels=)."
         )
@@ -209,6 +218,9 @@ def _open(photo: PhotoFile, kind: str) -> Image.Image:
     damage = damage_of_png(data) if kind == "PNG" else None
     if damage is not None:
         raise damaged(photo.name, kind, damage)
+    passes = passes_of_jpeg(data) if kind == "JPEG" else 1
+    if passes > _MOST_PASSES:
+        raise damaged(photo.name, kind, f"it goes over its pixels {passes:,} times")
     try:
         image = open_picture(data, kind)
     except ValueError:

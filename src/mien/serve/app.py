@@ -119,7 +119,7 @@ def _add_facts(app: FastAPI, settings: ServeSettings, engine: Engine, metrics: M
 async def _keep_tidy(engine: Engine, jobs: Jobs) -> None:
     while True:
         await asyncio.sleep(_CHECK_S)
-        await asyncio.to_thread(engine.rest)
+        await asyncio.to_thread(engine.tidy)
         jobs.expire()
 
 

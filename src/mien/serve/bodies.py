@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from mien.errors import UnreadableMedia
+from mien.errors import TooManyPixels
 from mien.pixels.images import decode_image
 from mien.pixels.photos import PhotoFile, opened
 from mien.serve.problems import Problem
@@ -25,6 +25,7 @@ _NEVER = "A path or an address is never opened."
 _NOT_BYTES = ("application/json", "application/x-www-form-urlencoded", "text/")
 _NAME = "the picture"
 _OVERHEAD = 65_536  # what a form may add to its picture
+_ANY = 2**62  # pixels
 _CHUNK_S = 0.05
 _DRAIN_S = 1.0
 _DRAINED_BYTES = 100_000_000
@@ -39,16 +40,19 @@ def decode_picture(data: bytes, limits: Limits) -> NDArray[np.uint8]:
     """
     if not data:
         raise Problem(400, f"The body is empty; {_GIVE}.")
-    photo = PhotoFile(data, _NAME)
-    with opened(photo, photo.kind()) as image:
-        width, height = image.size
-    if width * height > limits.picture_pixels:
-        raise Problem(
-            413,
-            f"The picture has {width} x {height} pixels; this server takes up to "
-            f"{limits.picture_pixels // 10**6} million; make it smaller.",
-        )
-    return decode_image(data, _NAME, max_pixels=limits.picture_pixels)
+    try:
+        return decode_image(data, _NAME, max_pixels=limits.picture_pixels)
+    except TooManyPixels as error:
+        photo = PhotoFile(data, _NAME, max_pixels=_ANY)
+        with opened(photo, photo.kind()) as image:
+            width, height = image.size
+        raise too_many_pixels(f"The picture has {width} x {height} pixels", limits) from error
+
+
+def too_many_pixels(what: str, limits: Limits) -> Problem:
+    """Refuses a picture or video; `what` says how many it has."""
+    most = f"{limits.picture_pixels // 10**6} million"
+    return Problem(413, f"{what}; this server takes up to {most}; make it smaller.")
 
 
 async def picture_bytes(request: Request, limits: Limits) -> bytes:
@@ -87,16 +91,22 @@ async def save_video(request: Request, path: Path, limits: Limits) -> None:
     """Write the body of a request into a new file.
 
     Raises:
-        Problem: 413, too large; 415, a form or JSON; 408, a pause that is too long; 400, it is empty.
+        Problem: 413, too large; 415, a form or JSON; 408, a pause that is too long; 400, it is empty; 507, the disk is
+            full.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith((*_NOT_BYTES, "multipart/")):
         raise Problem(415, f"Expected a video, got {kind[:50]}; send the bytes of the file as the body.")
     size = 0
-    with path.open("xb") as file:
-        async for chunk in _limited(request, limits.video_bytes, None, pause_s=limits.body_s):
-            size += len(chunk)
-            await asyncio.to_thread(file.write, chunk)
+    try:
+        with path.open("xb") as file:
+            async for chunk in _limited(request, limits.video_bytes, None, pause_s=limits.body_s):
+                size += len(chunk)
+                await asyncio.to_thread(file.write, chunk)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        said = f"This server cannot store the video ({reason}); try again later."
+        raise Problem(507, said, {"Connection": "close"}) from error
     if not size:
         raise Problem(400, "The body is empty; send the bytes of the video file as the body.")
 
@@ -153,8 +163,3 @@ def _too_large(most: int) -> Problem:
 
 def _too_slow() -> Problem:
     return Problem(408, "The body came too slowly; send it again.", {"Connection": "close"})
-
-
-def unreadable(error: UnreadableMedia, path: Path, name: str) -> str:
-    """The sentence about a file of a job, under the name that its client gave instead of its path here."""
-    return str(error).replace(str(path), name)

@@ -158,6 +158,7 @@ _ERRORS = {
     422: "The picture or a parameter cannot be used.",
     501: "A part of mien that this needs is not installed.",
     503: "There is too much work; try again after the seconds in Retry-After.",
+    507: "The disk of the server is full.",
 }
 
 

@@ -13,12 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.labels import TASKS, Task
 from mien.pipeline import Analyzer, CropReader, Options
 from mien.resource import Resource
 from mien.serve.problems import busy
 
 T = TypeVar("T")
+
+_LARGE_BYTES = 16_000_000  # of a picture: smaller ones are stored where earlier ones were
 
 _WORKERS = 3
 """One computes, while the others decode what comes next or write what was found."""
@@ -29,6 +34,9 @@ class Models(Resource):
 
     Args:
         options: which models, and how they compute.
+
+    Attributes:
+        largest_bytes: of the pictures since memory was given back.
 
     Raises:
         UnknownName, ModelError: a model cannot be used.
@@ -41,6 +49,11 @@ class Models(Resource):
                 task: stack.enter_context(CropReader(task, options)) for task in TASKS
             }
             self._resources = stack.pop_all()
+        self.largest_bytes = 0
+
+    def note(self, image_rgb: NDArray[np.uint8]) -> None:
+        """Say how large a picture is that is looked at."""
+        self.largest_bytes = max(self.largest_bytes, image_rgb.nbytes)
 
     def reader(self, task: Task) -> CropReader:
         """What reads crops for a task."""
@@ -125,6 +138,14 @@ class Engine(Resource):
             self._models = None
         _return_memory()
         return True
+
+    def tidy(self) -> None:
+        """Give back the memory of large pictures, and the models if there was no work for `idle_s`."""
+        models = self._models
+        if models is not None and models.largest_bytes >= _LARGE_BYTES:
+            models.largest_bytes = 0
+            _return_memory()
+        self.rest()
 
     def close(self) -> None:
         """Free the models once the work at hand is done; what waits is dropped."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import re
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -26,6 +27,8 @@ OPEN = ("/v1/health", "/v1/openapi.json")
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _SECURED = ("/v1/", "/metrics")
+_ENDLESS = "/v1/watch"
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+?)\.?)(?::[0-9]{0,5})?")
 _ALLOWED_HEADERS = "Authorization, Content-Type"
 
 _log = logging.getLogger(__name__)
@@ -62,6 +65,9 @@ class Guard:
                 status = 101
             await send(message)
 
+        method = scope.get("method")
+        if method == "HEAD" and not scope["path"].startswith(_ENDLESS):
+            scope = {**scope, "method": "GET"}  # the same answer; its body is left out where it is written
         try:
             problem = self._problem(scope, headers)
             if problem is not None:
@@ -71,7 +77,7 @@ class Guard:
             else:
                 await self._app(scope, receive, told)
         finally:
-            self._count(scope, status, time.perf_counter() - begin_s)
+            self._count(scope, method or "WEBSOCKET", status, time.perf_counter() - begin_s)
 
     def _problem(self, scope: Scope, headers: Headers) -> Problem | None:
         host = headers.get("host", "")
@@ -103,6 +109,8 @@ class Guard:
         """Whether a Host header names this machine; a name that is not ours could be anybody's."""
         name = _host_name(host).lower()
         settings = self._settings
+        if not name:
+            return False
         if is_loopback(name) or name in {one.lower() for one in (*settings.hosts, settings.host)}:
             return True
         if settings.host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
@@ -114,10 +122,10 @@ class Guard:
         return False
 
     def _is_friend(self, origin: str, host: str) -> bool:
-        if origin in self._settings.origins:
-            return True
-        place = urlsplit(origin).netloc.lower()
-        return bool(place) and place == host.lower()
+        return origin in self._settings.origins or origin.lower() in (
+            f"http://{host.lower()}",
+            f"https://{host.lower()}",
+        )
 
     async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -145,10 +153,9 @@ class Guard:
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             headers.add_vary_header("Origin")
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Log and count; the query is left out, because it may hold the token."""
         route = getattr(scope.get("route"), "path", "other")
-        method = scope.get("method", "WEBSOCKET")
         method = method if method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "WEBSOCKET") else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
         if scope["type"] == "http":
@@ -169,7 +176,9 @@ def _unauthorised(detail: str) -> Problem:
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host header, without the port and the brackets of IPv6."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if ":" in host else host
+    """The name in a Host header, without the port, the brackets of IPv6 and a final dot; empty if it is not valid.
+
+    The whole header is repeated in the page's policy, so nothing else may stand in it.
+    """
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found[1] or found[2]

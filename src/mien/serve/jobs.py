@@ -6,23 +6,29 @@ Their files lie in a private temporary folder, under names made here, and go wit
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import secrets
+import shutil
+import stat
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mien.errors import MienError
+from mien.errors import MienError, TooManyPixels
+from mien.files.locks import hold_folder, is_held
 from mien.labels import Task
 from mien.pipeline import FrameSequence
 from mien.records.writers import JsonlWriter
 from mien.resource import Resource
 from mien.scene import Frame, Scene
+from mien.serve.bodies import too_many_pixels
 from mien.serve.contract import JobRecord
 from mien.serve.engine import Engine, Models
 from mien.serve.problems import Problem, busy
@@ -34,6 +40,9 @@ if TYPE_CHECKING:
 
 Format = Literal["jsonl", "parquet"]
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+_PREFIX = "mien-serve-"
+_NEW_S = 5.0  # a folder that is younger may be about to be locked
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +94,11 @@ class Jobs(Resource):
 
     def __init__(self, engine: Engine, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._limits, self._clock = engine, limits, clock
-        self._folder = tempfile.TemporaryDirectory(prefix="mien-serve-")
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
+        self._held = hold_folder(self.folder)
+        if is_held(self.folder):  # else locks do not work here, and the folders of others seem abandoned
+            _remove_abandoned(self.folder.parent)
+        self._changing = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._arriving = 0
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -160,17 +173,21 @@ class Jobs(Resource):
 
     def cancel(self, job: Job) -> None:
         """Stop a job that is not finished; forget one that is, with its result."""
-        job.cancelled.set()
-        if job.ended_s is not None:
-            self._forget(job)
-        elif job.state == "waiting":
-            job.end("cancelled", self._clock())
+        with self._changing:
+            job.cancelled.set()
+            if job.ended_s is not None:
+                self._forget(job)
+            elif job.state == "waiting":
+                job.end("cancelled", self._clock())
 
     def expire(self) -> None:
-        """Forget what ended long ago."""
+        """Forget what ended long ago, and the oldest where too many have ended."""
         now_s = self._clock()
-        for job in [*self._jobs.values()]:
-            if job.ended_s is not None and now_s - job.ended_s >= self._limits.kept_s:
+        ended = [(job.ended_s, job) for job in [*self._jobs.values()] if job.ended_s is not None]
+        ended.sort(key=itemgetter(0))
+        too_many = len(ended) - self._limits.results
+        for i, (ended_s, job) in enumerate(ended):
+            if i < too_many or now_s - ended_s >= self._limits.kept_s:
                 self._forget(job)
 
     def close(self) -> None:
@@ -180,6 +197,9 @@ class Jobs(Resource):
         self._queue.put(None)
         self._thread.join(10.0)
         self._folder.cleanup()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
@@ -188,23 +208,33 @@ class Jobs(Resource):
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            if job.ended_s is not None:
-                continue
-            job.state = "running"
+            with self._changing:
+                if job.ended_s is not None:
+                    continue
+                job.state = "running"
             try:
                 self._run(job)
+            except TooManyPixels:
+                problem = too_many_pixels(f"The frames of {job.name} have too many pixels", self._limits)
+                job.end("failed", self._clock(), problem.detail)
             except MienError as error:  # of the part before it, the records are kept
-                job.end("failed", self._clock(), str(error).replace(str(job.video), job.name))
+                said = str(error).replace(str(job.video), job.name).replace(str(job.result), "the result")
+                job.end("failed", self._clock(), said)
             except Exception:  # a bug must not end the thread
                 _log.exception("An error in mien itself:")
                 job.end("failed", self._clock(), "mien failed here; its log says why.")
             else:
                 job.end("cancelled" if job.cancelled.is_set() else "done", self._clock())
+            self.expire()
 
     def _run(self, job: Job) -> None:
         looks = _Looks(self._engine, job.tasks)
         with ExitStack() as stack:
-            source = stack.enter_context(captured(open_source(job.video, selection=Selection(every=job.every))))
+            most = self._limits.picture_pixels
+            chosen = Selection(every=job.every)
+            source = stack.enter_context(
+                captured(open_source(job.video, selection=chosen, max_pixels=most, max_frame_pixels=most))
+            )
             job.of = None if source.frame_count is None else -(-source.frame_count // job.every)
             writer: JsonlWriter | ParquetWriter = _writer(job, looks)
             stack.enter_context(writer)
@@ -232,6 +262,7 @@ class _Looks:
         return self._engine.submit(lambda models: models.analyzer.labels).result()
 
     def _step(self, models: Models, frame: Frame) -> Scene:
+        models.note(frame.image_rgb)
         if self._sequence is None or self._models is not models:
             self._sequence, self._models = models.analyzer.sequence(self._tasks), models
         return self._sequence.step(frame)
@@ -244,3 +275,14 @@ def _writer(job: Job, looks: _Looks) -> JsonlWriter | ParquetWriter:
 
     labels = looks.labels()
     return ParquetWriter(job.result, emotions=labels["emotion"], gestures=labels["gesture"])
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the folders of this user's servers that were killed: videos of people may lie in them."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            found = folder.lstat()
+            is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if is_ours and time.time() - found.st_mtime > _NEW_S and not is_held(folder):
+                shutil.rmtree(folder)
+                _log.warning("Removed %s, which a server that was killed had left.", folder)

@@ -240,6 +240,7 @@ class Connection:
             smoother = Smoother(smooth_settings(self._sequence))
             self._reactions = Reactions(smoother, Responder(self._responses))
         image_rgb = decode_picture(incoming.data, self._settings.limits)
+        models.note(image_rgb)
         self._sequence.tasks = incoming.tasks
         frame = Frame(image_rgb=image_rgb, index=incoming.number, time_s=incoming.time_s, source=incoming.name)
         reaction = self._reactions.take(self._sequence.step(frame))

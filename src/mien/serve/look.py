@@ -84,6 +84,7 @@ def _look(
     data: bytes, tasks: tuple[Task, ...], name: str, annotated: bool, limits: Limits, metrics: Metrics, models: Models
 ) -> bytes:
     image_rgb = decode_picture(data, limits)
+    models.note(image_rgb)
     begin_s = time.perf_counter()
     scene = replace(models.analyzer.look(image_rgb, tasks=tasks), source=name)
     metrics.frames.labels("photo").inc()
@@ -93,6 +94,7 @@ def _look(
 
 def _classify(data: bytes, task: Task, name: str, limits: Limits, metrics: Metrics, models: Models) -> dict[str, Any]:
     image_rgb = decode_picture(data, limits)
+    models.note(image_rgb)
     begin_s = time.perf_counter()
     reader = models.reader(task)
     prediction = reader.read(image_rgb)

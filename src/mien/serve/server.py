@@ -7,14 +7,15 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import HANDLED_SIGNALS
 
 from mien.addresses import named
@@ -34,7 +35,6 @@ FRAME_BYTES = 8_000_000
 
 _STOP_S = 5
 _KEPT_S = 30  # an idle connection
-_HEAD_S = 20.0
 
 
 def run_server(settings: ServeSettings, ready: Callable[[ServeSettings], None]) -> None:
@@ -50,6 +50,7 @@ def run_server(settings: ServeSettings, ready: Callable[[ServeSettings], None]) 
         KeyboardInterrupt: it was told to stop, and has.
     """
     with ExitStack() as stack:
+        stack.enter_context(_quiet_pictures())
         listening = stack.enter_context(_bind(settings))
         settings = replace(settings, port=listening.getsockname()[1])
         metrics = Metrics()
@@ -63,6 +64,18 @@ def run_server(settings: ServeSettings, ready: Callable[[ServeSettings], None]) 
         server.run([listening])
         if server.was_told:  # by a signal whose handler, restored by now, did not raise anything
             raise KeyboardInterrupt
+
+
+@contextmanager
+def _quiet_pictures() -> Iterator[None]:
+    """Do not log what pictures of clients are like, such as that one holds several."""
+    log = logging.getLogger("mien.pixels.photos")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 class _Server(uvicorn.Server):
@@ -100,15 +113,31 @@ class _Server(uvicorn.Server):
 class _Patient(H11Protocol):
     """HTTP for clients of any pace, but not without end.
 
-    The head of the first request has to come in time, and answers have to be taken.
+    The head of every request has to come in time, and so has what a client still sends of a body that was refused;
+    answers have to be taken.
     """
 
+    head_s = 20.0
     send_s = Limits().send_s
+    _late: asyncio.TimerHandle | None = None
     _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_HEAD_S, self._check_begun)
+        self._late = self.loop.call_later(self.head_s, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_between_requests:
+            _cancel(self._late)
+            self._late = None
+        elif self._late is None:  # the time of keep-alive, which runs from the last answer on, has been stopped
+            self._late = self.loop.call_later(self.head_s, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _cancel(self._late)
+        _cancel(self._stuck)
+        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -116,22 +145,61 @@ class _Patient(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._stuck is not None:
-            self._stuck.cancel()
+        _cancel(self._stuck)
 
-    def _check_begun(self) -> None:
-        if self.cycle is None and self.transport.get_protocol() is self and not self.transport.is_closing():
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(self.send_s, self.transport.abort)  # if there is an answer that is not taken
+
+    @property
+    def _is_between_requests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _give_up(self) -> None:
+        self._late = None
+        if self._is_between_requests and self.transport.get_protocol() is self:
             self.transport.abort()
+
+
+class _PatientSocket(WebSocketsSansIOProtocol):
+    """The WebSocket for clients of any pace, but answers have to be taken; nothing more is read until they are."""
+
+    send_s = Limits().send_s
+    _stuck: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _cancel(self._stuck)
+        super().connection_lost(exc)
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.loop.call_later(self.close_timeout + self.send_s, self.transport.abort)  # if it does not close by itself
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.pause_reading()
+        self._stuck = self.loop.call_later(self.send_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        _cancel(self._stuck)
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 def _config(app: Any) -> uvicorn.Config:
     # A client's mistakes are no news, mien logs its own, and a query may hold the token.
-    for name in ("uvicorn.error", "uvicorn.access", "websockets"):
+    for name in ("uvicorn.error", "uvicorn.access", "websockets", "python_multipart"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app,
         http=_Patient,
-        ws="websockets-sansio",
+        ws=_PatientSocket,
         ws_max_size=FRAME_BYTES,
         ws_per_message_deflate=False,  # pictures are compressed already
         lifespan="on",

@@ -6,7 +6,6 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mien.addresses import named
 from mien.errors import InputError
@@ -18,6 +17,7 @@ LEAST_TOKEN = 16
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?)(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class Limits:
         requests: most pictures read and waiting to be read at the same time; more get 503.
         live: most live connections, and most viewers of `--watch`; more get 503.
         jobs: most videos that wait for their turn; more get 503.
+        results: most jobs that have ended and are kept; the oldest makes room for the next.
         body_s: seconds in which a picture must have arrived, and the longest pause within a video.
         send_s: seconds after which a client that does not take its answer is dropped.
         kept_s: seconds for which the result of a video is kept.
@@ -42,6 +43,7 @@ class Limits:
     requests: int = 64
     live: int = 32
     jobs: int = 8
+    results: int = 100
     body_s: float = 30.0
     send_s: float = 10.0
     kept_s: float = 3600.0
@@ -90,12 +92,13 @@ class ServeSettings:
                 'make one with: python -c "import secrets; print(secrets.token_urlsafe())"'
             )
         for host in self.hosts:
-            if not _NAME.fullmatch(host):
+            if not (_NAME.fullmatch(host) or _is_address(host)):
                 raise InputError(f"A host must be a name or address without port or path, got {named(host)!r}.")
-        for origin in self.origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "@" in origin:
-                raise InputError(f"An origin must be like https://example.org, without a path, got {named(origin)!r}.")
+        origins = tuple(map(_as_browsers_send_it, self.origins))
+        for origin, given in zip(origins, self.origins, strict=True):
+            if not _ORIGIN.fullmatch(origin):
+                raise InputError(f"An origin must be like https://example.org, without a path, got {named(given)!r}.")
+        object.__setattr__(self, "origins", origins)
 
     @property
     def is_loopback(self) -> bool:
@@ -120,6 +123,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _as_browsers_send_it(origin: str) -> str:
+    """Lower case, and without the port that its scheme has anyway."""
+    lower = origin.lower()
+    usual = {"http": ":80", "https": ":443"}.get(lower.partition("://")[0], "")
+    return lower.removesuffix(usual)
+
+
 def read_token(path: Path) -> str:
     """The token in a file, without the line end.
 
@@ -127,7 +145,7 @@ def read_token(path: Path) -> str:
         InputError: the file cannot be read.
     """
     try:
-        return path.read_text("utf-8").strip()
+        return path.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = (getattr(error, "strerror", None) or "it is not text").lower()
         raise InputError(f"The token file {named(path)} cannot be read: {reason}; write the token into it.") from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import FileResponse
+from starlette.responses import StreamingResponse
 
 from mien.pipeline import parse_tasks
 from mien.serve.bodies import save_video
@@ -16,6 +19,7 @@ from mien.serve.look import NameQuery, TaskQuery
 from mien.serve.problems import Problem
 from mien.serve.settings import Limits
 
+_PIECE_BYTES = 262_144
 _TYPES = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -27,7 +31,7 @@ def video_routes(jobs: Jobs, limits: Limits) -> APIRouter:
         "/look/video",
         status_code=202,
         response_model=JobRecord,
-        responses=errors(400, 408, 413, 415, 422, 501, 503),
+        responses=errors(400, 408, 413, 415, 422, 501, 503, 507),
         openapi_extra=video_body(),
     )
     async def look_at_video(
@@ -71,17 +75,31 @@ def video_routes(jobs: Jobs, limits: Limits) -> APIRouter:
     @router.get(
         "/jobs/{id}/result",
         response_model=None,
-        response_class=FileResponse,
+        response_class=Response,
         responses={
             200: {"content": {kind: {} for kind in _TYPES.values()}, "description": "The records."},
             **errors(404, 409),
         },
     )
-    async def job_result(id: str) -> FileResponse:  # noqa: A002
+    async def job_result(id: str) -> Response:  # noqa: A002
         """The records of a job that is done; of one that failed, those of the part before."""
         job = jobs.get(id)
-        if job.ended_s is None or not job.result.is_file():
+        if job.ended_s is None:
             raise Problem(409, f"This job is {job.state} and has no result.")
-        return FileResponse(job.result, media_type=_TYPES[job.format], filename=f"mien.{job.format}")
+        try:  # once it is open it may be deleted
+            file = await asyncio.to_thread(job.result.open, "rb")
+        except FileNotFoundError:
+            raise Problem(409, f"This job is {job.state} and has no result.") from None
+        headers = {
+            "Content-Length": str(os.fstat(file.fileno()).st_size),
+            "Content-Disposition": f'attachment; filename="mien.{job.format}"',
+        }
+        return StreamingResponse(_pieces(file), media_type=_TYPES[job.format], headers=headers)
 
     return router
+
+
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+            yield piece

@@ -12,7 +12,7 @@ from mien.addresses import Address, named
 from mien.errors import UnreadableMedia
 from mien.pixels.images import read_head
 from mien.pixels.kinds import MJPEG_SUFFIXES, is_document, picture_kind
-from mien.pixels.photos import MAX_PIXELS
+from mien.pixels.photos import MAX_PIXELS, check_size
 from mien.sources.containers import is_whole
 
 if TYPE_CHECKING:
@@ -83,11 +83,16 @@ def open_input(
     return container
 
 
-def open_file(path: str) -> tuple[InputContainer, VideoStream]:
+def open_file(path: str, max_pixels: int = MAX_PIXELS) -> tuple[InputContainer, VideoStream]:
     """Open a video file; nothing else is opened, whatever it names.
+
+    Args:
+        path: the file.
+        max_pixels: the largest frame that is decoded.
 
     Raises:
         UnreadableMedia: it is missing, empty or damaged, or holds no video that can be decoded.
+        TooManyPixels: its frames are larger.
     """
     head = read_head(path)
     if is_document(head):
@@ -110,7 +115,8 @@ def open_file(path: str) -> tuple[InputContainer, VideoStream]:
         raise _no_video(path, head) from None
     try:
         is_found_inside = container.format.name == "mjpeg" and not (is_jpeg or is_mjpeg)
-        stream = None if is_found_inside else video_of(container, path)  # JPEGs are in mails, programs and much else
+        # JPEGs are in mails, programs and much else.
+        stream = None if is_found_inside else video_of(container, path, max_pixels)
     except BaseException:
         container.close()
         raise
@@ -149,11 +155,12 @@ def open_address(address: Address, *, stall_s: float, first_s: float) -> tuple[I
         raise
 
 
-def video_of(container: InputContainer, name: str) -> VideoStream:
+def video_of(container: InputContainer, name: str, max_pixels: int = MAX_PIXELS) -> VideoStream:
     """The picture of what was opened; covers of music do not count.
 
     Raises:
         UnreadableMedia: there is none, or no decoder for it.
+        TooManyPixels: it is larger than this many pixels.
     """
     from av.stream import Disposition
 
@@ -170,8 +177,9 @@ def video_of(container: InputContainer, name: str) -> VideoStream:
         raise UnreadableMedia(
             f"Cannot read {named(name)}: its picture is stored in a way that is not known here; convert it to MP4."
         )
+    check_size((context.height, context.width), named(name), max_pixels)
     with suppress(ValueError):
-        context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
+        context.options = {**context.options, "max_pixels": str(max_pixels)}
     return stream
 
 

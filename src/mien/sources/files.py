@@ -49,13 +49,20 @@ class PhotoSource(Source):
         self._done = True
 
 
-def open_source(spec: str | Path, *, selection: Selection = ALL, max_pixels: int = MAX_PIXELS) -> Source:
+def open_source(
+    spec: str | Path,
+    *,
+    selection: Selection = ALL,
+    max_pixels: int = MAX_PIXELS,
+    max_frame_pixels: int = MAX_PIXELS,
+) -> Source:
     """Open a photo or video; its contents, then its name, decide which it is. An animated picture is a video.
 
     Args:
         spec: path of the file.
         selection: of a video, which frames to give; a photo is always given.
         max_pixels: the largest picture that is decoded.
+        max_frame_pixels: likewise for the frames of videos that are no animated pictures.
 
     Raises:
         UnreadableMedia: missing, or not readable as a photo or video.
@@ -65,7 +72,7 @@ def open_source(spec: str | Path, *, selection: Selection = ALL, max_pixels: int
         return PhotoSource(spec, max_pixels=max_pixels)
     if picture_kind(head) is not None and not _is_bare_mjpeg(spec, head):
         return AnimationSource(spec, selection=selection, max_pixels=max_pixels)
-    return VideoSource(spec, selection=selection)
+    return VideoSource(spec, selection=selection, max_pixels=max_frame_pixels)
 
 
 def source_kind(spec: str | Path) -> Kind:

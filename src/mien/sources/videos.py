@@ -14,6 +14,7 @@ import cv2
 
 from mien.addresses import named
 from mien.errors import InputError, UnreadableMedia
+from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.planes import ToRgb
 from mien.pixels.quiet import quiet_opencv
 from mien.scene import Frame
@@ -48,18 +49,19 @@ class VideoSource(Source):
         path: the file.
         selection: which frames to give; the others are passed over without conversion, and where possible without
             decoding.
+        max_pixels: the largest frame that is decoded.
 
     Raises:
-        UnreadableMedia: the file is missing, empty, damaged, encrypted, or holds no video.
+        UnreadableMedia: the file is missing, empty, damaged, encrypted, too large, or holds no video.
         InputError: it ends before the selection begins.
     """
 
     kind: Kind = "video"
 
-    def __init__(self, path: str | Path, *, selection: Selection = ALL) -> None:
+    def __init__(self, path: str | Path, *, selection: Selection = ALL, max_pixels: int = MAX_PIXELS) -> None:
         self.name = str(path)
         self._selection = selection
-        self._container, self._stream = open_file(self.name)
+        self._container, self._stream = open_file(self.name, max_pixels)
         self._errors, self._decoding_errors = errors_of_ffmpeg(), errors_of_decoding()
         self._fatal: tuple[type[Exception], ...] = (cv2.error, MemoryError, OSError, *self._errors)
         self.fps = rate_of(self._stream)
