@@ -4,7 +4,7 @@ Direct calls and requests alternate, so that other work on the machine hits both
 client, the throughput and latency of many clients, the pictures per second of a WebSocket, and the growth of the
 server's memory; beside the clock the processor time of both sides, which other work on the machine hardly stretches.
 
-    python benchmarks/serve.py [--clients 16] [--seconds 60] [--requests 20000]
+    python benchmarks/serve.py [--clients 16] [--seconds 60] [--requests 20000] [--parts one,many,live,batches,memory]
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from mien.models.session import Session
 from mien.pipeline import Analyzer, Options
 from mien.pixels.images import encode_image
 
+PARTS = ("one", "many", "live", "batches", "memory")
 ROUNDS = 100
 SLICE_S = 5.0
 LIVE_S = 10.0
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=[*PARTS], help=", ".join(PARTS))
     asked = parser.parse_args()
     image_rgb = demo_frame(60)
     photo, small = encode_image(image_rgb, ".jpg"), encode_image(np.ascontiguousarray(image_rgb[::4, ::4]), ".jpg")
@@ -57,11 +59,15 @@ def main() -> None:
             port = int(found[1])
             with Analyzer(Options(follow=True)) as analyzer:
                 direct = lambda: analyzer.look(photo)  # noqa: E731
-                median_ms = one_client(port, photo, direct, server.pid)
-                many_clients(port, photo, direct, server.pid, asked.clients, asked.seconds, median_ms)
-            live(port, photo)
-            batches()
-            memory(port, small, server.pid, asked.requests)
+                median_ms = one_client(port, photo, direct, server.pid) if {"one", "many"} & {*asked.parts} else 0.0
+                if "many" in asked.parts:
+                    many_clients(port, photo, direct, server.pid, asked.clients, asked.seconds, median_ms)
+            if "live" in asked.parts:
+                live(port, photo)
+            if "batches" in asked.parts:
+                batches()
+            if "memory" in asked.parts:
+                memory(port, small, server.pid, asked.requests)
         finally:
             server.terminate()
 

@@ -18,9 +18,10 @@ from mien.addresses import named
 from mien.errors import InputError, ModelError, UnknownName
 from mien.labels import NOTHING, TASKS, LabelSet, Task
 from mien.models.artifact import load_artifact
+from mien.models.session import usable_threads
 from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.pictures import PictureLike, read_picture
-from mien.resource import Resource
+from mien.resource import Resource, Turns
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Selection, Source, captured, open_live, open_source
 from mien.stages.baseline import Baselines, neutral_reference
@@ -124,7 +125,8 @@ class Analyzer(Resource):
     """Looks at pictures and frames; keep one and use it for everything, because its models stay loaded.
 
     `look` and `stream` take whole photos and sources, from as many threads as you like: each call keeps its own tracks,
-    and one frame is computed at a time. `step` takes frames one by one, from one source and one thread at a time.
+    and as many frames are computed at a time as there are cores, 4 at most. `step` takes frames one by one, from one
+    source and one thread at a time.
 
     Args:
         options: what to look for; everything by default.
@@ -137,10 +139,10 @@ class Analyzer(Resource):
         self.options = options or Options()
         self._faces: FaceDetector | None = None
         self._hands: HandDetector | None = None
-        self._computing, self._stepping = threading.Lock(), threading.Lock()
+        self._computing, self._stepping = Turns(usable_threads()), threading.Lock()
         self._resources = ExitStack()
         self._tasks = self.options.tasks
-        self._models: dict[str, UsedModel] = {}
+        self._models: dict[tuple[Task, ...], Mapping[str, UsedModel]] = {}
         self._baseline: NDArray[np.float64] | None = None
         self._baseline_s, self._taught = self.options.baseline_s, 0
         try:
@@ -206,7 +208,7 @@ class Analyzer(Resource):
         """
         if "emotion" not in self._tasks:
             raise InputError("a baseline is a neutral face, and faces are not looked for; add the task emotion")
-        with self._computing:
+        with self._computing.alone():
             self._baseline = None if picture is None else self._neutral_face(picture)
             self._baseline_s = None
             self._taught += 1
@@ -219,7 +221,7 @@ class Analyzer(Resource):
             ModelError: the model cannot answer neutral.
         """
         self._check_learning(seconds)
-        with self._computing:
+        with self._computing.alone():
             self._baseline, self._baseline_s = None, seconds
             self._taught += 1
 
@@ -300,17 +302,19 @@ class Analyzer(Resource):
             yield self._see(frame, tracks)
 
     def close(self) -> None:
-        """Free the models, once the current frame is done."""
-        with self._computing:
+        """Free the models, once the current frames are done."""
+        with self._computing.alone():
             self._resources.close()
 
     def _see(self, frame: Frame, tracks: _Tracks, asked: tuple[Task, ...] | None = None) -> Scene:
         image = frame.image_rgb
         faces: tuple[Face, ...] = ()
         hands: tuple[Hand, ...] = ()
-        with self._computing:
-            tasks = self._tasks if asked is None else asked
-            self._load(tasks)
+        tasks = self._tasks if asked is None else asked
+        if self._lacks(tasks):
+            with self._computing.alone():
+                self._load(tasks)
+        with self._computing.shared():
             if "emotion" in tasks and self._faces is not None:
                 faces = tracks.faces.update(self._faces_of(frame, self._faces, tracks), frame.time_s)
                 faces = self._read(frame, faces, tracks)
@@ -385,15 +389,20 @@ class Analyzer(Resource):
         return np.asarray(self._expressions.face_logits(frame.image_rgb, faces)[0])
 
     def _models_of(self, tasks: tuple[Task, ...]) -> Mapping[str, UsedModel]:
-        """What the records of these tasks say; rebuilt only when the tasks change."""
-        if self._models.keys() != set(tasks):
-            used: dict[str, UsedModel] = {}
-            if "emotion" in tasks and self._faces is not None:
-                used["emotion"] = replace(self._expressions.used, detector=self._faces.name)
-            if "gesture" in tasks and self._hands is not None:
-                used["gesture"] = replace(self._gestures.used, detector=self._hands.name)
-            self._models = used
-        return self._models
+        """What the records of these tasks say; one and the same each time."""
+        known = self._models.get(tasks)
+        if known is not None:
+            return known
+        used: dict[str, UsedModel] = {}
+        if "emotion" in tasks and self._faces is not None:
+            used["emotion"] = replace(self._expressions.used, detector=self._faces.name)
+        if "gesture" in tasks and self._hands is not None:
+            used["gesture"] = replace(self._gestures.used, detector=self._hands.name)
+        return used if self._lacks(tasks) else self._models.setdefault(tasks, used)
+
+    def _lacks(self, tasks: tuple[Task, ...]) -> bool:
+        """Whether a model that these tasks need is not loaded yet."""
+        return ("emotion" in tasks and self._faces is None) or ("gesture" in tasks and self._hands is None)
 
     def _load(self, tasks: tuple[Task, ...]) -> None:
         o, enter = self.options, self._resources.enter_context
@@ -416,7 +425,7 @@ class Analyzer(Resource):
 class FrameSequence:
     """Looks at the frames of one source, one by one, with the models of an `Analyzer` and tracks and tasks of its own.
 
-    Any number of sequences share one Analyzer, each used by one thread at a time; one frame is computed at a time.
+    Any number of sequences share one Analyzer, each used by one thread at a time.
 
     Args:
         analyzer: has the models; not closed.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -46,3 +49,33 @@ class ResultWriter(Resource):
             self.fail()
         except OutputError as second:  # the first error is the one to tell
             _log.warning("%s", second)
+
+
+class Turns:
+    """A few threads at a time, or one alone.
+
+    Args:
+        most: how many share it at the same time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._places = threading.Semaphore(most)
+        self._changing = threading.Lock()
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Wait for a place, and hold it in this block."""
+        with self._places:
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until all others are done; nobody else is inside during this block."""
+        with self._changing:
+            for _ in range(self._most):
+                self._places.acquire()
+            try:
+                yield
+            finally:
+                self._places.release(self._most)

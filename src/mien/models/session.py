@@ -64,7 +64,7 @@ class Session(Resource):
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         self.artifact = artifact
-        self._session: Any = _open(artifact, weights, threads or _usable_threads(), provider_named(provider))
+        self._session: Any = _open(artifact, weights, threads or usable_threads(), provider_named(provider))
         entry = self._session.get_inputs()[0]
         self._input_name: str = entry.name
         # A side that the model leaves free has a name instead of a number.
@@ -178,7 +178,8 @@ def _shape(sides: tuple[int | None, ...]) -> str:
     return f"({', '.join('any' if side is None else str(side) for side in sides)})"
 
 
-def _usable_threads() -> int:
+def usable_threads() -> int:
+    """The cores that are available to this process, 4 at most."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, _MAX_THREADS)
 

@@ -129,6 +129,7 @@ class ModelsRecord(BaseModel):
     """The tasks with the models that answer here, and all models of the package.
 
     `baseline_s` is how many calm seconds a page asks for to learn neutral faces; null where no answer is neutral.
+    `picture_bytes` and `video_bytes` are the largest that are taken.
     """
 
     tasks: dict[_Task, TaskRecord]
@@ -136,6 +137,8 @@ class ModelsRecord(BaseModel):
     watch: bool
     language: str
     baseline_s: float | None
+    picture_bytes: int
+    video_bytes: int
 
 
 class CardRecord(BaseModel):

@@ -43,6 +43,8 @@ def describe_models(settings: ServeSettings, language: str = "") -> ModelsRecord
         watch=settings.watch is not None,
         language=responses.language,
         baseline_s=BASELINE_S if any(one.name == NEUTRAL for one in expressions) else None,
+        picture_bytes=settings.limits.picture_bytes,
+        video_bytes=settings.limits.video_bytes,
     )
 
 

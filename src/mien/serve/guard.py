@@ -7,6 +7,7 @@ asks directly.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien.serve.metrics import Metrics
-from mien.serve.problems import Problem, problem_response
+from mien.serve.problems import Problem, busy, problem_response
 from mien.serve.settings import ServeSettings, is_loopback
 
 OPEN = ("/v1/health", "/v1/openapi.json")
@@ -76,6 +77,10 @@ class Guard:
                 await Response(status_code=204)(scope, receive, told)
             else:
                 await self._app(scope, receive, told)
+        except asyncio.CancelledError:  # the server stops and waits no longer
+            if scope["type"] == "http" and not status:
+                await problem_response(busy("This server is stopping"))(scope, receive, told)
+            raise
         finally:
             self._count(scope, method or "WEBSOCKET", status, time.perf_counter() - begin_s)
 

@@ -101,6 +101,7 @@ class Jobs(Resource):
         self._changing = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._arriving = 0
+        self._is_closed = False
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="mien-serve-jobs", daemon=True)
         self._thread.start()
@@ -192,6 +193,7 @@ class Jobs(Resource):
 
     def close(self) -> None:
         """Stop, and remove all files."""
+        self._is_closed = True
         for job in [*self._jobs.values()]:
             job.cancelled.set()
         self._queue.put(None)
@@ -221,6 +223,8 @@ class Jobs(Resource):
                 said = str(error).replace(str(job.video), job.name).replace(str(job.result), "the result")
                 job.end("failed", self._clock(), said)
             except Exception:  # a bug must not end the thread
+                if self._is_closed:  # the engine is closed, too
+                    return
                 _log.exception("An error in mien itself:")
                 job.end("failed", self._clock(), "mien failed here; its log says why.")
             else:

@@ -16,11 +16,17 @@ const KEYS = ["c", "o", "p", "n", "m", "e", "g", "b", "d", "h"];
 const RATE_MS = 2000;
 const MESSAGE_MS = 8000;
 const NOTICE_MS = 7000;
+const AGAIN_MS = 5000;
+const COPIED_MS = 2000;
+const PHOTOS = /\.(jpe?g|png|webp|heic|heif|hif|avif|tiff?|jp2|ppm|gif|bmp)$/i; // of which browsers do not know all
+const VIDEOS = /\.(mp4|m4v|mov|qt|mkv|webm|avi|mpe?g|vob|m?ts|m2ts|flv|wmv|asf|ogv|3gp|3g2)$/i;
 
 let about; // what the server can answer
 let overlay, panel, timeline, voice, live, frames;
 let tasks = ["emotion", "gesture"];
 let state = "idle"; // idle, camera, video, photo, watch
+let turn = 0; // counts what was begun: whoever comes back from waiting and finds another number was overtaken
+let watching = null; // ends the events of the server's camera
 let frozen = false;
 let photoUrl = "";
 let learned = null; // tracks whose neutral face is known; null while nobody has asked for that
@@ -63,8 +69,8 @@ function countRecords() {
   const count = records.lines.length;
   const button = get("save-button");
   button.disabled = !count;
-  button.textContent = count ? say("records.save", { count: count.toLocaleString(language) }) : say("records.none");
-  if (records.full) tell(say("records.full", { most: Records.most.toLocaleString(language) }));
+  button.textContent = count ? say("records.save", { n: count, count: count.toLocaleString(language) }) : say("records.none");
+  if (records.becameFull) tell(say("records.full", { most: Records.most.toLocaleString(language) }));
 }
 
 function rates(latency) {
@@ -109,6 +115,8 @@ function tellLearned(faces) {
 }
 
 function clear() {
+  turn += 1;
+  watching?.abort();
   learned = null;
   get("baseline-button").setAttribute("aria-pressed", "false");
   frames.stop();
@@ -131,51 +139,71 @@ function connect() {
   live = new Live(tasks, language, { onAnswer: answered, onState: (key) => tell(key ? say(key) : "", { stays: true }) });
 }
 
-async function startCamera() {
-  if (state === "camera") {
-    clear();
-    return setState("idle");
-  }
+// Nothing of this browser is shown any more: the server's camera is, if there is one.
+function rest() {
   clear();
+  if (about.watch && !asked.has("camera")) startWatch();
+  else setState("idle");
+}
+
+async function startCamera() {
+  if (state === "camera") return rest();
+  clear();
+  const mine = turn;
   connect();
   try {
     await frames.camera();
   } catch (error) {
-    clear();
-    setState("idle");
+    if (mine !== turn) return;
     const causes = { NotAllowedError: "denied", NotFoundError: "none", InsecureError: "insecure" };
-    return tell(say(`camera.${causes[error.name] ?? "busy"}`), { stays: true });
+    return withoutCamera(causes[error.name] ?? "busy");
   }
+  if (mine !== turn) return;
+  tell("");
   notice(say(isHere ? "notice.camera.here" : "notice.camera.there", { host: location.host }));
   setState("camera");
 }
 
+// A screen that nobody attends to tries again.
+function withoutCamera(why) {
+  rest();
+  const mine = turn;
+  tell(say(`camera.${why}`), { stays: true });
+  if (kiosk) setTimeout(() => mine === turn && startCamera(), AGAIN_MS);
+}
+
 async function openFiles(files) {
   for (const file of files) {
-    if (file.type.startsWith("video/")) await playVideo(file);
-    else if (file.type.startsWith("image/") || /\.(heic|heif|avif|tiff?|jp2|ppm)$/i.test(file.name)) await showPhoto(file);
-    else tell(say("file.unknown", { name: file.name }));
+    const isVideo = file.type.startsWith("video/") || VIDEOS.test(file.name);
+    const most = isVideo ? about.video_bytes : about.picture_bytes;
+    if (!isVideo && !file.type.startsWith("image/") && !PHOTOS.test(file.name)) tell(say("file.unknown", { name: file.name }));
+    else if (!isVideo && file.size > most) tell(say("file.large", { name: file.name, most: Math.round(most / 1e6) }), { stays: true });
+    else if ((await (isVideo ? playVideo(file) : showPhoto(file))) === false) return; // something else was begun
   }
 }
 
 async function playVideo(file) {
   clear();
+  const mine = turn;
   connect();
   photoUrl = URL.createObjectURL(file);
   live.name = file.name;
   try {
     await frames.file(photoUrl);
   } catch {
-    clear();
-    setState("idle");
+    if (mine !== turn) return false;
+    rest();
     return uploadVideo(file);
   }
+  if (mine !== turn) return false;
+  tell("");
   notice(say("notice.file", { name: file.name }));
   setState("video");
 }
 
 // A video that this browser cannot play: mien looks at it as a whole, and its records are fetched.
 async function uploadVideo(file) {
+  if (file.size > about.video_bytes) return tell(say("file.large", { name: file.name, most: Math.round(about.video_bytes / 1e6) }), { stays: true });
   try {
     tell(say("video.upload", { name: file.name, share: 0 }), { stays: true });
     const values = { name: file.name, task: tasks.join(",") };
@@ -200,6 +228,7 @@ async function uploadVideo(file) {
 
 async function showPhoto(file) {
   clear();
+  const mine = turn;
   setState("photo");
   const picture = get("photo");
   notice(say("notice.file", { name: file.name }));
@@ -212,16 +241,22 @@ async function showPhoto(file) {
     const shown = picture.decode().then(() => true, () => false);
     const record = await (await send(values)).json();
     records.add(record);
-    panel.show(record, tasks);
     countRecords();
-    if (await shown) overlay.draw(record, false);
-    else picture.src = photoUrl = URL.createObjectURL(await (await send({ ...values, annotated: true })).blob());
+    if (mine !== turn) return false;
+    panel.show(record, tasks);
+    const marked = (await shown) ? null : await (await send({ ...values, annotated: true })).blob();
+    if (mine !== turn) return false;
+    if (marked === null) overlay.draw(record, false);
+    else {
+      URL.revokeObjectURL(photoUrl);
+      picture.src = photoUrl = URL.createObjectURL(marked);
+    }
     const what = describe(record);
     picture.alt = say("file.photo", { name: file.name, what });
     tell(picture.alt, { stays: true });
   } catch (error) {
-    clear();
-    setState("idle");
+    if (mine !== turn) return false;
+    rest();
     tell(error.message, { stays: true });
   }
 }
@@ -240,10 +275,14 @@ function describe(record) {
 // The camera of the server's own machine.
 async function startWatch() {
   clear();
+  const mine = turn;
+  watching = new AbortController();
+  const { signal } = watching;
   setState("watch");
   notice(say("notice.watch", { host: location.host }));
   get("photo").src = streamAddress("v1/watch.mjpg");
   const onEvent = (kind, data) => {
+    if (mine !== turn) return;
     if (kind === "sentence") voice.speak(data.text);
     if (kind === "status") tell(data.message, { stays: true });
     if (kind !== "frame") return;
@@ -256,12 +295,15 @@ async function startWatch() {
   };
   for (;;) {
     try {
-      await follow("v1/watch/events", { frames: true }, onEvent);
+      await follow("v1/watch/events", { frames: true }, onEvent, signal);
     } catch (error) {
-      if (error instanceof Refused && error.status !== 503) return tell(error.message, { stays: true });
+      if (mine !== turn) return;
+      if (error instanceof Refused && ![0, 503].includes(error.status)) return tell(error.message, { stays: true });
     }
+    if (mine !== turn) return;
     tell(say("link.lost"), { stays: true });
     await new Promise((done) => setTimeout(done, 2000));
+    if (mine !== turn) return;
     get("photo").src = streamAddress("v1/watch.mjpg", { again: Date.now() });
   }
 }
@@ -300,8 +342,13 @@ const actions = {
   },
   save: () => records.lines.length && records.save(),
   copy: async () => {
-    await navigator.clipboard.writeText(get("snippet").textContent);
-    tell(say("embed.copied"));
+    try {
+      await navigator.clipboard.writeText(get("snippet").textContent);
+      get("copy-button").textContent = say("embed.copied");
+      setTimeout(() => (get("copy-button").textContent = say("embed.copy")), COPIED_MS);
+    } catch { // only pages at localhost or over https may write there
+      getSelection().selectAllChildren(get("snippet"));
+    }
   },
 };
 const keys = {
@@ -326,7 +373,7 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog[open]");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || kiosk) return;
+    if (typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey || kiosk) return;
     keys[event.key.toLowerCase()]?.();
   });
   get("file").addEventListener("change", (event) => openFiles([...event.target.files]).then(() => (event.target.value = "")));
@@ -407,6 +454,7 @@ async function start() {
       if (state === "video") live.tell({ time_s: time, name: live.name });
       live.send(bytes);
     },
+    lost: () => withoutCamera("lost"),
     ended: () => tell(say("video.ended", { name: live?.name ?? "" })),
   });
   for (const task of Object.keys(about.tasks)) {

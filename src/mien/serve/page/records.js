@@ -5,7 +5,7 @@ const EXTRAS = ["events", "sentence", "caption", "steady", "skipped", "latency_m
 export class Records {
   constructor() {
     this.lines = [];
-    this.full = false;
+    this.becameFull = false; // with the last record
   }
 
   static most = MOST;
@@ -19,8 +19,8 @@ export class Records {
 
   push(line) {
     this.lines.push(line);
-    if (this.lines.length > MOST) {
-      this.full = true;
+    this.becameFull = this.lines.length > MOST;
+    if (this.becameFull) {
       this.lines.splice(0, MOST / 10);
     }
   }

@@ -1,4 +1,6 @@
 // Talking to the server: plain requests, and one WebSocket for live pictures.
+import { say } from "./words.js";
+
 const inHash = new URLSearchParams(location.hash.slice(1));
 let token = inHash.get("token") ?? ""; // after the #, so that no server and no log ever sees it
 
@@ -27,7 +29,9 @@ export async function ask(path, { values = {}, ...options } = {}) {
   const url = new URL(path, root);
   for (const [name, value] of Object.entries(values)) url.searchParams.set(name, value);
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const answer = await fetch(url, { ...options, headers: { ...headers, ...options.headers } });
+  const answer = await fetch(url, { ...options, headers: { ...headers, ...options.headers } }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Refused(0, say("link.none"));
+  });
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   throw new Refused(answer.status, problem.detail ?? `${answer.status} ${answer.statusText}`);
@@ -56,6 +60,7 @@ export class Live {
       this.onState("");
     };
     this.socket.onmessage = (event) => {
+      if (this.closed) return;
       const answer = JSON.parse(event.data);
       if ("frame" in answer) this.underWay = Math.max(0, this.underWay - 1 - answer.skipped);
       this.onAnswer(answer);

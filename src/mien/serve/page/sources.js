@@ -4,12 +4,14 @@ const QUALITY = 0.85;
 
 export class Frames {
   // give(blob, time in seconds) is called for a frame whenever ready() says so.
-  constructor(video, { ready, give, ended }) {
+  // lost() is called when the camera is taken away.
+  constructor(video, { ready, give, lost, ended }) {
     this.video = video;
     this.canvas = document.createElement("canvas");
     this.pen = this.canvas.getContext("2d", { alpha: false });
     this.ready = ready;
     this.give = give;
+    this.lost = lost;
     this.ended = ended;
     this.paused = false;
     this.running = 0;
@@ -18,9 +20,15 @@ export class Frames {
   async camera() {
     if (!navigator.mediaDevices?.getUserMedia) throw Object.assign(new Error("insecure"), { name: "InsecureError" });
     const wanted = { video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" }, audio: false };
-    this.stream = await navigator.mediaDevices.getUserMedia(wanted);
-    this.stream.getVideoTracks()[0].addEventListener("ended", () => this.stop());
-    this.video.srcObject = this.stream;
+    const run = ++this.running;
+    const stream = await navigator.mediaDevices.getUserMedia(wanted);
+    if (run !== this.running) { // something else was begun while the browser asked
+      stream.getTracks().forEach((track) => track.stop());
+      throw Object.assign(new Error("overtaken"), { name: "AbortError" });
+    }
+    this.stream = stream;
+    stream.getVideoTracks()[0].addEventListener("ended", () => this.stream === stream && this.lost?.());
+    this.video.srcObject = stream;
     await this.begin();
   }
 
