@@ -111,6 +111,42 @@ def test_threads_that_look_and_stream_get_their_own_results(
         assert all(future.result() == expected for future in streamed)
 
 
+def test_as_many_frames_as_cores_are_computed_side_by_side(
+    drawn: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.pipeline.usable_threads", lambda: 2)
+    both, inside, most = threading.Barrier(2, timeout=30), [0], [0]
+    with Analyzer(EMOTION) as analyzer:
+        detector = analyzer._faces
+        assert detector is not None
+        real = detector.detect
+
+        def slow(image_rgb: NDArray[np.uint8], *, still: bool = True) -> object:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            both.wait()
+            try:
+                return real(image_rgb, still=still)
+            finally:
+                inside[0] -= 1
+
+        expected = analyzer.look(drawn)
+        monkeypatch.setattr(detector, "detect", slow)
+        with ThreadPoolExecutor(4) as pool:
+            looked = [pool.submit(analyzer.look, drawn) for _ in range(4)]
+            assert [future.result() for future in looked] == [expected] * 4
+    assert most == [2]
+
+
+def test_two_threads_may_be_the_first_to_need_a_model(drawn: NDArray[np.uint8]) -> None:
+    with Analyzer(EMOTION) as analyzer, ThreadPoolExecutor(4) as pool:
+        asked = [("emotion",), ("gesture",), ("emotion", "gesture"), ("gesture",)]
+        scenes = [*pool.map(lambda tasks: analyzer.look(drawn, tasks=tasks), asked)]
+        assert [tuple(scene.models) for scene in scenes] == asked
+        assert scenes[1] == scenes[3] == analyzer.look(drawn, tasks=("gesture",))
+        assert scenes[1].models is scenes[3].models, "one and the same, which writers of tables go by"
+
+
 def test_two_threads_at_step_at_once_are_told(analyzer: Analyzer, drawn: NDArray[np.uint8]) -> None:
     inside, go_on = threading.Event(), threading.Event()
     detector = analyzer._faces

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -71,3 +72,26 @@ def test_a_connection_outlives_the_models(serving: Callable[..., Any], photo: by
         assert b'"models_loaded":false' in server.ask("GET", "/v1/health")[2]
         live.send(photo)
         assert '"label": "happy"' in live.recv(timeout=60)
+
+
+def test_the_memory_of_large_pictures_is_given_back(
+    serving: Callable[..., Any], photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[None] = []
+    monkeypatch.setattr("mien.serve.engine._return_memory", lambda: given.append(None))
+    server = serving()
+    server.look("/v1/look", photo)
+    server.engine.tidy()
+    assert given == [], "small ones are stored where earlier ones were"
+    large = encode_image(np.full((2400, 2400, 3), 90, np.uint8), ".png")
+    for ask in ("/v1/look", "/v1/classify/emotion"):
+        server.look(ask, large)
+        server.engine.tidy()
+        server.engine.tidy()
+        assert given == [None], "once"
+        given.clear()
+    with server.live() as live:
+        live.send(large)
+        live.recv(timeout=60)
+    server.engine.tidy()
+    assert given == [None]

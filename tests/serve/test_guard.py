@@ -15,14 +15,22 @@ from mien.serve.settings import ServeSettings
 TOKEN = "a-token-of-enough-characters"  # noqa: S105
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost", "localhost:1", "[::1]:{port}", "127.9.9.9"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:{port}", "localhost", "localhost:1", "[::1]:{port}", "127.9.9.9", "LocalHost.", "localhost.:{port}"],
+)
 def test_names_of_this_machine_are_taken(server: Any, host: str) -> None:
     status, _, _ = server.ask("GET", "/v1/models", headers={"Host": host.format(port=server.port)})
     assert status == 200
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.nip.io", "8.8.8.8", "", "a b"]
+    "host",
+    [
+        *("evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.nip.io", "8.8.8.8", "", "a b"),
+        *("[::1]evil.example", "[::1", "[::1%25;x]", "127.0.0.1:evil", "localhost..", "user@localhost"),
+        *("localhost:80; script-src *", "[::1]; script-src *"),  # it would be repeated in the policy of the page
+    ],
 )
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/v1/health", "/page/app.js", "/metrics"])
 def test_other_names_are_refused(server: Any, host: str, path: str) -> None:
@@ -37,8 +45,21 @@ def test_a_name_can_be_allowed(serving: Callable[..., Any]) -> None:
     assert server.ask("GET", "/v1/models", headers={"Host": "other.example"})[0] == 421
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://", "http://localhost"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        "file://",
+        "http://localhost",
+        "http://[::1",
+        "",
+        "x://{host}",
+    ],
+)
 def test_pages_of_other_origins_are_refused(server: Any, photo: bytes, origin: str) -> None:
+    origin = origin.format(host=f"127.0.0.1:{server.port}")
     status, _, body = server.ask("POST", "/v1/look", photo, {"Origin": origin})
     assert status == 403
     assert b"--allow-origin" in body
@@ -132,6 +153,9 @@ def test_the_description_names_no_secret(serving: Callable[..., Any]) -> None:
         ({"hosts": ("https://a.example",)}, "without port or path"),
         ({"origins": ("https://a.example/path",)}, "An origin must be like"),
         ({"origins": ("*",)}, "An origin must be like"),
+        ({"origins": ("https://",)}, "An origin must be like"),
+        ({"origins": ("http://[::1",)}, "An origin must be like"),
+        ({"origins": ("https://a.example; script-src *",)}, "An origin must be like"),
     ],
 )
 def test_wrong_settings_get_a_sentence(given: dict[str, Any], sentence: str) -> None:
@@ -142,3 +166,23 @@ def test_wrong_settings_get_a_sentence(given: dict[str, Any], sentence: str) -> 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
 def test_at_a_loopback_address_no_token_is_needed(host: str) -> None:
     assert ServeSettings(host=host).is_loopback
+
+
+def test_origins_are_compared_as_browsers_send_them() -> None:
+    settings = ServeSettings(origins=("https://A.example:443", "http://b.example:8080", "http://[::1]:80"))
+    assert settings.origins == ("https://a.example", "http://b.example:8080", "http://[::1]")
+    assert ServeSettings(hosts=("fd00::1", "10.0.0.7")).hosts == ("fd00::1", "10.0.0.7")
+
+
+def test_at_all_addresses_any_address_names_this_machine_but_nothing_else(serving: Callable[..., Any]) -> None:
+    server = serving(host="", token=TOKEN)
+    for host, expected in (("10.0.0.7:80", 200), ("[fd00::1]", 200), ("", 421), ("x y", 421), ("evil.example", 421)):
+        assert server.ask("GET", "/v1/health", headers={"Host": host})[0] == expected, host
+
+
+def test_head_is_answered_as_get_without_the_body(server: Any) -> None:
+    for path in ("/", "/v1/health", "/page/app.js", "/v1/models", "/v1/nothing"):
+        status, _, body = server.ask("GET", path)
+        again, described, nothing = server.ask("HEAD", path)
+        assert (again, described["content-length"], nothing) == (status, str(len(body)), b""), path
+    assert 'method="HEAD",route="/v1/health"' in server.ask("GET", "/metrics")[2].decode()

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import io
 import json
+import os
+import resource
 import stat
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from mien.artwork.drawings import demo_frame
 from mien.outputs.video import VideoWriter
@@ -174,3 +179,72 @@ def test_results_expire_and_the_folder_is_private_and_goes(engine: Engine) -> No
         add(jobs, photo)
         assert list(folder.iterdir())
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["video", "photo", "animation"])
+def test_videos_have_the_limit_of_pictures(
+    serving: Callable[..., Any], video: bytes, photo: bytes, smile: list[Any], kind: str
+) -> None:
+    stored = io.BytesIO()
+    first, *more = [Image.fromarray(one) for one in smile[::4]]
+    first.save(stored, "GIF", save_all=True, append_images=more)
+    server = serving(limits=Limits(picture_pixels=640 * 480 - 1))
+    data = {"video": video, "photo": photo, "animation": stored.getvalue()}[kind]
+    job = ended(server, json.loads(server.ask("POST", "/v1/look/video?name=big", data)[2])["id"])
+    assert (job["state"], job["frames"]) == ("failed", 0)
+    assert job["problem"].startswith("The frames of big have too many pixels; this server takes up to ")
+    server = serving(limits=Limits(picture_pixels=640 * 480))
+    job = ended(server, json.loads(server.ask("POST", "/v1/look/video?every=4", data)[2])["id"])
+    assert job["state"] == "done"
+
+
+def test_the_oldest_results_make_room(serving: Callable[..., Any], photo: bytes) -> None:
+    server = serving(limits=Limits(results=2))
+    jobs = [json.loads(server.ask("POST", "/v1/look/video", photo)[2])["id"] for _ in range(4)]
+    ended(server, jobs[-1])
+    end_s = time.monotonic() + 30
+    while len([*server.jobs.folder.iterdir()]) > 2:
+        assert time.monotonic() < end_s
+    assert [server.ask("GET", f"/v1/jobs/{job}")[0] for job in jobs] == [404, 404, 200, 200]
+    assert {path.stem for path in server.jobs.folder.iterdir()} == {*jobs[2:]}
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """Lets no file of this process grow beyond so many bytes, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_for_a_video_or_a_result(
+    serving: Callable[..., Any], video: bytes, full_disk: Callable[[int], None]
+) -> None:
+    server = serving()
+    full_disk(len(video) - 1)
+    status, _, body = server.ask("POST", "/v1/look/video", video)
+    assert (status, "cannot store the video" in json.loads(body)["detail"]) == (507, True)
+    assert server.jobs.unfinished == 0
+    assert list(server.jobs.folder.iterdir()) == []
+    assert len(video) > 3000
+    full_disk(2**40)
+    job = json.loads(server.ask("POST", "/v1/look/video", video)[2])
+    full_disk(3000)
+    job = ended(server, job["id"])
+    assert job["state"] == "failed"
+    assert job["problem"].startswith("Cannot write the result: the file would be larger"), "without a path"
+
+
+def test_what_a_killed_server_left_is_removed(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, other, young = (tmp_path / name for name in ("mien-serve-left", "other", "mien-serve-young"))
+    for folder in (left, other, young):
+        folder.mkdir()
+        (folder / "x.video").write_bytes(b"somebody")
+    with Jobs(engine, Limits()) as running:
+        for folder in (left, other, running.folder):
+            os.utime(folder, (1e9, 1e9))
+        with Jobs(engine, Limits()) as second:
+            assert {*tmp_path.iterdir()} == {other, young, running.folder, second.folder}
+        assert running.folder.is_dir(), "another server's"
+    assert {*tmp_path.iterdir()} == {other, young}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import re
 import struct
 import threading
 import time
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mien.artwork.drawings import draw_face, draw_hand
 from mien.pipeline import Analyzer, CropReader, Options
@@ -32,6 +35,15 @@ def bomb(width: int, height: int) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+
+
+def many_passes() -> bytes:
+    """A progressive JPEG whose second pass is repeated a thousand times, in a few bytes each; the pixels stay."""
+    stored = io.BytesIO()
+    Image.new("L", (64, 64), 128).save(stored, "JPEG", progressive=True)
+    data = stored.getvalue()
+    begins = [found.start() for found in re.finditer(rb"\xff\xda", data)]
+    return data[: begins[1]] + data[begins[1] : begins[2]] * 1000 + data[begins[2] :]
 
 
 def test_the_answer_is_that_of_the_command_line(server: Any, photo: bytes) -> None:
@@ -85,6 +97,8 @@ WRONG = [
     ("/v1/look", b"\xff\xd8\xff\xe0" + bytes(50), {}, 422, "Cannot read the picture"),
     ("/v1/look", bomb(10_000, 10_000), {}, 413, "10000 x 10000 pixels; this server takes up to 50 million"),
     ("/v1/classify/emotion", bomb(50_001, 1_000), {}, 413, "takes up to 50 million"),
+    ("/v1/look", bomb(20_000, 20_000), {}, 413, "20000 x 20000 pixels; this server takes up to 50 million"),
+    ("/v1/look", many_passes(), {}, 422, "this JPEG is damaged (it goes over its pixels 1,"),
     ("/v1/look?task=age", b"x", {}, 422, "There is no task 'age'; available: emotion, gesture."),
     ("/v1/look?annotated=perhaps", b"x", {}, 422, "annotated should be a valid boolean"),
     ("/v1/classify/gender", b"x", {}, 422, "task should be 'emotion' or 'gesture', got 'gender'."),
