@@ -18,6 +18,7 @@ from mien.artwork.drawings import draw_face, draw_hand, draw_people
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import encode_image, read_image, write_image
 from mien.records.writers import read_jsonl
+from mien.serve.settings import Limits
 from mien.voice.responses import Responses
 
 pytestmark = pytest.mark.slow
@@ -234,7 +235,7 @@ def test_photos_and_videos_can_be_dropped(
     assert page.js("document.querySelector('#overlay').dataset.hands") == "2"
     assert page.until("document.querySelector('#message').textContent").startswith("people.jpg: 3 faces (looks happy")
     assert page.js("document.querySelector('#photo').alt") == page.js("document.querySelector('#message').textContent")
-    assert page.js("document.querySelector('#save-button').textContent") == "Download 1 records"
+    assert page.js("document.querySelector('#save-button').textContent") == "Download 1 record"
     page.drop(tmp_path / "notes.txt")
     page.until("document.querySelector('#message').textContent == 'notes.txt is neither a photo nor a video.'")
     page.drop(tmp_path / "clip.webm")
@@ -401,4 +402,153 @@ def test_a_camera_of_the_server_is_shown(
     page.until(f"{chosen('emotion')} == 'happy'")
     page.until("document.querySelector('#caption').textContent")
     page.until("/Download \\d+ records/.test(document.querySelector('#save-button').textContent)")
+    only_here(page, server)
+
+
+CAMERAS = """
+  window.streams = []; window.waiting = []; window.slow = false;
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    if (window.slow) await new Promise((done) => window.waiting.push(done));
+    if (window.refused) throw new DOMException("", window.refused);
+    const stream = await real(wanted);
+    window.streams.push(stream);
+    return stream;
+  };
+  const plain = window.fetch;
+  window.fetch = async (...asked) => {
+    if (window.slow && /look/.test(asked[0])) await new Promise((done) => window.waiting.push(done));
+    if (window.gone) throw new TypeError("Failed to fetch");
+    return plain(...asked);
+  };
+"""
+MESSAGE = "document.querySelector('#message').textContent"
+STATE = "document.body.dataset.state"
+OFF = "window.streams.every((one) => one.getTracks().every((track) => track.readyState == 'ended'))"
+
+
+def test_no_camera_stays_on_behind_the_page(
+    server: Any, browser: Callable[..., Any], camera: Path, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "people.jpg", draw_people())
+    page = browser(camera)
+    page.do("Page.addScriptToEvaluateOnNewDocument", source=CAMERAS)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    page.js("window.slow = true; undefined")
+    page.press("c")
+    page.press("c")
+    page.until("window.waiting.length == 2")
+    page.js("window.slow = false; window.waiting.splice(0).forEach((done) => done()); undefined")
+    page.until("window.streams.length == 2 && document.body.dataset.state == 'camera'")
+    assert page.js("window.streams.filter((one) => one.active).length") == 1, "not two cameras for one page"
+    page.press("c")
+    page.until(f"{STATE} == 'idle' && {OFF}")
+
+    page.js("window.slow = true; undefined")
+    page.press("c")  # while the browser asks, a photo is dropped
+    page.until("window.waiting.length == 1")
+    page.js("window.slow = false; undefined")
+    page.drop(tmp_path / "people.jpg")
+    page.until("document.querySelector('#overlay').dataset.faces == 3")
+    page.js("window.waiting.splice(0).forEach((done) => done()); undefined")
+    page.until("window.streams.length == 3")
+    page.until(OFF)
+    assert page.js(STATE) == "photo"
+
+    page.do("Input.dispatchKeyEvent", type="keyDown", key="c", text="c", windowsVirtualKeyCode=67)
+    page.do("Input.dispatchKeyEvent", type="keyDown", key="c", text="c", windowsVirtualKeyCode=67, autoRepeat=True)
+    page.until(f"{STATE} == 'camera'")
+    page.do("Input.dispatchKeyEvent", type="keyUp", key="c", windowsVirtualKeyCode=67)
+    page.js("window.streams.at(-1).getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    page.until(f"{STATE} == 'idle'")
+    assert page.js(MESSAGE) == "The camera is gone; connect it again and try again."
+    assert page.js("document.querySelector('#notice').hidden"), "no word of a camera that is on"
+    only_here(page, server)
+
+
+def test_an_answer_that_comes_late_changes_nothing(
+    server: Any, browser: Callable[..., Any], camera: Path, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "people.jpg", draw_people())
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
+    with VideoWriter(tmp_path / "clip.webm", 10.0, (480, 640)) as writer:
+        writer.write(np.zeros((480, 640, 3), np.uint8))
+    page = browser(camera)
+    page.do("Page.addScriptToEvaluateOnNewDocument", source=CAMERAS)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    for name in ("people.jpg", "broken.jpg"):
+        page.js("window.slow = true; undefined")
+        page.drop(tmp_path / name, tmp_path / "clip.webm")
+        page.until("window.waiting.length == 1")
+        page.js("window.slow = false; undefined")
+        page.press("c")
+        page.until(f"{STATE} == 'camera'")
+        page.until(FACES)
+        page.js("window.waiting.splice(0).forEach((done) => done()); undefined")
+        page.js("fetch('v1/health').then((one) => one.json())")  # what was late has come by then
+        assert page.js(STATE) == "camera", "neither the photo nor the video after it"
+        assert page.js(MESSAGE) == ""
+        page.press("c")
+        page.until(f"{STATE} == 'idle'")
+
+
+def test_what_cannot_be_is_said(serving: Callable[..., Any], browser: Callable[..., Any], tmp_path: Path) -> None:
+    server = serving(limits=Limits(picture_bytes=2_000_000, video_bytes=3_000_000))
+    (tmp_path / "huge.jpg").write_bytes(b"\xff\xd8\xff" + bytes(2_000_000))
+    (tmp_path / "huge.mts").write_bytes(bytes(3_000_001))
+    (tmp_path / "small.jpg").write_bytes(b"\xff\xd8\xff")
+    page = browser()
+    page.do("Page.addScriptToEvaluateOnNewDocument", source=CAMERAS)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    for name, most in (("huge.jpg", 2), ("huge.mts", 3)):
+        page.drop(tmp_path / name)
+        page.until(f"{MESSAGE} == '{name} is too large; mien takes up to {most} MB.'")
+    page.js("window.refused = 'NotAllowedError'; undefined")
+    page.press("c")
+    page.until(f"{MESSAGE} == 'The browser may not use the camera; allow it for this page and try again.'")
+    assert page.js(STATE) == "idle"
+    page.js("window.gone = true; undefined")
+    page.drop(tmp_path / "small.jpg")
+    page.until(f"{MESSAGE} == 'mien does not answer; is it still running?'")
+    only_here(page, server)
+
+
+def test_a_screen_that_nobody_attends_to_tries_again(server: Any, browser: Callable[..., Any], camera: Path) -> None:
+    page = browser(camera)
+    quick = "const later = setTimeout; window.setTimeout = (act, ms) => later(act, ms == 5000 ? 50 : ms);"
+    page.do("Page.addScriptToEvaluateOnNewDocument", source=f"{CAMERAS}; window.refused = 'NotReadableError'; {quick}")
+    page.size(1000, 700)
+    page.open(f"{server.address}/?kiosk")
+    page.until(f"{MESSAGE} == 'The camera cannot be opened; another program may be using it.'")
+    page.js("window.refused = ''; undefined")
+    page.until(FACES)
+    assert page.js(MESSAGE) == ""
+
+
+def test_the_camera_of_the_server_gives_way_and_comes_back(
+    serving: Callable[..., Any], browser: Callable[..., Any], tmp_path: Path, smile: list[Any]
+) -> None:
+    write_image(tmp_path / "people.jpg", draw_people())
+    with VideoWriter(tmp_path / "clip.mp4", 10.0, (480, 640)) as writer:
+        for image_rgb in smile * 8:
+            writer.write(image_rgb)
+    (tmp_path / "camera.mjpeg").write_bytes(encode_image(np.ascontiguousarray(draw_face("sad", size=480)), ".jpg") * 60)
+    server = serving(watch=str(tmp_path / "clip.mp4"))
+    page = browser(tmp_path / "camera.mjpeg")
+    page.open(f"{server.address}/")
+    page.until(READY)
+    page.until(f"{STATE} == 'watch' && {chosen('emotion')} == 'happy'")
+    page.drop(tmp_path / "people.jpg")
+    page.until("document.querySelector('#overlay').dataset.faces == 3")
+    end_s = time.monotonic() + 30
+    while server.watch._viewers:
+        assert time.monotonic() < end_s, "the events of the server's camera are left"
+    assert page.js(f"{STATE} == 'photo' && /^people.jpg/.test({MESSAGE})")
+    page.press("c")
+    page.until(f"{STATE} == 'camera' && {chosen('emotion')} == 'sad'")
+    page.press("c")
+    page.until(f"{STATE} == 'watch' && !!document.querySelector('#photo').naturalWidth")
     only_here(page, server)

@@ -30,8 +30,9 @@ def refused(path: str) -> bytes:
 
 def frame(kind: int, data: bytes) -> bytes:
     """A masked WebSocket frame whose mask is 0."""
-    length = len(data).to_bytes(8, "big")
-    return bytes((0x80 | kind, 0x80 | 127)) + length + bytes(4) + data
+    long = len(data) > 125
+    size = bytes((0x80 | 126,)) + len(data).to_bytes(2, "big") if long else bytes((0x80 | len(data),))
+    return bytes((0x80 | kind,)) + size + bytes(4) + data
 
 
 @pytest.mark.parametrize(

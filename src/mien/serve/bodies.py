@@ -104,6 +104,7 @@ async def save_video(request: Request, path: Path, limits: Limits) -> None:
                 size += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
     except OSError as error:
+        await _drained(request.stream(), limits.video_bytes)
         reason = (error.strerror or str(error)).lower()
         said = f"This server cannot store the video ({reason}); try again later."
         raise Problem(507, said, {"Connection": "close"}) from error

@@ -62,8 +62,19 @@ const notice = (text) => {
   noticeTimer = setTimeout(() => get("notice").classList.add("brief"), NOTICE_MS);
 };
 const caption = (text) => {
-  if (get("caption").textContent !== text) get("caption").textContent = text;
+  if (get("caption").textContent === text) return;
+  get("caption").textContent = text;
+  fitCaption();
 };
+// No wider than its longest line.
+function fitCaption() {
+  const box = get("caption");
+  box.style.width = "";
+  const lines = document.createRange();
+  lines.selectNodeContents(box);
+  const { paddingLeft, paddingRight } = getComputedStyle(box);
+  box.style.width = `${Math.ceil(lines.getBoundingClientRect().width + parseFloat(paddingLeft) + parseFloat(paddingRight)) + 1}px`;
+}
 
 function countRecords() {
   const count = records.lines.length;
@@ -397,7 +408,11 @@ function listen() {
     over = 0;
     openFiles([...event.dataTransfer.files]);
   });
-  addEventListener("resize", () => timeline.draw(tasks));
+  addEventListener("resize", () => {
+    timeline.draw(tasks);
+    fitCaption();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => timeline.draw(tasks));
   addEventListener("pagehide", clear);
 }
 
