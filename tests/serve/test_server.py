@@ -91,6 +91,7 @@ def test_a_live_client_that_takes_no_answers_is_dropped(
         client.settimeout(30)
         client.connect(("127.0.0.1", server.port))
         client.sendall(UPGRADE)
+        assert client.recv(4096).endswith(b"\r\n\r\n")
         end_s = time.monotonic() + 60
         is_dropped = False
         while not is_dropped:

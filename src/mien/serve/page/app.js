@@ -161,7 +161,6 @@ async function startCamera() {
   if (state === "camera") return rest();
   clear();
   const mine = turn;
-  connect();
   try {
     await frames.camera();
   } catch (error) {
@@ -170,6 +169,7 @@ async function startCamera() {
     return withoutCamera(causes[error.name] ?? "busy");
   }
   if (mine !== turn) return;
+  connect();
   tell("");
   notice(say(isHere ? "notice.camera.here" : "notice.camera.there", { host: location.host }));
   setState("camera");
@@ -196,9 +196,7 @@ async function openFiles(files) {
 async function playVideo(file) {
   clear();
   const mine = turn;
-  connect();
   photoUrl = URL.createObjectURL(file);
-  live.name = file.name;
   try {
     await frames.file(photoUrl);
   } catch {
@@ -207,6 +205,8 @@ async function playVideo(file) {
     return uploadVideo(file);
   }
   if (mine !== turn) return false;
+  connect();
+  live.name = file.name;
   tell("");
   notice(say("notice.file", { name: file.name }));
   setState("video");

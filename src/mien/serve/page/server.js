@@ -92,7 +92,8 @@ export class Live {
   close() {
     this.closed = true;
     clearTimeout(this.timer);
-    this.socket.close();
+    if (this.socket.readyState === WebSocket.CONNECTING) this.socket.onopen = () => this.socket.close();
+    else this.socket.close();
   }
 }
 
