@@ -551,5 +551,7 @@ def test_the_camera_of_the_server_gives_way_and_comes_back(
     page.until(f"{STATE} == 'camera'")
     page.until(FACES)
     page.press("c")
-    page.until(f"{STATE} == 'watch' && !!document.querySelector('#photo').naturalWidth")
+    page.until(f"{STATE} == 'watch'")
+    while not server.watch._viewers:
+        assert time.monotonic() < end_s + 120, "its events are followed again"
     only_here(page, server)
