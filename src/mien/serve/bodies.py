@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,8 @@ async def save_video(request: Request, path: Path, limits: Limits) -> None:
                 size += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
     except OSError as error:
-        await _drained(request.stream(), limits.video_bytes)
+        with suppress(RuntimeError):  # it has come to its end
+            await _drained(request.stream(), limits.video_bytes)
         reason = (error.strerror or str(error)).lower()
         said = f"This server cannot store the video ({reason}); try again later."
         raise Problem(507, said, {"Connection": "close"}) from error
