@@ -681,7 +681,7 @@ def _opened(source: str | os.PathLike[str] | int, selection: Selection, max_pixe
     if isinstance(source, int) or "://" in text:
         if not selection.has_live_meaning:
             raise InputError(
-                f"A camera or address shows what is there now, so start_s, end_s and keyframes are no matter of "
+                f"A camera or address shows what is there now, so start_s, end_s and keyframes do not apply to "
                 f"{named(text)}; leave them out."
             )
         return open_live(text)

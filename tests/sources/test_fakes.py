@@ -148,7 +148,7 @@ def test_a_loss_is_told_in_the_log_with_its_reason_and_its_end(caplog: pytest.Lo
 def test_black_pictures_are_told_once_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     source, _ = _live(Fault("black", at=10, amount=60), count=100)
     assert len(list(source)) == 100
-    assert caplog.messages == ["The camera delivers black pictures; is it covered? fake camera"]
+    assert caplog.messages == ["The camera sends only black pictures; is it covered? fake camera"]
 
 
 def test_the_first_attempt_raises_unless_told_otherwise() -> None:
@@ -168,7 +168,7 @@ def test_black_pictures_are_passed_on_and_said_after_a_second() -> None:
     for frame in source:
         assert (frame.image_rgb.max() == 0) == (10 <= frame.index < 40)
         said.append(source.status)
-    question = "the camera delivers black pictures: is it covered?"
+    question = "the camera sends only black pictures: is it covered?"
     assert said[:20] == [""] * 20
     assert said[21:40] == [question] * 19
     assert said[40:] == [""] * 20

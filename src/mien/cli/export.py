@@ -21,7 +21,7 @@ def export(
     data: Annotated[Path, typer.Option(help="The data of the run; the temperature is fitted on its validation split.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="Of a model whose run is gone: its weights stay, its calibration and grades are made anew."),
+        typer.Option(help="For a model whose run no longer exists: keep its weights, redo its calibration and grades."),
     ] = None,
     votes: Annotated[Path | None, typer.Option(help="FER+ table fer2013new.csv.")] = None,
     scores: Annotated[

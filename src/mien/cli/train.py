@@ -40,7 +40,7 @@ def train(
         bool,
         typer.Option(
             "--chain",
-            help="Train from nothing: first the recipes that this one goes on from, one after another. Finished runs "
+            help="Train from nothing: first the recipes it builds on, one after another. Finished runs "
             "are skipped, and an interrupted one is resumed.",
         ),
     ] = False,

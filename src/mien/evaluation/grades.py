@@ -93,8 +93,9 @@ def _sure(
     )
     if threshold is None:
         raise ModelError(
-            f"No confidence makes answers right in {percent(export.precision)} of cases on the validation split "
-            f"({count(len(right) // views, 'sample')}); lower export.precision, or set it to 0 to use export.threshold"
+            f"No confidence threshold makes answers right in {percent(export.precision)} of cases on the validation "
+            f"split ({count(len(right) // views, 'sample')}); lower export.precision, or set it to 0 to use "
+            "export.threshold"
         )
     coverage, accuracy = risk_coverage(confidence, right).at(threshold)
     return threshold, (
@@ -113,7 +114,10 @@ def _perhaps(
     wanted = percent(export.acceptable)
     least = precise_threshold(confidence, good, precision=export.acceptable, certainty=export.certainty, views=views)
     if least is None:
-        return None, f"No confidence makes {wanted} of answers acceptable, so an answer is either sure or unclear."
+        return (
+            None,
+            f"No confidence threshold makes {wanted} of answers acceptable, so an answer is either sure or unclear.",
+        )
     coverage, share = risk_coverage(confidence, good).at(least)
     return least, (
         f'An uncertain answer with a confidence of {least:g} or more is given as "perhaps", one with less as unclear: '

@@ -78,7 +78,8 @@ class Session(Resource):
         if fixed and self._step != 1:
             self.close()
             raise ModelError(
-                f"The model of {artifact.folder} takes exactly {self._step} items; export it for 1 or any number."
+                f"The model of {artifact.folder} has a fixed batch size of {self._step}; export it with a "
+                "batch size of 1 or a free one."
             )
 
     def run(self, batch: Batch) -> Outputs:

@@ -125,7 +125,9 @@ class BatchFolder:
             foreign += [name for name in there if name in KNOWN and not self._is_bare(name)]
         if foreign:
             what = foreign[0]
-            raise RefusedOutput(f"--out {self.path} holds {what}, which is not of a batch; name a new folder.")
+            raise RefusedOutput(
+                f"--out {self.path} holds {what}, which does not belong to a batch; choose a new folder."
+            )
 
     def _is_bare(self, name: str) -> bool:
         path = self.path / name

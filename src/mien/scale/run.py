@@ -315,7 +315,9 @@ def prepare(
         before = settings_before.get(name)
         if before != asked[name]:
             what = _difference(before, asked[name], name)
-            raise RefusedOutput(f"--out {folder.path} is of a batch with other settings ({what}); name a new folder.")
+            raise RefusedOutput(
+                f"--out {folder.path} belongs to a batch with other settings ({what}); choose a new folder."
+            )
     known = {item.path: item for part in parts for item in part.items}
     changed = [item.source for item in items if item.path in known and known[item.path] != item]
     if changed:

@@ -97,8 +97,7 @@ def open_file(path: str, max_pixels: int = MAX_PIXELS) -> tuple[InputContainer, 
     head = read_head(path)
     if is_document(head):
         raise UnreadableMedia(
-            f"Cannot read {named(path)}: it is a document or an archive, not a video; take out of it what is to be "
-            "looked at."
+            f"Cannot read {named(path)}: it is a document or an archive, not a video; extract the video or photo first."
         )
     # An absolute path, for a leading dash or a colon means something else to FFmpeg.
     failures: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, *errors_of_ffmpeg())

@@ -164,12 +164,12 @@ def open_live(
     Raises:
         UnreadableMedia: a file, folder or camera that is not there or cannot be read.
         InputError: an unknown kind of address, a name that fits several cameras, `every_frame` of one that has only
-            frames of now, or something asked of the source that is no matter of its kind.
+            frames of now, or something asked of the source that does not apply to its kind.
     """
     text = str(spec)
     asked = "size" if size_hw is not None else "rate" if camera_fps is not None else None
     if stdin_fps is not None and text != "-":
-        raise InputError(f"The rate of pictures on standard input is no matter of {named(text)}; leave it out.")
+        raise InputError(f"The rate of pictures on standard input does not apply to {named(text)}; leave it out.")
     if text == "-":
         _only_cameras(asked, "standard input")
         return _pipe(stdin_fps, retry, every_frame=every_frame)

@@ -97,7 +97,9 @@ class JobsLook:
             log = stack.enter_context(Log(folder.log))
             parts = prepare(folder, settings, items, photos=1)
             if [item.source for part in parts for item in part.items] != [str(path) for path in paths]:
-                raise RefusedOutput(f"{folder.path} is of a run with other sources; remove it, or name the same.")
+                raise RefusedOutput(
+                    f"{folder.path} belongs to a run with other sources; delete it, or give the same sources."
+                )
 
             def write(part: Part, units: tuple[Unit, ...]) -> None:
                 results = [read_json(folder.result(unit)) for unit in units]

@@ -1,4 +1,4 @@
-"""Reading a data set for a verb: with a progress bar in a terminal, and a sentence for everything that is bad."""
+"""Reading a data set for a verb: with a progress bar in a terminal, and a sentence for every problem."""
 
 from __future__ import annotations
 

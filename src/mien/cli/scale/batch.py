@@ -63,12 +63,14 @@ def run(
         list[str] | None,
         typer.Argument(help="Photos, videos, folders, quoted globs, or addresses for fsspec.", metavar="SOURCE"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results; one that is there is gone on with.")] = ...,  # type: ignore[assignment]
+    out: Annotated[Path, typer.Option(help="Folder for the results; an existing batch is continued.")] = ...,  # type: ignore[assignment]
     list_: Annotated[
         Path | None, typer.Option("--list", help="File that names more sources, one per line.", metavar="FILE")
     ] = None,
     engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: a Ray cluster.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of the Ray cluster to join; by default a new one here.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster to join; by default one is started here.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Workers; by default one per processor core.")] = None,
     task: Annotated[str, typer.Option(help="emotion, gesture, or emotion,gesture for both.")] = "emotion,gesture",
     every: EveryOption = 1,
@@ -85,8 +87,7 @@ def run(
         typer.Option(
             "--range",
             min=1,
-            help="Least seconds of video that one worker does in one go; by default 60, or fewer where there are few "
-            "videos.",
+            help="Minimum length in seconds of the range given to a worker; by default 60, or less for a few videos.",
         ),
     ] = None,
     emotion_model: Annotated[str | None, typer.Option(help="Model name or folder.")] = None,
@@ -103,7 +104,7 @@ def run(
 ) -> None:
     """Look at many files, each frame exactly once, whatever is killed in between.
 
-    DIR/parts has the rows of `mien look --parquet`. A second run with the same words goes on where the first one ended.
+    DIR/parts has the rows of `mien look --parquet`. Run the same command again to continue where it stopped.
     A source that cannot be read is tried twice, then listed in DIR/failures.jsonl, and the exit code is 1.
     """
     check_name(out, "--out")
