@@ -63,7 +63,7 @@ def test_weights_in_memory_take_the_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_model_for_another_fixed_number_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="exactly 3"):
+    with pytest.raises(ModelError, match="fixed batch size of 3"):
         Session(_artifact(tmp_path / "tiny", _doubling_model(3)))
 
 
