@@ -18,10 +18,9 @@ from mien.addresses import named
 from mien.errors import InputError, ModelError, UnknownName
 from mien.labels import NOTHING, TASKS, LabelSet, Task
 from mien.models.artifact import load_artifact
-from mien.models.session import usable_threads
 from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.pictures import PictureLike, read_picture
-from mien.resource import Resource, Turns
+from mien.resource import Resource, Turns, usable_threads
 from mien.scene import Face, Frame, Hand, Prediction, Scene, UsedModel
 from mien.sources import Selection, Source, captured, open_live, open_source
 from mien.stages.baseline import Baselines, neutral_reference

@@ -1,8 +1,9 @@
-"""Resources that must be closed: a `with` statement closes them whatever happens."""
+"""Resources that must be closed (a `with` statement closes them whatever happens), and cores that are shared."""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,19 @@ from mien.errors import OutputError
 R = TypeVar("R", bound="Resource")
 
 _log = logging.getLogger(__name__)
+
+
+_MOST_THREADS = 4
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usable_threads() -> int:
+    """Threads for one computation: as many as there are usable cores, 4 at most."""
+    return min(usable_cores(), _MOST_THREADS)
 
 
 class Resource:

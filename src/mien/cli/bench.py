@@ -20,7 +20,6 @@ from rich.table import Table
 
 from mien import __version__
 from mien.artwork.drawings import demo_frame
-from mien.cli.console.jobs import cores
 from mien.cli.console.options import ProviderOption, size_hw
 from mien.cli.console.plain import print_table
 from mien.errors import DataError
@@ -31,6 +30,7 @@ from mien.live.reactions import Reactions, smooth_settings
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, Options, parse_tasks
 from mien.pixels.images import read_error, read_image
+from mien.resource import usable_cores
 from mien.scale.folder import BatchFolder
 from mien.scale.job import Part, Settings, Unit, WorkItem
 from mien.scale.tasks import Worker
@@ -189,7 +189,7 @@ def _text(figures: dict[str, Any]) -> bytes:
 
 def _machine() -> dict[str, Any]:
     versions = {name: metadata.version(name) for name in ("numpy", "onnxruntime", "opencv-python-headless")}
-    system = f"{platform.system()} {platform.machine()}, {count(cores(), 'core')}"
+    system = f"{platform.system()} {platform.machine()}, {count(usable_cores(), 'core')}"
     return {"machine": system, "python": platform.python_version(), "mien": __version__, "versions": versions}
 
 

@@ -21,6 +21,7 @@ from mien.cli.console.plain import indented
 from mien.cli.console.reading import left
 from mien.errors import MienError
 from mien.extras import MODULES
+from mien.resource import usable_cores
 from mien.words import listed, say, words
 
 State = Literal["ok", "-", "BAD"]
@@ -54,8 +55,7 @@ def doctor(
 def _software() -> Iterator[Line]:
     yield "ok", "mien", __version__
     yield "ok", "Python", say("doctor.python", version=platform.python_version(), system=platform.platform())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "ok", say("doctor.cores"), f"{cores}"
+    yield "ok", say("doctor.cores"), f"{usable_cores()}"
     for name in _base():
         try:
             yield "ok", name, metadata.version(name)

@@ -6,7 +6,6 @@ pools would steal time from one another (19 to 24 ms instead of 11 for the hand 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -17,13 +16,12 @@ from mien.errors import ModelError
 from mien.models.artifact import Artifact
 from mien.models.onnx_runtime import one_arena, onnx_runtime
 from mien.models.providers import SHORT_NAMES, provider_named, short_name
-from mien.resource import Resource
+from mien.resource import Resource, usable_threads
 
 Batch: TypeAlias = NDArray[np.float32]
 Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
 
 _CPU = SHORT_NAMES["cpu"]
-_MAX_THREADS = 4
 _MAX_BATCH = 32
 
 
@@ -177,12 +175,6 @@ def _open(artifact: Artifact, weights: bytes | None, threads: int, provider: str
 
 def _shape(sides: tuple[int | None, ...]) -> str:
     return f"({', '.join('any' if side is None else str(side) for side in sides)})"
-
-
-def usable_threads() -> int:
-    """The cores that are available to this process, 4 at most."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MAX_THREADS)
 
 
 def _first_line(exc: Exception) -> str:

@@ -9,13 +9,13 @@ with its fastest real-time settings takes a tenth of what VP8 took.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 from mien.errors import OutputError
+from mien.resource import usable_threads
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -29,7 +29,6 @@ KEY_S = 2.0
 """A frame that is stored whole comes at least this often, so that a player can jump there."""
 
 _BITS = 0.15
-_MOST_THREADS = 4
 _BT709, _BT601, _LIMITED = 1, 6, 1  # ITU-T H.273: of sRGB and BT.709, of the matrix, of the range
 
 
@@ -135,7 +134,7 @@ def set_up(context: VideoCodecContext, encoder: Encoder, picture: Picture) -> No
     context.framerate = picture.rate
     context.gop_size = max(round(20 * KEY_S * picture.fps), 1)  # key frames are asked for by time; this is the reserve
     context.max_b_frames = 0
-    context.thread_count = threads()
+    context.thread_count = usable_threads()
     context.color_range = _LIMITED
     context.color_primaries = context.color_trc = _BT709
     context.colorspace = _BT601
@@ -145,12 +144,6 @@ def set_up(context: VideoCodecContext, encoder: Encoder, picture: Picture) -> No
     if not options:
         context.bit_rate = round(max(height * width * picture.fps * _BITS, 200_000))
     context.options = options
-
-
-def threads() -> int:
-    """Threads to encode with."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
 
 
 def _created(encoder: Encoder) -> VideoCodecContext:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +29,6 @@ _FORMATS = (
 _STREAM_FORMATS = f"{_FORMATS},hls,dash,rtsp,sdp,rtp,aac,mp3,ac3,webvtt"
 _STREAM_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,rtmpt,crypto,data"
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0")
-_MOST_THREADS = 4
 
 
 def errors_of_ffmpeg() -> tuple[type[Exception], ...]:
@@ -48,12 +46,6 @@ def errors_of_decoding() -> tuple[type[Exception], ...]:
 def reason(error: Exception) -> str:
     """What an error of FFmpeg or the system says, without the name of the file or address, which may be secret."""
     return str(getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__)[:200].lower()
-
-
-def threads() -> int:
-    """Threads to decode with."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
 
 
 def open_input(

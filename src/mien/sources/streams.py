@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from mien.addresses import Address
 from mien.errors import InputError, UnreadableMedia
 from mien.pixels.planes import ToRgb
-from mien.resource import Resource
-from mien.sources.ffmpeg import PixelAspect, errors_of_decoding, errors_of_ffmpeg, open_address, threads
+from mien.resource import Resource, usable_threads
+from mien.sources.ffmpeg import PixelAspect, errors_of_decoding, errors_of_ffmpeg, open_address
 from mien.sources.mjpeg import MjpegFeed
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class VideoStream(Resource):
         self._is_paced = not self.is_endless or self._container.format.name in ("hls", "dash")
         context = self._stream.codec_context
         # Threads for slices add no delay; those for frames hold one back each.
-        context.thread_type, context.thread_count = "AUTO" if self._is_paced else "SLICE", threads()
+        context.thread_type, context.thread_count = "AUTO" if self._is_paced else "SLICE", usable_threads()
         self._zero_s = (self._container.start_time or 0) / 1e6
         self._aspect = PixelAspect(self._stream)
         self._to_rgb = ToRgb()

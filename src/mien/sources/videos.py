@@ -17,10 +17,11 @@ from mien.errors import InputError, UnreadableMedia
 from mien.pixels.photos import MAX_PIXELS
 from mien.pixels.planes import ToRgb
 from mien.pixels.quiet import quiet_opencv
+from mien.resource import usable_threads
 from mien.scene import Frame
 from mien.sources.base import Kind, Source
 from mien.sources.containers import is_whole
-from mien.sources.ffmpeg import PixelAspect, errors_of_decoding, errors_of_ffmpeg, open_file, rate_of, reason, threads
+from mien.sources.ffmpeg import PixelAspect, errors_of_decoding, errors_of_ffmpeg, open_file, rate_of, reason
 from mien.sources.frame_times import Positions, timed
 from mien.sources.selection import ALL, ROUNDING_S, Selection
 
@@ -69,7 +70,7 @@ class VideoSource(Source):
         self.frame_count = stated if 0 < stated < 2**40 else self._estimated_count()
         self._zero_s = Fraction(self._container.start_time or 0, 10**6)
         context = self._stream.codec_context
-        context.thread_type, context.thread_count = "AUTO", threads()
+        context.thread_type, context.thread_count = "AUTO", usable_threads()
         if selection.keyframes:
             context.skip_frame = "NONKEY"
         self._step_s = 1 / self.fps if self.fps else _FALLBACK_S
@@ -297,7 +298,7 @@ class VideoSource(Source):
         except self._decoding_errors as error:
             _log.debug("%s: frame %d is damaged: %s", self.name, self._read, reason(error))
             self._failed += 1
-            self._doubtful += 1 + threads()  # a thread tells later, when other frames have followed
+            self._doubtful += 1 + usable_threads()  # a thread tells later, when other frames have followed
             self._is_in_doubt = True
             return []
         self._is_in_doubt = self._is_in_doubt and not packet.is_keyframe

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import typer
 
-from mien.cli.console.jobs import cores, shown_progress, started, whole_path
+from mien.cli.console.jobs import shown_progress, started, whole_path
 from mien.errors import RefusedOutput
 from mien.files.targets import is_stream
 from mien.pipeline import Options
 from mien.records.writers import SceneOutput
+from mien.resource import usable_cores
 from mien.sources import Selection
 
 
@@ -60,7 +61,7 @@ class JobsLook:
     ) -> None:
         self._options = replace(
             options,
-            threads=options.threads or max(cores() // workers, 1),
+            threads=options.threads or max(usable_cores() // workers, 1),
             emotion_model=whole_path(options.emotion_model),
             gesture_model=whole_path(options.gesture_model),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console.jobs import ENGINES, cores, shown_progress, started, whole_path
+from mien.cli.console.jobs import ENGINES, shown_progress, started, whole_path
 from mien.cli.console.options import (
     BaselineOption,
     DetailOption,
@@ -33,6 +33,7 @@ from mien.errors import UnknownName
 from mien.files.targets import check_name
 from mien.pipeline import Analyzer, Options, check_detail, parse_tasks
 from mien.pixels.photos import MAX_PIXELS
+from mien.resource import usable_cores
 from mien.wording import count
 from mien.words import FALLBACK, instead, say
 
@@ -121,7 +122,7 @@ def run(
     specs = [*(sources or ()), *(listed(list_) if list_ is not None else ())]
     if not specs:
         raise typer.BadParameter("Nothing to look at; name photos, videos or folders, or a file with --list.")
-    workers = jobs or cores()
+    workers = jobs or usable_cores()
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
         tasks=parse_tasks(task),
@@ -130,7 +131,7 @@ def run(
         baseline=baseline,
         max_pixels=max_pixels,
         gestures=gesture_names(gestures),
-        threads=threads or max(cores() // workers, 1),
+        threads=threads or max(usable_cores() // workers, 1),
         provider=provider,
         **{key: whole_path(value) for key, value in models.items() if value is not None},  # type: ignore[arg-type]
     )

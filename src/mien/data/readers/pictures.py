@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mien.labels import LabelSet
 from mien.pixels.images import read_image
 from mien.pixels.kinds import OTHER_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
 from mien.pixels.preprocess import InputSpec, fit_crop
+from mien.resource import usable_cores
 from mien.words import kept
 
 OnProblem = Callable[[MienError], None]
@@ -148,7 +148,7 @@ def missing_labels(label_set: LabelSet, labels: NDArray[np.int64]) -> tuple[str,
 
 def _workers() -> int:
     # Pillow decodes without holding the GIL, so threads are enough.
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, usable_cores())
 
 
 def _in_turn(work: Callable[[int], MienError | None], count: int, *, workers: int) -> Iterator[MienError | None]:
