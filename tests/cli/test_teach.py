@@ -239,7 +239,7 @@ def test_it_speaks_chinese(
     assert any("现在认得小指、三指" in line for line in live)
     assert said("--list").splitlines()[0].split() == ["手势", "采集次数", "样本数", "认对", "有把握", "最近一次"]
     plain = said("--list", "--plain").splitlines()
-    assert plain[:2] == ["小指, 采集次数: 1", "小指, 样本数: 20"]
+    assert plain[:2] == ["小指，采集次数：1", "小指，样本数：20"]
     assert said("--forget", "三指") == f"已忘掉“三指”；{model} 还认得小指。\n"
     assert said("--forget", "小指") == f"已忘掉“小指”；它是最后一个手势，{model} 已经删除。\n"
 

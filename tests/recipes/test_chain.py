@@ -123,7 +123,7 @@ def test_one_name_means_one_recipe(written: Write) -> None:
 def test_a_reference_is_the_folder_of_that_name_beside_the_run(tmp_path: Path) -> None:
     recipe = load_recipe("emotion_camera")
     assert run_of("any/folder", recipe, tmp_path) == "any/folder"
-    with pytest.raises(InputError, match=r"emotion holds no run; train emotion first, or add --chain"):
+    with pytest.raises(InputError, match=r"emotion holds none; train emotion first, or add --chain"):
         run_of("recipe:emotion", recipe, tmp_path)
     (tmp_path / "emotion").mkdir()
     (tmp_path / "emotion" / RECIPE_FILE).write_text("{}")

@@ -184,7 +184,7 @@ def test_a_missing_column_is_named(suffix: str, missing: str, scenes: list[Scene
         (
             "a.csv",
             b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,one,0,none,,,,,\n",
-            "something else",
+            "not the expected file",
         ),
         ("a.csv", b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,1,nan,none,,,,,\n", "finite"),
         ("a.csv", b"source,frame,time_s,kind,track,side,label,confidence,uncertain\nx,1,,none,,,,,\n", "empty cells"),

@@ -220,7 +220,7 @@ def _open(photo: PhotoFile, kind: str) -> Image.Image:
         raise damaged(photo.name, kind, damage)
     passes = passes_of_jpeg(data) if kind == "JPEG" else 1
     if passes > _MOST_PASSES:
-        raise damaged(photo.name, kind, f"it goes over its pixels {passes:,} times")
+        raise damaged(photo.name, kind, f"it goes over its pixels more than {_MOST_PASSES} times")
     try:
         image = open_picture(data, kind)
     except ValueError:

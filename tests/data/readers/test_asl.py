@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mien.data.readers.asl import (
-    NEAR_COPIES,
     letter_labels,
     list_letters,
     read_groups,
@@ -23,6 +22,9 @@ from mien.data.split import split_by_group
 from mien.errors import DataError, MienError, UnreadableMedia
 from mien.labels import GESTURES_4, GESTURES_5, LETTERS
 from mien.pixels.images import write_image
+from mien.words import kept
+
+NEAR_COPIES = kept("kept.near_copies")
 
 
 def touch(root: Path, *names: str) -> Path:
