@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from contextlib import suppress
+
+import pytest
 
 from mien.resource import Turns
 
@@ -52,3 +56,28 @@ def test_whoever_is_alone_lets_nobody_in_and_goes_in_spite_of_an_error() -> None
     assert entered.is_set()
     with turns.alone():
         pass
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="heaps are those of glibc")
+def test_threads_share_a_few_heaps() -> None:
+    """In a process of its own: glibc says how many heaps there are in a report as XML."""
+    code = """
+import ctypes, os, threading
+from mien.resource import share_heaps
+libc = ctypes.CDLL(None)
+assert share_heaps(2) == hasattr(libc, "mallopt")
+barrier = threading.Barrier(9)
+def work():
+    held = [bytearray(50_000) for _ in range(20)]
+    barrier.wait()
+    return held
+threads = [threading.Thread(target=work) for _ in range(8)]
+[thread.start() for thread in threads]
+barrier.wait()
+[thread.join() for thread in threads]
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert 1 <= done.stdout.count("<heap nr=") <= 2

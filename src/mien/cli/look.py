@@ -43,6 +43,7 @@ from mien.pipeline import Analyzer, Options, check_detail, parse_tasks
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import CsvWriter, JsonlWriter, JsonWriter, SceneOutput, WordFile
+from mien.resource import share_heaps
 from mien.scene import Face, Hand, Scene
 from mien.sources import VIDEO_SUFFIXES, Selection, captured, expand_sources, open_source, source_kind
 from mien.words import say, words
@@ -97,6 +98,7 @@ def look(
     A file that cannot be read is reported and skipped; the others are done, and the exit code is 1.
     An existing result is refused before anything is read, with exit code 2, unless --overwrite is given.
     """
+    share_heaps()
     models = {"emotion_model": emotion_model, "gesture_model": gesture_model}
     options = Options(
         tasks=parse_tasks(task),

@@ -15,6 +15,7 @@ import threading
 from typing import IO, Any
 
 from mien.errors import InputError, MienError
+from mien.resource import share_heaps
 from mien.scale.folder import BatchFolder
 from mien.scale.job import Settings, WorkItem
 from mien.scale.tasks import Tell, Worker
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do what stdin says until it ends."""
+    share_heaps()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the run, which ends its workers
     told = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what libraries print is no message
