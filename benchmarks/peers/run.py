@@ -24,11 +24,11 @@ import numpy as np
 from environments import ENVIRONMENTS, NOT_RUN, python_of, size_of
 
 from mien import __version__
-from mien.cli.console.jobs import cores
 from mien.data.readers.load import load_dataset
 from mien.evaluation.predictions import samples_of
 from mien.pixels.boxes import iou
 from mien.pixels.images import read_image, write_image
+from mien.resource import usable_cores
 
 TOOLS = {
     "mien": ("mien", "tool_mien", "emotion"),
@@ -81,7 +81,10 @@ def main() -> None:
                 right = np.mean([label == known for label, known in zip(crops["labels"], truth, strict=True)])
                 told[name] |= {"accuracy": round(float(right), 4), "ms_per_face": round(crops["processor_ms"], 2)}
             print(name, json.dumps(told[name]), file=sys.stderr)
-            about = {"mien": __version__, "machine": f"{platform.system()} {platform.machine()}, {cores()} cores"}
+            about = {
+                "mien": __version__,
+                "machine": f"{platform.system()} {platform.machine()}, {usable_cores()} cores",
+            }
             about |= {"load": round(os.getloadavg()[2], 1), "frames": asked.frames, "rounds": asked.rounds}
             about |= {"faces": asked.faces, "split": "PublicTest", "hand_photos": len(hands)}
             results = {"about": about, "tools": told, "not_run": NOT_RUN}

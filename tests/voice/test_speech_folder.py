@@ -99,7 +99,7 @@ def test_closing_ends_in_time_and_says_what_is_missing(tmp_path: Path, caplog: p
     assert [(line["engine"], line["file"] is None) for line in found] == [(None, True)] * 5 + [("prompt", False)]
     assert (tmp_path / found[5]["file"]).is_file()
     assert "Writing what was said" in caplog.text
-    assert "5 of the sentences said are not in" in folder.status
+    assert "5 of the sentences said could not be saved to" in folder.status
 
 
 def test_an_interruption_ends_the_wait_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
