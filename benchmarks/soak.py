@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from mien.artwork.drawings import demo_frames
-from mien.live.session import Ended, LiveSession, Outputs
+from mien.live.session import LiveSession, Outputs, SessionSummary
 from mien.outputs.recording import Recording
 from mien.pipeline import Analyzer, Options
 from mien.records.events import EventWriter
@@ -58,7 +58,7 @@ def main() -> None:
     print(f"growth after the first minute: {max(after) - after[0]:.0f} MB")
 
 
-def run(folder: Path, seconds: float) -> Ended:
+def run(folder: Path, seconds: float) -> SessionSummary:
     with ExitStack() as stack:
         recording = Recording(folder / "recording.mp4")
         stack.callback(recording.close)
