@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError, ModelError, UnknownName
 from mien.extras import needs
+from mien.files.hashes import file_sha256
 from mien.models.artifact import MANIFEST_FILE, MIRRORED, load_artifact, zoo_names
 from mien.models.session import Session
 from mien.pixels.preprocess import InputSpec, fit_crop, to_batch
@@ -244,11 +244,3 @@ def onnx_parameters(model_bytes: bytes) -> int | None:
     added = {name for node in graph.node if node.op_type in _QUANTISING for name in node.input[1:]}
     weights = [w for w in graph.initializer if w.name not in added and w.data_type != onnx.TensorProto.INT64]
     return sum(int(np.prod(w.dims)) for w in weights)
-
-
-def file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

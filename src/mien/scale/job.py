@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mien import __version__
+from mien.files.hashes import file_sha256
 from mien.models.artifact import load_artifact
 from mien.pipeline import Options
 from mien.sources import Selection
@@ -65,7 +65,7 @@ class Settings:
             },
             "selection": asdict(self.selection),
             "weights": weights,
-            "baseline_sha256": None if baseline is None else sha256_of(baseline),
+            "baseline_sha256": None if baseline is None else file_sha256(baseline),
         }
 
     @classmethod
@@ -243,12 +243,3 @@ class WorkItem:
     def from_dict(cls, data: Mapping[str, Any]) -> WorkItem:
         unit = None if data["unit"] is None else Unit.from_dict(data["unit"])
         return cls(kind=data["kind"], part=Part.from_dict(data["part"]), unit=unit)
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -16,12 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 from mien.errors import InputError, OutputError, UnreadableMedia
+from mien.files.hashes import file_sha256
 from mien.pipeline import Analyzer, labels_of
 from mien.records.parquet import ParquetWriter
 from mien.records.writers import JsonlWriter, read_jsonl
 from mien.resource import Resource
 from mien.scale.folder import BatchFolder, read_json, write_json
-from mien.scale.job import Part, Settings, Unit, WorkItem, sha256_of
+from mien.scale.job import Part, Settings, Unit, WorkItem
 from mien.scale.ranges import units_of
 from mien.scale.remote import fetched
 from mien.scene import Scene
@@ -160,7 +161,7 @@ class Worker(Resource):
             "file": table.name,
             "rows": _rows_in(table),
             "frames": frames,
-            "sha256": sha256_of(table),
+            "sha256": file_sha256(table),
             "took_s": round(sum(result["took_s"] for result in results), 3),
             "units": [
                 {

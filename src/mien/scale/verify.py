@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.extras import needs
+from mien.files.hashes import file_sha256
 from mien.scale.folder import BatchFolder, contents_of, read_json
-from mien.scale.job import Part, sha256_of
+from mien.scale.job import Part
 from mien.words import say
 
 
@@ -45,7 +46,7 @@ def verify(path: str | Path) -> list[str]:
 def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
     if not table.exists():
         return [say("batch.file_missing", file=table)]
-    if sha256_of(table) != facts["sha256"]:
+    if file_sha256(table) != facts["sha256"]:
         return [say("batch.changed", file=table)]
     with needs("table"):
         import pyarrow.parquet as pq

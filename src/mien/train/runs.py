@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.errors import InputError, MienError
-from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, file_sha256, read_curves, read_json
+from mien.evaluation.evaluated_model import EvaluatedModel, ModelInfo, read_curves, read_json
+from mien.files.hashes import file_sha256
 from mien.labels import label_set
 from mien.recipes.recipe import Recipe, recipe_from_dict
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, saved_recipe, saved_summary

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.errors import InputError, MissingExtra, RecipeError
+from mien.files.hashes import file_sha256
 from mien.train.networks.network import Network
 
 if TYPE_CHECKING:
@@ -173,13 +173,10 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
 
 
 def _check_hash(path: Path) -> None:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+    sha256 = file_sha256(path)
     named = _HASH_IN_NAME.search(path.name)
-    if named is not None and not digest.hexdigest().startswith(named[1]):
+    if named is not None and not sha256.startswith(named[1]):
         raise InputError(
-            f"{path} is damaged: its SHA-256 starts with {digest.hexdigest()[:8]}, not with {named[1]} as its name "
+            f"{path} is damaged: its SHA-256 starts with {sha256[:8]}, not with {named[1]} as its name "
             "says; download it again"
         )
