@@ -63,27 +63,43 @@ class Learner(L.LightningModule):
         torch.manual_seed((self.recipe.fit.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank)
         samples, labels, votes = batch
         L_ = len(self.labels)
-        smoothing = self.recipe.loss.label_smoothing
-        target = F.one_hot(labels, L_).float() * (1 - smoothing) + smoothing / L_  # (B, L)
-        if votes.shape[1] > L_:
-            votes, soft_targets = votes[:, :L_], votes[:, L_:]
-            target = target.lerp(soft_targets, self.recipe.loss.teacher_weight)
+        answers = votes[:, L_:] if votes.shape[1] > L_ else None
+        target, votes = self.targets(labels, votes[:, :L_], answers)
         inputs = samples if self.takes_features else self.as_trained(samples)
-        inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
-        target, votes = both[:, :L_], both[:, L_:]
+        inputs, target, votes = self.mixed(inputs, target, votes)
         logits, vote_logits = self._heads(inputs)
-        loss = -(target * F.log_softmax(logits.float(), dim=1) * self.class_weight).sum(dim=1).mean()
-        if vote_logits is not None:
-            loss = (
-                loss
-                - self.recipe.loss.votes_weight * (votes * F.log_softmax(vote_logits.float(), dim=1)).sum(dim=1).mean()
-            )
+        loss = self.loss_of(logits, vote_logits, target, votes)
         shown = {"train_loss": loss.detach()}
         if not self.recipe.augment.mixup:  # a blend of two images has no single right answer
             shown["train_accuracy"] = (logits.argmax(dim=1) == labels).float().mean()
         self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True)
         if self.recipe.loss.l2:
             loss = loss + self.recipe.loss.l2 * sum(w.square().sum() for w in self.network.regularised())
+        return loss
+
+    def targets(self, labels: Tensor, votes: Tensor, answers: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the two heads are to say, (B, L) each.
+
+        Args:
+            labels: (B,) int64.
+            votes: (B, L) of the raters.
+            answers: (B, L) of the teachers; None without teachers.
+        """
+        count, smoothing = len(self.labels), self.recipe.loss.label_smoothing
+        target = F.one_hot(labels, count).float() * (1 - smoothing) + smoothing / count
+        return target if answers is None else target.lerp(answers, self.recipe.loss.teacher_weight), votes
+
+    def mixed(self, inputs: Tensor, target: Tensor, votes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples and what is to be said of them, blended as the recipe says."""
+        inputs, both = mixup(inputs, torch.cat([target, votes], dim=1), self.recipe.augment.mixup)
+        return inputs, both[:, : len(self.labels)], both[:, len(self.labels) :]
+
+    def loss_of(self, logits: Tensor, vote_logits: Tensor | None, target: Tensor, votes: Tensor) -> Tensor:
+        """Mean cross-entropy of the label head, and of the votes head with its weight; all tensors are (B, L)."""
+        loss = -(target * F.log_softmax(logits.float(), dim=1) * self.class_weight).sum(dim=1).mean()
+        if vote_logits is not None:
+            others = -(votes * F.log_softmax(vote_logits.float(), dim=1)).sum(dim=1).mean()
+            loss = loss + self.recipe.loss.votes_weight * others
         return loss
 
     def _heads(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:

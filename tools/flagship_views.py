@@ -1,0 +1,376 @@
+"""Training on views of the pictures that are drawn once, for an accelerator faster than a processor can feed it.
+
+`mien train` draws new views in every epoch and starts every operation from Python: a large accelerator then waits most
+of the time. Here all networks of a flagship run share one pool of views in the accelerator's memory, and forward and
+backward passes are recorded once and replayed (CUDA graphs). Teachers answer the same views that their student learns
+from ("consistent teaching", Beyer et al. 2022). What a run leaves is a run folder as of `mien train`, without the
+optimiser's state: it can be evaluated, compared and exported, not resumed.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mien import __version__
+from mien.data.dataset import Dataset
+from mien.files.whole import write_whole
+from mien.labels import label_set
+from mien.recipes.recipe import Recipe, changed_recipe
+from mien.recipes.saved import SUMMARY_FILE, RunSummary
+from mien.train.learner import Learner
+from mien.train.machine import commit
+from mien.train.networks.network import Network
+from mien.train.start import claim, start_of
+
+_DRAWN_AT_A_TIME = 2048
+_ANSWERED_AT_A_TIME = 2048
+_PROBE_STEPS = 24
+_LEARNED_BY, _LEARNED = 4, 0.33
+"""After so many epochs a network is right more often than this, or nothing is learned: 0.25 are happy."""
+
+_SPARE = 0.95
+"""Of a run's time that its epochs are planned to fill; the rest is for validation and for what an estimate misses."""
+
+logger = logging.getLogger("mien.flagship")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The training samples of a flagship run, on the device.
+
+    Args:
+        dataset: all samples, with labels and votes; its training part has N samples.
+        views: (V, N, H, W) uint8, grey.
+        answers: what teachers answer: (N, L) float32 to the pictures, or (V', N, L) to the first V' views, which then
+            are the only ones that a run learns from; None without teachers.
+    """
+
+    dataset: Dataset
+    views: Tensor
+    answers: Tensor | None = None
+
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int64."""
+        return torch.from_numpy(self.dataset.part("train").labels).to(self.views.device)
+
+    @property
+    def votes(self) -> Tensor:
+        """(N, L) float32."""
+        part = self.dataset.part("train")
+        votes = np.zeros((len(part), len(part.label_set)), np.float32) if part.votes is None else part.votes
+        return torch.from_numpy(np.asarray(votes, np.float32)).to(self.views.device)
+
+
+def drawn_views(recipe: Recipe, train: Dataset, count: int, *, device: torch.device, seconds: float) -> Tensor:
+    """Up to `count` augmented views of each sample, at least two, in up to `seconds`: (V, N, H, W) uint8 on the
+    device."""
+    started = time.monotonic()
+    try:
+        views = _drawn(recipe, train, count, device, started + seconds)
+    except (RuntimeError, NotImplementedError):
+        if device.type == "cpu":
+            raise
+        logger.exception("the views could not be drawn on the accelerator; the processor draws them")
+        views = _drawn(recipe, train, count, torch.device("cpu"), started + seconds).to(device)
+    logger.info("%d views of %d pictures in %.1f s", *views.shape[:2], time.monotonic() - started)
+    return views
+
+
+def _drawn(recipe: Recipe, train: Dataset, count: int, device: torch.device, until: float) -> Tensor:
+    learner = _learner(recipe, train, device)
+    samples = torch.from_numpy(train.samples).to(device)
+    torch.manual_seed(recipe.fit.seed)
+    views: list[Tensor] = []
+    taken = 0.0
+    while len(views) < count and (len(views) < 2 or time.monotonic() + taken < until):
+        started = time.monotonic()
+        view = torch.empty_like(samples)
+        for first in range(0, len(samples), _DRAWN_AT_A_TIME):
+            few = samples[first : first + _DRAWN_AT_A_TIME, None].float().div(255)
+            with torch.no_grad():
+                changed = learner.augment(few)
+            view[first : first + _DRAWN_AT_A_TIME] = changed[:, 0].clamp(0, 1).mul(255).round().to(torch.uint8)
+        views.append(view)
+        _wait(view)
+        taken = time.monotonic() - started
+    return torch.stack(views)
+
+
+def fit_views(
+    recipe: Recipe, pool: Pool, run: Path, *, seconds: float, start: Network | None = None, record: bool = True
+) -> Network:
+    """Train a network in a given time; the number of epochs follows from its measured speed, and is recorded.
+
+    Args:
+        recipe: `fit.epochs` is replaced; `fit.keep` becomes `last`; the schedule is one-cycle, with SGD.
+        pool: the samples.
+        run: a new folder.
+        seconds: for everything.
+        start: a network whose weights it starts from, where their shapes agree.
+        record: whether its passes are recorded on an accelerator.
+
+    Returns:
+        The averaged network (`fit.ema`), ready to evaluate.
+    """
+    began = time.monotonic()
+    device = pool.views.device
+    train = pool.dataset.part("train")
+    torch.manual_seed(recipe.fit.seed)
+    learner = _learner(recipe, train, device)
+    network = learner.network
+    if start is not None:
+        own, given = network.state_dict(), start.state_dict()
+        network.load_state_dict(own | {k: v for k, v in given.items() if k in own and v.shape == own[k].shape})
+    averaged: Network = copy.deepcopy(network).eval().requires_grad_(False)
+    untouched = copy.deepcopy(network.state_dict())
+    steps = len(train) // recipe.fit.batch
+    sides = (*recipe.fit.sizes, (float(recipe.input.size_hw[0]), 1.0)) if not recipe.fit.sizes else recipe.fit.sizes
+    is_recorded = record and device.type == "cuda"
+    heads = {int(side): _heads(network, int(side), recipe.fit.batch, record=is_recorded) for side, _ in sides}
+    loop = _Loop(learner, pool, averaged, total_steps=10**6)
+    step_s = {side: loop.seconds_of_step(heads[side], side) for side in heads}
+    network.load_state_dict(untouched)
+    averaged.load_state_dict(untouched)
+    epoch_s = steps * sum(step_s[int(side)] * share for side, share in sides) / sum(share for _, share in sides)
+    epochs = max(int(_SPARE * (seconds - (time.monotonic() - began)) / epoch_s), 1)
+    recipe = changed_recipe(recipe, {"fit.epochs": str(epochs), "fit.keep": '"last"'})
+    learner.recipe = recipe
+    logger.info(
+        "%s: %d epochs of %.2f s (%s images per second)",
+        recipe.name, epochs, epoch_s, ", ".join(f"{side}: {recipe.fit.batch / s:,.0f}" for side, s in step_s.items()),
+    )  # fmt: skip
+    claim(run, recipe, start_of(recipe, pool.dataset, devices=1, precision="bf16-mixed"))
+    loop = _Loop(learner, pool, averaged, total_steps=epochs * steps)
+    validation = pool.dataset.part("validation")
+    best, accuracy = 0.0, 0.0
+    for epoch in range(epochs):
+        learner_side = _side(recipe, epoch)
+        loss = loop.epoch(heads[learner_side], learner_side, epoch)
+        if epoch % max(epochs // 6, 1) == 0 or epoch == epochs - 1:
+            answers = logits_of(averaged, learner, validation.samples, device)
+            accuracy = float((answers.argmax(axis=1) == validation.labels).mean())
+            best = max(best, accuracy)
+            spent = time.monotonic() - began
+            if epoch >= _LEARNED_BY and accuracy < _LEARNED and is_recorded:
+                logger.warning("%s has learned nothing with recorded passes; it starts again without", recipe.name)
+                left = seconds - (time.monotonic() - began)
+                return fit_views(recipe, pool, run, seconds=left, start=start, record=False)
+            logger.info("%s epoch %d loss %.4f val %.4f (%.0f s)", recipe.name, epoch + 1, loss, accuracy, spent)
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    state = {f"network.{name}": value.cpu() for name, value in averaged.state_dict().items()}
+    stored = {"state_dict": state, "epoch": epochs - 1, "global_step": epochs * steps}
+    torch.save({**stored, "pytorch-lightning_version": lightning.__version__}, checkpoint)
+    summary = RunSummary(
+        recipe=recipe.name,
+        epochs=epochs,
+        best_val_accuracy=round(best, 5),
+        last={"val_accuracy": round(accuracy, 5)},
+        parameters=sum(p.numel() for p in network.parameters()),
+        train_samples=len(train),
+        validation_samples=len(validation),
+        data=pool.dataset.source,
+        data_sha256=pool.dataset.fingerprint(),
+        caveats=tuple(pool.dataset.caveats),
+        seconds=round(time.monotonic() - began, 1),
+        machine=_machine(device),
+        commit=commit(),
+        mien=__version__,
+        torch=str(torch.__version__),
+        python=platform.python_version(),
+    )
+    write_whole(run / SUMMARY_FILE, f"{json.dumps(asdict(summary), indent=2)}\n".encode())
+    return averaged
+
+
+def logits_of(
+    network: Network, learner: Learner, samples: NDArray[np.uint8], device: torch.device
+) -> NDArray[np.float32]:
+    """Logits (N, L) of a network for (N, H, W) grey images, in float32."""
+    found = []
+    with torch.inference_mode():
+        for first in range(0, len(samples), _ANSWERED_AT_A_TIME):
+            few = torch.from_numpy(np.ascontiguousarray(samples[first : first + _ANSWERED_AT_A_TIME])).to(device)
+            found.append(network(learner.as_served(few)).float().cpu())
+    return torch.cat(found).numpy()
+
+
+def answers_to_views(network: Network, recipe: Recipe, pool: Pool, views: int) -> Tensor:
+    """Probabilities of a network for the first views of a pool: (views, N, L) float32, on the device."""
+    device = pool.views.device
+    learner = _learner(recipe, pool.dataset.part("train"), device)
+    found = []
+    with torch.inference_mode(), _in_bfloat16(device):
+        for view in pool.views[:views]:
+            parts = [
+                network(learner.as_served(view[first : first + _ANSWERED_AT_A_TIME])).float().softmax(dim=1)
+                for first in range(0, len(view), _ANSWERED_AT_A_TIME)
+            ]
+            found.append(torch.cat(parts))
+    return torch.stack(found).clone()
+
+
+class _Loop:
+    """Optimiser, schedule and averaged weights of a run, and its steps."""
+
+    def __init__(self, learner: Learner, pool: Pool, averaged: Network, *, total_steps: int) -> None:
+        fit = learner.recipe.fit
+        self.learner, self.pool, self.averaged = learner, pool, averaged
+        self.labels, self.votes = pool.labels, pool.votes
+        self.views = len(pool.views) if pool.answers is None or pool.answers.ndim == 2 else len(pool.answers)
+        on_cuda = pool.views.is_cuda
+        self.optimizer = torch.optim.SGD(
+            learner.network.parameters(), fit.rate, fit.momentum, weight_decay=fit.weight_decay, nesterov=fit.nesterov,
+            fused=on_cuda,
+        )  # fmt: skip
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, fit.rate, total_steps=total_steps + 1, pct_start=fit.warm_up, cycle_momentum=False
+        )
+        pairs = [
+            (mean, now)
+            for mean, now in zip(averaged.state_dict().values(), learner.network.state_dict().values(), strict=True)
+            if mean.is_floating_point()
+        ]
+        self.means, self.nows = [mean for mean, _ in pairs], [now for _, now in pairs]
+        self.step = 0
+
+    def seconds_of_step(self, heads: nn.Module, side: int) -> float:
+        """What a step takes on pictures of this side; it changes the weights."""
+        positions = torch.randperm(len(self.labels), device=self.labels.device)
+        few = list(torch.split(positions, self.learner.recipe.fit.batch))[: _PROBE_STEPS + 4]
+        for part in few[:4]:
+            self._learn(heads, side, part)
+        _wait(self.labels)
+        started = time.monotonic()
+        counted = few[4:] or few
+        for part in counted:
+            self._learn(heads, side, part)
+        _wait(self.labels)
+        return (time.monotonic() - started) / len(counted)
+
+    def epoch(self, heads: nn.Module, side: int, number: int) -> float:
+        """One epoch; returns the mean loss."""
+        device, fit = self.labels.device, self.learner.recipe.fit
+        torch.manual_seed(fit.seed * 1_000_003 + number)
+        order = torch.randperm(len(self.labels), device=device)
+        total = torch.zeros((), device=device)
+        steps = len(self.labels) // fit.batch
+        for part in torch.split(order[: steps * fit.batch], fit.batch):
+            total += self._learn(heads, side, part)
+        return float(total) / steps
+
+    def _learn(self, heads: nn.Module, side: int, positions: Tensor) -> Tensor:
+        learner, device = self.learner, positions.device
+        view = torch.randint(0, self.views, (len(positions),), device=device)
+        target, votes = learner.targets(self.labels[positions], self.votes[positions], self._answers(view, positions))
+        with torch.no_grad():
+            images = self.pool.views[view, positions][:, None].float().div(255)
+            if side != images.shape[-1]:
+                images = functional.interpolate(images, size=side, mode="bilinear", antialias=True)
+            mirrored = torch.rand(len(images), 1, 1, 1, device=device) < 0.5
+            images = learner.normalised(torch.where(mirrored, images.flip(3), images))
+        images, target, votes = learner.mixed(images, target, votes)
+        with _in_bfloat16(device):
+            logits, vote_logits = heads(images.contiguous(memory_format=torch.channels_last))
+        loss = learner.loss_of(logits, vote_logits, target, votes)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        decay = min(learner.recipe.fit.ema, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(self.means, self.nows, 1 - decay)
+        return loss.detach()
+
+    def _answers(self, view: Tensor, positions: Tensor) -> Tensor | None:
+        answers = self.pool.answers
+        if answers is None:
+            return None
+        return answers[positions] if answers.ndim == 2 else answers[view, positions]
+
+
+class _Heads(nn.Module):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        logits, vote_logits = self.network.heads(images)
+        return (logits,) if vote_logits is None else (logits, vote_logits)
+
+
+class _Two(nn.Module):
+    """Gives the two heads of what may have one."""
+
+    def __init__(self, heads: nn.Module) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        found = self.heads(images)
+        return found[0], found[1] if len(found) > 1 else None
+
+
+def _heads(network: Network, side: int, batch: int, *, record: bool) -> nn.Module:
+    """Forward and backward pass of a network, recorded for pictures of this side if that is wanted and possible."""
+    network.train()
+    weight = next(network.parameters())
+    heads = _Heads(network)
+    if not record:
+        return _Two(heads)
+    channels = next(module.in_channels for module in network.modules() if isinstance(module, nn.Conv2d))
+    sample = torch.randn(batch, channels, side, side, device=weight.device).contiguous(
+        memory_format=torch.channels_last
+    )
+    try:
+        with _in_bfloat16(weight.device):
+            torch.cuda.make_graphed_callables(heads, (sample,))  # replaces its forward
+        return _Two(heads)
+    except RuntimeError:
+        logger.exception("the passes could not be recorded; they are started one by one")
+        return _Two(_Heads(network))
+
+
+def _learner(recipe: Recipe, train: Dataset, device: torch.device) -> Learner:
+    counts = np.bincount(train.labels, minlength=len(label_set(recipe.label_set))).tolist()
+    learner = Learner(recipe, counts).to(device)
+    learner.network.to(memory_format=torch.channels_last)
+    return learner
+
+
+def _side(recipe: Recipe, epoch: int) -> int:
+    progress = epoch / recipe.fit.epochs
+    for side, share in recipe.fit.sizes:
+        progress -= share
+        if progress < -1e-9:
+            return int(side)
+    return int(recipe.fit.sizes[-1][0]) if recipe.fit.sizes else recipe.input.size_hw[0]
+
+
+def _in_bfloat16(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+def _wait(on: Tensor) -> None:
+    if on.is_cuda:
+        torch.cuda.synchronize()
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"1 x {torch.cuda.get_device_name(device)}"
+    return f"{torch.get_num_threads()} cores of {platform.machine()}"
