@@ -91,7 +91,7 @@ def drawn_views(recipe: Recipe, train: Dataset, count: int, *, device: torch.dev
 
 
 def _drawn(recipe: Recipe, train: Dataset, count: int, device: torch.device, until: float) -> Tensor:
-    learner = _learner(recipe, train, device)
+    learner = learner_of(recipe, train, device)
     samples = torch.from_numpy(train.samples).to(device)
     torch.manual_seed(recipe.fit.seed)
     views: list[Tensor] = []
@@ -130,7 +130,7 @@ def fit_views(
     device = pool.views.device
     train = pool.dataset.part("train")
     torch.manual_seed(recipe.fit.seed)
-    learner = _learner(recipe, train, device)
+    learner = learner_of(recipe, train, device)
     network = learner.network
     if start is not None:
         own, given = network.state_dict(), start.state_dict()
@@ -140,7 +140,7 @@ def fit_views(
     steps = len(train) // recipe.fit.batch
     sides = (*recipe.fit.sizes, (float(recipe.input.size_hw[0]), 1.0)) if not recipe.fit.sizes else recipe.fit.sizes
     is_recorded = record and device.type == "cuda"
-    heads = {int(side): _heads(network, int(side), recipe.fit.batch, record=is_recorded) for side, _ in sides}
+    heads = {int(side): two_heads(network, int(side), recipe.fit.batch, record=is_recorded) for side, _ in sides}
     loop = _Loop(learner, pool, averaged, total_steps=10**6)
     step_s = {side: loop.seconds_of_step(heads[side], side) for side in heads}
     network.load_state_dict(untouched)
@@ -187,7 +187,7 @@ def fit_views(
         data_sha256=pool.dataset.fingerprint(),
         caveats=tuple(pool.dataset.caveats),
         seconds=round(time.monotonic() - began, 1),
-        machine=_machine(device),
+        machine=machine_of(device),
         commit=commit(),
         mien=__version__,
         torch=str(torch.__version__),
@@ -212,9 +212,9 @@ def logits_of(
 def answers_to_views(network: Network, recipe: Recipe, pool: Pool, views: int) -> Tensor:
     """Probabilities of a network for the first views of a pool: (views, N, L) float32, on the device."""
     device = pool.views.device
-    learner = _learner(recipe, pool.dataset.part("train"), device)
+    learner = learner_of(recipe, pool.dataset.part("train"), device)
     found = []
-    with torch.inference_mode(), _in_bfloat16(device):
+    with torch.inference_mode(), in_bfloat16(device):
         for view in pool.views[:views]:
             parts = [
                 network(learner.as_served(view[first : first + _ANSWERED_AT_A_TIME])).float().softmax(dim=1)
@@ -284,7 +284,7 @@ class _Loop:
             mirrored = torch.rand(len(images), 1, 1, 1, device=device) < 0.5
             images = learner.normalised(torch.where(mirrored, images.flip(3), images))
         images, target, votes = learner.mixed(images, target, votes)
-        with _in_bfloat16(device):
+        with in_bfloat16(device):
             logits, vote_logits = heads(images.contiguous(memory_format=torch.channels_last))
         loss = learner.loss_of(logits, vote_logits, target, votes)
         self.optimizer.zero_grad()
@@ -325,7 +325,7 @@ class _Two(nn.Module):
         return found[0], found[1] if len(found) > 1 else None
 
 
-def _heads(network: Network, side: int, batch: int, *, record: bool) -> nn.Module:
+def two_heads(network: Network, side: int, batch: int, *, record: bool, in_bfloat16_too: bool = True) -> nn.Module:
     """Forward and backward pass of a network, recorded for pictures of this side if that is wanted and possible."""
     network.train()
     weight = next(network.parameters())
@@ -337,7 +337,7 @@ def _heads(network: Network, side: int, batch: int, *, record: bool) -> nn.Modul
         memory_format=torch.channels_last
     )
     try:
-        with _in_bfloat16(weight.device):
+        with in_bfloat16(weight.device, enabled=in_bfloat16_too):
             torch.cuda.make_graphed_callables(heads, (sample,))  # replaces its forward
         return _Two(heads)
     except RuntimeError:
@@ -345,7 +345,8 @@ def _heads(network: Network, side: int, batch: int, *, record: bool) -> nn.Modul
         return _Two(_Heads(network))
 
 
-def _learner(recipe: Recipe, train: Dataset, device: torch.device) -> Learner:
+def learner_of(recipe: Recipe, train: Dataset, device: torch.device) -> Learner:
+    """An untrained network with its loss and augmentation, on a device."""
     counts = np.bincount(train.labels, minlength=len(label_set(recipe.label_set))).tolist()
     learner = Learner(recipe, counts).to(device)
     learner.network.to(memory_format=torch.channels_last)
@@ -361,8 +362,9 @@ def _side(recipe: Recipe, epoch: int) -> int:
     return int(recipe.fit.sizes[-1][0]) if recipe.fit.sizes else recipe.input.size_hw[0]
 
 
-def _in_bfloat16(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+def in_bfloat16(device: torch.device, *, enabled: bool = True) -> torch.autocast:
+    """Mixed precision without the cache of cast weights, which recorded passes cannot use."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 def _wait(on: Tensor) -> None:
@@ -370,7 +372,8 @@ def _wait(on: Tensor) -> None:
         torch.cuda.synchronize()
 
 
-def _machine(device: torch.device) -> str:
+def machine_of(device: torch.device) -> str:
+    """What trains, in words."""
     if device.type == "cuda":
         return f"1 x {torch.cuda.get_device_name(device)}"
     return f"{torch.get_num_threads()} cores of {platform.machine()}"
