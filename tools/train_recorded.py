@@ -91,7 +91,7 @@ def fit_recorded(recipe: Recipe, dataset: Dataset, run: Path, *, device: torch.d
         data_sha256=dataset.fingerprint(),
         caveats=tuple(dataset.caveats),
         seconds=round(time.monotonic() - began, 1),
-        machine=machine_of(device),
+        machine=f"{machine_of(device)}, recorded passes (tools/train_recorded.py)",
         commit=commit(),
         mien=__version__,
         torch=str(torch.__version__),

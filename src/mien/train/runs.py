@@ -55,12 +55,13 @@ def trained_network(run: Path) -> tuple[Recipe, Network]:
         InputError: the folder holds no finished epoch of a run.
     """
     recipe = run_recipe(run)
-    learner = Learner(recipe, [1] * len(label_set(recipe.label_set)))
+    # Only the network: what the augmentation of the version that trained it kept is of no use.
+    network = Learner(recipe, [1] * len(label_set(recipe.label_set))).network
     try:
-        learner.load_state_dict(_state(run, recipe))
+        network.load_state_dict(_of_network(_state(run, recipe)))
     except RuntimeError as exc:
         raise _damaged(run, recipe.fit.keep) from exc
-    return recipe, learner.network.eval()
+    return recipe, network.eval()
 
 
 def start_from_runs(network: Network, recipe: Recipe, runs: Sequence[Path]) -> None:
@@ -98,7 +99,7 @@ def _fitting(own: Mapping[str, Tensor], recipe: Recipe, run: Path) -> dict[str, 
             "a run can only start from one of its own architecture"
         )
     state = _state(run, before)
-    found = {name.removeprefix(_IN_LEARNER): tensor for name, tensor in state.items() if name.startswith(_IN_LEARNER)}
+    found = _of_network(state)
     fitting = {name: tensor for name, tensor in found.items() if name in own and tensor.shape == own[name].shape}
     if 2 * len(fitting) < len(found):
         raise InputError(
@@ -152,6 +153,10 @@ def _state(run: Path, recipe: Recipe) -> Mapping[str, Tensor]:
         raise _damaged(run, recipe.fit.keep)
     state: Mapping[str, Tensor] = stored["state_dict"]
     return state
+
+
+def _of_network(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(_IN_LEARNER): tensor for name, tensor in state.items() if name.startswith(_IN_LEARNER)}
 
 
 def _damaged(run: Path, name: str) -> InputError:
