@@ -173,7 +173,7 @@ def _is_other(facts: dict[str, Any]) -> bool:
 
 
 def _other(measured: dict[str, Any]) -> str:
-    ref, score = measured["ref"], measured.get("author_score")
+    ref, score = again(measured["ref"]), measured.get("author_score")
     if "planned" in measured:
         ours = say("recipes.ours_after", ref=ref, epochs=measured["epochs"], n=measured["planned"])
     else:

@@ -16,7 +16,7 @@ from mien.cli.console.reading import fitted_lines, read_dataset, table_lines, wa
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of
 from mien.files.whole import write_whole
-from mien.words import listed, say, words
+from mien.words import again, listed, say, words
 
 if TYPE_CHECKING:
     from mien.data.duplicates import Duplicates
@@ -102,7 +102,7 @@ def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[s
     sizes, equal, near = facts["splits"], facts["equal"], facts["near"]
     said = words()
     pictures = say("count.pictures", n=sum(sizes.values()))
-    yield say("data.duplicates.read", name=facts["data"], pictures=pictures, splits=_by_split(sizes))
+    yield say("data.duplicates.read", name=again(facts["data"]), pictures=pictures, splits=_by_split(sizes))
     yield ""
     yield from fitted_lines(
         said.all("data.duplicates.columns"),
