@@ -44,6 +44,7 @@ def test_the_bar_says_the_epoch_as_other_lines_do(
             num_training_batches=4,
             num_val_batches=[1],
             sanity_checking=False,
+            is_global_zero=True,
             state=SimpleNamespace(fn="fit"),
             progress_bar_metrics={"val_accuracy": 0.5, "v_num": 0},
             callback_metrics={},
