@@ -275,7 +275,7 @@ def test_a_chinese_page_fits_a_phone(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     page.save(path)
     measured = """<script>
-    document.body.style.width = "358px";
+    Object.assign(document.body.style, { width: "358px", margin: 0 });
     const tall = Math.max(...[...document.querySelectorAll("thead th")].map((th) => th.clientHeight));
     const links = [...document.querySelectorAll("nav a")].map((a) => a.getBoundingClientRect().right);
     document.title = ["measured", document.body.scrollWidth, tall, Math.round(Math.max(...links))].join(" ");

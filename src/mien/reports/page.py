@@ -38,7 +38,7 @@ th, td { border: 1px solid #999; padding: .25rem .6rem; text-align: right; overf
          word-break: keep-all; }
 th:first-child, td:first-child { text-align: left; } thead th { background: #eee; }
 figure { margin: 1.5rem 0; break-inside: avoid; } figure svg, figure img { max-width: 100%; height: auto; }
-figcaption { color: #444; } nav ul { columns: 2; }
+figcaption { color: #444; } nav ul { columns: 2; column-gap: 2.5rem; }
 @media print { body { margin: 0; max-width: none; } nav { display: none; } }
 """.strip()
 

@@ -88,21 +88,40 @@ class ImagesBar(TQDMProgressBar):
         items.pop("v_num", None)
         return {words().label("train.figure", name): value for name, value in items.items()}
 
-    def on_train_epoch_start(self, trainer: L.Trainer, *rest: Any) -> None:
-        """Name the epoch as the other lines do, from 1."""
-        super().on_train_epoch_start(trainer, *rest)
-        told = say("train.bar", number=trainer.current_epoch + 1, epochs=trainer.max_epochs)
-        self.train_progress_bar.set_description(told)
+    @property
+    def train_description(self) -> str:
+        """What the bar is called before the first epoch."""
+        return ""
 
     @property
     def validation_description(self) -> str:
         """What the bar of the validation is called."""
         return say("train.bar_validation")
 
-    def on_validation_batch_start(self, *args: Any, **named: Any) -> None:
-        """Name the bar without the number of the data loader."""
-        super().on_validation_batch_start(*args, **named)
-        self.val_progress_bar.set_description(self.validation_description)
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """Begin the bar anew, with the epoch counted from 1, as in other lines; Lightning's says "Epoch 0"."""
+        _begin(self.train_progress_bar, self.total_train_batches)
+        told = say("train.bar", number=trainer.current_epoch + 1, epochs=trainer.max_epochs)
+        self.train_progress_bar.set_description(told)
+
+    def on_validation_batch_start(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Begin the bar with the first batch; Lightning's says "DataLoader 0"."""
+        del trainer, pl_module, batch, batch_idx
+        if self.has_dataloader_changed(dataloader_idx):
+            _begin(self.val_progress_bar, self.total_val_batches_current_dataloader)
+            self.val_progress_bar.set_description(self.validation_description)
+
+
+def _begin(bar: Any, total: float) -> None:
+    bar.reset(total)
+    bar.initial = 0
 
 
 class SampleBatch(Callback):
