@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.cli.console.plain import indented, shows_progress
+from mien.cli.console.plain import indented, is_plain, plain_line, shows_progress
 from mien.cli.console.reading import left
 from mien.errors import RefusedOutput
 from mien.extras import needs
@@ -115,7 +115,9 @@ def train(
     lines = [(say(f"train.summary.{name}"), _told(value)) for name, value in asdict(summary).items()]
     width = max(cell_len(name) for name, _ in lines) + 2
     for name, told in lines:
-        if told:
+        if told and is_plain():
+            typer.echo(plain_line(name, told))
+        elif told:
             typer.echo(f"{left(name, width)}{indented(told, width)}")
     command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
     typer.echo(say("train.next", command=command))

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from mien.words import say
+from mien.words import say, words
 
 VARIABLE = "MIEN_PLAIN"
 
@@ -136,3 +136,8 @@ def plain_cells(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[st
                 named = say("plain.named", name=name, cell=cell)
                 lines.append(say("plain.cell", name=name, heading=heading, cell=cell) if heading else named)
     return lines
+
+
+def plain_line(name: str, *cells: str) -> str:
+    """What stands in columns elsewhere: a name and what is known of it; "train: 32 pictures, letters/train"."""
+    return say("plain.named", name=name, cell=words().join("clauses", [cell.strip() for cell in cells if cell]))
