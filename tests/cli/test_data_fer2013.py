@@ -67,7 +67,7 @@ def test_what_is_in_the_table_is_printed(mien: Run, table: Table, tmp_path: Path
         "emotion 0",
         "pixels 0",
         "Usage 0",
-        "row 2 1 1 1 1 1 1 1 1 1 ... Training",
+        "row 2 1 1 1 1 1 1 1 ... Training",
         "emotions: 7 unique",
         "0 angry 3",
         "6 neutral 2",

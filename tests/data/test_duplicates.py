@@ -27,6 +27,7 @@ from mien.data.readers.fer2013 import load_fer2013
 from mien.data.readers.ferplus import load_ferplus
 from mien.errors import DataError
 from mien.labels import EMOTIONS
+from mien.words import again, choose
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -214,6 +215,27 @@ def test_copies_of_held_out_images_are_dropped_from_training(held_out: str) -> N
     cleaned = clean_training(dataset)
     assert cleaned.samples[:, 0, 0].tolist() == [2, 1]
     assert cleaned.split.tolist() == ["train", held_out]
+
+
+@pytest.mark.parametrize(
+    ("language", "told", "source"),
+    [
+        ("en", "training images: 2 of 5 kept; dropped: equals a held-out image 1, repeated 2", "made up (cleaned)"),
+        ("zh", "训练图片：5 张中保留 2 张；略去：与留作评测的图片相同 1、重复 2", "made up（清理过）"),
+    ],
+)
+def test_what_was_dropped_is_said_in_words(
+    language: str, told: str, source: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    choose(language)
+    dataset = flat([1, 2, 2, 2, 3, 1], [0] * 6, ["train"] * 5 + ["test"])
+    with caplog.at_level("INFO", "mien"):
+        cleaned = clean_training(dataset)
+        clean_training(flat([1, 2], [0, 0], ["train"] * 2))
+    assert caplog.messages[0] == told
+    assert caplog.messages[1].endswith({"en": "dropped: none", "zh": "略去：无"}[language])
+    assert cleaned.source == "made up (cleaned)"  # data is English
+    assert again(cleaned.source) == source
 
 
 def test_all_images_with_two_labels_are_dropped() -> None:

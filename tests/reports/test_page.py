@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +17,7 @@ from mien.outputs.lettering.fonts import family_of, font_for
 from mien.pixels.images import decode_image, read_image
 from mien.reports.page import Page
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VOID = {"meta", "img", "br", "hr", "link"}
 
 if TYPE_CHECKING:
@@ -255,3 +258,44 @@ def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="not a folder"):
         full_page().save(tmp_path / "file" / "page.html")
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page in")
+def test_a_chinese_page_fits_a_phone(tmp_path: Path) -> None:
+    """Long names break, wide tables scroll on their own, and no heading of a column stands on end."""
+    assert CHROMIUM is not None
+    name = "a_folder_with_a_long_name/" * 4 + "clip.mp4"
+    page = Page("记录", language="zh")
+    page.heading(name)
+    page.heading("统计方法")
+    page.bullets([name])
+    header = ["文件", "首次出现", "最后出现", "在画面里", "张开的手掌", "其他手势", "看不清楚", "编号数"]
+    page.table(header, [[name, *["0.1 秒"] * (len(header) - 1)]])
+    path = tmp_path / "page.html"
+    page.save(path)
+    measured = """<script>
+    Object.assign(document.body.style, { width: "358px", margin: 0 });
+    const tall = Math.max(...[...document.querySelectorAll("thead th")].map((th) => th.clientHeight));
+    const links = [...document.querySelectorAll("nav a")].map((a) => a.getBoundingClientRect().right);
+    document.title = ["measured", document.body.scrollWidth, tall, Math.round(Math.max(...links))].join(" ");
+    </script></body>"""
+    path.write_text(path.read_text("utf-8").replace("</body>", measured), "utf-8")
+    shown = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=390,800",
+            "--dump-dom", path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout  # fmt: skip
+    found = re.search(r"measured (\d+) (\d+) (\d+)", shown)
+    assert found is not None
+    width, tallest, right = map(int, found.groups())
+    assert width <= 358 + 32, "the page, with its margins, is as wide as the phone"
+    assert right <= 358 + 32, "links do not run over their column"
+    assert tallest <= 45, "the heading of a column is in one line"

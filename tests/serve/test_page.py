@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import mien.serve
 from mien.labels import EMOTIONS_8, GESTURES, TASKS
+from mien.models.manifest import Purpose
 from mien.serve.page import page_words, policy
 from mien.stages.baseline import BASELINE_S
 from mien.words import languages, words
@@ -102,3 +103,10 @@ def test_cards_are_served(server: Any) -> None:
     status, _, body = server.ask("GET", "/v1/models/emotion_residul")
     assert (status, b"Did you mean 'emotion_residual'?" in body) == (404, True)
     assert server.ask("GET", "/v1/models/..%2f..%2fetc")[0] == 404
+
+
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_what_each_model_does_is_said_in_words(language: str) -> None:
+    """`say` would show the key itself of a task without one."""
+    assert {f"models.task.{task}" for task in get_args(Purpose)} <= set(WORDS[language])
+    assert not [key for key, text in WORDS[language].items() if key.startswith("models.task.") and "_" in str(text)]

@@ -100,6 +100,20 @@ def test_every_kept_sentence_is_written_somewhere() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    data = ("kept.source.", "kept.metric_", "kept.on_", "kept.average_layer", "kept.processor_time", "kept.wall_clock")
+    data = ("kept.source.", "kept.metric_", "kept.on_", "kept.after_epochs", "kept.average_layer")
+    data += ("kept.processor_time", "kept.wall_clock")
     several = ("kept.frames_several_", "kept.pictures_several_")
     assert [key for key in SENTENCES if key not in asked and not key.startswith((*data, *several))] == []
+
+
+def test_the_scores_of_a_manifest_have_names_in_every_language() -> None:
+    names = {score.metric for name in zoo_names() for score in load_artifact(name).manifest.scores}
+    names = {name for name in names if re.fullmatch(r"\w+", name)} - {"accuracy"}
+    assert len(names) > 50
+    choose("zh")
+    for name in names:
+        assert re.search(r"[\u4e00-\u9fff]", again(name)) or name.startswith("f1_"), name
+        assert "_" not in again(name).replace("thumb_up", "").replace("thumb_down", ""), name
+    assert again("sad_taken_for_neutral") == "sad 被认成 neutral 的比例"
+    choose("en")
+    assert all(again(name) == name for name in names)

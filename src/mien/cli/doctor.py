@@ -17,7 +17,7 @@ import typer
 from rich.cells import cell_len
 
 from mien import __version__
-from mien.cli.console.plain import indented
+from mien.cli.console.plain import indented, is_plain, plain_line
 from mien.cli.console.reading import left
 from mien.errors import MienError
 from mien.extras import MODULES
@@ -44,6 +44,9 @@ def doctor(
     states = {"ok": say("doctor.ok"), "-": "-", "BAD": say("doctor.bad")}
     wide, width = (max(map(cell_len, texts)) for texts in (states.values(), [subject for _, subject, _ in lines]))
     for state, subject, finding in lines:
+        if is_plain():
+            typer.echo(plain_line(subject, states[state].strip("-"), finding))
+            continue
         before = f"{left(states[state], wide + 1)}{left(subject, width + 2)}"
         typer.echo(before + indented(finding, cell_len(before)))
     bad = sum(state == "BAD" for state, _, _ in lines)

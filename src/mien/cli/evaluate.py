@@ -13,7 +13,7 @@ import typer
 
 from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems, one_of
-from mien.cli.console.reading import table_lines, watched
+from mien.cli.console.reading import fitted_lines, watched
 from mien.cli.train import corpus
 from mien.extras import needs
 from mien.files.plan import WritePlan
@@ -101,7 +101,7 @@ def evaluate(
         write_report(evaluation, folder, overwrite=overwrite)
         for note in evaluation.notes:
             print_note(say("models.note", note=again(note)))
-        for line in table_lines(words().all("evaluation.columns"), summary_rows(evaluation)):
+        for line in fitted_lines(words().all("evaluation.columns"), summary_rows(evaluation)):
             typer.echo(line)
         typer.echo(say("evaluation.page_at", page=folder / PAGE_FILE))
 

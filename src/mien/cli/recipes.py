@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from mien.cli.console.plain import narrowed, print_table, wide_console
@@ -37,6 +38,7 @@ _PICTURES = (".svg", ".png", ".pdf")
 _WIDTH = 120
 _LABELS, _LEARN, _SOURCE, _NUMBERS = 2, 4, 7, 2  # columns, and how many there are before those of numbers
 _SPARE = (_LEARN, _LABELS, _SOURCE)
+_LAYER_SPARE, _LAYER_KIND = (4, 3), 1  # columns of the table of layers
 
 
 @app.callback()
@@ -58,16 +60,7 @@ def recipes(
     rows = [_row(each) for each in facts]
     console = wide_console(_WIDTH)
     header, rest = narrowed(words().all("recipes.columns"), rows, console, spare=_SPARE, folded=(_SOURCE,))
-    table = Table(box=None, pad_edge=False)
-    for place, heading in enumerate(header):
-        is_text = place < _NUMBERS or heading == words().all("recipes.columns")[_SOURCE]
-        if is_text:
-            table.add_column(heading, overflow="fold")
-        else:
-            table.add_column(heading, justify="right", no_wrap=True)
-    for row in rest:
-        table.add_row(*row)
-    print_table(table, console)
+    print_table(_table(header, rest, last=words().all("recipes.columns")[_SOURCE]), console)
     typer.echo(say("recipes.figures"))
     typer.echo(say("recipes.next"))
     for each in filter(_is_other, facts):
@@ -125,7 +118,8 @@ def show(
         command = f"mien train --chain {name} --data DATA"
         typer.echo(say("recipes.order", names=listed(chain), command=command) + "\n")
     if summary is not None:
-        print_table(_layers(summary), wide_console(_WIDTH))
+        console = wide_console(_WIDTH)
+        print_table(_layers(summary, console), console)
     typer.echo(_parameters(total, trainable, summary))
     author, ours = _figures(facts)
     typer.echo(say("recipes.author", figure=author or say("recipes.no_figure")))
@@ -179,7 +173,7 @@ def _is_other(facts: dict[str, Any]) -> bool:
 
 
 def _other(measured: dict[str, Any]) -> str:
-    ref, score = measured["ref"], measured.get("author_score")
+    ref, score = again(measured["ref"]), measured.get("author_score")
     if "planned" in measured:
         ours = say("recipes.ours_after", ref=ref, epochs=measured["epochs"], n=measured["planned"])
     else:
@@ -206,13 +200,11 @@ def _changed(recipe: Recipe) -> dict[str, Any]:
     return {name: section for name, section in changed.items() if section}
 
 
-def _layers(summary: Summary) -> Table:
-    headings = words().all("recipes.layers")
-    table = _table(headings[:2], headings[2:], ())
-    table.add_row("", say("recipes.input"), _shape(summary.input), "", "")
-    for layer in summary.layers:
-        table.add_row(layer.name, again(layer.kind), _shape(layer.output), *_counts(layer))
-    return table
+def _layers(summary: Summary, console: Console) -> Table:
+    rows: list[tuple[str, ...]] = [("", say("recipes.input"), _shape(summary.input), "", "")]
+    rows += ((layer.name, again(layer.kind), _shape(layer.output), *_counts(layer)) for layer in summary.layers)
+    header = words().all("recipes.layers")
+    return _table(*narrowed(header, rows, console, spare=_LAYER_SPARE, folded=(_LAYER_KIND,)))
 
 
 def _counts(layer: Layer) -> tuple[str, str]:
@@ -237,14 +229,16 @@ def _parameters(total: int, trainable: int, summary: Summary | None) -> str:
     return say("recipes.parameters", **counts)
 
 
-def _table(left: tuple[str, ...], right: tuple[str, ...], last: tuple[str, ...]) -> Table:
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], last: str = "") -> Table:
+    """Two columns of text, then numbers; the one called `last` is text, too."""
     table = Table(box=None, pad_edge=False)
-    for heading in left:
-        table.add_column(heading, overflow="fold")
-    for heading in right:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in last:
-        table.add_column(heading, overflow="fold")
+    for place, heading in enumerate(header):
+        if place < _NUMBERS or heading == last:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

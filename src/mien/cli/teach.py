@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
-from rich.table import Table
 
 from mien.addresses import named, shown
 from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems
-from mien.cli.console.plain import print_table, shows_progress
+from mien.cli.console.plain import shows_progress
+from mien.cli.console.reading import fitted_lines
 from mien.errors import InputError, UnreadableMedia
 from mien.outputs.lettering.fonts import drawn_language
 from mien.sources import Source, open_live
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 _MODEL = Path("mine")
 _SAID_EVERY = 10
+_SPARE = (1, 5)  # columns of the list that a narrow terminal has no room for
 
 
 def teach(
@@ -251,20 +251,15 @@ def _list(model: Path) -> None:
 
     _check_taught(model)
     taught = taught_model(model)
-    table = Table(box=None, pad_edge=False)
-    for at, heading in enumerate(words().all("teach.columns")):
-        table.add_column(heading, justify="right" if at else "left")
+    rows = []
     for label in taught.labels:
         takes = taught.takes_of(label)
         shares = (taught.score(f"{metric}{label}") for metric in (RIGHT, SURE))
-        table.add_row(
-            escape(label),
-            str(len(takes)),
-            str(sum(len(take.samples) for take in takes)),
-            *("" if share is None else _percent(share) for share in shares),
-            max(take.day for take in takes),
-        )
-    print_table(table, Console(soft_wrap=True))
+        counts = (len(takes), sum(len(take.samples) for take in takes))
+        told = ("" if share is None else _percent(share) for share in shares)
+        rows.append((label, *counts, *told, max(take.day for take in takes)))
+    for line in fitted_lines(words().all("teach.columns"), rows, spare=_SPARE):
+        typer.echo(line)
 
 
 def _forget(name: str, model: Path) -> None:

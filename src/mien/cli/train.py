@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.cli.console.plain import shows_progress
+from mien.cli.console.plain import indented, is_plain, plain_line, shows_progress
 from mien.cli.console.reading import left
 from mien.errors import RefusedOutput
 from mien.extras import needs
-from mien.words import again, listed, say
+from mien.words import again, say, words
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -110,11 +112,28 @@ def train(
         summary = fit_chain(links, lambda each: corpus(each, paths), options)
     else:
         summary = fit(chosen, corpus(chosen, paths), options)
-    for name, value in asdict(summary).items():
-        told = listed(map(again, value)) if name == "caveats" and value else value
-        typer.echo(f"{left(say(f'train.summary.{name}'), 20)}{told}")
+    lines = [(say(f"train.summary.{name}"), _told(value)) for name, value in asdict(summary).items()]
+    width = max(cell_len(name) for name, _ in lines) + 2
+    for name, told in lines:
+        if told and is_plain():
+            typer.echo(plain_line(name, told))
+        elif told:
+            typer.echo(f"{left(name, width)}{indented(told, width)}")
     command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
     typer.echo(say("train.next", command=command))
+
+
+def _told(value: object) -> str:
+    """A value of the summary in words; empty if there is nothing to say."""
+    from mien.train.callbacks import figures_in_words
+
+    if isinstance(value, Mapping):
+        return figures_in_words(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, (list, tuple)):
+        return words().join("sentences", list(map(again, value)))
+    return "" if value is None else again(str(value))
 
 
 def _check_place(folder: Path, data: Path) -> None:

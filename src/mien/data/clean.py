@@ -15,6 +15,7 @@ from mien.data.dataset import Dataset
 from mien.data.readers.archives import column_words
 from mien.errors import DataError, UnreadableMedia
 from mien.files.whole import write_whole
+from mien.words import kept
 
 _COLUMNS = ("name", "split", "use", "reason", "data_set")
 
@@ -68,7 +69,7 @@ def apply_clean_list(dataset: Dataset, path: str | Path) -> Dataset:
             f"{path} leaves out {names[i]!r} of {dataset.split[i]}; only training samples can be left out, "
             "so that everyone measures on the same ones"
         )
-    return replace(dataset.where(keep), source=f"{dataset.source} (cleaned)")
+    return replace(dataset.where(keep), source=kept("kept.cleaned", data=dataset.source))
 
 
 def _read_uses(path: Path, *, mark: str) -> dict[str, bool]:

@@ -15,7 +15,7 @@ from mien.data.dataset import SPLITS, Dataset
 from mien.data.likeness import CORRELATION, DISTANCE, check_images, near_pairs
 from mien.errors import DataError
 from mien.extras import needs
-from mien.words import say, words
+from mien.words import kept, listed, say, words
 
 logger = logging.getLogger(__name__)
 
@@ -220,10 +220,11 @@ def clean_training(dataset: Dataset) -> Dataset:
     """Without the training samples that `training_faults` names; the other splits are unchanged."""
     faults = training_faults(dataset)
     train = dataset.split == "train"
-    name = words().label
-    dropped = {name("reason", fault): int((faults == fault).sum()) for fault in FAULTS if (faults == fault).any()}
-    logger.info("%s", say("train.cleaned", kept=(faults[train] == "").sum(), n=train.sum(), dropped=dropped))
-    return replace(dataset.where(faults == ""), source=f"{dataset.source} (cleaned)")
+    found = {fault: int((faults == fault).sum()) for fault in FAULTS if (faults == fault).any()}
+    dropped = listed(say("data.reason", reason=words().label("reason", fault), n=n) for fault, n in found.items())
+    stay = int((faults[train] == "").sum())
+    logger.info("%s", say("train.cleaned", kept=stay, n=int(train.sum()), dropped=dropped or say("train.none_dropped")))
+    return replace(dataset.where(faults == ""), source=kept("kept.cleaned", data=dataset.source))
 
 
 def held_out_copies(dataset: Dataset) -> int:

@@ -28,16 +28,17 @@ if TYPE_CHECKING:
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 70rem; margin: 2rem auto;
-       padding: 0 1rem; }
+       padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 2px solid #1a1a1a; }
 .about { color: #444; } .note { border-left: 6px solid #1a1a1a; background: #f2f2f2; padding: .6rem 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
         overflow-x: auto; }
 caption { text-align: left; white-space: nowrap; font-weight: 600; padding-bottom: .3rem; }
-th, td { border: 1px solid #999; padding: .25rem .6rem; text-align: right; }
+th, td { border: 1px solid #999; padding: .25rem .6rem; text-align: right; overflow-wrap: normal;
+         word-break: keep-all; }
 th:first-child, td:first-child { text-align: left; } thead th { background: #eee; }
 figure { margin: 1.5rem 0; break-inside: avoid; } figure svg, figure img { max-width: 100%; height: auto; }
-figcaption { color: #444; } nav ul { columns: 2; }
+figcaption { color: #444; } nav ul { columns: 2; column-gap: 2.5rem; }
 @media print { body { margin: 0; max-width: none; } nav { display: none; } }
 """.strip()
 

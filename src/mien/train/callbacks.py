@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -14,11 +15,17 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from mien.errors import TrainingStopped
 from mien.train.learner import Learner
-from mien.words import say
+from mien.words import listed, say, words
 
 _SHOWN = 32
 
 logger = logging.getLogger(__name__)
+
+
+def figures_in_words(figures: Mapping[str, float | None]) -> str:
+    """The figures of an epoch, without the learning rate: "training accuracy 0.6612, training loss 0.9210"."""
+    known = sorted((name, value) for name, value in figures.items() if value is not None and name != "lr")
+    return listed(f"{words().label('train.figure', name)} {value:.4f}" for name, value in known)
 
 
 class EpochLines(Callback):
@@ -49,8 +56,7 @@ class EpochLines(Callback):
         self._taken_s += seconds
         if not trainer.is_global_zero:
             return
-        shown = sorted((name, float(value)) for name, value in trainer.callback_metrics.items() if name != "lr")
-        metrics = " ".join(f"{name} {value:.4f}" for name, value in shown)
+        metrics = figures_in_words({name: float(value) for name, value in trainer.callback_metrics.items()})
         given = pl_module.only_answer if isinstance(pl_module, Learner) else ""
         told = {"number": trainer.current_epoch + 1, "epochs": trainer.max_epochs, "figures": metrics}
         if given:
@@ -60,7 +66,7 @@ class EpochLines(Callback):
 
 
 class ImagesBar(TQDMProgressBar):
-    """Lightning's bar, counted in samples: samples per second and the remaining time of the epoch.
+    """Lightning's bar in words, counted in samples: samples per second and the remaining time of the epoch.
 
     Args:
         batch: samples per step, over all devices.
@@ -80,7 +86,42 @@ class ImagesBar(TQDMProgressBar):
         """The text after the bar."""
         items = super().get_metrics(trainer, pl_module)
         items.pop("v_num", None)
-        return items
+        return {words().label("train.figure", name): value for name, value in items.items()}
+
+    @property
+    def train_description(self) -> str:
+        """What the bar is called before the first epoch."""
+        return ""
+
+    @property
+    def validation_description(self) -> str:
+        """What the bar of the validation is called."""
+        return say("train.bar_validation")
+
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """Begin the bar anew, with the epoch counted from 1, as in other lines; Lightning's says "Epoch 0"."""
+        _begin(self.train_progress_bar, self.total_train_batches)
+        told = say("train.bar", number=trainer.current_epoch + 1, epochs=trainer.max_epochs)
+        self.train_progress_bar.set_description(told)
+
+    def on_validation_batch_start(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Begin the bar with the first batch; Lightning's says "DataLoader 0"."""
+        del trainer, pl_module, batch, batch_idx
+        if self.has_dataloader_changed(dataloader_idx):
+            _begin(self.val_progress_bar, self.total_val_batches_current_dataloader)
+            self.val_progress_bar.set_description(self.validation_description)
+
+
+def _begin(bar: Any, total: float) -> None:
+    bar.reset(total)
+    bar.initial = 0
 
 
 class SampleBatch(Callback):

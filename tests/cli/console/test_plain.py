@@ -73,6 +73,32 @@ def test_nothing_but_text(
     assert not [letter for letter in shown if "\u2500" <= letter <= "\u259f"], "lines and blocks are read out"
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nothing_stands_in_columns(tmp_path: Path, capfd: pytest.CaptureFixture[str], language: str) -> None:
+    from mien.artwork.drawings import draw_people
+    from mien.pixels.images import write_image
+
+    for letter in "AFLV":
+        for i in range(2):
+            path = tmp_path / "letters" / letter / f"hand1_{letter}_{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_image(path, draw_people()[:40, :40])
+    table = tmp_path / "fer2013.csv"
+    rows = (f"{i % 7},{' '.join(['7'] * 2304)},{usage}" for i, usage in enumerate(("Training", "PublicTest") * 7))
+    table.write_text("\n".join(["emotion,pixels,Usage", *rows]))
+    for verb in (
+        ["doctor"],
+        ["models"],
+        ["data", "asl", str(tmp_path / "letters"), str(tmp_path / "gestures"), "--first", "1"],
+        ["data", "fer2013", str(table), str(tmp_path / "faces.npz"), "--layout", "packed"],
+        ["data", "duplicates", str(tmp_path / "faces.npz")],
+    ):
+        assert main([*verb, "--plain", "--language", language]) == 0, verb
+        lines = capfd.readouterr().out.splitlines()
+        assert len(lines) > 3
+        assert not [line for line in lines if "  " in line.strip()], verb
+
+
 def test_look_says_a_fact_per_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from mien.artwork.drawings import draw_people
     from mien.pixels.images import write_image

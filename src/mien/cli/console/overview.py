@@ -9,7 +9,7 @@ from types import TracebackType
 
 import typer
 
-from mien.cli.console.reading import table_lines
+from mien.cli.console.reading import fitted_lines
 from mien.data.dataset import Dataset
 from mien.errors import MienError, UnknownName
 from mien.words import again, listed, say, words
@@ -94,8 +94,8 @@ def say_counts(dataset: Dataset) -> None:
         values = [counts[split][label] for split in counts]
         rows.append([label, *values, sum(values)])
     rows.append([say("data.all"), *(sum(counts[split].values()) for split in counts), len(dataset)])
-    for line in table_lines([say("data.heading_class"), *counts, say("data.all")], rows):
-        typer.echo(f"  {line}")
+    for line in fitted_lines([say("data.heading_class"), *counts, say("data.all")], rows, indent=2):
+        typer.echo(line)
 
 
 def say_caveats(dataset: Dataset) -> None:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from mien.words import say
+from mien.words import say, words
 
 VARIABLE = "MIEN_PLAIN"
 
@@ -65,7 +65,7 @@ def narrowed(
         rows: cells, as many in each as there are columns.
         console: on which the table will be printed.
         spare: the columns that may be missing, the first to go first.
-        folded: those whose cells may be folded.
+        folded: those whose cells may be folded; of a single one, they and its name come in lines.
     """
     columns = [[name, *(row[i] for row in rows)] for i, name in enumerate(header)]
     needs = [max(map(cell_len, column)) for column in columns]
@@ -76,18 +76,18 @@ def narrowed(
         if is_fitting or not console.is_terminal or is_plain():
             break
         kept.remove(place)
-    cells = [[row[i] for i in kept] for row in rows]
+    names, cells = [header[i] for i in kept], [[row[i] for i in kept] for row in rows]
     wide = [place for place, i in enumerate(kept) if i in folded]
     if len(wide) == 1 and not is_plain():
         room = console.width - sum(needs[i] + _GAP for i in kept if i not in folded)
-        for row in cells:
+        for row in (names, *cells):
             row[wide[0]] = _in_lines(row[wide[0]], room)
-    return [header[i] for i in kept], cells
+    return names, cells
 
 
 def _in_lines(cell: str, width: int) -> str:
-    """A cell of Chinese in lines; rich breaks only English well."""
-    if cell.isascii() or width < _FOLDED // 2:
+    """A cell in lines, between words or Chinese characters; rich breaks only English well."""
+    if width < _FOLDED // 2:
         return cell
     from mien.window.layout import wrap
 
@@ -136,3 +136,8 @@ def plain_cells(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[st
                 named = say("plain.named", name=name, cell=cell)
                 lines.append(say("plain.cell", name=name, heading=heading, cell=cell) if heading else named)
     return lines
+
+
+def plain_line(name: str, *cells: str) -> str:
+    """What stands in columns elsewhere: a name and what is known of it; "train: 32 pictures, letters/train"."""
+    return say("plain.named", name=name, cell=words().join("clauses", [cell.strip() for cell in cells if cell]))

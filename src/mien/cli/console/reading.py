@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.cli.console.plain import is_plain, plain_cells, shows_progress
+from mien.cli.console.plain import is_plain, narrowed, plain_cells, shows_progress, wide_console
 from mien.errors import MienError, UnknownName
 from mien.pixels.preprocess import ColourMode
 from mien.words import say
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
+
+_WIDTH = 120  # columns, where there is no terminal
 
 
 def read_dataset(
@@ -66,12 +69,13 @@ def table_lines(header: Sequence[str] | None, rows: Sequence[Sequence[object]]) 
 
     Args:
         header: names of the columns; None for a table without them.
-        rows: cells, as many in each as there are columns.
+        rows: cells, as many in each as there are columns; they may have several lines.
     """
     told = [[_shown(cell) for cell in row] for row in rows]
     if is_plain():
         return plain_cells(header or [""] * len(told[0]), told)
     cells = told if header is None else [list(header), *told]
+    cells = [list(line) for row in cells for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -79,6 +83,23 @@ def table_lines(header: Sequence[str] | None, rows: Sequence[Sequence[object]]) 
         return "  ".join([left(row[0], widths[0]), *others]).rstrip()
 
     return [line(row) for row in cells]
+
+
+def fitted_lines(
+    header: Sequence[str], rows: Sequence[Sequence[object]], *, spare: Sequence[int] = (), indent: int = 0
+) -> list[str]:
+    """`table_lines` for a terminal of any width: in a narrow one, the first column is folded.
+
+    Args:
+        header: names of the columns.
+        rows: cells, as many in each as there are columns.
+        spare: the columns that may be missing where there is still no room, the first to go first.
+        indent: blanks before each line.
+    """
+    console = wide_console(_WIDTH)
+    console.width -= indent
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    return [" " * indent + line for line in table_lines(*narrowed(header, cells, console, spare=spare, folded=(0,)))]
 
 
 def left(text: str, width: int) -> str:

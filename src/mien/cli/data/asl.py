@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
+from mien.cli.console.plain import is_plain, plain_line
 from mien.cli.console.reading import right, watched
 from mien.files.plan import WritePlan
 from mien.labels import LETTERS
@@ -197,7 +198,9 @@ def _say(dataset: Dataset, root: Path, out: Path, folders: Mapping[str, str] | N
     typer.echo("\n" + say("data.written"))
     for split, counts in dataset.counts().items():
         where = out if folders is None else out / folders.get(split, split)
-        typer.echo(f"  {split:<10}  {right(say('count.pictures', n=sum(counts.values())), 15)}  {where}")
+        told = say("count.pictures", n=sum(counts.values()))
+        line = plain_line(split, told, str(where)) if is_plain() else f"{split:<10}  {right(told, 15)}  {where}"
+        typer.echo(f"  {line}")
     if folders is None:
         typer.echo("  " + say("data.asl.shape", shape=dataset.samples.shape))
     say_caveats(dataset)

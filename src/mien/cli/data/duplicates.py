@@ -12,14 +12,17 @@ import typer
 
 from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems
-from mien.cli.console.reading import read_dataset, table_lines, watched
+from mien.cli.console.reading import fitted_lines, read_dataset, table_lines, watched
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of
 from mien.files.whole import write_whole
-from mien.words import listed, say, words
+from mien.words import again, listed, say, words
 
 if TYPE_CHECKING:
     from mien.data.duplicates import Duplicates
+
+_SPARE = (4, 2, 1)
+"""Columns of the groups that a narrow terminal has no room for: copies inside are to be expected."""
 
 
 def duplicates(
@@ -99,9 +102,9 @@ def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[s
     sizes, equal, near = facts["splits"], facts["equal"], facts["near"]
     said = words()
     pictures = say("count.pictures", n=sum(sizes.values()))
-    yield say("data.duplicates.read", name=facts["data"], pictures=pictures, splits=_by_split(sizes))
+    yield say("data.duplicates.read", name=again(facts["data"]), pictures=pictures, splits=_by_split(sizes))
     yield ""
-    yield from table_lines(
+    yield from fitted_lines(
         said.all("data.duplicates.columns"),
         [
             (say("data.duplicates.sets"), equal["groups"], near["groups"]),
@@ -114,7 +117,7 @@ def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[s
     yield say("data.duplicates.near_sets")
     for key, found in (("data.duplicates.with_equal", equal), ("data.duplicates.with_near", near)):
         yield ""
-        yield from table_lines((say(key), *sizes), [(of, *found["across"][of].values()) for of in sizes])
+        yield from fitted_lines((say(key), *sizes), [(of, *found["across"][of].values()) for of in sizes])
     if facts["not_a_face"] is not None:
         marked = facts["not_a_face"]
         yield ""
@@ -122,7 +125,8 @@ def _report(facts: dict[str, Any], distance: int, likeness: float) -> Iterator[s
     if facts["groups"]:
         yield ""
         header = said.all("data.duplicates.group_columns")
-        yield from table_lines(header, [(name, *counts.values()) for name, counts in facts["groups"].items()])
+        rows = [(name, *counts.values()) for name, counts in facts["groups"].items()]
+        yield from fitted_lines(header, rows, spare=_SPARE)
     if "train" in sizes:
         yield ""
         yield say("data.duplicates.for_training", kept=facts["train_kept"], n=sizes["train"])

@@ -11,7 +11,7 @@ import typer
 from rich.cells import cell_len
 
 from mien.cli.console.overview import Problems, fractions_of, one_of, say_caveats, say_counts, seeds_of
-from mien.cli.console.plain import is_plain, plain_cells
+from mien.cli.console.plain import is_plain, plain_cells, plain_line
 from mien.cli.console.reading import left, table_lines, watched
 from mien.files.plan import WritePlan
 from mien.words import kept, listed, say, words
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ROWS = 35_887
 _HEAD = 5
-_PIXELS_SHOWN = 8
+_PIXELS_SHOWN = 6
 _CHUNK = 1024
 
 
@@ -124,7 +124,8 @@ def _write(dataset: Dataset, out: Path, layout: str, overwrite: bool) -> None:
         count = sum(counts.values())
         shape = f"({count}, {dataset.samples[0].size})"
         told = say("data.fer2013.images_shape", images=say("count.images", n=count), shape=shape)
-        typer.echo(f"  {split:<10}  {told}  {where}")
+        line = plain_line(split, told, str(where)) if is_plain() else f"{split:<10}  {told}  {where}"
+        typer.echo(f"  {line}")
     if dataset.votes is not None and dataset.not_a_face is not None:
         voted, strange = int((dataset.votes.sum(axis=1) > 0).sum()), int(dataset.not_a_face.sum())
         counts_of = {"voted": say("count.images", n=voted), "strange": say("count.images", n=strange)}

@@ -298,7 +298,7 @@ def _say_notes(rows: list[ModelRow], facts: dict[str, Any]) -> None:
     whose = say("models.plurality" if data["labels"] == "ferplus" else "models.its_labels")
     fewest, most = min(row.samples for row in rows), max(row.samples for row in rows)
     told = say("models.samples_to", fewest=fewest, n=most) if fewest < most else say("count.samples", n=most)
-    print_note(say("models.measured", source=data["source"], split=data["split"], whose=whose, samples=told))
+    print_note(say("models.measured", source=again(data["source"]), split=data["split"], whose=whose, samples=told))
     if any(row.facts.kind == "model" and row.facts.ms_1 is not None for row in rows):
         times = facts["times"]
         clock, machine = again(times["clock"]), again(times["machine"])

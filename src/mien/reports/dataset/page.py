@@ -58,7 +58,7 @@ def _first(look: Look, findings: tuple[str, ...]) -> Page:
     of_splits = {split: sum(counts.values()) for split, counts in dataset.counts().items()}
     about = say(
         "dataset.about",
-        name=dataset.source or say("dataset.unnamed"),
+        name=again(dataset.source) or say("dataset.unnamed"),
         pictures=say("count.pictures", n=count),
         width=width,
         height=height,

@@ -33,8 +33,9 @@ _SHOWN = 24
 def report_page(evaluation: Evaluation) -> Page:
     """The whole report."""
     data, about = evaluation.facts.data, evaluation.about
+    source = again(data.source) or say("evaluation.the_data")
     page = Page(
-        say("evaluation.title", name=about.name, split=data.split, data=data.source or say("evaluation.the_data")),
+        say("evaluation.title", name=about.name, split=data.split, data=source),
         about=say("evaluation.about", kind=_kind(about), n=data.samples, time=evaluation.facts.time),
         language=language(),
     )
@@ -238,7 +239,7 @@ def _add_facts(page: Page, evaluation: Evaluation) -> None:
     page.bullets(
         [
             say("evaluation.made_subject", **subject),
-            say("evaluation.made_data", data=data.source, split=data.split, fingerprint=data.fingerprint),
+            say("evaluation.made_data", data=again(data.source), split=data.split, fingerprint=data.fingerprint),
             say("evaluation.made_samples", counts=counts),
             say("evaluation.made_command", command=facts.command),
             say("evaluation.made_versions", versions=versions),

@@ -37,7 +37,7 @@ async function start() {
     title.textContent = `${model.name} ${model.version}`;
     const more = document.createElement("small");
     const size = say("models.size", { megabytes: model.megabytes });
-    more.textContent = [model.task.replaceAll("_", " "), size, answering.includes(model.name) && say("models.answers")].filter(Boolean).join(" · ");
+    more.textContent = [say(`models.task.${model.task}`), size, answering.includes(model.name) && say("models.answers")].filter(Boolean).join(" · ");
     link.append(title, more);
     link.addEventListener("click", (event) => {
       event.preventDefault();
