@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,46 @@ _HAND = (
 
 
 os.environ["MIEN_LANGUAGE"] = "en"  # also for the commands that tests start
+
+
+@contextmanager
+def _unwatched(config: pytest.Config) -> Iterator[None]:
+    """Without measuring coverage, for which all Python code, that of other packages too, takes twice as long."""
+    watch = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if watch is None:
+        yield
+        return
+    watch.pause()
+    try:
+        yield
+    finally:
+        watch.resume()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What the training tests import is imported now if coverage is measured, because that is of all tests."""
+    if session.config.pluginmanager.hasplugin("_cov") and hasattr(session.config, "workerinput"):
+        with _unwatched(session.config):
+            for name in (
+                "lightning",
+                "kornia",
+                "onnxscript",
+                "sklearn.metrics",
+                "matplotlib.pyplot",
+                "pyarrow",
+                "duckdb",
+            ):
+                with suppress(ImportError):
+                    importlib.import_module(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Coverage is that of the quick tests: a slow one, with what is set up for it, goes the ways of several of them."""
+    if item.get_closest_marker("slow") is None:
+        return (yield)
+    with _unwatched(item.config):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +107,19 @@ def media(data_root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no photos and clips in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fer2013(data_root: Path) -> Dataset:
+    """FER2013 as published, with the votes of FER+: read once, because that takes its time."""
+    from mien.data.readers.ferplus import load_ferplus
+    from mien.data.readers.load import load_dataset
+
+    folder = data_root / "fer2013"
+    csv = next((path for path in (folder / "fer2013.csv", folder / "fer2013.csv.xz") if path.is_file()), None)
+    if csv is None or not (folder / "fer2013new.csv").is_file():
+        pytest.skip(f"no FER2013 in {folder}")
+    return load_dataset(csv, votes=load_ferplus(folder / "fer2013new.csv"))
 
 
 @pytest.fixture(scope="session")
