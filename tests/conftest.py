@@ -4,8 +4,10 @@ import importlib
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +46,34 @@ def _unwatched(config: pytest.Config) -> Iterator[None]:
         watch.resume()
 
 
+def _untraced(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of another package during which lines are not counted."""
+
+    @wraps(call)
+    def run(*args: Any, **given: Any) -> Any:
+        trace = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return call(*args, **given)
+        finally:
+            sys.settrace(trace)
+
+    return run
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """What the training tests import is imported now if coverage is measured, because that is of all tests."""
-    if session.config.pluginmanager.hasplugin("_cov") and hasattr(session.config, "workerinput"):
-        with _unwatched(session.config):
-            for name in (
-                "lightning",
-                "kornia",
-                "onnxscript",
-                "sklearn.metrics",
-                "matplotlib.pyplot",
-                "pyarrow",
-                "duckdb",
-            ):
-                with suppress(ImportError):
-                    importlib.import_module(name)
+    """Where coverage is measured, that is of all tests, what is slow in other packages is done without: importing them,
+    and torch's conversion to ONNX."""
+    if not (session.config.pluginmanager.hasplugin("_cov") and hasattr(session.config, "workerinput")):
+        return
+    with _unwatched(session.config):
+        for name in ("lightning", "kornia", "onnxscript", "sklearn.metrics", "matplotlib.pyplot", "pyarrow", "duckdb"):
+            with suppress(ImportError):
+                importlib.import_module(name)
+    if "torch" in sys.modules:
+        import torch.onnx
+
+        torch.onnx.export = _untraced(torch.onnx.export)
 
 
 @pytest.hookimpl(wrapper=True)
