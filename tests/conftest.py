@@ -61,19 +61,24 @@ def _untraced(call: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+_SLOW = (("torch.onnx", "", "export"), ("matplotlib.figure", "Figure", "savefig"))
+"""Module, class if any, and function."""
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Where coverage is measured, that is of all tests, what is slow in other packages is done without: importing them,
-    and torch's conversion to ONNX."""
+    converting to ONNX, drawing plots."""
     if not (session.config.pluginmanager.hasplugin("_cov") and hasattr(session.config, "workerinput")):
         return
     with _unwatched(session.config):
         for name in ("lightning", "kornia", "onnxscript", "sklearn.metrics", "matplotlib.pyplot", "pyarrow", "duckdb"):
             with suppress(ImportError):
                 importlib.import_module(name)
-    if "torch" in sys.modules:
-        import torch.onnx
-
-        torch.onnx.export = _untraced(torch.onnx.export)
+    for module, owner, name in _SLOW:
+        if module in sys.modules:
+            where = sys.modules[module]
+            where = getattr(where, owner) if owner else where
+            setattr(where, name, _untraced(getattr(where, name)))
 
 
 @pytest.hookimpl(wrapper=True)
