@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,64 @@ _HAND = (
 
 
 os.environ["MIEN_LANGUAGE"] = "en"  # also for the commands that tests start
+
+
+@contextmanager
+def _unwatched(config: pytest.Config) -> Iterator[None]:
+    """Without measuring coverage, for which all Python code, that of other packages too, takes twice as long."""
+    watch = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if watch is None:
+        yield
+        return
+    watch.pause()
+    try:
+        yield
+    finally:
+        watch.resume()
+
+
+def _untraced(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of another package during which lines are not counted."""
+
+    @wraps(call)
+    def run(*args: Any, **given: Any) -> Any:
+        trace = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return call(*args, **given)
+        finally:
+            sys.settrace(trace)
+
+    return run
+
+
+_SLOW = (("torch.onnx", "", "export"), ("matplotlib.figure", "Figure", "savefig"))
+"""Module, class if any, and function."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where coverage is measured, that is of all tests, what is slow in other packages is done without: importing them,
+    converting to ONNX, drawing plots."""
+    if not (session.config.pluginmanager.hasplugin("_cov") and hasattr(session.config, "workerinput")):
+        return
+    with _unwatched(session.config):
+        for name in ("lightning", "kornia", "onnxscript", "sklearn.metrics", "matplotlib.pyplot", "pyarrow", "duckdb"):
+            with suppress(ImportError):
+                importlib.import_module(name)
+    for module, owner, name in _SLOW:
+        if module in sys.modules:
+            where = sys.modules[module]
+            where = getattr(where, owner) if owner else where
+            setattr(where, name, _untraced(getattr(where, name)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Coverage is that of the quick tests: a slow one, with what is set up for it, goes the ways of several of them."""
+    if item.get_closest_marker("slow") is None:
+        return (yield)
+    with _unwatched(item.config):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +127,19 @@ def media(data_root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no photos and clips in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fer2013(data_root: Path) -> Dataset:
+    """FER2013 as published, with the votes of FER+: read once, because that takes its time."""
+    from mien.data.readers.ferplus import load_ferplus
+    from mien.data.readers.load import load_dataset
+
+    folder = data_root / "fer2013"
+    csv = next((path for path in (folder / "fer2013.csv", folder / "fer2013.csv.xz") if path.is_file()), None)
+    if csv is None or not (folder / "fer2013new.csv").is_file():
+        pytest.skip(f"no FER2013 in {folder}")
+    return load_dataset(csv, votes=load_ferplus(folder / "fer2013new.csv"))
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,12 @@ def photo(tmp_path: Path, drawn: NDArray[np.uint8]) -> Path:
 
 
 @pytest.fixture
+def short_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mien demo` draws a clip of few frames."""
+    monkeypatch.setattr("mien.artwork.drawings.CLIP_FRAMES", 3)
+
+
+@pytest.fixture
 def clip(tmp_path: Path, drawn: NDArray[np.uint8]) -> Path:
     """A good video of 12 frames at 6 frames a second."""
     path = tmp_path / "clip.mp4"

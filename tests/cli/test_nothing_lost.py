@@ -196,6 +196,7 @@ def test_a_second_run_replaces_only_when_told(mien: Mien, photo: Path, tmp_path:
     assert mien(*words, "--overwrite").code == 0
 
 
+@pytest.mark.usefixtures("short_demo")
 def test_demo_takes_a_new_folder_each_time(mien: Mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mien-demo").mkdir()

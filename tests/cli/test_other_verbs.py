@@ -213,7 +213,8 @@ def test_doctor_elsewhere_looks_for_cameras_only_when_asked(
     assert out.count("camera ") == 1
 
 
-def test_bench_prints_every_stage(mien: Run) -> None:
+def test_bench_prints_every_stage(mien: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.cli.bench._CLIP_FRAMES", 5)
     ended = mien("bench", "--rounds", 10)
     assert ended.code == 0
     for stage in ("find faces", "read expressions", "find hands", "read gestures", "whole frame"):

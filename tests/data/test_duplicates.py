@@ -23,8 +23,6 @@ from mien.data.duplicates import (
     held_out_copies,
     training_faults,
 )
-from mien.data.readers.fer2013 import load_fer2013
-from mien.data.readers.ferplus import load_ferplus
 from mien.errors import DataError
 from mien.labels import EMOTIONS
 from mien.words import again, choose
@@ -287,13 +285,8 @@ def test_cleaning_twice_changes_nothing_more() -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_the_published_file(data_root: Path, tmp_path: Path) -> None:
-    folder = data_root / "fer2013"
-    csv = next((path for path in (folder / "fer2013.csv", folder / "fer2013.csv.xz") if path.is_file()), None)
-    if csv is None or not (folder / "fer2013new.csv").is_file():
-        pytest.skip(f"no FER2013 in {folder}")
-    votes = load_ferplus(folder / "fer2013new.csv")
-    dataset = load_fer2013(csv, votes=votes)
+def test_the_published_file(fer2013: Dataset, tmp_path: Path) -> None:
+    dataset = fer2013
     assert dataset.not_a_face is not None
     copies = find_duplicates(dataset)
     # 1,853 in all. 13 of these show no face (11 of 12 that are blank, 2 of 3 that show the same thing), and there are

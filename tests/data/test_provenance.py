@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 
 from mien.data.dataset import Dataset
 from mien.data.provenance import provenance_of
-from mien.data.readers.fer2013 import load_fer2013
 from mien.labels import EMOTIONS, GESTURES_5
 
 
@@ -56,8 +54,8 @@ def test_hands_are_from_where_their_folders_say(source: str, provenance: str) ->
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_fer2013_is_known_by_its_images(data_root: Path) -> None:
-    whole = load_fer2013(data_root / "fer2013" / "fer2013.csv.xz")
+def test_fer2013_is_known_by_its_images(fer2013: Dataset) -> None:
+    whole = fer2013
     assert provenance_of(whole) == "fer2013"
     for split in ("train", "validation", "test"):
         assert provenance_of(replace(whole.part(split), source="faces")) == "fer2013"

@@ -8,11 +8,13 @@ import pytest
 from mien.pixels.boxes import (
     Letterbox,
     RotatedRoi,
+    area,
     areas,
     bounding_box,
     group_overlapping,
     iou,
     nesting,
+    shared_area,
     tile_boxes,
     weighted_nms,
 )
@@ -31,6 +33,17 @@ def test_iou_of_a_box_with_itself_is_one_and_of_two_is_symmetric() -> None:
     np.testing.assert_allclose(np.diag(overlaps), 1)
     np.testing.assert_allclose(overlaps, overlaps.T)
     assert ((overlaps >= 0) & (overlaps <= 1 + 1e-12)).all()
+
+
+def test_single_boxes_have_the_areas_that_boxes_in_arrays_have() -> None:
+    a, b = _boxes(20), _boxes(20)
+    own, shared = (
+        [area(tuple(box)) for box in a],
+        [shared_area(tuple(one), tuple(other)) for one, other in zip(a, b, strict=True)],
+    )
+    np.testing.assert_allclose(own, areas(a))
+    np.testing.assert_allclose(shared, np.diag(iou(a, b)) / (1 + np.diag(iou(a, b))) * (areas(a) + areas(b)))
+    assert min(shared) == 0 < max(shared), "some overlap, some do not"
 
 
 def test_iou_does_not_change_when_both_move_and_grow() -> None:

@@ -81,8 +81,11 @@ def test_a_client_of_many_requests_is_kept(server: Any, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("flood", ["pictures", "pings"])
 def test_a_live_client_that_takes_no_answers_is_dropped(
-    server: Any, monkeypatch: pytest.MonkeyPatch, flood: str
+    serving: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, flood: str
 ) -> None:
+    server = serving()
+    # What the system keeps of answers that nobody takes: usually some megabytes, which take half a minute to fill.
+    server.listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
     monkeypatch.setattr(serve_server._PatientSocket, "send_s", 0.3)
     long = json.dumps({"tasks": ["age"]}).encode() * 100  # each is answered with a problem
     sent = frame(1, long[:3000]) * 300 if flood == "pictures" else frame(9, b"x" * 125) * 3000

@@ -23,6 +23,7 @@ from mien.outputs.draw import Picture
 from mien.outputs.saved import PICTURES
 from mien.outputs.text import either
 from mien.pipeline import Analyzer, CropReader, Options, check_tasks
+from mien.pixels.boxes import area
 from mien.pixels.images import read_image
 from mien.pixels.photos import MAX_PIXELS
 from mien.records.writers import LineFile, WordFile
@@ -136,7 +137,7 @@ class _Reader(Resource):
             return self._reader.read(image_rgb), None
         self._reader.restart()
         scene = self._reader.step(Frame(image_rgb=image_rgb, source=name, still=True))
-        seen = max((*scene.faces, *scene.hands), key=lambda region: _area(region.box_xyxy), default=None)
+        seen = max((*scene.faces, *scene.hands), key=lambda region: area(region.box_xyxy), default=None)
         if seen is None or seen.prediction is None:
             raise InputError(
                 f"No {self._what} was found in {name}; leave out --find if the whole picture is the {self._what}"
@@ -197,8 +198,3 @@ class _Charts(Resource):
         if self._single is not None and self._pictures:
             stacked(self._pictures).save(self._single)
             self._pictures.clear()
-
-
-def _area(box_xyxy: Box) -> float:
-    x1, y1, x2, y2 = box_xyxy
-    return (x2 - x1) * (y2 - y1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -78,3 +78,9 @@ class Worker(Generic[T]):
                     self._changed.notify_all()
                 return
             del piece  # not kept while waiting
+
+
+def close_begun(worker: Worker[Any] | None) -> None:
+    """Close a worker, if it was begun; what its work raised comes once."""
+    if worker is not None:
+        worker.close()

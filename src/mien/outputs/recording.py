@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from mien.errors import OutputError
-from mien.outputs.background import Worker
+from mien.outputs.background import Worker, close_begun
 from mien.outputs.draw import draw_scene
 from mien.outputs.encoders import SUFFIXES
 from mien.outputs.video import VideoWriter
@@ -89,7 +89,7 @@ class Recording:
     def close(self) -> None:
         """Finish the file; may be called twice."""
         try:
-            self._end_worker()
+            close_begun(self._worker)
             video, self._video = self._video, None
             if video is not None:
                 video.close()
@@ -132,17 +132,12 @@ class Recording:
         if self._video is not None:
             self._video.write(draw_scene(scene, text_scale=self._text_scale).image_rgb, time_s)
 
-    def _end_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.close()
-
     def _stop(self, error: OutputError) -> None:
         self.problem = say("recording.ended", problem=error)
         _log.warning("%s", self.problem)
         video, self._video = self._video, None
         try:
-            self._end_worker()
+            close_begun(self._worker)
             if video is not None:
                 video.close()
         except OutputError as second:

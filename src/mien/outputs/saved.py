@@ -11,7 +11,7 @@ from mien.errors import OutputError, RefusedOutput
 from mien.files.plan import WritePlan
 from mien.files.targets import check_name
 from mien.outputs.animation import ANIMATIONS, AnimationWriter
-from mien.outputs.background import Worker
+from mien.outputs.background import Worker, close_begun
 from mien.outputs.draw import draw_scene
 from mien.outputs.encoders import SUFFIXES
 from mien.outputs.sound import SoundOf
@@ -165,7 +165,7 @@ class SavedMedium(ResultWriter):
     def close(self) -> None:
         """Finish the copy; may be called twice."""
         try:
-            self._end_worker()
+            close_begun(self._worker)
         except BaseException:
             self.fail()
             raise
@@ -176,7 +176,7 @@ class SavedMedium(ResultWriter):
     def fail(self) -> None:
         """Finish the copy after an error or interruption, with what there is."""
         try:
-            self._end_worker()
+            close_begun(self._worker)
         finally:
             if self._video is not None:
                 self._video.fail()
@@ -191,11 +191,6 @@ class SavedMedium(ResultWriter):
         if self._video is not None:
             drawn = draw_scene(scene, text_scale=self._text_scale).image_rgb
             self._video.write(drawn, scene.time_s - self._start_s)
-
-    def _end_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.close()
 
     def _note(self, video: VideoWriter | AnimationWriter) -> None:
         if isinstance(video, VideoWriter):

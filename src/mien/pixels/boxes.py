@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.scene import Point
+from mien.scene import Box, Point
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,19 @@ def _shared(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
 def areas(boxes_xyxy: Floats) -> Floats:
     """(N,) areas of (N, 4) boxes; 0 where the right edge lies left of the left edge."""
     return np.asarray(np.prod(np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None), axis=1), np.float64)
+
+
+def area(box_xyxy: Box) -> float:
+    """The area of one box."""
+    x1, y1, x2, y2 = box_xyxy
+    return (x2 - x1) * (y2 - y1)
+
+
+def shared_area(a_xyxy: Box, b_xyxy: Box) -> float:
+    """The area of what two boxes share; 0 where they do not overlap. For single boxes, many times faster than `iou`."""
+    width = min(a_xyxy[2], b_xyxy[2]) - max(a_xyxy[0], b_xyxy[0])
+    height = min(a_xyxy[3], b_xyxy[3]) - max(a_xyxy[1], b_xyxy[1])
+    return max(0.0, width) * max(0.0, height)
 
 
 def group_overlapping(

@@ -196,7 +196,7 @@ def contents_of(path: Path) -> Iterator[None]:
 
 
 def _damaged(path: Path) -> DataError:
-    return DataError(f"{path} is damaged or something else; give the folder of a `mien batch`.")
+    return DataError(f"{path} is damaged or not the expected file; give the folder of a `mien batch`.")
 
 
 def read_json(path: Path) -> Any:

@@ -14,7 +14,7 @@ from mien.models.centerface import CenterFaceDetector
 from mien.models.detections import Detections, scaled
 from mien.models.face_search import DETAILS, Detail, same_face, search
 from mien.models.session import Network, Session
-from mien.pixels.boxes import RotatedRoi
+from mien.pixels.boxes import RotatedRoi, area
 from mien.pixels.preprocess import InputSpec, crop_square, face_angle
 from mien.resource import Resource
 from mien.scene import Box, Face, Point
@@ -274,14 +274,9 @@ def _boxes(*faces: Face) -> list[NDArray[np.float64]]:
 
 
 def _largest_first(faces: Sequence[Face]) -> tuple[Face, ...]:
-    return tuple(sorted(faces, key=lambda face: -_area(face.box_xyxy)))
+    return tuple(sorted(faces, key=lambda face: -area(face.box_xyxy)))
 
 
 def _longer_side(box_xyxy: Box) -> float:
     x1, y1, x2, y2 = box_xyxy
     return max(x2 - x1, y2 - y1)
-
-
-def _area(box_xyxy: Box) -> float:
-    x1, y1, x2, y2 = box_xyxy
-    return (x2 - x1) * (y2 - y1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from mien.pixels.boxes import area, shared_area
 from mien.scene import Box, Face, Hand, Point
 
 T = TypeVar("T", Face, Hand)
@@ -159,10 +160,8 @@ def _reach(unseen_s: float) -> float:
 
 def _closeness(first_xyxy: Box, second_xyxy: Box, reach: float) -> float:
     """1 for equal boxes, falling to 0 where nothing overlaps and the centres are `reach` mean box sizes apart."""
-    ax1, ay1, ax2, ay2 = first_xyxy
-    bx1, by1, bx2, by2 = second_xyxy
-    overlap = max(0.0, min(ax2, bx2) - max(ax1, bx1)) * max(0.0, min(ay2, by2) - max(ay1, by1))
-    areas = (ax2 - ax1) * (ay2 - ay1), (bx2 - bx1) * (by2 - by1)
+    overlap = shared_area(first_xyxy, second_xyxy)
+    areas = area(first_xyxy), area(second_xyxy)
     size = (math.sqrt(areas[0]) + math.sqrt(areas[1])) / 2
     (ax, ay), (bx, by) = _centre(first_xyxy), _centre(second_xyxy)
     near = 0.5 * (1 - math.hypot(ax - bx, ay - by) / size / reach)

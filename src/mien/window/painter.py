@@ -15,6 +15,7 @@ from mien.outputs.draw import Rect, mark_regions, region_colour
 from mien.outputs.lettering.fonts import drawn_words, is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on
 from mien.outputs.pygame_import import pygame
+from mien.pixels.boxes import area
 from mien.scene import Face, Hand, Prediction, Scene
 from mien.window.layout import (
     Layout,
@@ -313,9 +314,4 @@ class Painter:
 def main_reading(seen: Sequence[Face | Hand]) -> Prediction | None:
     """The prediction for the largest one; None if there is none."""
     read = [region for region in seen if region.prediction is not None]
-    return max(read, key=_area).prediction if read else None
-
-
-def _area(region: Face | Hand) -> float:
-    x1, y1, x2, y2 = region.box_xyxy
-    return (x2 - x1) * (y2 - y1)
+    return max(read, key=lambda region: area(region.box_xyxy)).prediction if read else None

@@ -133,6 +133,7 @@ def test_look_says_of_a_video_how_long_it_is_and_then_a_fact_per_line(
     assert not [line for line in lines[1:] if line.count("%") != 1]
 
 
+@pytest.mark.usefixtures("short_demo")
 def test_demo_says_a_fact_per_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--out", str(tmp_path / "out"), "--plain"]) == 0
     lines = capfd.readouterr().out.splitlines()

@@ -55,6 +55,7 @@ def test_python_where_that_started_it(called: Called) -> None:
     assert called(main, "my env/bin") == "python -m mien"
 
 
+@pytest.mark.slow
 def test_what_the_demo_suggests_works_without_mien_on_the_path(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("mien")
     nowhere = {**os.environ, "PATH": "/usr/bin:/bin"}

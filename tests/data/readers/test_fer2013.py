@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien.data.dataset import Dataset
 from mien.data.readers.fer2013 import load_fer2013, read_fer2013
 from mien.data.readers.ferplus import UNCLEAR, Votes, load_ferplus
 from mien.errors import DataError, UnreadableMedia
@@ -306,15 +307,10 @@ def test_labels_of_the_raters_take_the_place_of_the_own_ones(csv: Callable[..., 
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_the_published_file(data_root: Path) -> None:
-    folder = data_root / "fer2013"
-    csv = next((path for path in (folder / "fer2013.csv", folder / "fer2013.csv.xz") if path.is_file()), None)
-    if csv is None or not (folder / "fer2013new.csv").is_file():
-        pytest.skip(f"no FER2013 in {folder}")
-    votes = load_ferplus(folder / "fer2013new.csv")
-    dataset = load_fer2013(csv, votes=votes)
-    assert len(dataset) == 35_887
-    assert dataset.counts() == {
+def test_the_published_file(fer2013: Dataset, data_root: Path) -> None:
+    votes = load_ferplus(data_root / "fer2013" / "fer2013new.csv")
+    assert len(fer2013) == 35_887
+    assert fer2013.counts() == {
         split: dict(zip(EMOTIONS.labels, counts, strict=True)) for split, counts in PUBLISHED.items()
     }
     assert votes.not_a_face.sum() == 177

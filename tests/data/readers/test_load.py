@@ -189,11 +189,9 @@ def test_a_table_that_the_facts_name_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_fer2013_of_the_project(data_root: Path) -> None:
-    path = data_root / "fer2013/fer2013.csv.xz"
-    if not path.is_file():
-        pytest.skip(f"no FER2013 in {data_root}")
-    assert {split: sum(counts.values()) for split, counts in load_dataset(path).counts().items()} == {
+def test_fer2013_of_the_project(fer2013: Dataset) -> None:
+    """Read by `load_dataset`."""
+    assert {split: sum(counts.values()) for split, counts in fer2013.counts().items()} == {
         "train": 28_709,
         "validation": 3_589,
         "test": 3_589,

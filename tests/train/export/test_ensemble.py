@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -12,32 +14,11 @@ from mien.stages.classify import softmax
 from mien.train.export.ensemble import averaged, joined, kind_of_mirror, mirrored, unmirrored
 from mien.train.export.networks import to_onnx
 from mien.train.export.quantize import quantize, recalibrated, uncalibrated
-from mien.train.networks import EfficientNetLite0, ResidualCNN
-
-NETWORKS = {
-    "residual": lambda: ResidualCNN(widths=(16, 32, 64)),
-    "lite0": lambda: EfficientNetLite0(labels=7, dropout=0.0, channels=1, enlarge=2, own_statistics=True),
-}
-SQUEEZED = {"squeezed": lambda: ResidualCNN(widths=(8, 16, 32), squeeze=4)}
-
-
-def network_and_inputs(name: str) -> tuple[bytes, NDArray[np.float32]]:
-    torch.manual_seed(3)
-    inputs = torch.randn(64, 1, 24, 24)
-    network = (NETWORKS | SQUEEZED)[name]()
-    network.train()
-    with torch.no_grad():
-        network(inputs)  # batch norms of random weights need statistics: else activations grow out of every scale
-    return to_onnx(network.eval(), inputs[:2].numpy()), inputs.numpy()
-
-
-@pytest.fixture(scope="module", params=NETWORKS)
-def model_and_inputs(request: pytest.FixtureRequest) -> tuple[bytes, NDArray[np.float32]]:
-    return network_and_inputs(request.param)
+from mien.train.networks import ResidualCNN
 
 
 @pytest.fixture(scope="module")
-def pair() -> tuple[bytes, bytes]:
+def pair(network_and_inputs: Callable[[str], tuple[bytes, NDArray[np.float32]]]) -> tuple[bytes, bytes]:
     """Two networks of different forms, one with int8 weights."""
     (first, inputs), (second, _) = (network_and_inputs(name) for name in ("residual", "squeezed"))
     return quantize(first, "int8", calibration=inputs), second

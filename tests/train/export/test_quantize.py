@@ -6,31 +6,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from mien.models.onnx_runtime import onnx_runtime
 from mien.recipes.tables import WEIGHTS, MirrorKind, Weights
 from mien.train.export.ensemble import mirrored
-from mien.train.export.networks import to_onnx
 from mien.train.export.quantize import quantize, recalibrated, uncalibrated
-from mien.train.networks import EfficientNetLite0, ResidualCNN
-
-NETWORKS = {
-    "residual": lambda: ResidualCNN(widths=(16, 32, 64)),
-    "lite0": lambda: EfficientNetLite0(labels=7, dropout=0.0, channels=1, enlarge=2, own_statistics=True),
-}
-
-
-@pytest.fixture(scope="module", params=NETWORKS)
-def model_and_inputs(request: pytest.FixtureRequest) -> tuple[bytes, NDArray[np.float32]]:
-    torch.manual_seed(3)
-    inputs = torch.randn(64, 1, 24, 24)
-    network = NETWORKS[request.param]()
-    network.train()
-    with torch.no_grad():
-        network(inputs)  # batch norms of random weights need statistics: else activations grow out of every scale
-    return to_onnx(network.eval(), inputs[:2].numpy()), inputs.numpy()
 
 
 def logits(model_bytes: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

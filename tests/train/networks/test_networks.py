@@ -18,7 +18,19 @@ from mien.train.networks.residual_cnn import ResidualCNN
 from mien.train.networks.transfer import Transfer
 
 LARGE = ("emotion_cnn5", "gesture_vgg16", "gesture_vgg16_bgr")
-RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in recipe_names()]
+
+
+def distinct_networks() -> list[str]:
+    """The first recipe for each network; several recipes train the same one in other ways."""
+    found: dict[object, str] = {}
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        network = (replace(recipe.network, weights="", averaged=()), recipe.label_set, recipe.loss.votes_weight > 0)
+        found.setdefault((*network, recipe.input_spec()), name)
+    return list(found.values())
+
+
+RECIPES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in distinct_networks()]
 
 
 def parameters(network: torch.nn.Module) -> int:

@@ -114,7 +114,7 @@ def test_threads_that_look_and_stream_get_their_own_results(
 def test_as_many_frames_as_cores_are_computed_side_by_side(
     drawn: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.pipeline.usable_threads", lambda: 2)
+    monkeypatch.setattr("mien.pipeline.analyzer.usable_threads", lambda: 2)
     both, inside, most = threading.Barrier(2, timeout=30), [0], [0]
     with Analyzer(EMOTION) as analyzer:
         detector = analyzer._faces
@@ -199,7 +199,7 @@ def test_a_camera_and_an_address_can_be_streamed(
         opened.append(spec)
         return FakeLiveSource([drawn] * 3, fps=50)
 
-    monkeypatch.setattr("mien.pipeline.open_live", fake)
+    monkeypatch.setattr("mien.pipeline.frames.open_live", fake)
     for source in (0, "rtsp://me:s3cret@cam/x"):
         assert next(analyzer.stream(source)).faces
     assert opened == ["0", "rtsp://me:s3cret@cam/x"]
