@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mien.artwork.drawings import draw_face, draw_hand, draw_people
 from mien.outputs.video import VideoWriter
@@ -209,6 +210,51 @@ def test_the_neutral_face_is_asked_for_again_when_the_connection_was_lost(
     page.js("window.sockets[0].close()")
     page.until("window.sockets.length == 2 && window.sockets[1].asked.length")
     assert page.js(asked)[1] == ['{"baseline_s":5}']
+
+
+COVERED = """(() => {
+  const rects = (name) => [...document.querySelectorAll(`#overlay ${name}`)].map((one) => one.getBoundingClientRect());
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  const [plates, boxes] = [rects(".back"), rects(".box")];
+  const others = (i) => [...plates.filter((_, at) => at > i), ...boxes.filter((_, at) => at != i)];
+  return plates.flatMap((plate, i) => others(i).filter((other) => meet(plate, other))).length;
+})()"""
+"""How many plates cover another plate, or the face or hand of another."""
+
+
+def crowd() -> NDArray[np.uint8]:
+    """Six faces in two rows, nearer to one another than their plates are long."""
+    faces = [draw_face(expression, size=200) for expression in ["happy"] * 6]
+    picture = np.full((560, 660, 3), 214, np.uint8)
+    for number, face in enumerate(faces):
+        down, across = divmod(number, 3)
+        top, left = 60 + 250 * down, 20 + 210 * across
+        picture[top : top + 200, left : left + 200] = face[..., :3]
+    return picture
+
+
+@pytest.mark.parametrize("size", [(1100, 800), (390, 844)])
+def test_plates_keep_off_other_faces(
+    server: Any, browser: Callable[..., Any], tmp_path: Path, size: tuple[int, int]
+) -> None:
+    write_image(tmp_path / "crowd.png", crowd())
+    page = browser()
+    page.size(*size)
+    page.open(f"{server.address}/")
+    page.until(READY)
+    page.drop(tmp_path / "crowd.png")
+    page.until("document.querySelector('#overlay').dataset.faces == 6")
+    assert page.js("document.querySelectorAll('#overlay .back').length") == 6
+    if size[0] > 1000:  # on a phone there is no room for all
+        assert page.js(COVERED) == 0
+    else:
+        assert page.js(COVERED) <= 2
+    place = page.js("[...document.querySelectorAll('#overlay .back')].map((one) => one.getAttribute('x')).join()")
+    page.size(size[0] + 40, size[1])
+    page.size(*size)
+    again = "[...document.querySelectorAll('#overlay .back')].map((one) => one.getAttribute('x')).join()"
+    page.until(f"{again} == '{place}'")
 
 
 def test_photos_and_videos_can_be_dropped(

@@ -457,7 +457,7 @@ async function start() {
   about = await loadAbout();
   get("models-link").href = `page/models.html${location.search}${tokenHash()}`;
   const labels = new Map(Object.entries(about.tasks).map(([task, { labels: list }]) => [task, new Map(list.map((one) => [one.name, { ...one, ...graded(task, one) }]))]));
-  overlay = new Overlay(get("overlay"), labels);
+  overlay = new Overlay(get("overlay"), labels, get("notice"));
   panel = new Panel(get("bars"), about.tasks);
   timeline = new Timeline(get("timeline"), labels);
   voice = new Voice(get("voice"), get("mute-button"), about.language);

@@ -1,4 +1,5 @@
 // Boxes, plates and hand skeletons over the picture, as SVG in the pixels of the picture.
+import { placeOf } from "./places.js";
 import { say } from "./words.js";
 
 const NS = "http://www.w3.org/2000/svg";
@@ -32,9 +33,12 @@ export function plate(task, one, labels) {
 }
 
 export class Overlay {
-  constructor(svg, labels) {
+  // notice: an element that lies over the picture; plates keep off it.
+  constructor(svg, labels, notice) {
     this.svg = svg;
+    this.notice = notice;
     this.labels = labels; // by task: Map of name to {word, colour}
+    this.places = new Map(); // of the plates in the last frame, by task and track
   }
 
   clear() {
@@ -52,12 +56,14 @@ export class Overlay {
     this.shownWidth = shown.width;
     const x = mirrored ? (value) => width - value : (value) => value;
     const group = make("g", {});
-    record.faces.forEach((face, i) => this.mark(group, "emotion", face, record.steady?.faces[i] ?? face, x, unit, width));
-    record.hands.forEach((hand, i) => {
-      const steady = record.steady?.hands[i] ?? hand;
-      this.mark(group, "gesture", hand, steady, x, unit, width);
-      this.skeleton(group, steady.landmarks, this.colour("gesture", hand), x, unit);
-    });
+    const marks = [
+      ...record.faces.map((face, i) => ["emotion", face, record.steady?.faces[i] ?? face]),
+      ...record.hands.map((hand, i) => ["gesture", hand, record.steady?.hands[i] ?? hand]),
+    ].map(([task, one, steady]) => ({ task, one, box: this.mark(group, task, one, steady, x, unit), steady }));
+    for (const { task, one, steady } of marks) {
+      if (task === "gesture") this.skeleton(group, steady.landmarks, this.colour(task, one), x, unit);
+    }
+    this.plates(group, marks, { width, height }, unit, this.underNotice(shown, { width, height }, unit));
     this.svg.replaceChildren(group);
     this.svg.setAttribute("data-faces", record.faces.length);
     this.svg.setAttribute("data-hands", record.hands.length);
@@ -67,30 +73,56 @@ export class Overlay {
     return this.labels.get(task)?.get(one.label)?.colour ?? UNREAD;
   }
 
-  mark(group, task, one, steady, x, unit, width) {
+  // Draws a box; returns it.
+  mark(group, task, one, steady, x, unit) {
     const [x1, y1, x2, y2] = steady.box;
-    const left = Math.min(x(x1), x(x2));
-    const box = { x: left, y: y1, width: x2 - x1, height: y2 - y1, rx: 12 * unit, fill: "none" };
+    const box = { x: Math.min(x(x1), x(x2)), y: y1, width: x2 - x1, height: y2 - y1 };
+    const shape = { ...box, rx: 12 * unit, fill: "none" };
     const doubt = one.grade ? one.grade !== "sure" : one.uncertain;
-    const colour = this.colour(task, one);
-    make("rect", { ...box, stroke: "#14161a", "stroke-width": (doubt ? 4.5 : 7) * unit, "stroke-opacity": 0.5 }, group);
+    make("rect", { ...shape, stroke: "#14161a", "stroke-width": (doubt ? 4.5 : 7) * unit, "stroke-opacity": 0.5 }, group);
     const dashes = doubt ? { "stroke-dasharray": `${9 * unit} ${7 * unit}` } : {};
-    make("rect", { ...box, stroke: colour, "stroke-width": (doubt ? 3 : 4.5) * unit, class: "box", ...dashes }, group);
-    const text = plate(task, one, this.labels.get(task) ?? new Map());
-    if (!text) return;
-    const size = (this.shownWidth < 560 ? 14 : 17) * unit;
-    const label = make("text", { "font-size": size, fill: inkOn(colour), class: "plate" });
-    label.textContent = text;
-    this.svg.append(label);
-    const long = label.getComputedTextLength() + 1.2 * size;
-    const tall = 1.7 * size;
-    const above = y1 - tall - 6 * unit >= 0;
-    const top = above ? y1 - tall - 6 * unit : Math.max(4 * unit, y1 + 6 * unit);
-    const from = Math.max(2 * unit, Math.min(left, width - long - 2 * unit));
-    make("rect", { x: from, y: top, width: long, height: tall, rx: 7 * unit, fill: colour }, group);
-    label.setAttribute("x", from + 0.6 * size);
-    label.setAttribute("y", top + 0.72 * tall);
-    group.append(label);
+    const line = { stroke: this.colour(task, one), "stroke-width": (doubt ? 3 : 4.5) * unit, class: "box", ...dashes };
+    make("rect", { ...shape, ...line }, group);
+    return box;
+  }
+
+  // Plates after all boxes: each keeps off the faces, hands and plates of the others.
+  plates(group, marks, room, unit, reserved) {
+    const size = (this.shownWidth >= 560 ? 17 : marks.length < 4 ? 14 : 11) * unit;
+    const placed = [];
+    const places = new Map();
+    marks.forEach(({ task, one, box }, number) => {
+      const text = plate(task, one, this.labels.get(task) ?? new Map());
+      if (!text) return;
+      const colour = this.colour(task, one);
+      const label = make("text", { "font-size": size, fill: inkOn(colour), class: "plate" });
+      label.textContent = text;
+      this.svg.append(label);
+      const whole = { width: label.getComputedTextLength() + 1.2 * size, height: 1.7 * size };
+      const others = marks
+        .filter((_, at) => at !== number)
+        .map((other) => ({ ...other.box, weight: other.task === "emotion" ? 2 : 0.5 }));
+      const key = `${task} ${one.track ?? number}`;
+      const taken = [...others, ...reserved, ...placed.map((other) => ({ ...other, weight: 3 }))];
+      const place = placeOf(box, whole, room, 6 * unit, taken, this.places.get(key));
+      places.set(key, place.at);
+      placed.push({ ...whole, x: place.x, y: place.y });
+      const back = { x: place.x, y: place.y, ...whole, rx: 7 * unit, fill: colour, class: "back" };
+      make("rect", back, group);
+      label.setAttribute("x", place.x + 0.6 * size);
+      label.setAttribute("y", place.y + 0.72 * whole.height);
+      group.append(label);
+    });
+    this.places = places;
+  }
+
+  // Where the notice lies, in the pixels of the picture.
+  underNotice(shown, room, unit) {
+    const over = this.notice.getBoundingClientRect();
+    if (!over.width) return [];
+    const [left, top] = [(shown.width - room.width / unit) / 2, (shown.height - room.height / unit) / 2];
+    const [x, y] = [(over.left - shown.left - left) * unit, (over.top - shown.top - top) * unit];
+    return [{ x, y, width: over.width * unit, height: over.height * unit, weight: 3 }];
   }
 
   skeleton(group, points, colour, x, unit) {
