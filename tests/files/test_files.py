@@ -14,7 +14,7 @@ from mien.errors import OutputError, ReaderLeft, RefusedOutput
 from mien.files.locks import hold, hold_folder, is_held
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of, is_stream, open_stream, output_error
-from mien.files.whole import PartFile, remove_folder, whole_folder, write_whole
+from mien.files.whole import PartFile, check_folder, remove_folder, whole_folder, write_whole
 
 _HOLD = """
 import sys, time
@@ -288,6 +288,32 @@ class TestWholeFolder:
         ):
             pass
         assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+class TestCheckFolder:
+    def test_nothing_is_made(self, tmp_path: Path) -> None:
+        (tmp_path / "made").mkdir()
+        for target in (tmp_path / "made", tmp_path / "new", tmp_path / "new" / "deep" / "er"):
+            check_folder(target)
+        assert [path.name for path in tmp_path.rglob("*")] == ["made"]
+
+    @pytest.mark.parametrize("closed", ["made", "above"])
+    def test_what_cannot_be_written_is_told(self, closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Asked of the system by name, for whoever runs tests as root may write anywhere."""
+        target = tmp_path / "above" / "made"
+        target.mkdir(parents=True)
+        open_to = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != closed and open_to(path, mode))
+        with pytest.raises(OutputError, match="you have no permission"):
+            check_folder(target)
+        if closed == "above":
+            with pytest.raises(OutputError, match=r"new.*you have no permission"):
+                check_folder(tmp_path / "above" / "new" / "deep")
+
+    def test_a_file_in_its_way_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(OutputError, match="is a file, not a folder"):
+            check_folder(tmp_path / "file" / "made")
 
 
 class TestRemoveFolder:

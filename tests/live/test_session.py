@@ -495,3 +495,25 @@ def test_a_key_learns_neutral_faces_and_the_window_says_so() -> None:
     assert learned in messages
     assert messages.index(asked) < messages.index(learned)
     assert [scene.faces[0].prediction.baseline for scene in kept.scenes if scene.faces[0].prediction][-1]
+
+
+def test_a_neutral_face_is_told_once_it_is_known_and_not_for_pictures_of_before() -> None:
+    """Key n, twice: pictures that were analysed before it still know what was learned the first time."""
+    seeing = Seeing()
+    told = session(FakeSource(images(1), fps=25), seeing)
+
+    def messages(*times_s: float) -> list[str]:
+        said = []
+        for time_s in times_s:
+            told._check_learned(seeing.step(Frame(np.full((48, 64, 3), 90, np.uint8), index=0, time_s=time_s)))
+            said.append(told._message)
+        return said
+
+    asked, learned = "Learning neutral faces: look calm for 5 s", "The neutral face of person 1 is learned"
+    for _ in range(2):
+        told._learn()
+        first = messages(2.0, 2.0, 0.0, 0.5)  # two of before, then two in which it is not known yet
+        assert all(message.startswith(asked) for message in first)
+        assert messages(1.0)[0].startswith(learned)
+        told._say("")
+        assert messages(1.1, 1.2) == ["", ""], "said once"

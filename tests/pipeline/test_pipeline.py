@@ -359,6 +359,16 @@ def test_a_baseline_that_is_none_says_why(calm: NDArray[np.uint8]) -> None:
         Options(baseline_s=0)
 
 
+def test_a_baseline_that_smiles_is_used_and_told(calm: NDArray[np.uint8], caplog: pytest.LogCaptureFixture) -> None:
+    """Some people look happy at rest, so it may be right."""
+    smile = np.asarray(draw_face("happy"), np.uint8)
+    for baseline, told in ((calm, False), (smile, True)):
+        caplog.clear()
+        with Analyzer(Options(tasks=("emotion",), threads=1, baseline=baseline)) as relative:
+            assert relative.look(baseline).faces[0].label == "neutral"
+        assert any("is surely read as happy" in record.getMessage() for record in caplog.records) == told
+
+
 def test_a_neutral_face_is_learned_from_a_video(calm: NDArray[np.uint8]) -> None:
     with Analyzer(Options(tasks=("emotion",), threads=1)) as learner:
         learner.learn_baselines(1.0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_the_same_name_adds_a_take_and_replace_forgets(tmp_path: Path) -> None:
     teach_takes([little("Wave")], folder)
     assert checked_name("wave", folder) == "Wave"
     assert len(teach_takes([little("Wave", 50)], folder).takes) == 2
+    assert checked_name(" WAVE\t", folder) == "Wave"
     replaced = teach_takes([little("Wave", 90)], folder, replace=True)
     assert len(replaced.takes) == 1
     np.testing.assert_array_equal(replaced.takes[0].samples, little("x", 90).samples)
@@ -214,6 +216,34 @@ def test_a_name_that_looks_the_same_is_the_same(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="already"):
         checked_name("vic\u200dtory", folder)
     assert forget_gesture(family.replace("\u200d", ""), folder) is None
+
+
+def test_spaces_of_any_width_are_one(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    assert checked_name("Two  \u3000fingers", folder) == "Two fingers"
+    teach_takes([little("Two fingers")], folder)
+    assert taught_model(folder).labels == ("Two fingers",)
+    for name in ("two  fingers", "Two\tFingers", "TWO\u3000FINGERS "):
+        assert checked_name(name, folder) == "Two fingers"
+    with pytest.raises(UnknownName, match=r"There is no taught gesture 'Twofingers'.*Did you mean 'Two fingers'"):
+        forget_gesture("Twofingers", folder)
+    assert forget_gesture("two   FINGERS", folder) is None
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "m"
+    teach_takes([little("x")], folder)
+    before = (folder / TAKES_FILE).read_bytes()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != folder)
+    monkeypatch.setattr(model, "Fitter", None)  # nothing is fitted
+    with pytest.raises(OutputError, match=r"Cannot write .*m: you have no permission"):
+        checked_name("y", folder)
+    for act in (lambda: teach_takes([little("y")], folder), lambda: forget_gesture("x", folder)):
+        with pytest.raises(OutputError, match="you have no permission"):
+            act()
+    assert (folder / TAKES_FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["", " ", "a,b", "x" * 41, "a\x07", "\u200d", "a\u202eb"])

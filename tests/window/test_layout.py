@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.scene import Face, Hand
-from mien.window.layout import Layout, View, arrange, label_words, overlap, place_plate, shortened, wrap
+from mien.window.layout import Layout, View, arrange, label_words, overlap, shortened, wrap
 
 PANEL_HW = (530.0, 292.0)
 WINDOWS_HW = [(480, 640), (720, 1280), (1080, 1920), (1280, 720), (2160, 3840), (240, 320), (300, 2000), (2000, 300)]
@@ -90,37 +90,6 @@ def test_label_words(face: Callable[..., Face], hand: Callable[..., Hand]) -> No
     assert label_words(hand("victory", 1.0)) == "victory 100 %"
     assert label_words(hand("none", 0.9)) == "no known gesture"
     assert label_words(hand("none", 0.4, uncertain=True)) == "unclear: no known gesture or victory"
-
-
-ROOM = (0, 0, 200, 100)
-
-
-def test_plates_go_above_their_box() -> None:
-    assert place_plate((50, 20), (30, 40, 90, 80), ROOM, []) == (30, 16, 80, 36)
-
-
-def test_plates_never_jump() -> None:
-    tops = [place_plate((50, 20), (30, y, 90, y + 50), ROOM, [])[1] for y in range(60, -60, -1)]
-    assert np.abs(np.diff(tops)).max() <= 1
-
-
-@pytest.mark.parametrize("box", [(-40, -40, 10, 10), (190, 90, 260, 160), (-500, -500, 700, 700), (500, 500, 600, 600)])
-def test_plates_stay_in_the_room(box: tuple[float, float, float, float]) -> None:
-    x1, y1, x2, y2 = place_plate((50, 20), box, ROOM, [])
-    assert 0 <= x1 < x2 <= 200
-    assert 0 <= y1 < y2 <= 100
-
-
-def test_plates_keep_clear_of_each_other() -> None:
-    taken: list[tuple[int, int, int, int]] = []
-    for i in range(8):
-        rect = place_plate((90, 20), (10 + 10 * (i % 2), 50, 60, 80), (0, 0, 200, 300), taken)
-        assert not any(overlap(rect, other) for other in taken)
-        taken.append(rect)
-
-
-def test_crowded_rooms_still_give_a_place() -> None:
-    assert place_plate((50, 20), (30, 40, 90, 80), ROOM, [ROOM]) == (30, 16, 80, 36)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 100])

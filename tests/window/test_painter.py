@@ -134,6 +134,42 @@ def test_every_face_has_its_label(painter: Painter, face: Callable[..., Face]) -
         assert (image == label_colour(label)).all(2).sum() > 1500
 
 
+@pytest.mark.parametrize("large_text", [False, True])
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [(140.0, 150.0, 300.0, 350.0), (304.0, 90.0, 464.0, 280.0)],
+        [(60.0, 190.0, 220.0, 390.0), (222.0, 180.0, 382.0, 380.0), (384.0, 130.0, 544.0, 330.0)],
+        [(250.0, 200.0, 470.0, 420.0), (330.0, 90.0, 420.0, 196.0)],
+    ],
+    ids=["two", "three", "behind"],
+)
+def test_no_label_lies_on_the_face_of_another(
+    boxes: list[tuple[float, float, float, float]], large_text: bool, face: Callable[..., Face]
+) -> None:
+    painter = Painter(large_text=large_text)
+    for mirror in (False, True):
+        faces = [face("happy", 0.3, uncertain=True, box_xyxy=box, track=i) for i, box in enumerate(boxes, 1)]
+        scene = a_scene(*faces)
+        surface, status = pygame.Surface((1280, 720)), Status(tasks=("emotion",))
+        choices = replace(PLAIN, mirror=mirror)
+        painter.paint(surface, scene, status, choices)
+        plates, known = painter._taken[-len(faces) :], painter._faces(painter._regions(scene, choices))
+        for plate, own in zip(plates, known, strict=True):
+            assert not any(overlap(plate, other) for other in known if other != own)
+
+
+def test_a_label_stays_on_its_side_while_a_neighbour_trembles(painter: Painter, face: Callable[..., Face]) -> None:
+    lefts = []
+    for i in range(12):
+        edge = 329.0 + i % 2
+        two = face("sad", box_xyxy=(edge, 60.0, 420.0, 188.0), track=2)
+        one = face("happy", 0.3, uncertain=True, box_xyxy=(130.0, 200.0, 230.0, 320.0), track=1)
+        painted(painter, a_scene(one, two))
+        lefts.append(painter._taken[-2][:2])
+    assert len(set(lefts[1:])) == 1
+
+
 def test_labels_keep_clear_of_notices_and_caption(painter: Painter, hand: Callable[..., Hand]) -> None:
     status = Status(caption="You look happy, that suits you.", message="Camera lost, trying again in 4 s", muted=True)
     plain = painted(painter, a_scene(), status)

@@ -207,6 +207,24 @@ def whole_folder(target: str | Path, *, known: Iterable[str]) -> Iterator[Path]:
                 old.rename(target)
 
 
+def check_folder(target: str | Path) -> None:
+    """Find out before long work, without writing anything, whether `whole_folder` may write a folder.
+
+    Args:
+        target: the final path of the folder; a link is followed.
+
+    Raises:
+        OutputError: it cannot be created or replaced, for lack of permission or because its disk is read-only.
+    """
+    target = Path(os.path.realpath(target))
+    above = next(path for path in target.parents if os.path.lexists(path))
+    for place in (above, *([target] if target.is_dir() else [])):
+        if not place.is_dir():
+            raise output_error(target, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise output_error(target, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def remove_folder(target: str | Path, *, known: Iterable[str], check: Callable[[], object] | None = None) -> None:
     """Remove a folder in one go: whatever happens, it is there as a whole or no longer there.
 

@@ -130,7 +130,7 @@ class LiveSession(Resource):
         self._scene: Scene | None = None
         self._told_troubles: set[str] = set()
         self._baseline_s = analyzer.options.baseline_s or BASELINE_S
-        self._learned: set[int] = set()
+        self._unlearned: set[int] = set()
         self._message, self._message_s = "", 0.0
         self._quit = False
         self._frames = self._dropped = 0
@@ -208,7 +208,7 @@ class LiveSession(Resource):
     def _take(self, moment: AnalyzedFrame) -> None:
         # Smoothed here and not on the analysis thread, so that a frame that was never given out changes nothing.
         if self._scene is None or self._scene.source != moment.scene.source:
-            self._learned.clear()
+            self._unlearned.clear()
         reaction = self._reactions.take(moment.scene)
         scene, self._scene = reaction.scene, reaction.steady
         for output in self.outputs.scenes:
@@ -302,7 +302,7 @@ class LiveSession(Resource):
         except ModelError as error:
             self._say(str(error))
             return
-        self._learned.clear()
+        self._unlearned.clear()
         self._say(say("window.learning", seconds=self._baseline_s))
 
     def _check_learned(self, scene: Scene) -> None:
@@ -310,9 +310,12 @@ class LiveSession(Resource):
         if not self._analyzer.learns_baselines:
             return
         for face in scene.faces:
-            known = face.prediction is not None and face.prediction.baseline
-            if known and face.track is not None and face.track not in self._learned:
-                self._learned.add(face.track)
+            if face.track is None or face.prediction is None:
+                continue
+            if not face.prediction.baseline:
+                self._unlearned.add(face.track)
+            elif face.track in self._unlearned:  # not in a frame of before that was still on its way
+                self._unlearned.discard(face.track)
                 self._say(say("window.learned", person=face.track))
 
     def _snapshot(self) -> None:

@@ -15,6 +15,7 @@ from mien.labels import GESTURES
 from mien.outputs.lettering.fonts import drawn_label, drawn_words
 from mien.outputs.lettering.glyphs import text_width, write_text
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on, label_colour
+from mien.outputs.plates import Rect, place_plate
 from mien.outputs.text import either
 from mien.pixels.images import encode_image, write_image
 from mien.scene import Box, Face, Grade, Hand, Scene
@@ -25,11 +26,6 @@ _SMALLEST_TEXT = 4.5  # pixels
 _SHIFT = 3  # fractional bits
 _FINGERS = ((0, 1, 2, 3, 4), (0, 5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (0, 17, 18, 19, 20), (5, 9, 13, 17))
 
-Rect = tuple[int, int, int, int]
-
-# What a plate covers counts so much: another plate would be illegible, its own face is at least the one it names.
-_OF_PLATE = 4.0
-_OF_OWN = 0.5
 _SHRINK = 0.8
 
 
@@ -203,8 +199,9 @@ class _Pen:
             text, box = label_text(region), self._inside(region.box_xyxy)
             lettering = self._lettering(text, text_scale)
             if box is not None and lettering is not None:
-                rect, covers = self._place(box, lettering.plate_wh, [plate.rect for plate in plates])
-                plates.append(_Plate(text, region_colour(region), lettering, rect, covers))
+                others, room = [plate.rect for plate in plates], (0, 0, self.width, self.height)
+                place = place_plate(lettering.plate_wh, box, room, plates=others, faces=self._faces, gap=self.line)
+                plates.append(_Plate(text, region_colour(region), lettering, place.rect, place.covers))
         return plates
 
     def _plate(self, plate: _Plate) -> None:
@@ -242,43 +239,6 @@ class _Pen:
         x2 = round(min(self.width - 1 - edge, max(box_xyxy[2], -1e9)))
         y2 = round(min(self.height - 1 - edge, max(box_xyxy[3], -1e9)))
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
-
-    def _place(self, box: Rect, plate_wh: tuple[int, int], plates: Sequence[Rect]) -> tuple[Rect, bool]:
-        """Above the box, below it, beside it, in it, or further away: the first place within the picture that covers
-        nothing, or the one that covers least; and whether that covers another plate or another's face."""
-        width, height = plate_wh
-        x1, y1, x2, y2 = box
-        gap = self.line
-        above, below = y1 - gap - height, y2 + gap
-        lefts = [x1, x2 - width, (x1 + x2 - width) // 2, x1 - width // 2, x2 - width // 2]
-        lefts = [max(0, min(x, self.width - width)) for x in lefts]
-        places = [(x, y) for x in lefts[:2] for y in (above, below)]
-        places += [(x, y) for y in (y1, y2 - height) for x in (x2 + gap, x1 - gap - width)]
-        places += [(lefts[0], y) for y in (y1 + gap, y2 - gap - height)]
-        places += [(x, y) for x in lefts[2:] for y in (above, below)]
-        away = [sign * row * (height + 1) for row in (1, 2, 3) for sign in (-1, 1)]
-        places += [(x, (above if step < 0 else below) + step) for x in lefts for step in away]
-        places = [(x, y) for x, y in places if 0 <= x <= self.width - width and 0 <= y <= self.height - height]
-        if not places:
-            places = [(lefts[0], max(0, min(y1, self.height - height)))]
-        corners = np.array(places, np.int64)
-        rects = np.concatenate([corners, corners + plate_wh], axis=1)
-        own, others = self._covered(rects, box, plates)
-        best = int((_OF_OWN * own + others).argmin())
-        left, top = places[best]
-        return (left, top, left + width, top + height), bool(others[best] > 0)
-
-    def _covered(
-        self, rects: NDArray[np.int64], box: Rect, plates: Sequence[Rect]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N,) pixels of its own face, and of plates and other faces, that each of (N, 4) places for the label of a box
-        would cover; those of plates count more."""
-        taken = np.array([*plates, *self._faces], np.int64).reshape(-1, 4)
-        sides = np.minimum(rects[:, None, 2:], taken[:, 2:]) - np.maximum(rects[:, None, :2], taken[:, :2])
-        areas = sides.clip(0).prod(axis=2).astype(np.float64)
-        areas[:, : len(plates)] *= _OF_PLATE
-        is_own = np.array([False] * len(plates) + [face == box for face in self._faces], np.bool_)
-        return areas[:, is_own].sum(axis=1), areas[:, ~is_own].sum(axis=1)
 
 
 def _round_rect(rect: Rect, radius: int) -> NDArray[np.float64]:

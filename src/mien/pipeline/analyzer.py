@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.addresses import named
 from mien.errors import InputError
 from mien.labels import TASKS, Task
 from mien.models.artifact import load_artifact
@@ -25,12 +27,14 @@ from mien.pixels.pictures import PictureLike
 from mien.resource import Resource, Turns, usable_threads
 from mien.scene import Face, Frame, Hand, Scene, UsedModel
 from mien.sources import Selection
-from mien.stages.baseline import Baselines, neutral_reference
+from mien.stages.baseline import NOT_AT_REST, Baselines, neutral_reference
 from mien.stages.classify import softmax
 from mien.stages.faces import FaceDetector
 from mien.stages.hands import HandDetector
 from mien.stages.schedule import DetectionScheduler
 from mien.wording import count
+
+_log = logging.getLogger(__name__)
 
 
 class Analyzer(Resource):
@@ -298,7 +302,16 @@ class Analyzer(Resource):
                 f"{count(len(faces), 'face')}."
             )
         neutral_reference(self._expressions.labels, self._expressions.threshold)  # that the model can answer neutral
-        return np.asarray(self._expressions.face_logits(frame.image_rgb, faces)[0])
+        logits = self._expressions.face_logits(frame.image_rgb, faces)
+        (found,) = self._expressions.read_logits(logits)
+        if found.label in NOT_AT_REST and found.grade == "sure":
+            _log.warning(
+                "The baseline %s is surely read as %s; from now on that is read as neutral. Give a neutral face if "
+                "this one is not.",
+                named(frame.source) if frame.source else "picture",
+                found.label,
+            )
+        return np.asarray(logits[0])
 
     def _recall(self, memory: Mapping[str, Any], tracks: Tracks) -> None:
         """Faces and hands that a source is followed by."""

@@ -28,7 +28,7 @@ NEUTRAL = "neutral"
 BASELINE_S = 5.0
 """Calm seconds from which a neutral face is learned when a key or a button asks for it."""
 
-_NOT_AT_REST = ("happy", "surprise")
+NOT_AT_REST = ("happy", "surprise")
 """What the face of somebody at rest hardly ever looks like: a smile at the start is no baseline."""
 _RESTLESS = 0.15
 """A face is calm if its probabilities differ from their mean by no more than this on average: total variation, 0 to
@@ -137,7 +137,7 @@ class Baselines:
         p = np.stack([probabilities for *_, probabilities in frames])
         mean = p.mean(axis=0)
         spread = float(np.abs(p - mean).sum(axis=1).mean() / 2)
-        if spread > _RESTLESS or self._labels.labels[int(mean.argmax())] in _NOT_AT_REST:
+        if spread > _RESTLESS or self._labels.labels[int(mean.argmax())] in NOT_AT_REST:
             return None
         return np.asarray(np.mean([logits for _, logits, _ in frames], axis=0))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mien.data.classes import label_of, plain
 from mien.errors import InputError, ModelError, RefusedOutput, UnknownName
 from mien.files.targets import check_name
-from mien.files.whole import remove_folder, spare_foreign
+from mien.files.whole import check_folder, remove_folder, spare_foreign
 from mien.labels import GESTURES, LETTERS, NOTHING, check_label
 from mien.models.artifact import FILES, Artifact, load_artifact, write_artifact, zoo_artifact, zoo_names
 from mien.models.manifest import Manifest, Score, model_name
@@ -142,9 +142,10 @@ def forget_gesture(name: str, folder: str | Path) -> Taught | None:
     while True:
         seen = _stored(folder)
         taught = taught_model(folder)
-        label = next((label for label in taught.labels if plain(label) == plain(name)), None)
+        label = _meant(name, taught.labels)
         if label is None:
-            raise UnknownName("gesture taught into this model", name, taught.labels)
+            raise UnknownName("taught gesture", name, taught.labels)
+        check_folder(folder)
         kept = tuple(take for take in taught.takes if take.label != label)
         with suppress(_Changed):
             if kept:
@@ -173,10 +174,11 @@ def checked_name(name: str, folder: str | Path) -> str:
     Raises:
         InputError: it is no label, or means a gesture that the package knows, in any language or word for it.
         RefusedOutput: the folder is not one that gestures can be taught into.
+        OutputError: it cannot be written.
         ModelError: it is damaged.
     """
     folder = Path(folder)
-    label = unicodedata.normalize("NFC", trimmed(name))
+    label = _spaced(unicodedata.normalize("NFC", trimmed(name)))
     try:
         check_label(label)
     except ValueError as exc:
@@ -191,6 +193,7 @@ def checked_name(name: str, folder: str | Path) -> str:
         raise RefusedOutput(f"{folder} is the name of a model in the package; name another folder.")
     if folder.exists() and not folder.is_dir():
         raise RefusedOutput(f"{folder} is a file; name a folder.")
+    check_folder(folder)
     if not folder.exists() or not any(folder.iterdir()):
         return label
     if not (folder / TAKES_FILE).is_file():
@@ -199,7 +202,17 @@ def checked_name(name: str, folder: str | Path) -> str:
             "by mien teach."
         )
     spare_foreign(folder, (*FILES, TAKES_FILE))
-    return next((known for known in taught_model(folder).labels if plain(known) == plain(label)), label)
+    return _meant(label, taught_model(folder).labels) or label
+
+
+def _meant(name: str, labels: Sequence[str]) -> str | None:
+    """The one of the labels that a name means, whatever its case and the width of its spaces."""
+    return next((label for label in labels if plain(_spaced(label)) == plain(_spaced(name))), None)
+
+
+def _spaced(name: str) -> str:
+    """A name with one space wherever it has several, or wide ones, or a tab."""
+    return " ".join(name.split())
 
 
 class _Changed(Exception):  # a signal between functions of this module

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mien.labels import NOTHING
-from mien.outputs.draw import Rect
+from mien.outputs.plates import Rect
 from mien.outputs.text import either
 from mien.scene import Box, Face, Hand
 from mien.words import words
@@ -174,33 +174,6 @@ def label_words(region: Face | Hand) -> str:
     return said.say(f"plate.{task}.{grade}", word=word, percent=f"{100 * region.prediction.confidence:.0f}")
 
 
-def place_plate(plate_wh: tuple[int, int], box_xyxy: Box, room: Rect, taken: Sequence[Rect]) -> Rect:
-    """A place for a plate: above its box, or as near to that as the available space allows.
-
-    A box that leaves the space at the top pushes its plate down gradually, so that the plate never jumps.
-
-    Args:
-        plate_wh: width and height of the plate.
-        box_xyxy: what the plate belongs to.
-        room: where plates may be.
-        taken: places that must stay free.
-    """
-    width, height = plate_wh
-    left = _clamped(box_xyxy[0], room[0], room[2] - width)
-    top = _clamped(box_xyxy[1] - height - 4, room[1], room[3] - height)
-    for sign in (1, -1):
-        rect = left, top, left + width, top + height
-        while True:
-            hit = next((other for other in taken if overlap(rect, other)), None)
-            if hit is None:
-                break
-            y = hit[3] + 2 if sign > 0 else hit[1] - height - 2
-            rect = left, y, left + width, y + height
-        if room[1] <= rect[1] and rect[3] <= room[3]:
-            return rect
-    return left, top, left + width, top + height
-
-
 def lowered(layout: Layout, pixels: int) -> Layout:
     """The same parts further down."""
 
@@ -298,7 +271,3 @@ def _fitting(text: str, width: float, measure: Callable[[str], float]) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if measure(text[:middle]) <= width else (low, middle - 1)
     return low
-
-
-def _clamped(value: float, low: int, high: int) -> int:
-    return round(max(low, min(value, max(low, high))))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mien.outputs.draw import Rect
 from mien.outputs.palette import DARK, LIGHT, Colour
+from mien.outputs.plates import Rect
 from mien.outputs.pygame_import import pygame
 from mien.window.layout import Layout, free_place, overlap
 from mien.window.lettering import Lettering, Sign

@@ -11,20 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.labels import EMOTIONS, GESTURES
-from mien.outputs.draw import Rect, mark_regions, region_colour
+from mien.outputs.draw import mark_regions, region_colour
 from mien.outputs.lettering.fonts import drawn_words, is_drawable
 from mien.outputs.palette import DARK, LIGHT, Colour, ink_on
+from mien.outputs.plates import Rect, place_plate
 from mien.outputs.pygame_import import pygame
 from mien.pixels.boxes import area
 from mien.scene import Face, Hand, Prediction, Scene
-from mien.window.layout import (
-    Layout,
-    View,
-    arrange,
-    label_words,
-    lowered,
-    place_plate,
-)
+from mien.window.layout import Layout, View, arrange, label_words, lowered
 from mien.window.lettering import Lettering
 from mien.window.notes import SEE_THROUGH, Note, Notices
 from mien.window.panel import FAINT, Panel, Section, panel_size_hw
@@ -78,6 +72,7 @@ class Painter:
         self._labels: dict[str, tuple[str, ...]] = {"emotion": EMOTIONS.labels, "gesture": GESTURES.labels}
         self._picture_rgb = np.zeros((1, 1, 3), np.uint8)
         self._taken: list[Rect] = []
+        self._chosen: dict[tuple[type, int], int] = {}
         self._layout = Layout(1.0, (0, 0, 1, 1))
         self._surface = pygame.Surface((1, 1))
 
@@ -104,8 +99,7 @@ class Painter:
         elif choices.no_face:
             advice = say("window.no_face_advice") if status.no_face == no_face_words() else ""
             self._middle(status.no_face, advice, caption_top - layout.px(24))
-        for region in regions:
-            self._label(region)
+        self._labels_of(regions)
         if choices.keys:
             self._keys(choices)
 
@@ -136,9 +130,12 @@ class Painter:
 
     def _faces(self, regions: Sequence[Face | Hand]) -> list[Rect]:
         """Where the faces are in the window."""
-        x, y = self._layout.picture[:2]
-        boxes = [region.box_xyxy for region in regions if isinstance(region, Face)]
-        return [(int(box[0]) + x, int(box[1]) + y, math.ceil(box[2]) + x, math.ceil(box[3]) + y) for box in boxes]
+        return [self._at(region) for region in regions if isinstance(region, Face)]
+
+    def _at(self, region: Face | Hand) -> Rect:
+        """Where a face or hand in pixels of the picture is in the window."""
+        (x, y), box = self._layout.picture[:2], region.box_xyxy
+        return int(box[0]) + x, int(box[1]) + y, math.ceil(box[2]) + x, math.ceil(box[3]) + y
 
     def _section(self, task: str, scene: Scene | None) -> Section:
         seen: Sequence[Face | Hand] = () if scene is None else scene.faces if task == "emotion" else scene.hands
@@ -253,20 +250,35 @@ class Painter:
         for i, text in enumerate(texts):
             self._surface.blit(text, (centre - text.get_width() // 2, top + pad + i * pitch))
 
-    def _label(self, region: Face | Hand) -> None:
-        """The text at a face or hand, on a plate in the label's colour; left out if its box is not in view."""
+    def _labels_of(self, regions: Sequence[Face | Hand]) -> None:
+        """The texts at faces and hands, each on the side of its box where it was, while that is free."""
+        faces, before = self._faces(regions), self._chosen
+        self._chosen = {}
+        for region in regions:
+            key = None if region.track is None else (type(region), region.track)
+            choice = self._label(region, faces, None if key is None else before.get(key))
+            if key is not None and choice is not None:
+                self._chosen[key] = choice
+
+    def _label(self, region: Face | Hand, faces: Sequence[Rect], before: int | None) -> int | None:
+        """The text at a face or hand, on a plate in the label's colour; left out if its box is not in view.
+
+        Returns:
+            Which place it has, for the next picture.
+        """
         x1, y1, x2, y2 = self._layout.picture
-        left, top, right, bottom = region.box_xyxy
+        left, top, right, bottom = box = self._at(region)
         words = label_words(region)
-        if not words or right <= 0 or left >= x2 - x1 or bottom <= 0 or top >= y2 - y1:
-            return
+        if not words or right <= x1 or left >= x2 or bottom <= y1 or top >= y2:
+            return None
         px, colour = self._layout.px, region_colour(region)
         text = self._lettering.text(words, self._text_px(20), ink_on(colour))
         plate_wh = text.get_width() + px(22), text.get_height() + px(10)
-        box = left + x1, top + y1, right + x1, bottom + y1
-        rect = place_plate(plate_wh, box, self._layout.picture, self._taken)
-        self._plate(rect, colour, 1.0)
-        self._surface.blit(text, (rect[0] + px(11), rect[1] + px(5)))
+        room, taken = self._layout.picture, self._taken
+        place = place_plate(plate_wh, box, room, plates=taken, faces=faces, gap=4, slides=True, before=before)
+        self._plate(place.rect, colour, 1.0)
+        self._surface.blit(text, (place.rect[0] + px(11), place.rect[1] + px(5)))
+        return place.choice
 
     def _text_px(self, size: float) -> int:
         return self._layout.px(_LARGE_TEXT * size if self._large else size)

@@ -29,7 +29,7 @@ let turn = 0; // counts what was begun: whoever comes back from waiting and find
 let watching = null; // ends the events of the server's camera
 let frozen = false;
 let photoUrl = "";
-let learned = null; // tracks whose neutral face is known; null while nobody has asked for that
+let unlearned = null; // tracks whose neutral face is not known yet; null while nobody has asked for that
 const records = new Records();
 const arrivals = [];
 
@@ -111,24 +111,24 @@ function answered(answer) {
 // From now on expressions are read as changes from each person's neutral face.
 function learnBaselines() {
   if (get("baseline-button").disabled) return;
-  learned = new Set();
+  unlearned = new Set();
   get("baseline-button").setAttribute("aria-pressed", "true");
   live.tell({ baseline_s: about.baseline_s });
   tell(say("baseline.learning", { seconds: about.baseline_s }), { stays: true });
 }
 
 function tellLearned(faces) {
-  for (const { track, baseline } of learned ? faces : []) {
-    if (!baseline || learned.has(track)) continue;
-    learned.add(track);
-    tell(say("baseline.learned", { person: track }));
+  for (const { track, baseline } of unlearned ? faces : []) {
+    if (!baseline) unlearned.add(track);
+    // Not for an answer of before that was still on its way: there it was known already.
+    else if (unlearned.delete(track)) tell(say("baseline.learned", { person: track }));
   }
 }
 
 function clear() {
   turn += 1;
   watching?.abort();
-  learned = null;
+  unlearned = null;
   get("baseline-button").setAttribute("aria-pressed", "false");
   frames.stop();
   frozen = false;
