@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from mien.errors import InputError
 from mien.evaluation.run_comparison import measured_figures, merged, read_entry
+from mien.recipes.recipe import load_recipe
 from mien.reports.runs.tables import (
     REPRODUCTION,
     comparison_header,
@@ -294,3 +296,26 @@ def test_what_an_earlier_version_did_not_say_is_unknown(tmp_path: Path) -> None:
     write(run / "recipe.json", {"name": "cnn"})
     write(run / "summary.json", {})
     assert cells(run)["machine"] == "-"
+
+
+@pytest.mark.parametrize(
+    ("weights", "shown"),
+    [
+        ("/home/ann/faces/vgg16.pth", "vgg16.pth"),
+        ("C:\\Users\\ann\\vgg 16.pth", "vgg 16.pth"),
+        ("\\\\server\\ann\\vgg16.pth", "vgg16.pth"),
+        ("runs/vgg16.pth", "runs/vgg16.pth"),
+        ("recipe:emotion_soup", "recipe:emotion_soup"),
+    ],
+)
+def test_the_command_says_no_folders_of_this_machine(tmp_path: Path, weights: str, shown: str) -> None:
+    recipe = load_recipe(
+        "emotion_camera", changes={"network.weights": json.dumps(weights), "loss.teachers": '["/home/ann/a", "b"]'}
+    )
+    write(tmp_path / "recipe.json", recipe.to_dict())
+    command = read_entry(tmp_path).train_command
+    words = shlex.split(command)
+    assert f"network.weights={json.dumps(shown)}" in words
+    assert 'loss.teachers=["a", "b"]' in words
+    assert "/home" not in command
+    assert "Users" not in command

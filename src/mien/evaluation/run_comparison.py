@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,10 @@ from mien.words import kept
 
 METRICS_FILE = "metrics.json"
 UNKNOWN = "-"
+
+
+_FOLDERS = re.compile(r"""(?<=")(?:/|[A-Za-z]:|\\\\)[^"]*[/\\](?=[^"/\\]+")""")
+"""The folders of an absolute path in a setting: tables are shown to others, who have other folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +97,8 @@ class Entry:
             changes = {}
         for name, value in changes.items():
             # What the author got, and what an exported model says of itself, is no part of training.
-            words += [] if name.startswith(("reference.", "export.")) else ["--set", f"{name}={value}"]
+            if not name.startswith(("reference.", "export.")):
+                words += ["--set", f"{name}={_FOLDERS.sub('', value)}"]
         return shlex.join(words)
 
     def author_protocol(self) -> Measured | None:
