@@ -79,12 +79,9 @@ def students(names: Sequence[str]) -> tuple[Planned, Planned]:
 
 
 def keep_answers(run: Path, logits: Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]], dataset: Dataset) -> None:
-    """Write a network's answers beside it, once."""
-    path = run / ANSWERS_FILE
-    if path.is_file():
-        return
+    """Write a network's answers beside it."""
     answers = {part: flip_averaged(logits, dataset.part(part)) for part in ("train", "validation")}
-    with path.open("xb") as file:
+    with (run / ANSWERS_FILE).open("xb") as file:
         np.savez(file, allow_pickle=False, **{part: value.astype(np.float16) for part, value in answers.items()})
 
 

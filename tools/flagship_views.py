@@ -10,11 +10,11 @@ optimiser's state: it can be evaluated, compared and exported, not resumed.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import platform
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
@@ -24,15 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mien import __version__
 from mien.data.dataset import Dataset
-from mien.files.whole import write_whole
 from mien.labels import label_set
 from mien.recipes.recipe import Recipe, changed_recipe
-from mien.recipes.saved import SUMMARY_FILE, RunSummary
-from mien.train.learner import Learner
-from mien.train.machine import commit
+from mien.train.learner import Learner, TensorBatches, side_at
 from mien.train.networks.network import Network
+from mien.train.outcome import keep_summary, summary_of
+from mien.train.runs import start_from_runs
 from mien.train.start import claim, start_of
 
 _DRAWN_AT_A_TIME = 2048
@@ -43,6 +41,9 @@ _LEARNED_BY, _LEARNED = 4, 0.33
 
 _SPARE = 0.95
 """Of a run's time that its epochs are planned to fill; the rest is for validation and for what an estimate misses."""
+
+TwoHeads = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+"""From (B, C, H, W) images the logits of both heads, (B, L) each; None for a head that a network has not."""
 
 logger = logging.getLogger("mien.flagship")
 
@@ -62,18 +63,6 @@ class Pool:
     views: Tensor
     answers: Tensor | None = None
 
-    @property
-    def labels(self) -> Tensor:
-        """(N,) int64."""
-        return torch.from_numpy(self.dataset.part("train").labels).to(self.views.device)
-
-    @property
-    def votes(self) -> Tensor:
-        """(N, L) float32."""
-        part = self.dataset.part("train")
-        votes = np.zeros((len(part), len(part.label_set)), np.float32) if part.votes is None else part.votes
-        return torch.from_numpy(np.asarray(votes, np.float32)).to(self.views.device)
-
 
 def drawn_views(recipe: Recipe, train: Dataset, count: int, *, device: torch.device, seconds: float) -> Tensor:
     """Up to `count` augmented views of each sample, at least two, in up to `seconds`: (V, N, H, W) uint8 on the
@@ -81,7 +70,7 @@ def drawn_views(recipe: Recipe, train: Dataset, count: int, *, device: torch.dev
     started = time.monotonic()
     try:
         views = _drawn(recipe, train, count, device, started + seconds)
-    except (RuntimeError, NotImplementedError):
+    except RuntimeError:
         if device.type == "cpu":
             raise
         logger.exception("the views could not be drawn on the accelerator; the processor draws them")
@@ -111,7 +100,7 @@ def _drawn(recipe: Recipe, train: Dataset, count: int, device: torch.device, unt
 
 
 def fit_views(
-    recipe: Recipe, pool: Pool, run: Path, *, seconds: float, start: Network | None = None, record: bool = True
+    recipe: Recipe, pool: Pool, run: Path, *, seconds: float, start: Path | None = None, record: bool = True
 ) -> Network:
     """Train a network in a given time; the number of epochs follows from its measured speed, and is recorded.
 
@@ -120,7 +109,7 @@ def fit_views(
         pool: the samples.
         run: a new folder.
         seconds: for everything.
-        start: a network whose weights it starts from, where their shapes agree.
+        start: the folder of a run from whose weights it starts, where their shapes agree.
         record: whether its passes are recorded on an accelerator.
 
     Returns:
@@ -133,19 +122,18 @@ def fit_views(
     learner = learner_of(recipe, train, device)
     network = learner.network
     if start is not None:
-        own, given = network.state_dict(), start.state_dict()
-        network.load_state_dict(own | {k: v for k, v in given.items() if k in own and v.shape == own[k].shape})
+        start_from_runs(network, recipe, [start])
     averaged: Network = copy.deepcopy(network).eval().requires_grad_(False)
     untouched = copy.deepcopy(network.state_dict())
     steps = len(train) // recipe.fit.batch
-    sides = (*recipe.fit.sizes, (float(recipe.input.size_hw[0]), 1.0)) if not recipe.fit.sizes else recipe.fit.sizes
+    sides = [side_at(recipe, percent / 100) for percent in range(100)]
     is_recorded = record and device.type == "cuda"
-    heads = {int(side): two_heads(network, int(side), recipe.fit.batch, record=is_recorded) for side, _ in sides}
+    heads = {side: two_heads(network, side, recipe.fit.batch, record=is_recorded) for side in dict.fromkeys(sides)}
     loop = _Loop(learner, pool, averaged, total_steps=10**6)
     step_s = {side: loop.seconds_of_step(heads[side], side) for side in heads}
     network.load_state_dict(untouched)
     averaged.load_state_dict(untouched)
-    epoch_s = steps * sum(step_s[int(side)] * share for side, share in sides) / sum(share for _, share in sides)
+    epoch_s = steps * sum(step_s[side] for side in sides) / len(sides)
     epochs = max(int(_SPARE * (seconds - (time.monotonic() - began)) / epoch_s), 1)
     recipe = changed_recipe(recipe, {"fit.epochs": str(epochs), "fit.keep": '"last"'})
     learner.recipe = recipe
@@ -158,8 +146,8 @@ def fit_views(
     validation = pool.dataset.part("validation")
     best, accuracy = 0.0, 0.0
     for epoch in range(epochs):
-        learner_side = _side(recipe, epoch)
-        loss = loop.epoch(heads[learner_side], learner_side, epoch)
+        side = side_at(recipe, epoch / epochs)
+        loss = loop.epoch(heads[side], side, epoch)
         if epoch % max(epochs // 6, 1) == 0 or epoch == epochs - 1:
             answers = logits_of(averaged, learner, validation.samples, device)
             accuracy = float((answers.argmax(axis=1) == validation.labels).mean())
@@ -170,31 +158,23 @@ def fit_views(
                 left = seconds - (time.monotonic() - began)
                 return fit_views(recipe, pool, run, seconds=left, start=start, record=False)
             logger.info("%s epoch %d loss %.4f val %.4f (%.0f s)", recipe.name, epoch + 1, loss, accuracy, spent)
-    checkpoint = run / "checkpoints" / "last.ckpt"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    state = {f"network.{name}": value.cpu() for name, value in averaged.state_dict().items()}
-    stored = {"state_dict": state, "epoch": epochs - 1, "global_step": epochs * steps}
-    torch.save({**stored, "pytorch-lightning_version": lightning.__version__}, checkpoint)
-    summary = RunSummary(
-        recipe=recipe.name,
-        epochs=epochs,
-        best_val_accuracy=round(best, 5),
-        last={"val_accuracy": round(accuracy, 5)},
-        parameters=sum(p.numel() for p in network.parameters()),
-        train_samples=len(train),
-        validation_samples=len(validation),
-        data=pool.dataset.source,
-        data_sha256=pool.dataset.fingerprint(),
-        caveats=tuple(pool.dataset.caveats),
-        seconds=round(time.monotonic() - began, 1),
-        machine=machine_of(device),
-        commit=commit(),
-        mien=__version__,
-        torch=str(torch.__version__),
-        python=platform.python_version(),
+    keep_network(run, "last", averaged.state_dict(), epoch=epochs - 1, steps=epochs * steps)
+    spent = time.monotonic() - began
+    figures = {"val_accuracy": accuracy}
+    summary = summary_of(
+        recipe, pool.dataset, network, epochs=epochs, best=best, last=figures, seconds=spent, machine=machine_of(device)
     )
-    write_whole(run / SUMMARY_FILE, f"{json.dumps(asdict(summary), indent=2)}\n".encode())
+    keep_summary(run, summary)
     return averaged
+
+
+def keep_network(run: Path, name: str, state: Mapping[str, Tensor], *, epoch: int, steps: int) -> None:
+    """Write a network as a checkpoint of a run, `best` or `last`, with its last epoch, from 0, and its steps so far."""
+    path = run / "checkpoints" / f"{name}.ckpt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {f"network.{key}": value.cpu() for key, value in state.items()}
+    stored = {"state_dict": weights, "epoch": epoch, "global_step": steps}
+    torch.save({**stored, "pytorch-lightning_version": lightning.__version__}, path)
 
 
 def logits_of(
@@ -230,7 +210,8 @@ class _Loop:
     def __init__(self, learner: Learner, pool: Pool, averaged: Network, *, total_steps: int) -> None:
         fit = learner.recipe.fit
         self.learner, self.pool, self.averaged = learner, pool, averaged
-        self.labels, self.votes = pool.labels, pool.votes
+        samples = TensorBatches(pool.dataset.part("train"))
+        self.labels, self.votes = samples.labels.to(pool.views.device), samples.votes.to(pool.views.device)
         self.views = len(pool.views) if pool.answers is None or pool.answers.ndim == 2 else len(pool.answers)
         on_cuda = pool.views.is_cuda
         self.optimizer = torch.optim.SGD(
@@ -248,7 +229,7 @@ class _Loop:
         self.means, self.nows = [mean for mean, _ in pairs], [now for _, now in pairs]
         self.step = 0
 
-    def seconds_of_step(self, heads: nn.Module, side: int) -> float:
+    def seconds_of_step(self, heads: TwoHeads, side: int) -> float:
         """What a step takes on pictures of this side; it changes the weights."""
         positions = torch.randperm(len(self.labels), device=self.labels.device)
         few = list(torch.split(positions, self.learner.recipe.fit.batch))[: _PROBE_STEPS + 4]
@@ -262,7 +243,7 @@ class _Loop:
         _wait(self.labels)
         return (time.monotonic() - started) / len(counted)
 
-    def epoch(self, heads: nn.Module, side: int, number: int) -> float:
+    def epoch(self, heads: TwoHeads, side: int, number: int) -> float:
         """One epoch; returns the mean loss."""
         device, fit = self.labels.device, self.learner.recipe.fit
         torch.manual_seed(fit.seed * 1_000_003 + number)
@@ -273,7 +254,7 @@ class _Loop:
             total += self._learn(heads, side, part)
         return float(total) / steps
 
-    def _learn(self, heads: nn.Module, side: int, positions: Tensor) -> Tensor:
+    def _learn(self, heads: TwoHeads, side: int, positions: Tensor) -> Tensor:
         learner, device = self.learner, positions.device
         view = torch.randint(0, self.views, (len(positions),), device=device)
         target, votes = learner.targets(self.labels[positions], self.votes[positions], self._answers(view, positions))
@@ -313,36 +294,27 @@ class _Heads(nn.Module):
         return (logits,) if vote_logits is None else (logits, vote_logits)
 
 
-class _Two(nn.Module):
-    """Gives the two heads of what may have one."""
-
-    def __init__(self, heads: nn.Module) -> None:
-        super().__init__()
-        self.heads = heads
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        found = self.heads(images)
-        return found[0], found[1] if len(found) > 1 else None
-
-
-def two_heads(network: Network, side: int, batch: int, *, record: bool, in_bfloat16_too: bool = True) -> nn.Module:
+def two_heads(network: Network, side: int, batch: int, *, record: bool, in_bfloat16_too: bool = True) -> TwoHeads:
     """Forward and backward pass of a network, recorded for pictures of this side if that is wanted and possible."""
     network.train()
-    weight = next(network.parameters())
     heads = _Heads(network)
-    if not record:
-        return _Two(heads)
-    channels = next(module.in_channels for module in network.modules() if isinstance(module, nn.Conv2d))
-    sample = torch.randn(batch, channels, side, side, device=weight.device).contiguous(
-        memory_format=torch.channels_last
-    )
-    try:
-        with in_bfloat16(weight.device, enabled=in_bfloat16_too):
-            torch.cuda.make_graphed_callables(heads, (sample,))  # replaces its forward
-        return _Two(heads)
-    except RuntimeError:
-        logger.exception("the passes could not be recorded; they are started one by one")
-        return _Two(_Heads(network))
+    if record:
+        weight = next(network.parameters())
+        channels = next(module.in_channels for module in network.modules() if isinstance(module, nn.Conv2d))
+        sample = torch.randn(batch, channels, side, side, device=weight.device)
+        try:
+            with in_bfloat16(weight.device, enabled=in_bfloat16_too):
+                # replaces its forward
+                torch.cuda.make_graphed_callables(heads, (sample.contiguous(memory_format=torch.channels_last),))
+        except RuntimeError:
+            logger.exception("the passes could not be recorded; they are started one by one")
+            heads = _Heads(network)
+
+    def both(images: Tensor) -> tuple[Tensor, Tensor | None]:
+        logits, *votes = heads(images)
+        return logits, votes[0] if votes else None
+
+    return both
 
 
 def learner_of(recipe: Recipe, train: Dataset, device: torch.device) -> Learner:
@@ -351,15 +323,6 @@ def learner_of(recipe: Recipe, train: Dataset, device: torch.device) -> Learner:
     learner = Learner(recipe, counts).to(device)
     learner.network.to(memory_format=torch.channels_last)
     return learner
-
-
-def _side(recipe: Recipe, epoch: int) -> int:
-    progress = epoch / recipe.fit.epochs
-    for side, share in recipe.fit.sizes:
-        progress -= share
-        if progress < -1e-9:
-            return int(side)
-    return int(recipe.fit.sizes[-1][0]) if recipe.fit.sizes else recipe.input.size_hw[0]
 
 
 def in_bfloat16(device: torch.device, *, enabled: bool = True) -> torch.autocast:

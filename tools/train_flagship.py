@@ -178,7 +178,7 @@ class FlagshipOnViews:
         left = seconds - self._spent()
         drawn = drawn_views(light, dataset.part("train"), 16, device=self.device, seconds=left / 4)
         pool = Pool(dataset=dataset, views=drawn)
-        for number, (before, network) in enumerate(trained):
+        for number, (before, _) in enumerate(trained):
             left = (seconds - self._spent()) / (len(trained) - number)
             name = f"{before.name}_ferplus"
             changes = {
@@ -186,7 +186,7 @@ class FlagshipOnViews:
                 "network.squeeze": str(before.network.squeeze), "network.weights": json.dumps(f"recipe:{before.name}"),
             }  # fmt: skip
             recipe = self._recipe("emotion_ferplus", changes)
-            new = fit_views(recipe, pool, self.out / name, seconds=left, start=network)
+            new = fit_views(recipe, pool, self.out / name, seconds=left, start=self.out / before.name)
             learner = Learner(recipe, [1] * 8).to(self.device)
             keep_answers(self.out / name, lambda x: logits_of(new, learner, x, self.device), dataset)  # noqa: B023
             self._tidy()

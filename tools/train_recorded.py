@@ -12,28 +12,22 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import logging
-import platform
 import time
-from dataclasses import asdict
 from pathlib import Path
 
-import lightning
-import numpy as np
 import torch
-from flagship_views import in_bfloat16, learner_of, machine_of, two_heads
+from flagship_views import in_bfloat16, keep_network, learner_of, machine_of, two_heads
 from torch import Tensor, nn
 
-from mien import __version__
 from mien.data.dataset import Dataset
 from mien.errors import RecipeError
 from mien.files.whole import write_whole
 from mien.recipes.recipe import Recipe, load_recipe
-from mien.recipes.saved import SUMMARY_FILE, RunSummary
+from mien.recipes.saved import RunSummary
 from mien.train.corpus import CorpusPaths, load_corpus
-from mien.train.learner import BatchPositions, Learner
-from mien.train.machine import commit
+from mien.train.learner import BatchPositions, Learner, TensorBatches
+from mien.train.outcome import keep_summary, summary_of
 from mien.train.start import claim, start_of
 
 _AT_A_TIME = 2048
@@ -76,28 +70,20 @@ def fit_recorded(recipe: Recipe, dataset: Dataset, run: Path, *, device: torch.d
             kept = copy.deepcopy(learner.network.state_dict())
         if recipe.fit.stop_patience and epoch - best_epoch >= recipe.fit.stop_patience:
             break
-    _save(run, "best", kept, best_epoch, loop.steps)
-    _save(run, "last", learner.network.state_dict(), epoch, loop.steps)
+    keep_network(run, "best", kept, epoch=best_epoch, steps=(best_epoch + 1) * loop.steps)
+    keep_network(run, "last", learner.network.state_dict(), epoch=epoch, steps=(epoch + 1) * loop.steps)
     _save_curves(run, rows, loop.steps)
-    summary = RunSummary(
-        recipe=recipe.name,
+    summary = summary_of(
+        recipe,
+        dataset,
+        learner.network,
         epochs=epoch + 1,
-        best_val_accuracy=round(best, 5),
-        last={name: round(value, 5) for name, value in rows[-1].items()},
-        parameters=sum(p.numel() for p in learner.network.parameters()),
-        train_samples=len(train),
-        validation_samples=len(validation),
-        data=dataset.source,
-        data_sha256=dataset.fingerprint(),
-        caveats=tuple(dataset.caveats),
-        seconds=round(time.monotonic() - began, 1),
+        best=best,
+        last=rows[-1],
+        seconds=time.monotonic() - began,
         machine=f"{machine_of(device)}, recorded passes (tools/train_recorded.py)",
-        commit=commit(),
-        mien=__version__,
-        torch=str(torch.__version__),
-        python=platform.python_version(),
     )
-    write_whole(run / SUMMARY_FILE, f"{json.dumps(asdict(summary), indent=2)}\n".encode())
+    keep_summary(run, summary)
     logger.info(
         "%s: %d epochs in %.0f s, best %.4f in epoch %d", recipe.name, epoch + 1, summary.seconds, best, best_epoch + 1
     )
@@ -110,10 +96,10 @@ class _Loop:
     def __init__(self, learner: Learner, train: Dataset, validation: Dataset, device: torch.device) -> None:
         recipe = learner.recipe
         self.learner, self.device = learner, device
-        self.samples = torch.from_numpy(train.samples).to(device)
-        self.labels = torch.from_numpy(train.labels).to(device)
-        votes = np.zeros((len(train), len(train.label_set)), np.float32) if train.votes is None else train.votes
-        self.votes = torch.from_numpy(np.asarray(votes, np.float32)).to(device)
+        batches = TensorBatches(train)
+        self.samples, self.labels, self.votes = (
+            part.to(device) for part in (batches.samples, batches.labels, batches.votes)
+        )
         self.validation = torch.from_numpy(validation.samples).to(device)
         self.truth = torch.from_numpy(validation.labels).to(device)
         self.heads = two_heads(
@@ -167,14 +153,6 @@ class _Loop:
             for few in torch.split(self.validation, _AT_A_TIME):
                 found.append(network(self.learner.as_served(few)).argmax(dim=1))
         return float((torch.cat(found) == self.truth).float().mean())
-
-
-def _save(run: Path, name: str, state: dict[str, Tensor], epoch: int, steps: int) -> None:
-    path = run / "checkpoints" / f"{name}.ckpt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {f"network.{key}": value.cpu() for key, value in state.items()}
-    stored = {"state_dict": weights, "epoch": epoch, "global_step": (epoch + 1) * steps}
-    torch.save({**stored, "pytorch-lightning_version": lightning.__version__}, path)
 
 
 def _save_curves(run: Path, rows: list[dict[str, float]], steps: int) -> None:

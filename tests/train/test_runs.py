@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,3 +94,8 @@ def test_a_run_of_another_network_is_refused(run: Path, tiny_recipe: MakeRecipe,
         start_from_runs(build_network(wide), wide, [run])
     with pytest.raises(InputError, match="holds no trained run"):
         start_from_runs(build_network(recipe), recipe, [run, tmp_path])
+
+
+def test_a_trained_network_is_read_without_the_trainer() -> None:
+    program = "import sys, mien.train.runs, mien.train.export.networks; sys.exit('lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import platform
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +17,21 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from mien import __version__
 from mien.data.classes import strangers, strangers_told
 from mien.data.dataset import Dataset
 from mien.errors import DataError, InputError, RecipeError, UnknownName
-from mien.files.whole import write_whole
 from mien.labels import LABEL_SETS, label_set
 from mien.recipes.chain import run_of
 from mien.recipes.recipe import Recipe
-from mien.recipes.saved import SUMMARY_FILE, RunSummary
+from mien.recipes.saved import RunSummary
 from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, soft_targets
 from mien.train.frozen_features import FrozenFeatures, feature_loader, frozen_network
 from mien.train.guards import disk_errors, interruptions, of_processes, quiet
 from mien.train.learner import BatchPositions, Learner, TensorBatches
-from mien.train.machine import commit, what_trained
+from mien.train.machine import what_trained
 from mien.train.networks import load_start_weights
+from mien.train.outcome import keep_summary, summary_of
 from mien.train.runs import checkpoint_of, start_from_runs
 from mien.train.start import (
     Start,
@@ -99,7 +96,7 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
     if options.resume and (summary := ended(options.out)) is not None:
         logger.info("%s", say("train.nothing_left", folder=options.out))
         return summary
-    train, validation = dataset.part("train"), dataset.part("validation")
+    train = dataset.part("train")
     counts = _class_counts(recipe, train, options)
     _check_device(options)
     if options.threads:
@@ -143,26 +140,18 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
         )
     # From the folder: what was learned in other processes, or before this start, the trainer here does not know.
     reached = reached_by(options.out)
-    summary = RunSummary(
-        recipe=recipe.name,
+    summary = summary_of(
+        recipe,
+        dataset,
+        learner.network,
         epochs=0 if reached is None else reached.epochs,
-        best_val_accuracy=None if reached is None or reached.best is None else round(reached.best, 5),
-        last={name: round(value, 5) for name, value in last_figures(options.out).items()},
-        parameters=sum(p.numel() for p in learner.network.parameters()),
-        train_samples=len(train),
-        validation_samples=len(validation),
-        data=dataset.source,
-        data_sha256=dataset.fingerprint(),
-        caveats=tuple(dataset.caveats),
-        seconds=round((0.0 if before is None else before.seconds) + time.monotonic() - started, 1),
+        best=None if reached is None else reached.best,
+        last=last_figures(options.out),
+        seconds=(0.0 if before is None else before.seconds) + time.monotonic() - started,
         machine=what_trained(trainer),
-        commit=commit(),
-        mien=__version__,
-        torch=str(torch.__version__),
-        python=platform.python_version(),
     )
     if is_first_process():
-        write_whole(options.out / SUMMARY_FILE, f"{json.dumps(asdict(summary), indent=2)}\n".encode())
+        keep_summary(options.out, summary)
     return summary
 
 

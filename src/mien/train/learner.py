@@ -172,12 +172,7 @@ class Learner(L.LightningModule):
 
     def side(self) -> int:
         """Side of the training images in this epoch, in pixels."""
-        progress = self.current_epoch / self.recipe.fit.epochs
-        for side, share in self.recipe.fit.sizes:
-            progress -= share
-            if progress < -1e-9:
-                return int(side)
-        return self.recipe.input.size_hw[0]
+        return side_at(self.recipe, self.current_epoch / self.recipe.fit.epochs)
 
     def _scaled(self, samples: Tensor) -> Tensor:
         if not self.is_image:
@@ -201,6 +196,15 @@ class Learner(L.LightningModule):
             if self.side() != images.shape[-1]:
                 images = F.interpolate(images, size=self.side(), mode="bilinear", antialias=True)
             return self.normalised(self.augment(images))
+
+
+def side_at(recipe: Recipe, progress: float) -> int:
+    """Side of the training images, in pixels, once so much of a run is done, 0 to 1."""
+    for side, share in recipe.fit.sizes:
+        progress -= share
+        if progress < -1e-9:
+            return int(side)
+    return recipe.input.size_hw[0]
 
 
 class TensorBatches(TorchDataset[Batch]):

@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import lightning as L
 import torch
 
 from mien.words import kept
+
+if TYPE_CHECKING:
+    import lightning as L
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of glibc's malloc.h
 _KEPT_BELOW = 2**30

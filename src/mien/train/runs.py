@@ -20,7 +20,7 @@ from mien.files.hashes import file_sha256
 from mien.labels import label_set
 from mien.recipes.recipe import Recipe, recipe_from_dict
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, saved_recipe, saved_summary
-from mien.train.learner import Learner
+from mien.train.networks import build_network
 from mien.train.networks.network import Network
 
 _IN_LEARNER = "network."
@@ -55,8 +55,7 @@ def trained_network(run: Path) -> tuple[Recipe, Network]:
         InputError: the folder holds no finished epoch of a run.
     """
     recipe = run_recipe(run)
-    # Only the network: what the augmentation of the version that trained it kept is of no use.
-    network = Learner(recipe, [1] * len(label_set(recipe.label_set))).network
+    network: Network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
         network.load_state_dict(_of_network(_state(run, recipe)))
     except RuntimeError as exc:
