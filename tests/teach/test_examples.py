@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -55,6 +56,20 @@ def test_a_video_is_a_take_and_so_are_the_photos_of_a_folder(
     assert sorted((take.kind, len(take.samples)) for take in takes) == [("photos", 13), ("photos", 14), ("video", 14)]
     assert {take.label for take in takes} == {"three"}
     assert steps == list(range(1, 42))
+
+
+def test_other_hands_in_the_pictures_are_told(tmp_path: Path, reader: ExampleReader, drawn: Draw) -> None:
+    small = [cv2.copyMakeBorder(p[::2, ::2], 80, 80, 0, 0, cv2.BORDER_REPLICATE) for p in drawn("palm", 13, first=20)]
+    alone = drawn("none", 13)
+    both = [
+        np.hstack([p, np.asarray(s, np.uint8)]) if i % 2 else p
+        for i, (p, s) in enumerate(zip(alone, small, strict=True))
+    ]
+    photos(tmp_path / "in", both)
+    notes: list[str] = []
+    (take,) = takes_of(str(tmp_path / "in"), "three", reader, on_note=notes.append)
+    assert notes == [f"{tmp_path / 'in'} shows more than one hand in 6 of 13 pictures; the largest was learned."]
+    assert len(take.samples) == 13
 
 
 def test_ten_frames_per_second_of_a_video_are_looked_at(tmp_path: Path, reader: ExampleReader, drawn: Draw) -> None:

@@ -15,14 +15,14 @@ from mien.teach.takes import ENOUGH
 FPS = 10
 
 
-def scene_of(sample: NDArray[np.float32] | None, index: int) -> Scene:
+def scene_of(sample: NDArray[np.float32] | None, index: int, *, shown: int = 1) -> Scene:
     hands = ()
     if sample is not None:
         points = 100 * sample[:21].astype(float) + 200
         box = (*points[:, :2].min(axis=0).tolist(), *points[:, :2].max(axis=0).tolist())
         hands = (
             Hand(box_xyxy=box, detection_score=0.9, side="right", landmarks_xyz=tuple(map(tuple, points.tolist()))),
-        )
+        ) * shown
     return Scene(source="camera 0", frame=index, time_s=index / FPS, size_hw=(480, 640), hands=hands)
 
 
@@ -51,6 +51,14 @@ def test_a_countdown_then_examples_until_there_are_enough(hands: list[NDArray[np
     take = lesson.take()
     assert (take.label, take.kind) == ("比心", "camera")
     assert len(take.samples) == len(steps) - before  # none of the countdown
+
+
+def test_of_two_hands_the_largest_is_learned_and_the_user_is_told(hands: list[NDArray[np.float32]]) -> None:
+    lesson = Lesson("wave")
+    start = round(COUNTDOWN_S * FPS)
+    told = [lesson.step(scene_of(hands[i], i, shown=2 if i >= start + 5 else 1)).advice for i in range(start + 10)]
+    assert told[start:] == [""] * 5 + ["Show one hand only: of several, the largest is learned."] * 5
+    assert len(lesson._examples.samples) == 10  # one of each picture
 
 
 def test_somebody_who_is_not_seen_or_holds_still_is_told(hands: list[NDArray[np.float32]]) -> None:

@@ -30,7 +30,7 @@ Note = Callable[[str], None]
 
 
 class ExampleReader(Resource):
-    """Finds the largest hand of a picture, and what the package's model takes it for.
+    """Finds the hands of a picture, and what the package's model takes them for.
 
     Args:
         threads: of each network; the available cores by default, 4 at most.
@@ -42,8 +42,8 @@ class ExampleReader(Resource):
         self._gestures = GestureClassifier(threads=threads, provider=provider)
 
     def scene(self, frame: Frame) -> Scene:
-        """What a frame shows: at most one hand, the largest, with the prediction of the package's model."""
-        hands = self._hands.detect(frame.image_rgb)[:1]
+        """What a frame shows: its hands, largest first, with the predictions of the package's model."""
+        hands = self._hands.detect(frame.image_rgb)
         if not hands and frame.still:  # a picture of nothing but a hand
             hand = self._hands.landmarks_of_crop(frame.image_rgb)
             hands = () if hand is None else (hand,)
@@ -67,17 +67,20 @@ class Examples:
 
     Attributes:
         frames: how many pictures were looked at.
+        crowded: how many of them show more than one hand.
         different: how many of the examples differ from one another.
     """
 
     def __init__(self) -> None:
         self.samples: list[NDArray[np.float32]] = []
         self.frames = 0
+        self.crowded = 0
         self.different = Distinct()
 
     def add(self, hands: tuple[Hand, ...]) -> bool:
-        """Take the hand of a picture, if there is one; returns whether it differs from those before."""
+        """Take the first of a picture's hands, if there is one; returns whether it differs from those before."""
         self.frames += 1
+        self.crowded += len(hands) > 1
         if not hands:
             return False
         sample = canonical_landmarks(hands[0], with_top=True)
@@ -130,7 +133,7 @@ def takes_of(
         on_problem: gets each file that cannot be read, or only in part, and each that shows too little to be a take;
             the first is raised without it, and if there is no take at all.
         on_step: called with the number of pictures looked at so far.
-        on_note: gets a sentence about files and frames that were not looked at.
+        on_note: gets a sentence about files and frames that were not looked at, and about other hands in the pictures.
 
     Raises:
         UnreadableMedia: there is nothing to read.
@@ -160,9 +163,12 @@ def takes_of(
             problems.append(problem)
         if not is_photo and examples.frames:
             _finish(takes, wrong, examples, (label, "video", str(path)))
+            _tell_crowded(examples, str(path), on_note)
     for folder, examples in photos.items():
         if examples.frames:
-            _finish(takes, wrong, examples, (label, "photos", origin if len(photos) == 1 else str(folder)))
+            name = origin if len(photos) == 1 else str(folder)
+            _finish(takes, wrong, examples, (label, "photos", name))
+            _tell_crowded(examples, name, on_note)
     _report(takes, [*problems, *wrong], on_problem)  # a problem of a file before that of its contents
     return takes
 
@@ -199,6 +205,11 @@ def _finish(takes: list[Take], wrong: list[InputError], examples: Examples, what
         takes.append(examples.take(*what))
     except InputError as problem:
         wrong.append(problem)
+
+
+def _tell_crowded(examples: Examples, name: str, on_note: Note | None) -> None:
+    if examples.crowded and on_note is not None:
+        on_note(say("teach.crowded", name=named(name), n=examples.frames, crowded=examples.crowded))
 
 
 def _report(takes: list[Take], problems: list[InputError], on_problem: Problem | None) -> None:

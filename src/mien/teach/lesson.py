@@ -72,7 +72,7 @@ class Lesson:
             self._seen_s = now
         found = len(self._examples.different)
         done = found >= self._enough or since >= self._seconds
-        advice = "" if done else self._advice(now)
+        advice = "" if done else self._advice(scene)
         return Progress(self._caption(found, advice, done=done), found, min(found / self._enough, 1.0), advice, done)
 
     @property
@@ -90,9 +90,12 @@ class Lesson:
             raise InputError("The camera gave no picture after the countdown; nothing was learned.")
         return self._examples.take(self.label, "camera", "the camera")
 
-    def _advice(self, now: float) -> str:
+    def _advice(self, scene: Scene) -> str:
+        now = scene.time_s
         if now - self._seen_s > _LONGEST_LOST_S:
             return say("teach.lost", label=self.label)
+        if len(scene.hands) > 1:
+            return say("teach.one_hand")
         return say("teach.still") if now - self._new_s > _STILL_S else ""
 
     def _caption(self, found: int, advice: str, *, done: bool) -> str:
