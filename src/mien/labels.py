@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mien.errors import UnknownName
@@ -105,6 +105,17 @@ def label_set_of(labels: Sequence[str]) -> LabelSet:
     """The known label set with exactly these labels, in this order; otherwise one called `custom`."""
     known = (each for each in LABEL_SETS.values() if each.labels == tuple(labels))
     return next(known, None) or LabelSet("custom", tuple(labels))
+
+
+def part_of(labels: LabelSet, names: Sequence[str]) -> LabelSet:
+    """The label set with these names, some of a set's, which a mirror changes or does not as it does that one's."""
+    found = label_set_of(names)
+    return found if found.mirror_safe == labels.mirror_safe else replace(found, mirror_safe=labels.mirror_safe)
+
+
+def without(labels: LabelSet, left_out: Collection[str]) -> LabelSet:
+    """The label set without some of its labels, in the same order."""
+    return part_of(labels, [label for label in labels.labels if label not in left_out])
 
 
 def label_set(name: str) -> LabelSet:

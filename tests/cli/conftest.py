@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.cli.main import main
+from mien.models.artifact import write_artifact, zoo_artifact
 from mien.outputs.video import VideoWriter
 from mien.pixels.images import write_image
 
@@ -47,6 +48,14 @@ def mien(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(code, caught.out, caught.err)
 
     return run
+
+
+@pytest.fixture
+def eight_emotions(tmp_path: Path) -> Path:
+    """A model folder that answers with contempt too: the package's, with all its outputs."""
+    own = zoo_artifact("emotion_ferplus")
+    every = replace(own.manifest, left_out=())
+    return write_artifact(tmp_path / "eight", own.model_path.read_bytes(), every, own.card).folder
 
 
 @pytest.fixture

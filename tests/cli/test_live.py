@@ -62,9 +62,11 @@ def test_a_video_without_a_window_gives_all_records_at_once(mien: Mien, clip: Pa
     assert not list(out.rglob("*.part*"))
 
 
-def test_a_model_with_contempt_has_a_column_for_it(mien: Mien, clip: Path, tmp_path: Path) -> None:
+def test_a_model_with_contempt_has_a_column_for_it(
+    mien: Mien, clip: Path, eight_emotions: Path, tmp_path: Path
+) -> None:
     tables = ("--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
-    ended = mien("live", clip, "--headless", "--mute", "--emotion-model", "emotion_ferplus", *tables)
+    ended = mien("live", clip, "--headless", "--mute", "--emotion-model", eight_emotions, *tables)
     assert (ended.code, ended.err) == (0, "")
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         assert all(float(row["emotion_contempt"]) >= 0 for row in csv.DictReader(file) if row["kind"] == "face")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mien.artwork.drawings import draw_face
-from mien.labels import EMOTIONS_8, GESTURES
+from mien.labels import EMOTIONS, EMOTIONS_8, GESTURES
 from mien.models.artifact import load_artifact
 from mien.outputs import encoders
 from mien.outputs.video import VideoWriter
@@ -360,11 +360,13 @@ def test_parquet_has_the_rows_of_csv_and_the_landmarks(mien: Run, clip: Path, tm
     assert not [path for path in tmp_path.iterdir() if ".part" in path.name]
 
 
-def test_tables_have_a_column_for_each_label_of_the_model(mien: Run, photo: Path, tmp_path: Path) -> None:
+def test_tables_have_a_column_for_each_label_of_the_model(
+    mien: Run, photo: Path, eight_emotions: Path, tmp_path: Path
+) -> None:
     import pyarrow.parquet as pq
 
     tables = ("--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
-    ended = mien("look", photo, "--emotion-model", "emotion_ferplus", *tables)
+    ended = mien("look", photo, "--emotion-model", eight_emotions, *tables)
     assert (ended.code, ended.err) == (0, "")
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         (face,) = (row for row in csv.DictReader(file) if row["kind"] == "face")
@@ -372,6 +374,15 @@ def test_tables_have_a_column_for_each_label_of_the_model(mien: Run, photo: Path
     assert sum(scores.values()) == pytest.approx(1.0, abs=0.01)
     assert max(scores, key=scores.__getitem__) == face["label"]
     assert "emotion_contempt" in pq.read_table(tmp_path / "a.parquet").column_names
+
+
+def test_contempt_is_no_answer_of_the_package(mien: Run, photo: Path, tmp_path: Path) -> None:
+    ended = mien("look", photo, "--emotion-model", "emotion_ferplus", "--jsonl", "-", "--csv", tmp_path / "a.csv")
+    assert (ended.code, ended.err) == (0, "")
+    (face,) = json.loads(ended.out.splitlines()[0])["faces"]
+    assert list(face["scores"]) == list(EMOTIONS.labels)
+    assert sum(face["scores"].values()) == pytest.approx(1.0, abs=0.001)
+    assert "emotion_contempt" not in (tmp_path / "a.csv").read_text()
 
 
 def test_parquet_goes_to_no_stdout(mien: Run, photo: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mien.errors import ModelError, OutputError, UnknownName
+from mien.labels import EMOTIONS, EMOTIONS_8
 from mien.models.artifact import (
     Artifact,
     Manifest,
@@ -57,6 +58,20 @@ def test_grades_are_kept_and_older_folders_have_none(tmp_path: Path) -> None:
         replace(MANIFEST, perhaps=0.5)
     detector = {"task": "face_detection", "labels": None, "perhaps": 0.3}
     with pytest.raises(ValueError, match="perhaps must be null for detectors"):
+        replace(MANIFEST, **detector)
+
+
+def test_labels_left_out_of_the_answers(tmp_path: Path) -> None:
+    eight = replace(MANIFEST, labels="emotions8", left_out=("contempt",))
+    manifest = load_artifact(write_artifact(tmp_path / "eight", WEIGHTS, eight, "# eight\n").folder).manifest
+    assert (manifest.left_out, manifest.label_set, manifest.answers) == (("contempt",), EMOTIONS_8, EMOTIONS)
+    assert MANIFEST.answers is MANIFEST.label_set
+    assert "left_out" not in MANIFEST.to_dict()
+    for left_out in (("joy",), EMOTIONS_8.labels[1:]):
+        with pytest.raises(ValueError, match="left_out must be labels of the outputs and leave two or more of angry"):
+            replace(eight, left_out=left_out)
+    detector = {"task": "face_detection", "labels": None, "left_out": ("happy",)}
+    with pytest.raises(ValueError, match="two or more of none, got happy"):
         replace(MANIFEST, **detector)
 
 

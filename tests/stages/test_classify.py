@@ -78,6 +78,23 @@ def test_scores_are_the_softmax_in_the_order_of_the_labels() -> None:
     assert (prediction.label, prediction.confidence) == ("happy", pytest.approx(math.exp(3) / total))
 
 
+def test_labels_left_out_are_no_answers_and_the_others_share_what_they_had() -> None:
+    logits = np.log([0.1, 0.05, 0.05, 0.2, 0.05, 0.05, 0.1, 0.4])
+    network = emotion_network(
+        fixed(*logits), labels="emotions8", left_out=("contempt",), threshold=0.3, temperature=1.0
+    )
+    classifier = ExpressionClassifier(network)
+    assert classifier.labels is EMOTIONS
+    batch = np.zeros((2, 1, 48, 48), np.float32)
+    for answer in (*classifier.read(batch), *classifier.read_logits(classifier.logits(batch))):
+        assert (answer.label, answer.uncertain, answer.likeliest) == ("happy", False, ("happy", "neutral"))
+        assert list(answer.probabilities) == list(EMOTIONS.labels)
+        assert list(answer.probabilities.values()) == pytest.approx(np.array([1, 0.5, 0.5, 2, 0.5, 0.5, 1]) / 6)
+    seven = emotion_network(fixed(*logits[:7]), labels="emotions8", left_out=("contempt",))
+    with pytest.raises(ModelError, match=r"gave \(2, 7\) instead of \(2, 8\)"):
+        ExpressionClassifier(seven).logits(batch)
+
+
 def test_the_temperature_divides_the_logits() -> None:
     hot = ExpressionClassifier(emotion_network(fixed(*LOGITS), temperature=2.5))
     cold = ExpressionClassifier(emotion_network(fixed(*(v / 2.5 for v in LOGITS))))

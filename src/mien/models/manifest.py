@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from mien.labels import LABEL_SETS, LabelSet, check_label, label_set_of
+from mien.labels import LABEL_SETS, LabelSet, check_label, label_set_of, without
 from mien.pixels.preprocess import InputSpec
 from mien.schema import Text, checked
 
@@ -67,6 +67,8 @@ class Manifest:
             are sure.
         perhaps: an uncertain answer with this confidence or more may be given as "perhaps"; one with less is unclear.
             None if there is no such grade: then all uncertain answers are unclear.
+        left_out: labels of its outputs that are no answers, because nobody could learn to tell them; the probabilities
+            of the others add up to 1.
         baseline_gain: how much changes from a person's own neutral face count (`mien.stages.baseline`).
         temperature: logits are divided by it before the softmax.
         licence: SPDX name, or a sentence if there is none.
@@ -89,6 +91,7 @@ class Manifest:
     version: Text = "1"
     perhaps: Annotated[float, Ge(0), Le(1)] | None = None
     baseline_gain: Annotated[float, Ge(1), Le(20)] = 1.0
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -99,6 +102,12 @@ class Manifest:
             raise ValueError(f"labels must be one of {', '.join(LABEL_SETS)}, or a list of labels, got {self.labels!r}")
         if isinstance(self.labels, tuple):
             label_set_of(tuple(map(check_label, self.labels)))
+        outputs = () if self.label_set is None else self.label_set.labels
+        if not set(self.left_out) <= set(outputs) or (outputs and len(set(outputs) - set(self.left_out)) < 2):
+            raise ValueError(
+                f"left_out must be labels of the outputs and leave two or more of {', '.join(outputs) or 'none'}, got "
+                f"{', '.join(self.left_out)}"
+            )
         if self.perhaps is not None and (self.labels is None or self.perhaps > self.threshold):
             raise ValueError(
                 f"perhaps must be null for detectors, and at most the threshold of {self.threshold}, got {self.perhaps}"
@@ -118,6 +127,11 @@ class Manifest:
             return label_set_of(self.labels)
         return None if self.labels is None else LABEL_SETS[self.labels]
 
+    @property
+    def answers(self) -> LabelSet | None:
+        """The label set that it answers with: its outputs but for those left out; None for detectors and landmarks."""
+        return None if self.label_set is None else without(self.label_set, self.left_out)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
@@ -128,6 +142,7 @@ class Manifest:
             "input": self.input.to_dict(),
             "threshold": self.threshold,
             **({} if self.perhaps is None else {"perhaps": self.perhaps}),
+            **({"left_out": list(self.left_out)} if self.left_out else {}),
             **({} if self.baseline_gain == 1 else {"baseline_gain": self.baseline_gain}),
             "temperature": self.temperature,
             "licence": self.licence,

@@ -125,7 +125,7 @@ def labels_of(options: Options) -> dict[Task, tuple[str, ...]]:
         UnknownName, ModelError: a model cannot be used, or does not know a gesture that was asked for.
     """
     emotions, gestures = (
-        load_artifact(model).manifest.label_set for model in (options.emotion_model, options.gesture_model)
+        load_artifact(model).manifest.answers for model in (options.emotion_model, options.gesture_model)
     )
     if gestures is not None and options.gestures is not None:
         gestures = only(gestures, options.gestures)
@@ -136,11 +136,11 @@ def labels_of(options: Options) -> dict[Task, tuple[str, ...]]:
 
 
 def label_set_of(model: str) -> LabelSet:
-    """The labels of a model; ModelError if it has none."""
+    """The labels that a model answers with; ModelError if it has none."""
     manifest = load_artifact(model).manifest
-    if manifest.label_set is None:
+    if manifest.answers is None:
         raise ModelError(f"The model {manifest.name} is made for {manifest.task}; it names no expressions or gestures.")
-    return manifest.label_set
+    return manifest.answers
 
 
 def threshold_of(model: str, chosen: float | None) -> float:

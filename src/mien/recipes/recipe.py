@@ -89,6 +89,7 @@ class Recipe:
             version=str(self.export.version),
             input=self.input_spec(),
             threshold=self.export.threshold,
+            left_out=self.export.left_out,
             licence=self.export.licence,
             origin=self.export.origin or f"trained with the recipe {self.name}",
         )

@@ -219,7 +219,8 @@ class ExportRecipe:
     with its label to the power of minus this, so that 0 keeps the data's proportions, 1 makes all labels equally common
     and 0.5 lies half way; for `precision` only. `acceptable` above 0 chooses where "perhaps" begins: the lowest
     confidence whose answers are that often acceptable to people, with the same `certainty`; it needs raters' votes
-    (`mien.evaluation.grades`)."""
+    (`mien.evaluation.grades`). `left_out` are labels that were learned too badly to be answers
+    (`mien.models.manifest.Manifest`); figures still count samples with them."""
 
     name: str = ""
     version: Annotated[int, Ge(1)] = 1
@@ -235,6 +236,7 @@ class ExportRecipe:
     temperature: NotNegative = 0.0
     calibration: CalibrationKind = "temperature"
     shift: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     licence: Text = "not stated by its maker"
     origin: str = ""
 

@@ -63,7 +63,7 @@ def describe_card(name: str, options: Options) -> CardRecord:
 
 def _task(model: str, threshold: float | None, task: Task, responses: Responses) -> TaskRecord:
     manifest = load_artifact(model).manifest
-    labels = () if manifest.label_set is None else manifest.label_set.labels
+    labels = () if manifest.answers is None else manifest.answers.labels
     tongue = responses.language.split("-")[0]
     said = words(tongue if tongue in languages() else None)
     names = {label: said.label(task, label, "label" if label == NOTHING else "word") for label in labels}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ModelError, UnknownName
-from mien.labels import NOTHING, LabelSet, Task, label_set_of
+from mien.labels import NOTHING, LabelSet, Task, part_of, without
 from mien.models.artifact import Artifact, load_artifact
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
@@ -60,8 +60,11 @@ class Classifier(Resource):
             Session(model, threads=threads, provider=provider) if isinstance(model, Artifact) else model
         )
         self.spec: InputSpec = manifest.input
-        self.labels: LabelSet = manifest.label_set
-        self._outputs = len(self.labels)
+        self.labels: LabelSet = without(manifest.label_set, manifest.left_out)
+        """What it answers with."""
+        outputs = manifest.label_set.labels
+        self._outputs = len(outputs)
+        self._columns = [column for column, label in enumerate(outputs) if label in self.labels]
         self.threshold = manifest.threshold if threshold is None else threshold
         self.perhaps = None if manifest.perhaps is None else min(manifest.perhaps, self.threshold)
         """Confidence from which an uncertain answer is perhaps right; None if there is no such grade."""
@@ -96,7 +99,7 @@ class Classifier(Resource):
         if logits.shape != wanted or not np.isfinite(logits).all():
             name = self._network.artifact.manifest.name
             raise ModelError(f"The model {name} gave {logits.shape} instead of {wanted} finite logits.")
-        return logits
+        return logits[:, self._columns]
 
     def close(self) -> None:
         """Free the network."""
@@ -241,9 +244,8 @@ def only(labels: LabelSet, gestures: Sequence[str]) -> LabelSet:
     for gesture in gestures:
         if gesture not in labels:
             raise UnknownName("gesture", gesture, labels.labels)
-    kept = tuple(label for label in labels.labels if label in gestures and label != NOTHING)
-    found = label_set_of((*kept, NOTHING))
-    return found if found.mirror_safe == labels.mirror_safe else replace(found, mirror_safe=labels.mirror_safe)
+    kept = [label for label in labels.labels if label in gestures and label != NOTHING]
+    return part_of(labels, [*kept, NOTHING])
 
 
 def canonical_landmarks(hand: Hand, *, with_top: bool = False) -> NDArray[np.float32]:

@@ -138,7 +138,9 @@ def test_a_card_says_whose_labels_it_was_measured_by() -> None:
     assert "people agree with those of FER2013 in about 65 %" in section(own, "Caveats and recommendations")
     assert "people agree" not in raters
     assert "what more of ten raters chose" in section(raters, "Caveats and recommendations")
-    assert "contempt" in section(raters, "Model details")
+    assert "contempt is left out of the answers" in section(raters, "Model details")
+    assert "surprise, neutral.\n" in section(raters, "Model details")
+    assert "left out of the answers" not in own
 
 
 @pytest.mark.parametrize(

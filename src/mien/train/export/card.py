@@ -101,7 +101,10 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
     recipe, spec = facts.recipe, manifest.input
     source = recipe.source.removeprefix("mien: ")  # the author of the recipe is not the maker of the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
-    labels = ", ".join(manifest.label_set.labels if manifest.label_set else ())
+    labels = ", ".join(manifest.answers.labels if manifest.answers else ())
+    left_out = (
+        f"Its output for {', '.join(manifest.left_out)} is left out of the answers: too few samples to learn from."
+    )
     height, width = spec.size_hw
     landmarks = "21 hand landmarks" + (" and the direction of the picture's top" if height > 21 else "")
     fed = f"{height}x{width} {spec.colour} pixels" if spec.kind == "image" else landmarks
@@ -109,6 +112,7 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
     count = "" if facts.parameters is None else f" {facts.parameters:,} parameters,"
     lines = [
         f"Reads the {what} of one crop as one of: {labels}.",
+        *([left_out] if manifest.left_out else ()),
         f"Network `{recipe.network.name}`,{count} {size} as ONNX; fed with {fed}.",
         f"Version {manifest.version}; {manifest.origin}.",
         f"Recipe `{recipe.name}`" + (f" ({source})." if source else "."),

@@ -19,6 +19,7 @@ from mien.evaluation.grades import STAYS_NEUTRAL, Grades, fitted_gain, fitted_gr
 from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_figures, measured_at
 from mien.evaluation.measures import agreed, grade_scores, percent
 from mien.evaluation.metrics import summary_scores
+from mien.labels import without
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Score, model_name
 from mien.recipes.recipe import Recipe, changed_recipe
@@ -176,7 +177,9 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
         if calm.any():
             pair = a_moment_apart(validation.samples[calm], manifest.input, export.views)
             before, after = np.split(answers_of(model_bytes, manifest, pair) / calibration.temperature, 2)
-            gain = fitted_gain(before, after, validation.label_set, grades.threshold)
+            answers = without(validation.label_set, export.left_out)
+            columns = [validation.label_set.index(label) for label in answers.labels]
+            gain = fitted_gain(before[:, columns], after[:, columns], answers, grades.threshold)
             checks.append(_gain_told(gain, len(before)))
     manifest = replace(
         manifest,
