@@ -126,6 +126,9 @@ def _print_known(arguments: argparse.Namespace, clips: Path, taught: dict[str, t
         for picture in recipe_pictures(recipe, arguments.folder)
         if picture.group.endswith(HELD_BACK) or (picture.collection == "webcam" and picture.gesture == "loser")
     ]
+    if not any(picture.group.endswith(HELD_BACK) for picture in pictures):
+        print(f"{arguments.folder} has no {' or '.join(recipe.data.crowds)}: known gestures are not measured")
+        return
     options = {"whole_frames": recipe.data.whole_frames, "tight": recipe.data.crowds, "with_top": True}
     with HandDetector() as detector:
         dataset, found = load_hands(pictures, detector, cache=arguments.cache, **options)
