@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mien.data.dataset import Dataset
-from mien.errors import InputError, ModelError, OutputError, UnknownName
+from mien.errors import InputError, MienError, ModelError, OutputError, UnknownName
 from mien.evaluation.evaluated_model import prepared
 from mien.evaluation.metrics import negative_log_likelihood, precise_threshold, summary_scores
+from mien.labels import EMOTIONS_6
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.manifest import Score
 from mien.models.session import Session
@@ -414,6 +415,20 @@ def graded(run: Path, tiny_faces: Dataset, tmp_path_factory: pytest.TempPathFact
 def answers(artifact: Artifact, samples: NDArray[np.uint8]) -> NDArray[np.float64]:
     with Session(artifact) as session:
         return session.run(prepared(samples, artifact.manifest.input))[0].astype(np.float64)
+
+
+def test_a_label_left_out_is_an_output_but_no_answer(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    options = ExportOptions(command=COMMAND, changes=GRADED | {"export.left_out": '["disgust"]'})
+    artifact = export_run(run, tmp_path / "model", tiny_faces, options)
+    assert artifact.manifest.left_out == ("disgust",)
+    assert "Its output for disgust is left out of the answers" in artifact.card
+    with ExpressionClassifier(artifact) as classifier:
+        assert classifier.labels is EMOTIONS_6
+        (answer,) = classifier.classify_crops([np.repeat(tiny_faces.samples[0][..., None], 3, axis=2)])
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
+    unknown = ExportOptions(command=COMMAND, changes={"export.left_out": '["joy"]'})
+    with pytest.raises(MienError, match="left_out must be labels of the outputs"):
+        export_run(run, tmp_path / "other", tiny_faces, unknown)
 
 
 def test_a_model_may_average_its_mirrored_view(graded: Artifact, run: Path, tiny_faces: Dataset) -> None:
