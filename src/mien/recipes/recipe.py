@@ -145,6 +145,11 @@ class Recipe:
         sizes = self.fit.sizes
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
             raise ValueError(f"the shares in fit.sizes must add up to 1, got {sizes}")
+        side = self.input.size_hw[0]
+        if sizes and sizes[-1][0] != side:
+            raise ValueError(
+                f"fit.sizes must end with {side}, the side at which the network is measured and used, got {sizes}"
+            )
 
 
 def recipe_names() -> tuple[str, ...]:
