@@ -410,6 +410,41 @@ def test_an_interrupted_run_keeps_its_epochs_and_goes_on(
     assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True)).epochs == 3
 
 
+def test_a_moved_run_goes_on_and_keeps_its_best_epoch(
+    tiny_recipe: MakeRecipe,
+    tiny_faces: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    step = Learner.training_step
+
+    def interrupting(self: Learner, batch: Any, index: int) -> torch.Tensor:
+        if (self.current_epoch, index) == (2, 1):
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "training_step", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            fit(tiny_recipe(), tiny_faces, options(tmp_path / "before"))
+    moved = (tmp_path / "before").rename(tmp_path / "after")
+    last, best = (moved / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    checkpoint = torch.load(last, weights_only=True)
+    (state,) = (
+        each
+        for each in checkpoint["callbacks"].values()
+        if each.get("monitor") == "val_accuracy" and "kth_value" in each
+    )
+    state["kth_value"] = state["best_model_score"] = torch.tensor(0.999)  # no epoch of this run will be better
+    state["best_k_models"] = dict.fromkeys(state["best_k_models"], state["kth_value"])
+    torch.save(checkpoint, last)
+    found = best.read_bytes()
+    assert fit(tiny_recipe(), tiny_faces, options(moved, resume=True)).epochs == 3
+    assert best.read_bytes() == found
+    assert not [each for each in recwarn if "dirpath" in str(each.message)]
+
+
 def test_a_device_that_is_not_there(
     tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

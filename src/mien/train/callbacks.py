@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -26,6 +27,34 @@ def figures_in_words(figures: Mapping[str, float | None]) -> str:
     """The figures of an epoch, without the learning rate: "training accuracy 0.6612, training loss 0.9210"."""
     known = sorted((name, value) for name, value in figures.items() if value is not None and name != "lr")
     return listed(f"{words().label('train.figure', name)} {value:.4f}" for name, value in known)
+
+
+class MovedRun(Callback):
+    """Lets a run go on in a folder of another name or place with the best epoch that it knows.
+
+    A checkpoint states where its run was. Lightning forgets the best score of a run that has moved, and the next epoch,
+    however bad, would take the place of the best one.
+    """
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Where the checkpoints are now, before the callbacks are told where they were."""
+        del pl_module
+        for callback in trainer.checkpoint_callbacks:
+            state = checkpoint.get("callbacks", {}).get(callback.state_key)
+            if isinstance(callback, ModelCheckpoint) and state and callback.dirpath is not None:
+                _move(state, Path(callback.dirpath))
+
+
+def _move(state: dict[str, Any], folder: Path) -> None:
+    """Change what a `ModelCheckpoint` stores to another folder, unless the files it names are not there."""
+
+    def moved(path: str) -> str:
+        return str(folder / Path(path).name) if path else path
+
+    kept = {moved(path): score for path, score in state["best_k_models"].items()}
+    if all(Path(path).is_file() for path in kept):
+        names = ("best_model_path", "kth_best_model_path", "last_model_path")
+        state |= {name: moved(state[name]) for name in names} | {"best_k_models": kept, "dirpath": str(folder)}
 
 
 class EpochLines(Callback):

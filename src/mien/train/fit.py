@@ -24,7 +24,7 @@ from mien.labels import LABEL_SETS, label_set
 from mien.recipes.chain import run_of
 from mien.recipes.recipe import Recipe
 from mien.recipes.saved import RunSummary
-from mien.train.callbacks import EpochLines, ImagesBar, SampleBatch, StopAtNonsense
+from mien.train.callbacks import EpochLines, ImagesBar, MovedRun, SampleBatch, StopAtNonsense
 from mien.train.distil import keep_answers, kept_answers, soft_targets
 from mien.train.frozen_features import FrozenFeatures, feature_loader, frozen_network
 from mien.train.guards import disk_errors, interruptions, of_processes, quiet
@@ -175,7 +175,7 @@ def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Star
 
 def _trainer(recipe: Recipe, options: RunOptions, watched: list[Callback]) -> L.Trainer:
     last = ModelCheckpoint(options.out / "checkpoints", "last", enable_version_counter=False)
-    callbacks: list[Callback] = [*watched, last, SampleBatch(), StopAtNonsense()]
+    callbacks: list[Callback] = [*watched, last, MovedRun(), SampleBatch(), StopAtNonsense()]
     if recipe.fit.ema:
         callbacks.append(EMAWeightAveraging(decay=recipe.fit.ema))
     if recipe.fit.stop_patience:
