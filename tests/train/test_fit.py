@@ -42,6 +42,18 @@ def options(out: Path, **changes: Any) -> RunOptions:
     return RunOptions(out=out, device="cpu", progress=False, threads=1, **changes)
 
 
+def interrupted_by(number: signal.Signals) -> Callable[..., torch.Tensor]:
+    """A training step that gets a signal in the third epoch."""
+    step = Learner.training_step
+
+    def training_step(self: Learner, batch: Any, index: int) -> torch.Tensor:
+        if (self.current_epoch, index) == (2, 1):
+            signal.raise_signal(number)
+        return step(self, batch, index)
+
+    return training_step
+
+
 def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
     return state
@@ -389,17 +401,10 @@ def test_an_interrupted_run_keeps_its_epochs_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals,
 ) -> None:
-    step = Learner.training_step
-
-    def interrupting(self: Learner, batch: Any, index: int) -> torch.Tensor:
-        if (self.current_epoch, index) == (2, 1):
-            signal.raise_signal(number)
-        return step(self, batch, index)
-
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "training_step", interrupting)
+        patch.setattr(Learner, "training_step", interrupted_by(number))
         try:
             with pytest.raises(KeyboardInterrupt):
                 fit(tiny_recipe(), tiny_faces, options(tmp_path))
@@ -417,15 +422,8 @@ def test_a_moved_run_goes_on_and_keeps_its_best_epoch(
     monkeypatch: pytest.MonkeyPatch,
     recwarn: pytest.WarningsRecorder,
 ) -> None:
-    step = Learner.training_step
-
-    def interrupting(self: Learner, batch: Any, index: int) -> torch.Tensor:
-        if (self.current_epoch, index) == (2, 1):
-            raise KeyboardInterrupt
-        return step(self, batch, index)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "training_step", interrupting)
+        patch.setattr(Learner, "training_step", interrupted_by(signal.SIGTERM))
         with pytest.raises(KeyboardInterrupt):
             fit(tiny_recipe(), tiny_faces, options(tmp_path / "before"))
     moved = (tmp_path / "before").rename(tmp_path / "after")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ModelError, UnknownName
-from mien.labels import NOTHING, LabelSet, Task, part_of, without
+from mien.labels import NOTHING, LabelSet, Task, part_of
 from mien.models.artifact import Artifact, load_artifact
 from mien.models.session import Network, Session
 from mien.pixels.preprocess import InputSpec, crop_face, crop_hand, fit_crop, to_batch
@@ -52,7 +52,7 @@ class Classifier(Resource):
         if isinstance(model, str):
             model = load_artifact(model)
         manifest = (model if isinstance(model, Artifact) else model.artifact).manifest
-        if manifest.task != task or manifest.label_set is None:
+        if manifest.task != task or manifest.label_set is None or manifest.answers is None:
             raise ModelError(f"The model {manifest.name} is made for {manifest.task}, not for {task}.")
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"a threshold must lie between 0 and 1, got {threshold}")
@@ -60,7 +60,7 @@ class Classifier(Resource):
             Session(model, threads=threads, provider=provider) if isinstance(model, Artifact) else model
         )
         self.spec: InputSpec = manifest.input
-        self.labels: LabelSet = without(manifest.label_set, manifest.left_out)
+        self.labels: LabelSet = manifest.answers
         """What it answers with."""
         outputs = manifest.label_set.labels
         self._outputs = len(outputs)

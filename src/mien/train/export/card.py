@@ -102,9 +102,7 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
     source = recipe.source.removeprefix("mien: ")  # the author of the recipe is not the maker of the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.answers.labels if manifest.answers else ())
-    left_out = (
-        f"Its output for {', '.join(manifest.left_out)} is left out of the answers: too few samples to learn from."
-    )
+    left_out = f"Its output for {', '.join(manifest.left_out)} is left out of the answers: too few samples taught it."
     height, width = spec.size_hw
     landmarks = "21 hand landmarks" + (" and the direction of the picture's top" if height > 21 else "")
     fed = f"{height}x{width} {spec.colour} pixels" if spec.kind == "image" else landmarks
