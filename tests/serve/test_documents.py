@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from mien.artwork.drawings import demo_frame
 from mien.cli.main import app
 from mien.outputs.video import VideoWriter
+from mien.pixels.images import encode_image
 from mien.serve.settings import Limits
 
 ROOT = Path(__file__).parents[2]
@@ -114,3 +116,23 @@ def test_the_javascript_example(server: Any, tmp_path: Path, photo: bytes) -> No
     done = run(*(["--experimental-websocket", "--no-warnings"] if major < 22 else []))
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"photo\.jpg: happy \d+ %, victory \d+ %\nphoto\.jpg: happy \d+ %, victory .* ms", done.stdout)
+
+
+def test_the_calls_of_curl(server: Any, tmp_path: Path, photo: bytes, smile: list[Any]) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("needs curl")
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    (tmp_path / "hand.png").write_bytes(encode_image(demo_frame(30), ".png"))
+    with VideoWriter(tmp_path / "clip.mp4", 10.0, (480, 640)) as writer:
+        for image_rgb in smile[:10]:
+            writer.write(image_rgb)
+    calls = re.findall(r"(?m)^curl (.*)$", TEXT)
+    assert len(calls) == 5
+    for call in calls:
+        words = shlex.split(call.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{server.port}"))
+        command = [curl, "--silent", "--show-error", "--fail-with-body", *words]
+        command = [word for word in command if word != "--fail"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+        assert (done.returncode, done.stderr) == (0, ""), (call, done.stdout)
+    assert (tmp_path / "marked.jpg").read_bytes().startswith(b"\xff\xd8\xff")

@@ -23,7 +23,9 @@ from mien.serve.settings import Limits
 
 _GIVE = "send the bytes of a photo as the body, or as the field `image` of a form"
 _NEVER = "A path or an address is never opened."
-_NOT_BYTES = ("application/json", "application/x-www-form-urlencoded", "text/")
+_NOT_BYTES = ("application/json", "text/")
+"""Types that no picture or video has. What curl sends by default, a form in a URL's code, is judged by its bytes."""
+
 _NAME = "the picture"
 _OVERHEAD = 65_536  # what a form may add to its picture
 _ANY = 2**62  # pixels
