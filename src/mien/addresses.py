@@ -12,6 +12,7 @@ import re
 from urllib.parse import quote, unquote
 
 from mien.errors import InputError
+from mien.visible import visible_name
 
 LONGEST = 200
 """At most this many characters of an input are repeated in a message."""
@@ -162,11 +163,13 @@ def named(given: object) -> str:
     text = str(given)
     if len(text) > _LOOKED_AT:
         head = text[:_HEAD]
-        return f"a text of {len(text):,} characters" if any(sign in head for sign in ":=@?") else f"{head}…"
+        is_secret = any(sign in head for sign in ":=@?")
+        return f"a text of {len(text):,} characters" if is_secret else f"{visible_name(head)}…"
     if _SCHEME.match(text):
         text = shown(text)
     else:
         text = _INSIDE.sub(lambda found: shown(found[0]), _CREDENTIAL.sub(r"\1***", _ALIKE.sub(r"\1***@", text)))
+    text = visible_name(text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 41]}…{text[-40:]}"
 
 

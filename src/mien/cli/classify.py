@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -80,7 +79,7 @@ def classify(
     charts = None if chart is None else _Charts(chart, paths, plan)
     failed = len(problems)
     for problem in problems:
-        sys.stderr.write(f"mien: {problem}\n")
+        print_note(problem)
     with ExitStack() as stack:
         audience = Audience()
         if charts is not None:
@@ -96,7 +95,7 @@ def classify(
                 prediction, box = reader.read(image, str(path))
             except InputError as problem:
                 failed += 1
-                sys.stderr.write(f"mien: {problem}\n")
+                print_note(problem)
                 continue
             if lines is not None:
                 where = {} if box is None else {"box": [round(float(v), 2) for v in box]}

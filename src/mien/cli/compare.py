@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.console.options import print_note
 from mien.cli.console.pages import plan_page
 from mien.errors import InputError
 from mien.extras import needs
@@ -105,5 +105,5 @@ def _read(folders: list[Path]) -> tuple[list[Entry], int]:
             entries.append(read_entry(folder))
         except InputError as problem:
             failed += 1
-            sys.stderr.write(f"mien: {problem}\n")
+            print_note(problem)
     return entries, failed

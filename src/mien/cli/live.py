@@ -262,7 +262,7 @@ def live(
         print_note(say("live.skipped", skipped=ended.dropped, n=ended.dropped + ended.frames))
     unread = frames.problems if isinstance(frames, FolderSource) else ()
     for problem in unread:
-        sys.stderr.write(f"mien: {problem}\n")
+        print_note(problem)
     if session.recording_failed or unread:
         raise typer.Exit(1)
     if not ended.frames and not seconds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -287,7 +286,7 @@ def _progress(quiet: bool) -> Progress:
 
 
 def _report(sentence: str) -> str:
-    sys.stderr.write(f"mien: {sentence}\n")
+    print_note(sentence)
     return sentence
 
 

@@ -42,6 +42,7 @@ from mien.cli.models import show
 from mien.cli.scale import batch, summarize
 from mien.cli.start import INTERRUPTED
 from mien.errors import MienError, OutputError, ReaderLeft
+from mien.visible import visible
 from mien.words import choose
 
 app = typer.Typer(
@@ -176,5 +177,5 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _say(sentence: str, code: int) -> int:
-    sys.stderr.write(f"mien: {sentence}\n")
+    sys.stderr.write(f"mien: {visible(sentence)}\n")
     return code

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mien.errors import UnknownName
+from mien.visible import visible, visible_name
 
 FOLDER = Path(__file__).parent
 
@@ -56,9 +57,10 @@ class Words:
 
         Args:
             key: its name; KeyError for an unknown one.
-            values: by placeholder; `n` is the number that a plural goes by.
+            values: by placeholder; `n` is the number that a plural goes by. Control characters in them are written out.
         """
-        return self.form(key, int(str(values["n"])) if isinstance(self.texts[key], dict) else 0).format(**values)
+        form = self.form(key, int(str(values["n"])) if isinstance(self.texts[key], dict) else 0)
+        return form.format(**{name: _shown(value) for name, value in values.items()})
 
     def form(self, key: str, n: int) -> str:
         """The text of a key, not filled in; of a text with plurals the form for the number `n`."""
@@ -141,3 +143,9 @@ def _is_text(table: Mapping[str, Any]) -> bool:
     """Whether a table holds the forms of one text."""
     names = set(table)
     return ("other" in names and names <= _COUNTED) or ("word" in names and names <= _GRADED)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, PurePath):
+        return visible_name(value)
+    return visible(value) if type(value) is str else value

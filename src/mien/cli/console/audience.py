@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from mien.cli.console.options import print_note
 from mien.errors import OutputError, ReaderLeft
 from mien.records.writers import Growth
 from mien.words import say
@@ -31,7 +32,7 @@ class Audience:
         self._count -= 1
         if not self._count:
             raise error
-        sys.stderr.write(f"mien: {say('output.others_continue', problem=error)}\n")
+        print_note(say("output.others_continue", problem=error))
 
 
 def hush_stdout() -> None:

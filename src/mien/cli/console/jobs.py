@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from mien.cli.console.options import print_note
 from mien.cli.console.plain import shows_progress
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def shown_progress(*, quiet: bool) -> Iterator[Callable[[RunProgress], None]]:
             nonlocal said_s
             if time.monotonic() - said_s >= _SAY_S:
                 said_s = time.monotonic()
-                sys.stderr.write(f"mien: {told(progress)}\n")
+                print_note(told(progress))
 
         yield say
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from pathlib import Path
 import typer
 
 from mien.cli.console.jobs import shown_progress, started, whole_path
+from mien.cli.console.options import print_note
 from mien.errors import RefusedOutput
 from mien.files.targets import is_stream
 from mien.pipeline import Options
@@ -110,7 +110,7 @@ class JobsLook:
                 for result in results:
                     if result["problem"]:
                         failed.append(result["problem"])
-                        sys.stderr.write(f"mien: {result['problem']}\n")
+                        print_note(result["problem"])
                 self._end_of(Path(part.items[0].source))
 
             show = stack.enter_context(shown_progress(quiet=self._quiet))

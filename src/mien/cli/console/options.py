@@ -12,6 +12,7 @@ import typer
 
 from mien.errors import InputError
 from mien.sources import Selection
+from mien.visible import visible
 
 ProviderOption: TypeAlias = Annotated[
     str,
@@ -62,9 +63,9 @@ def time_s(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def print_note(sentence: str) -> None:
-    """Tell, on stderr, what is no error."""
-    sys.stderr.write(f"mien: {sentence}\n")
+def print_note(sentence: object) -> None:
+    """Tell, on stderr, a problem or what is worth knowing."""
+    sys.stderr.write(f"mien: {visible(str(sentence))}\n")
 
 
 CsvBomOption: TypeAlias = Annotated[

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import typer
 
+from mien.cli.console.options import print_note
 from mien.cli.console.reading import fitted_lines
 from mien.data.dataset import Dataset
 from mien.errors import MienError, UnknownName
@@ -34,7 +34,7 @@ class Problems:
         """Take the next problem."""
         self.count += 1
         if self.count <= _SHOWN:
-            sys.stderr.write(f"mien: {problem}\n")
+            print_note(problem)
 
     def __enter__(self) -> Problems:
         return self
@@ -44,7 +44,7 @@ class Problems:
     ) -> None:
         if self.count > _SHOWN:
             more = self.count - _SHOWN
-            sys.stderr.write(f"mien: {say(f'more_problems.{self.what}', n=more)}\n")
+            print_note(say(f"more_problems.{self.what}", n=more))
         if self.count and error is None:
             raise typer.Exit(1)
 

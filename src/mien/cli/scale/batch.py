@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -142,7 +141,7 @@ def run(
     ranges = {"pieces": pieces_of(items, workers)} if range_s is None else {"range_s": range_s}
     settings = Settings(options=options, selection=selection, **ranges)
     for problem in problems:
-        sys.stderr.write(f"mien: {problem}\n")
+        print_note(problem)
     failed = len(problems)
     if items:
         failed += _work(out, settings, items, engine=engine, address=address, workers=workers, quiet=quiet)
@@ -169,7 +168,7 @@ def _verify(out: Path, *, sources: list[str] | None, quiet: bool) -> None:
         raise typer.BadParameter("--verify checks --out and reads no sources; leave them out.")
     faults = verify(out)
     for fault in faults:
-        sys.stderr.write(f"mien: {fault}\n")
+        print_note(fault)
     if faults:
         raise typer.Exit(1)
     if not quiet:
@@ -208,7 +207,7 @@ def _work(
         with instead(FALLBACK):
             log.say(summary(manifest, folder))
     for problem in job.problems:
-        sys.stderr.write(f"mien: {problem}\n")
+        print_note(problem)
     if not quiet:
         typer.echo(summary(manifest, folder))
     return int(manifest["failures"]) + (not manifest["is_complete"])
