@@ -20,7 +20,7 @@ MODULES: dict[Extra, tuple[str, ...]] = {
     "data": ("pandas", "pyarrow", "sklearn", "scipy", "matplotlib"),
     "ray": ("ray",),
     "scale": ("pandas", "pyarrow", "duckdb", "fsspec", "matplotlib"),
-    "teach": ("onnx",),
+    "teach": ("onnx", "threadpoolctl"),
     "train": ("torch", "lightning", "kornia", "onnx", "onnxscript", "pandas", "sklearn", "tensorboard"),
 }
 """Modules that each extra installs, for checking what is there."""

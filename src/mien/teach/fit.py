@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.extras import needs
 from mien.labels import NOTHING
 from mien.models.artifact import Artifact
 from mien.models.session import Session
@@ -144,7 +145,10 @@ class Fitter(Resource):
         for label, rows in samples.items():
             few = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_ROWS)).round().astype(int)]
             examples[label] = self.features(_with_other_depths(few))
-        return fitted_heads(known, examples, self._threshold)
+        with needs("teach"):
+            from threadpoolctl import threadpool_limits
+        with threadpool_limits(1, "blas"):  # threads of such small products wait for one another where others compute
+            return fitted_heads(known, examples, self._threshold)
 
     def _estimate(self, label: str, names: tuple[str, ...], asked: list[Rows], takes: Sequence[Take]) -> Estimate:
         rows = np.concatenate(asked)
