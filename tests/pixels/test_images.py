@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from mien.errors import OutputError, UnreadableMedia
@@ -215,9 +217,22 @@ def test_random_damage_never_crashes() -> None:
             assert image.ndim == 3
 
 
-def test_float_picture_is_refused() -> None:
-    with pytest.raises(UnreadableMedia, match="8"):
-        decode_image(_encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"), "deep.tiff")
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (GREY.astype(np.float32), "float32"),
+        (NOISE.astype(np.float32) / 255, "float32"),
+        (NOISE.astype(np.float64), "float64"),
+        (GREY.astype(np.int32), "int32"),
+        (NOISE.astype(np.int32), "int32"),
+    ],
+)
+def test_values_without_a_known_white_are_refused(values: NDArray[Any], dtype: str) -> None:
+    written, data = cv2.imencode(".tiff", values)
+    assert written
+    said = f"Cannot read deep.tiff: its pixels are {dtype}, not 8 or 16 bits; save it with 8 bits."
+    with pytest.raises(UnreadableMedia, match=re.escape(said)):
+        decode_image(data.tobytes(), "deep.tiff")
 
 
 def test_unusable_paths(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def rgb8(image: Image.Image, name: str) -> NDArray[np.uint8]:
         OSError, ValueError and others of Pillow: it is damaged.
     """
     if image.mode == "F":
-        raise UnreadableMedia(f"Cannot read {name}: its pixels are float32, not 8 or 16 bits; save it with 8 bits.")
+        raise unread_values(name, "float32")
     if image.mode.startswith("I"):
         image = _from_deep_grey(image, name)
     if image.mode in _CLEAR_MODES or "transparency" in image.info:
@@ -137,6 +137,11 @@ def _to_srgb(profile: bytes, mode: str) -> Any:
         return None
     same = np.abs(changed - np.asarray(probe.convert("RGB"))).max() <= _SAME_LEVELS
     return None if same else transform
+
+
+def unread_values(name: str, dtype: str) -> UnreadableMedia:
+    """The error for a picture whose pixels are numbers of a type without a known white, `float32` say."""
+    return UnreadableMedia(f"Cannot read {name}: its pixels are {dtype}, not 8 or 16 bits; save it with 8 bits.")
 
 
 def _from_deep_grey(image: Image.Image, name: str) -> Image.Image:

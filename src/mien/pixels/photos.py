@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MienError, TooManyPixels, UnreadableMedia
-from mien.pixels.colours import eight_bits, has_other_colours, in_srgb, on_white, pixels, rgb8
+from mien.pixels.colours import eight_bits, has_other_colours, in_srgb, on_white, pixels, rgb8, unread_values
 from mien.pixels.damage import (
     TRUNCATED,
     damage_of_png,
@@ -215,6 +215,8 @@ def _open(photo: PhotoFile, kind: str) -> Image.Image:
             raise unread_photo(photo.name, f"camera RAW ({form})")
         if pages.is_truncated:
             raise damaged(photo.name, kind, TRUNCATED)
+        if pages.unread_values is not None:
+            raise unread_values(photo.name, pages.unread_values)
     damage = damage_of_png(data) if kind == "PNG" else None
     if damage is not None:
         raise damaged(photo.name, kind, damage)

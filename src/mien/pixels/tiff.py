@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SUBFILE, _OLD_SUBFILE, _COMPRESSION, _PHOTOMETRIC = 254, 255, 259, 262
+_SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT = 254, 255, 258, 259, 262, 339
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 324, 325
 _SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
 _MOSAIC = frozenset((32803, 34892))  # one colour per pixel; the same brought to linear light
 # Compressions of Sony, Epson, Samsung, Nikon, Kodak and Pentax.
 _RAW_COMPRESSION = frozenset((32767, 32769, 32770, 34713, 65000, 65535))
 _JPEG = frozenset((6, 7))
+_SORTS = {2: "int", 3: "float", 5: "complex int", 6: "complex float"}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2
 _MOST_PAGES = 10_000
@@ -29,12 +30,14 @@ class TiffPages:
         count: how many there are of that sort.
         raw: `DNG`, or `TIFF-based` for others, when the file holds what a camera's sensor saw; None otherwise.
         is_truncated: whether compressed data of the photo should lie beyond the end of the file.
+        unread_values: what the photo's pixels are, `float32` say, if they are not whole numbers of at most 16 bits.
     """
 
     photo: int = 0
     count: int = 1
     raw: str | None = None
     is_truncated: bool = False
+    unread_values: str | None = None
 
 
 def read_pages(data: bytes) -> TiffPages:
@@ -56,7 +59,7 @@ def read_pages(data: bytes) -> TiffPages:
     if not pages:
         return TiffPages(raw=raw)
     position, directory = pages[0]
-    return TiffPages(position, len(pages), raw, _is_truncated(directory, len(data)))
+    return TiffPages(position, len(pages), raw, _is_truncated(directory, len(data)), _unread_values(directory))
 
 
 def _first(data: bytes) -> int:
@@ -110,6 +113,12 @@ def _is_truncated(directory: Mapping[int, Any], size: int) -> bool:
         for offsets, lengths in pairs
         for start, length in zip(_numbers(directory, offsets), _numbers(directory, lengths), strict=False)
     )
+
+
+def _unread_values(directory: Mapping[int, Any]) -> str | None:
+    bits = max(_numbers(directory, _BITS), default=1)
+    sort = _SORTS.get(max(_numbers(directory, _SAMPLE_FORMAT), default=1), "uint")
+    return f"{sort}{bits}" if bits > 16 or "float" in sort else None
 
 
 def _numbers(directory: Mapping[int, Any], tag: int) -> tuple[int, ...]:
