@@ -5,6 +5,7 @@ MienError
 │   ├── UnreadableMedia     a photo or video is missing, empty, damaged or of an unknown kind
 │   │   └── TooManyPixels   it is larger than the limit
 │   ├── UnknownName         no task, model, label, recipe or option has this name
+│   ├── InvalidOption       the value of an option makes no sense, or two options contradict each other
 │   └── DataError           a data set does not have the expected form
 ├── ModelError              a model folder is damaged, incomplete or cannot be run
 ├── OutputError             a result cannot be written
@@ -61,6 +62,12 @@ class UnknownName(InputError):
 
     def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...]]]:
         return UnknownName, (self.kind, self.name, self.valid)
+
+
+class InvalidOption(InputError):
+    """The value of an option makes no sense, or two options contradict each other."""
+
+    exit_code = 2
 
 
 class DataError(InputError):

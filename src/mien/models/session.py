@@ -92,7 +92,7 @@ class Session(Resource):
             are 0.
         """
         if self._session is None:
-            raise ModelError(f"The session of {self.artifact.manifest.name} is closed; open a new one.")
+            raise ModelError(f"The model {self.artifact.manifest.name} has been closed; open what used it anew.")
         fits = batch.ndim == 1 + len(self._item_shape) and all(
             wanted in (None, side) for side, wanted in zip(batch.shape[1:], self._item_shape, strict=True)
         )
@@ -135,7 +135,7 @@ class FakeSession:
     def run(self, batch: Batch) -> Outputs:
         """Remember the batch and answer it."""
         if self.closed:
-            raise ModelError(f"The session of {self.artifact.manifest.name} is closed; open a new one.")
+            raise ModelError(f"The model {self.artifact.manifest.name} has been closed; open what used it anew.")
         self.batches.append(batch)
         return self._answer(batch)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.addresses import named
-from mien.errors import InputError
+from mien.errors import InputError, InvalidOption
 from mien.labels import TASKS, Task
 from mien.models.artifact import load_artifact
 from mien.pipeline.classifiers import expression_classifier, gesture_classifier
@@ -123,7 +123,7 @@ class Analyzer(Resource):
             ModelError: the model cannot answer neutral.
         """
         if "emotion" not in self._tasks:
-            raise InputError("a baseline is a neutral face, and faces are not looked for; add the task emotion")
+            raise InvalidOption("A baseline is a neutral face, and faces are not looked for; add the task emotion.")
         with self._computing.alone():
             self._baseline = None if picture is None else self._neutral_face(picture)
             self._baseline_s = None
@@ -144,7 +144,7 @@ class Analyzer(Resource):
     def _check_learning(self, seconds: float) -> None:
         """As `learn_baselines` raises."""
         if not 0 < seconds < math.inf:
-            raise InputError(f"a neutral face is learned in a number of seconds above 0, got {seconds}")
+            raise InvalidOption(f"A neutral face is learned in a number of seconds above 0, got {seconds}.")
         neutral_reference(label_set_of(self.options.emotion_model), 0.5)  # that the model can answer neutral
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from mien.addresses import named
-from mien.errors import InputError
+from mien.errors import InputError, InvalidOption
 from mien.pixels.pictures import PictureLike, read_picture
 from mien.scene import Frame
 from mien.sources import Selection, Source, captured, open_live, open_source
@@ -28,7 +28,7 @@ def opened(source: str | os.PathLike[str] | int, selection: Selection, max_pixel
     text = str(source)
     if isinstance(source, int) or "://" in text:
         if not selection.has_live_meaning:
-            raise InputError(
+            raise InvalidOption(
                 f"A camera or address shows what is there now, so start_s, end_s and keyframes do not apply to "
                 f"{named(text)}; leave them out."
             )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mien.errors import InputError, ModelError, UnknownName
+from mien.errors import InvalidOption, ModelError, UnknownName
 from mien.labels import TASKS, LabelSet, Task
 from mien.models.artifact import load_artifact
 from mien.pixels.photos import MAX_PIXELS
@@ -64,21 +64,21 @@ class Options:
         for name in ("emotion_threshold", "gesture_threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
-                raise InputError(f"{name} must lie between 0 and 1, got {value}")
+                raise InvalidOption(f"{name} must lie between 0 and 1, got {value}.")
         if self.baseline_s is not None and not 0 < self.baseline_s < math.inf:
-            raise InputError(f"baseline_s must be a number of seconds above 0, got {self.baseline_s}")
+            raise InvalidOption(f"baseline_s must be a number of seconds above 0, got {self.baseline_s}.")
         if self.baseline is not None and self.baseline_s is not None:
-            raise InputError("baseline gives a neutral face that baseline_s would learn; give only one of them")
+            raise InvalidOption("baseline gives a neutral face that baseline_s would learn; give only one of them.")
         if (self.baseline is not None or self.baseline_s is not None) and "emotion" not in self.tasks:
-            raise InputError("a baseline is a neutral face, and faces are not looked for; add the task emotion")
+            raise InvalidOption("A baseline is a neutral face, and faces are not looked for; add the task emotion.")
         if self.gestures is not None:
             if isinstance(self.gestures, str) or not self.gestures:
-                raise InputError(f"gestures must be the names of one gesture or more, got {self.gestures!r}")
+                raise InvalidOption(f"gestures must be the names of one gesture or more, got {self.gestures!r}.")
             object.__setattr__(self, "gestures", tuple(self.gestures))
         if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads must be at least 1, got {self.threads}")
+            raise InvalidOption(f"threads must be at least 1, got {self.threads}.")
         if self.max_pixels < 1:
-            raise InputError(f"max_pixels must be at least 1, got {self.max_pixels}")
+            raise InvalidOption(f"max_pixels must be at least 1, got {self.max_pixels}.")
 
     @property
     def computing(self) -> dict[str, Any]:
@@ -96,12 +96,14 @@ def options_of(values: dict[str, object]) -> Options:
 
 
 def check_tasks(tasks: Sequence[str]) -> tuple[Task, ...]:
-    """The tasks, if there is at least one and all are known; otherwise UnknownName or InputError."""
+    """The tasks, if there is at least one and all are known; otherwise UnknownName or InvalidOption."""
+    if isinstance(tasks, str):
+        raise InvalidOption(f"tasks must be a sequence of names, got {tasks!r}; write ({tasks!r},).")
     for task in tasks:
         if task not in TASKS:
             raise UnknownName("task", task, TASKS)
     if not tasks:
-        raise InputError(f"At least one task is needed: {', '.join(TASKS)}.")
+        raise InvalidOption(f"At least one task is needed: {', '.join(TASKS)}.")
     return tuple(task for task in TASKS if task in tasks)
 
 

@@ -25,7 +25,7 @@ from mien.pixels.damage import (
     passes_of_jpeg,
     plain_png,
 )
-from mien.pixels.kinds import HEAD_BYTES, RAW_SUFFIXES, picture_kind, unread_kind
+from mien.pixels.kinds import HEAD_BYTES, RAW_SUFFIXES, is_video_head, picture_kind, unread_kind
 from mien.pixels.pillow import open_picture, quiet_pillow
 from mien.pixels.quiet import quiet_opencv
 from mien.pixels.tiff import TiffPages, read_pages
@@ -127,6 +127,11 @@ def check_kind(head: bytes, name: str) -> str:
     if kind is not None:
         return kind
     unread = unread_kind(head)
+    if unread is None and is_video_head(head):
+        raise UnreadableMedia(
+            f"Cannot read {name}: it is a video or a sound, and a picture is needed; "
+            "videos are for `mien look` and mien.stream()."
+        )
     if unread is None:
         raise UnreadableMedia(
             f"Cannot read {name}: its contents are not a picture of a known kind, whatever its name says; "

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mien.addresses import named
+from mien.addresses import is_address, named
 from mien.errors import UnreadableMedia
 from mien.pixels.images import read_error
 from mien.pixels.kinds import HEAD_BYTES, is_media
@@ -127,6 +127,9 @@ def _folder(folder: Path, problems: list[UnreadableMedia], left: LeftOut) -> lis
 
 def _matches(spec: str, left: LeftOut) -> list[Path]:
     """Media that a glob names, each once, also when its folder matches as well."""
+    if spec == "-" or is_address(spec):
+        what = "standard input" if spec == "-" else "an address"
+        raise UnreadableMedia(f"Cannot read {named(spec)}: that is {what}, and files are needed here; try mien live.")
     if not glob.has_magic(spec):
         raise UnreadableMedia(f"Cannot read {named(spec)}: there is no such file or folder; check the name.")
     found: dict[Path, None] = {}

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mien.addresses import Address, named
-from mien.errors import InputError, UnreadableMedia
+from mien.errors import InputError, InvalidOption, UnreadableMedia
 from mien.sources.base import Clock, Source
 from mien.sources.cameras import Camera, find_camera
 from mien.sources.capture import Capture
@@ -108,7 +108,7 @@ class StreamSource(LiveSource):
     def __init__(self, url: str, *, retry: Retry | None = None) -> None:
         address = Address(url)
         if address.scheme not in SCHEMES:
-            raise InputError(
+            raise InvalidOption(
                 f"An address must start with {', '.join(f'{known}://' for known in SCHEMES)}, got {address.scheme}://; "
                 "give one of these, a file, a folder, a camera or - for standard input."
             )
@@ -169,12 +169,12 @@ def open_live(
     text = str(spec)
     asked = "size" if size_hw is not None else "rate" if camera_fps is not None else None
     if stdin_fps is not None and text != "-":
-        raise InputError(f"The rate of pictures on standard input does not apply to {named(text)}; leave it out.")
+        raise InvalidOption(f"The rate of pictures on standard input does not apply to {named(text)}; leave it out.")
     if text == "-":
         _only_cameras(asked, "standard input")
         return _pipe(stdin_fps, retry, every_frame=every_frame)
     if every_frame and ("://" in text or text.isdecimal() or text.startswith("/dev/")):
-        raise InputError(
+        raise InvalidOption(
             "A camera or an address delivers its newest frame and cannot wait; every frame is available from "
             f"files and from standard input (-), not from {named(text)}."
         )
@@ -193,7 +193,7 @@ def open_live(
 
 def _only_cameras(asked: str | None, spec: str) -> None:
     if asked is not None:
-        raise InputError(f"Only a camera has a {asked} to set, and {named(spec)} is not one; leave it out.")
+        raise InvalidOption(f"Only a camera has a {asked} to set, and {named(spec)} is not one; leave it out.")
 
 
 def _folder(spec: str) -> Source:

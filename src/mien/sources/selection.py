@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import SupportsIndex
 
-from mien.errors import InputError
+from mien.errors import InvalidOption
 from mien.scene import Frame
 
 ROUNDING_S = 0.001
@@ -26,7 +26,7 @@ class Selection:
         keyframes: only frames that are stored whole, one every few seconds; hours of video take minutes.
 
     Raises:
-        InputError: a value that makes no sense, or two that contradict each other.
+        InvalidOption: a value that makes no sense, or two that contradict each other.
     """
 
     every: int = 1
@@ -37,14 +37,14 @@ class Selection:
 
     def __post_init__(self) -> None:
         if not isinstance(self.every, SupportsIndex) or self.every < 1:
-            raise InputError(f"every must be at least 1 and a whole number, got {self.every!r}.")
+            raise InvalidOption(f"every must be at least 1 and a whole number, got {self.every!r}.")
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
-            raise InputError(f"fps must be above 0 frames per second, got {self.fps:g}.")
+            raise InvalidOption(f"fps must be a number of frames per second above 0, got {self.fps:g}.")
         if not (math.isfinite(self.start_s) and self.start_s >= 0):
-            raise InputError(f"A video begins at 0 s, so it cannot be looked at from {self.start_s:g} s.")
+            raise InvalidOption(f"A video begins at 0 s, so it cannot be looked at from {self.start_s:g} s.")
         if self.end_s is not None and not self.end_s > self.start_s:
             way_out = "exchange them" if self.end_s < self.start_s else "choose a later end"
-            raise InputError(
+            raise InvalidOption(
                 f"The end must come after the start, got {self.end_s:g} s and {self.start_s:g} s; {way_out}."
             )
         ways = [
@@ -57,7 +57,7 @@ class Selection:
             if is_given
         ]
         if len(ways) > 1:
-            raise InputError(f"{' and '.join(ways)} each say which frames are wanted; give only one of them.")
+            raise InvalidOption(f"{' and '.join(ways)} each say which frames are wanted; give only one of them.")
 
     @property
     def has_live_meaning(self) -> bool:

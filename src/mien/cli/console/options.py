@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from mien.errors import InputError
+from mien.errors import InputError, InvalidOption
 from mien.sources import Selection
 from mien.visible import visible
 
@@ -54,12 +54,12 @@ def time_s(text: str) -> float:
     """Seconds of a time that is written as 95, 95.5, 1:35.5 or 0:01:35.500.
 
     Raises:
-        InputError: it is not written so.
+        InvalidOption: it is not written so.
     """
     found = _TIME.fullmatch(text.strip())
     hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, math.nan)
     if not math.isfinite(seconds) or (":" in text and seconds >= 60) or (text.count(":") == 2 and minutes >= 60):
-        raise InputError(f"A time must be seconds or H:MM:SS.mmm, e.g. 95.5 or 0:01:35.500, not {text[:40]!r}.")
+        raise InvalidOption(f"A time must be seconds or H:MM:SS.mmm, e.g. 95.5 or 0:01:35.500, not {text[:40]!r}.")
     return hours * 3600 + minutes * 60 + seconds
 
 
@@ -111,13 +111,13 @@ def gesture_names(text: str | None) -> tuple[str, ...] | None:
     """The gestures of --gestures; None for all.
 
     Raises:
-        InputError: there is no name in it.
+        InvalidOption: there is no name in it.
     """
     if text is None:
         return None
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise InputError("--gestures needs the names of one gesture or more, separated by commas.")
+        raise InvalidOption("--gestures needs the names of one gesture or more, separated by commas.")
     return names
 
 
@@ -143,11 +143,11 @@ def size_hw(text: str) -> tuple[int, int]:
     """Height and width in pixels of a size that is written as 640x480, width first.
 
     Raises:
-        InputError: it is not written so, or not from 16 to 8192.
+        InvalidOption: it is not written so, or not from 16 to 8192.
     """
     width, sign, height = text.lower().partition("x")
     if not sign or not (width.isdecimal() and height.isdecimal()):
-        raise InputError(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {text!r}.")
+        raise InvalidOption(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {text!r}.")
     if not all(16 <= side <= 8192 for side in (int(width), int(height))):
-        raise InputError(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {text!r}.")
+        raise InvalidOption(f"A size must be WIDTHxHEIGHT, each from 16 to 8192, e.g. 640x480, not {text!r}.")
     return int(height), int(width)
