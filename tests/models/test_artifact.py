@@ -70,6 +70,12 @@ def test_labels_left_out_of_the_answers(tmp_path: Path) -> None:
     for left_out in (("joy",), EMOTIONS_8.labels[1:]):
         with pytest.raises(ValueError, match="left_out must be labels of the outputs and leave two or more of angry"):
             replace(eight, left_out=left_out)
+    assert (eight.answer_columns, replace(eight, left_out=("angry", "sad")).answer_columns) == (
+        [0, 1, 2, 3, 4, 5, 6],
+        [1, 2, 3, 5, 6, 7],
+    )
+    with pytest.raises(ValueError, match="left_out must name each label once, got disgust, fear, disgust"):
+        replace(eight, left_out=("disgust", "fear", "disgust"))
     detector = {"task": "face_detection", "labels": None, "left_out": ("happy",)}
     with pytest.raises(ValueError, match="two or more of none, got happy"):
         replace(MANIFEST, **detector)

@@ -59,6 +59,7 @@ class EvaluatedModel(Resource):
     Args:
         about: what it is.
         labels: names of its outputs, in their order.
+        left_out: those of them that it never answers with.
         spec: how samples are prepared.
         threshold: confidence below which its answer is uncertain.
         perhaps: confidence from which an uncertain answer is perhaps right; None if there is no such grade.
@@ -80,14 +81,15 @@ class EvaluatedModel(Resource):
         close: Callable[[], None] = lambda: None,
         perhaps: float | None = None,
         averages_mirror: bool = False,
+        left_out: tuple[str, ...] = (),
     ) -> None:
-        self.about, self.labels, self.spec = about, labels, spec
+        self.about, self.labels, self.left_out, self.spec = about, labels, left_out, spec
         self.threshold, self.perhaps, self.temperature = threshold, perhaps, temperature
         self.averages_mirror = averages_mirror
         self._forward, self._close = forward, close
 
     def logits(self, samples: NDArray[Any], *, on_step: Callable[[int], None] | None = None) -> NDArray[np.float64]:
-        """(N, L) logits, computed part by part.
+        """(N, L) logits of all its outputs, those left out of its answers too, computed part by part.
 
         Args:
             samples: (N, H, W[, 3]) uint8 images of any size, grey or RGB; or (N, 21, 3) float32 landmarks.
@@ -155,6 +157,7 @@ def open_model(folder_or_name: str) -> EvaluatedModel:
     return EvaluatedModel(
         about,
         labels=manifest.label_set.labels,
+        left_out=manifest.left_out,
         spec=manifest.input,
         threshold=manifest.threshold,
         temperature=manifest.temperature,

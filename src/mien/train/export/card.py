@@ -102,7 +102,8 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
     source = recipe.source.removeprefix("mien: ")  # the author of the recipe is not the maker of the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.answers.labels if manifest.answers else ())
-    left_out = f"Its output for {', '.join(manifest.left_out)} is left out of the answers: too few samples taught it."
+    outputs, never = ("output", "is") if len(manifest.left_out) == 1 else ("outputs", "are")
+    left_out = f"Its {outputs} for {', '.join(manifest.left_out)} {never} left out of the answers."
     height, width = spec.size_hw
     landmarks = "21 hand landmarks" + (" and the direction of the picture's top" if height > 21 else "")
     fed = f"{height}x{width} {spec.colour} pixels" if spec.kind == "image" else landmarks
