@@ -61,6 +61,17 @@ def test_grades_are_kept_and_older_folders_have_none(tmp_path: Path) -> None:
         replace(MANIFEST, **detector)
 
 
+@pytest.mark.parametrize("name", zoo_names())
+def test_figures_of_a_model_that_leaves_labels_out_say_what_they_are_of(name: str) -> None:
+    artifact = load_artifact(name)
+    measured = [each for each in artifact.manifest.scores if "emotion_accuracy.py" in each.command]
+    for score in measured if artifact.manifest.left_out else ():
+        every = "--all-outputs" in score.command
+        assert ("all outputs" if every else "never answered") in score.protocol
+        assert f"`{score.command}`" in artifact.card
+        assert score.protocol in artifact.card
+
+
 def test_labels_left_out_of_the_answers(tmp_path: Path) -> None:
     eight = replace(MANIFEST, labels="emotions8", left_out=("contempt",))
     manifest = load_artifact(write_artifact(tmp_path / "eight", WEIGHTS, eight, "# eight\n").folder).manifest
