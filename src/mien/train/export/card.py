@@ -118,7 +118,7 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
         f"Licence of the weights: {manifest.licence}.",
         *facts.checks,
     ]
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {_line(line)}" for line in lines)
 
 
 def _metrics(manifest: Manifest, facts: CardFacts) -> str:
@@ -141,10 +141,15 @@ def _evaluation_data(scores: Sequence[Score]) -> str:
     for score in scores:
         ways.setdefault((score.data, score.split, score.command), {}).setdefault(score.protocol)
     lines = [
-        f"- {data}, {split}, by `{command}`: {'; '.join(protocols)}."
+        f"- {data}, {split}, by `{_line(command)}`: {'; '.join(map(_line, protocols))}."
         for (data, split, command), protocols in ways.items()
     ]
     return "\n".join(lines) or _UNMEASURED
+
+
+def _line(text: str) -> str:
+    """The text on one line: a break within it would end the entry of a list."""
+    return " ".join(text.splitlines())
 
 
 def _analyses(scores: Scores) -> str:
