@@ -1,12 +1,14 @@
 """Accuracy of an emotion model on FER2013, by the run-time path (ONNX Runtime), and everything its card tells.
 
     python benchmarks/emotion_accuracy.py FER2013 [--votes fer2013new.csv] [--split validation] [--model NAME_OR_FOLDER]
-                                          [--scores FILE]
+                                          [--scores FILE] [--all-outputs]
 
 FER2013 is its CSV or a packed file, with its own labels or (packed) those of FER+. One run prints: one view of each
 image, averaged with its mirror image, without images that equal a training image or an earlier one, against the FER+
 plurality; accuracy, macro F1, calibration; how many answers are not uncertain and how many of those are right;
 precision, recall and F1 by label; confusions.
+A model answers as in use: an image whose label it leaves out of its answers counts as wrong. `--all-outputs` counts
+every output as an answer; the figures of emotion_ferplus are so.
 `--scores` writes the same as JSON for `mien export --scores`.
 Choose models on `--split validation` (PublicTest); `--split test` (PrivateTest) is for the model that was chosen.
 """
@@ -32,6 +34,7 @@ from mien.evaluation.predictions import answers_of_subject
 from mien.labels import EMOTIONS_8
 from mien.reports.evaluation.tables import count_rows, summary_rows
 from mien.stages.classify import EMOTION_MODEL
+from mien.words import again
 
 USAGES = {"validation": "PublicTest", "test": "PrivateTest"}
 
@@ -41,6 +44,9 @@ def main() -> None:
     votes = load_ferplus(arguments.votes) if arguments.votes else None
     dataset = load_dataset(arguments.data, votes=votes)
     with open_model(arguments.model) as subject:
+        left_out = subject.left_out
+        if arguments.all_outputs:
+            subject.left_out = ()
         answers = answers_of_subject(subject, dataset, arguments.split)
     evaluation = evaluate(subject.about, answers, dataset, EvaluationContext(split=arguments.split))
     _print(evaluation, USAGES[arguments.split])
@@ -49,7 +55,7 @@ def main() -> None:
             data=name_of(dataset),
             split=USAGES[arguments.split],
             what="images",
-            chosen="chosen on PublicTest",
+            chosen=f"{_outputs(left_out, arguments)}chosen on PublicTest",
             command=command("emotion_accuracy", dataset, arguments),
         )
         scores = [asdict(score) for score in evaluation_scores(evaluation.measures, measurement)]
@@ -64,9 +70,17 @@ def name_of(dataset: Dataset) -> str:
 def command(benchmark: str, dataset: Dataset, arguments: argparse.Namespace) -> str:
     """What prints these figures once the model is in the package, for its card."""
     if dataset.label_set is EMOTIONS_8:
-        return f"python benchmarks/{benchmark}.py FERPLUS --model emotion_ferplus --split {arguments.split}"
+        every = " --all-outputs" if "all_outputs" in arguments and arguments.all_outputs else ""
+        return f"python benchmarks/{benchmark}.py FERPLUS --model emotion_ferplus --split {arguments.split}{every}"
     votes = " --votes fer2013new.csv" if "votes" in arguments else ""
     return f"python benchmarks/{benchmark}.py FER2013{votes} --split {arguments.split}"
+
+
+def _outputs(left_out: tuple[str, ...], arguments: argparse.Namespace) -> str:
+    """What the figures of a model that leaves labels out are of, for the protocol."""
+    if not left_out:
+        return ""
+    return "all outputs, " if arguments.all_outputs else f"{' and '.join(left_out)} never answered, "
 
 
 def _print(evaluation: Evaluation, usage: str) -> None:
@@ -82,6 +96,8 @@ def _print(evaluation: Evaluation, usage: str) -> None:
             rows.append(("their accuracy", f"{risk.accuracy:.2%}", ""))
     title = f"{about.name} on {usage} of {evaluation.facts.data.source}, {measures.samples:,} images"
     _table(title, ("figure", "value", "95 % interval"), rows)
+    for note in evaluation.answers.notes:
+        print(again(note))
     header = ("counted", "images", "accuracy", "macro F1", "balanced")
     _table("in other ways", header, count_rows(evaluation))
     report = [
@@ -115,6 +131,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def _arguments() -> argparse.Namespace:
     made = parser(__doc__)
     made.add_argument("--votes", type=Path, help="the FER+ table; packed files have the votes in them")
+    made.add_argument("--all-outputs", action="store_true", help="count outputs that the model never answers with, too")
     return made.parse_args()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 
 from mien import errors
@@ -48,6 +49,11 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 def test_nothing_near_gives_no_hint() -> None:
     assert str(UnknownName("task", "xyz", ["emotion"])) == "There is no task 'xyz'; available: emotion."
     assert str(UnknownName("model", "xyz", [])) == "There is no model 'xyz'; available: none."
+
+
+def test_strings_of_numpy_are_shown_as_strings() -> None:
+    error = UnknownName("label", np.str_("hapy"), np.array(["happy", "sad"]))
+    assert str(error) == "There is no label 'hapy'; available: happy, sad. Did you mean 'happy'?"
 
 
 def test_a_missing_extra_says_what_to_run() -> None:

@@ -53,8 +53,8 @@ class UnknownName(InputError):
 
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
         self.kind = kind
-        self.name = name
-        self.valid = tuple(valid)
+        self.name = name = str(name)  # NumPy's strings show their type in a sentence
+        self.valid = tuple(map(str, valid))
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         near = difflib.get_close_matches(short, self.valid, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,33 @@ def test_a_bad_folder_is_reported_and_the_rest_done(mien: Run, run: Path, tmp_pa
     assert "is damaged" in ended.sentences[0]
     assert "holds no run" in ended.sentences[1]
     assert "| cnn |" in ended.out
+
+
+def test_damaged_curves_are_reported_and_the_rest_done(mien: Run, run: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    shutil.copytree(run, bad)
+    (bad / "curves" / "metrics.csv").write_text("epoch,step\nx,\n", "utf-8")
+    ended = mien("compare", bad, run)
+    assert ended.code == 1
+    assert len(ended.sentences) == 1
+    assert "is damaged: its columns must hold numbers, but epoch does not" in ended.sentences[0]
+    assert "| cnn |" in ended.out
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_notes_of_somebody_are_not_replaced_by_the_document(mien: Run, run: Path, tmp_path: Path, mark: str) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text(f"{mark}# Mine\n", "utf-8")
+    ended = mien("compare", run, "--reproduction", notes, "--overwrite")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{notes} holds something other than what --reproduction writes; name another file." in ended.err
+    assert notes.read_text("utf-8") == f"{mark}# Mine\n"
+    notes.write_text(f"{mark}\n", "utf-8")
+    assert mien("compare", run, "--reproduction", notes, "--overwrite").code == 0
+    written = notes.read_text("utf-8")
+    notes.write_text(f"{mark}{written}", "utf-8")
+    assert mien("compare", run, "--reproduction", notes, "--overwrite").code == 0
+    assert notes.read_text("utf-8") == written
 
 
 def test_nothing_to_compare_writes_nothing(mien: Run, run: Path, tmp_path: Path) -> None:

@@ -123,7 +123,11 @@ def test_hands_are_looked_for_as_at_run_time(mien: Run, photo: Path, tmp_path: P
         (["face_centerface", "--data", "{faces}"], 1, "does not name expressions"),
         (["emotion_residual", "--data", "{tmp}/none"], 1, "does not exist"),
         (["emotion_residual", "--data", "{faces}", "--split", "tset"], 2, "Did you mean 'test'"),
-        (["emotion_residual", "--data", "{faces}", "--protocol", "mine"], 2, "no protocol 'mine'"),
+        (
+            ["emotion_residual", "--data", "{faces}", "--protocol", "mine"],
+            2,
+            "no protocol 'mine'; available: author, honest.",
+        ),
         (["emotion_residual", "--data", "{faces}", "--device", "gpu"], 2, "no device 'gpu'"),
         (["{short}", "--data", "{faces}"], 1, "has 1 row, the split has 7 samples"),
         (["{short}", "--data", "{trained}"], 1, "no samples in its split 'test'"),

@@ -136,6 +136,38 @@ def test_labels_are_matched_by_name(tiny_faces: Dataset) -> None:
     assert any("disgust" in note and "2 of 14" in note for note in six.notes)
 
 
+def test_a_label_left_out_is_never_answered_and_its_samples_count_as_wrong(tiny_faces: Dataset) -> None:
+    """As in use: the others share its probability."""
+    asked = subject()
+    asked.left_out = ("fear",)
+    answers, plain = (answers_of_subject(each, tiny_faces, "test") for each in (asked, subject()))
+    fear, others = EMOTIONS.index("fear"), [i for i, label in enumerate(EMOTIONS.labels) if label != "fear"]
+    assert answers.part.label_set == EMOTIONS
+    for found, every in (
+        (answers.probabilities, plain.probabilities),
+        (answers.before, plain.before),
+        (answers.views["flip"], None),
+    ):
+        assert found is not None
+        assert not found[:, fear].any()
+        if every is not None:
+            np.testing.assert_allclose(found[:, others], every[:, others] / every[:, others].sum(axis=1, keepdims=True))
+    assert fear not in answers.predicted
+    found = evaluate(ABOUT, answers, tiny_faces, EvaluationContext(split="test")).to_dict()
+    figures = found["figures"]
+    assert (figures["samples"], figures["accuracy"]) == (14, pytest.approx(12 / 14))
+    assert figures["never_predicted"] == ["fear"]
+    assert found["notes"][-1] == (
+        "The model leaves fear out of its answers, as its manifest says: 2 samples of such a label count as wrong."
+    )
+    six = answers_of_subject(asked, tiny_faces.without(["fear"]), "test")
+    assert six.right.all()
+    assert not any("no label" in note for note in six.notes), "it is not passed over: it is no answer"
+    asked.left_out = EMOTIONS.labels[1:]
+    with pytest.raises(DataError, match=r"answers are angry, labels of .* at least two in common"):
+        answers_of_subject(asked, tiny_faces, "test")
+
+
 def test_labels_that_have_nothing_in_common(tiny_faces: Dataset) -> None:
     asked = EvaluatedModel(
         ABOUT, labels=GESTURES_5.labels, spec=SPEC, threshold=0.5, temperature=1.0,

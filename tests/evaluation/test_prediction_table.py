@@ -88,7 +88,9 @@ def test_rows_without_an_answer(tmp_path: Path) -> None:
     ("text", "kind", "words"),
     [
         ("hapy,sad\n0.5,0.5\n", UnknownName, "Did you mean 'happy'"),
-        ("predicted\nhapy\n", UnknownName, "Did you mean 'happy'"),
+        ("predicted\nhapy\n", UnknownName, "^There is no label or column of predictions 'hapy'; available: .* 'happy'"),
+        ("predicted,happy,sad\nsad,0.9,0.1\n", DataError, "row 1: predicted is 'sad', but"),
+        ("name,true,happy,sad\na,hapy,0.9,0.1\n", UnknownName, "^There is no label or column of predictions 'hapy'"),
         ("happy,sad\n0.5,0.6\n", DataError, r"row 1.*sum to 1\.1"),
         ("happy,sad\n50,50\n", DataError, "divide percentages by 100"),
         ("happy,sad\n1.2,-0.2\n", DataError, "row 1"),

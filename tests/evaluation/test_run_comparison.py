@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mien.errors import InputError
+from mien.evaluation.results import rounded
 from mien.evaluation.run_comparison import measured_figures, merged, read_entry
 from mien.recipes.recipe import load_recipe
 from mien.reports.runs.tables import (
@@ -138,6 +141,107 @@ def test_a_run_and_its_evaluation_become_one_row(tmp_path: Path) -> None:
     assert entries[0].folder == run
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"fit": {"epochs": 3}}, {"fit": {"epochs": 2, "seed": 2}}, {"fit": {"epochs": 2, "weight_decay": 1e-5}}],
+)
+def test_runs_of_other_settings_stay_apart_though_they_took_the_same_time(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    first, second = make_run(tmp_path / "first"), make_run(tmp_path / "second")
+    recipe = json.loads((second / "recipe.json").read_text("utf-8")) | other
+    write(second / "recipe.json", recipe)
+    rows = comparison_rows(merged([read_entry(first), read_entry(second)]))
+    assert [row[0] for row in rows] == ["cnn (first)", "cnn (second)"]
+
+
+def test_runs_of_the_same_recipe_with_other_results_stay_apart(tmp_path: Path) -> None:
+    first, second = make_run(tmp_path / "first"), make_run(tmp_path / "second")
+    summary = json.loads((second / "summary.json").read_text("utf-8"))
+    write(second / "summary.json", summary | {"best_val_accuracy": 0.6613})
+    assert len(merged([read_entry(first), read_entry(second)])) == 2
+
+
+def test_a_copied_run_and_its_evaluation_are_one_run(tmp_path: Path) -> None:
+    """The evaluation repeats recipe and summary with the digits of metrics.json."""
+    run = make_run(tmp_path / "run")
+    recipe = json.loads((run / "recipe.json").read_text("utf-8")) | {
+        "fit": {"epochs": 2, "weight_decay": 1.23456789e-3}
+    }
+    write(run / "recipe.json", recipe)
+    shutil.copytree(run, tmp_path / "copy")
+    summary = json.loads((run / "summary.json").read_text("utf-8"))
+    write(tmp_path / "eval" / "metrics.json", rounded(metrics("test", 0.62, recipe=recipe, summary=summary)))
+    (entry,) = merged([read_entry(tmp_path / name) for name in ("run", "copy", "eval")])
+    assert (entry.folder, len(entry.evaluations)) == (run, 1)
+
+
+def test_equal_names_in_equal_folders_are_told_apart_by_the_whole_path(tmp_path: Path) -> None:
+    for place in "ab":
+        (tmp_path / place).mkdir()
+    runs = [make_run(tmp_path / place / "run", finished=False) for place in "ab"]
+    assert [row[0] for row in comparison_rows([read_entry(run) for run in runs])] == [f"cnn ({run})" for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("curves/metrics.csv", b"epoch,step\nx,\n", "its columns must hold numbers, but epoch does not"),
+        ("curves/metrics.csv", b"epoch,val_accuracy,lr\n0,high,low\n", "but val_accuracy, lr do not"),
+        ("curves/metrics.csv", b"epoch,val_accuracy\ninf,0.3\n", "its epochs must be finite"),
+        ("curves/metrics.csv", b"step\n1\n", "it has no column epoch"),
+        ("curves/metrics.csv", b"", "is damaged"),
+        ("curves/metrics.csv", b"epoch,step\n\xff\xfe,1\n", "is damaged"),
+        ("curves/metrics.csv", b"epoch,step\n1,2,3,4\n5\n1,2,3,4,5,6\n", "is damaged"),
+        ("recipe.json", b"", "is damaged"),
+        ("recipe.json", b"[]", "must hold an object"),
+        ("recipe.json", b"[" * 100_000, "is damaged"),
+        ("recipe.json", b'{"name": 3}', "name must be a string"),
+        ("recipe.json", b'{"name": "a", "fit": []}', "fit must be"),
+        ("recipe.json", b'\xff{"name": "a"}', "is damaged"),
+        ("summary.json", b'{"seconds": "long"}', "seconds must be a number"),
+        ("summary.json", b'{"last": [1]}', "last must be"),
+        ("test/metrics.json", b'{"format": 1}', "is missing"),
+        ("test/metrics.json", b'{"subject": "cnn"}', "is not an evaluation of this version"),
+        ("test/metrics.json", b"\x00", "is damaged"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(tmp_path: Path, file: str, content: bytes, told: str) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "test").mkdir()
+    (run / file).write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(str(Path(file)))) as error:
+        read_entry(run)
+    assert told in str(error.value)
+
+
+def test_curves_of_an_evaluation_need_their_epochs(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "metrics.json", metrics("test", 0.62, curves=[{"val_accuracy": 0.3}]))
+    with pytest.raises(InputError, match="its curves lack an epoch; evaluate again"):
+        read_entry(tmp_path / "a")
+
+
+def test_epochs_with_a_point_are_epochs(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    (run / "curves" / "metrics.csv").write_text("epoch,val_accuracy\n0,0.3\n,\n1,0.4\n", "utf-8")
+    assert read_entry(run).curves == [{"epoch": 1, "val_accuracy": 0.3}, {"epoch": 2, "val_accuracy": 0.4}]
+
+
+def test_a_name_or_reference_of_several_lines_stays_one_entry_of_the_list(tmp_path: Path) -> None:
+    reference = REFERENCE | {"ref": "A\n- B | c", "author_metric": "test accuracy"}
+    run = make_run(tmp_path / "run", reference=reference)
+    write(run / "test" / "metrics.json", metrics("test", 0.62) | {"command": "mien evaluate 'a\nb' --split test"})
+    write(run / "recipe.json", json.loads((run / "recipe.json").read_text("utf-8")) | {"name": "two\nlines"})
+    text = reproduction_text([read_entry(run)], command="mien compare 'a\nb'")
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        "- A - B | c: `mien evaluate 'a b' --split test`"
+    ]
+    assert "Made by `mien compare 'a b'` from" in text
+    other = make_run(tmp_path / "other", reference=REFERENCE)
+    again = reproduction_text([read_entry(other)], command="mien compare", earlier=text)
+    assert "- A - B | c: `mien evaluate 'a b' --split test`\n" in again, "the entry stays with its row"
+
+
 def test_figures_by_recipe(tmp_path: Path) -> None:
     rebuilt = make_run(tmp_path / "rebuilt", reference=REFERENCE)
     own = make_run(tmp_path / "own")
@@ -247,7 +351,7 @@ def test_the_page_has_the_curves_of_all(tmp_path: Path) -> None:
     page = comparison_page([read_entry(run) for run in runs])
     page.save(tmp_path / "out" / "compare.html")
     text = (tmp_path / "out" / "compare.html").read_text("utf-8")
-    assert "cnn (best 0.310)" in text
+    assert "cnn (one) (best 0.310)" in text
     assert "cnn (two) (best 0.310)" in text, "equal names are told apart by the folder"
     assert {path.stem for path in (tmp_path / "out" / "compare_files").iterdir()} == {"accuracy", "loss"}
 

@@ -61,6 +61,17 @@ def test_grades_are_kept_and_older_folders_have_none(tmp_path: Path) -> None:
         replace(MANIFEST, **detector)
 
 
+@pytest.mark.parametrize("name", zoo_names())
+def test_figures_of_a_model_that_leaves_labels_out_say_what_they_are_of(name: str) -> None:
+    artifact = load_artifact(name)
+    measured = [each for each in artifact.manifest.scores if "emotion_accuracy.py" in each.command]
+    for score in measured if artifact.manifest.left_out else ():
+        every = "--all-outputs" in score.command
+        assert ("all outputs" if every else "never answered") in score.protocol
+        assert f"`{score.command}`" in artifact.card
+        assert score.protocol in artifact.card
+
+
 def test_labels_left_out_of_the_answers(tmp_path: Path) -> None:
     eight = replace(MANIFEST, labels="emotions8", left_out=("contempt",))
     manifest = load_artifact(write_artifact(tmp_path / "eight", WEIGHTS, eight, "# eight\n").folder).manifest
@@ -70,6 +81,12 @@ def test_labels_left_out_of_the_answers(tmp_path: Path) -> None:
     for left_out in (("joy",), EMOTIONS_8.labels[1:]):
         with pytest.raises(ValueError, match="left_out must be labels of the outputs and leave two or more of angry"):
             replace(eight, left_out=left_out)
+    assert (eight.answer_columns, replace(eight, left_out=("angry", "sad")).answer_columns) == (
+        [0, 1, 2, 3, 4, 5, 6],
+        [1, 2, 3, 5, 6, 7],
+    )
+    with pytest.raises(ValueError, match="left_out must name each label once, got disgust, fear, disgust"):
+        replace(eight, left_out=("disgust", "fear", "disgust"))
     detector = {"task": "face_detection", "labels": None, "left_out": ("happy",)}
     with pytest.raises(ValueError, match="two or more of none, got happy"):
         replace(MANIFEST, **detector)

@@ -11,7 +11,7 @@ import typer
 
 from mien.cli.console.options import print_note
 from mien.cli.console.pages import plan_page
-from mien.errors import InputError
+from mien.errors import InputError, RefusedOutput
 from mien.extras import needs
 from mien.files.plan import WritePlan
 from mien.files.targets import is_stream
@@ -36,7 +36,7 @@ def compare(
         Path | None,
         typer.Option(
             help="Markdown file with the author's figures next to ours, e.g. docs/reproduction.md; rows of other "
-            "results stay."
+            "results stay, and a file that holds anything else is refused."
         ),
     ] = None,
     measured: Annotated[
@@ -60,6 +60,7 @@ def compare(
             comparison_header,
             comparison_page,
             comparison_rows,
+            is_reproduction,
             reproduction_text,
         )
     plan = WritePlan(runs, overwrite=overwrite)
@@ -70,7 +71,11 @@ def compare(
         plan_page(out / _PAGE, inputs=runs, overwrite=overwrite)
     before = ""
     if reproduction is not None and not is_stream(reproduction) and reproduction.is_file():
-        before = reproduction.read_text("utf-8", "replace")
+        before = _text_of(reproduction)
+        if not is_reproduction(before):
+            raise RefusedOutput(
+                f"{reproduction} holds something other than what --reproduction writes; name another file."
+            )
     kept = read_json(measured) if measured is not None and measured.exists() else {}
     found, failed = _read(runs)
     if found:
@@ -93,6 +98,13 @@ def compare(
             typer.echo(say("compare.written", path=measured), err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _text_of(page: Path) -> str:
+    try:
+        return page.read_text("utf-8-sig", "replace")
+    except OSError as exc:
+        raise InputError(f"{page} cannot be read: {exc.strerror}") from exc
 
 
 def _read(folders: list[Path]) -> tuple[list[Entry], int]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mien.evaluation.predictions import Predictions
 
 _SPLITS = ("train", "validation", "test", "all")
-_PROTOCOLS = ("", "author", "honest")
+_PROTOCOLS = ("author", "honest")
 _DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -73,7 +73,8 @@ def evaluate(
     each label (or only a column "predicted"), and a column "name" unless the rows are in the order of the split.
     """
     one_of("split", split, _SPLITS)
-    one_of("protocol", protocol, _PROTOCOLS)
+    if protocol:
+        one_of("protocol", protocol, _PROTOCOLS)
     one_of("device", device, _DEVICES)
     with needs("data"):
         from mien.evaluation.evaluate import EvaluationContext

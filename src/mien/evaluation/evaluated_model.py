@@ -59,6 +59,7 @@ class EvaluatedModel(Resource):
     Args:
         about: what it is.
         labels: names of its outputs, in their order.
+        left_out: those of them that it never answers with.
         spec: how samples are prepared.
         threshold: confidence below which its answer is uncertain.
         perhaps: confidence from which an uncertain answer is perhaps right; None if there is no such grade.
@@ -80,14 +81,15 @@ class EvaluatedModel(Resource):
         close: Callable[[], None] = lambda: None,
         perhaps: float | None = None,
         averages_mirror: bool = False,
+        left_out: tuple[str, ...] = (),
     ) -> None:
-        self.about, self.labels, self.spec = about, labels, spec
+        self.about, self.labels, self.left_out, self.spec = about, labels, left_out, spec
         self.threshold, self.perhaps, self.temperature = threshold, perhaps, temperature
         self.averages_mirror = averages_mirror
         self._forward, self._close = forward, close
 
     def logits(self, samples: NDArray[Any], *, on_step: Callable[[int], None] | None = None) -> NDArray[np.float64]:
-        """(N, L) logits, computed part by part.
+        """(N, L) logits of all its outputs, those left out of its answers too, computed part by part.
 
         Args:
             samples: (N, H, W[, 3]) uint8 images of any size, grey or RGB; or (N, 21, 3) float32 landmarks.
@@ -155,6 +157,7 @@ def open_model(folder_or_name: str) -> EvaluatedModel:
     return EvaluatedModel(
         about,
         labels=manifest.label_set.labels,
+        left_out=manifest.left_out,
         spec=manifest.input,
         threshold=manifest.threshold,
         temperature=manifest.temperature,
@@ -184,15 +187,28 @@ def read_curves(run: Path) -> Curves:
         return []
     with needs("data"):
         import pandas as pd
+
+    def damaged(fault: object) -> InputError:
+        return InputError(f"{path} is damaged: {fault}; train again into another folder")
+
     try:
-        # Lightning writes a row for training and one for validation: the last figure of each kind counts.
-        epochs = pd.read_csv(path).groupby("epoch").last()
-    except (ValueError, KeyError, pd.errors.ParserError) as exc:
-        raise InputError(f"{path} is damaged: {exc}; train again into another folder") from exc
-    figures = epochs.drop(columns="step", errors="ignore").select_dtypes("number")
+        logged = pd.read_csv(path)
+    except (OSError, ValueError) as exc:
+        raise damaged(exc) from exc
+    if "epoch" not in logged:
+        raise damaged("it has no column epoch")
+    words = [str(name) for name in logged if logged[name].dtype.kind not in "iuf"]
+    if words:
+        raise damaged(
+            f"its columns must hold numbers, but {', '.join(words)} {'does' if len(words) == 1 else 'do'} not"
+        )
+    if not np.isfinite(logged["epoch"].dropna()).all():
+        raise damaged("its epochs must be finite")
+    # Lightning writes a row for training and one for validation: the last figure of each kind counts.
+    figures = logged.groupby("epoch").last().drop(columns="step", errors="ignore")
     return [
-        {"epoch": int(str(epoch)) + 1, **{str(name): float(v) for name, v in row.items() if np.isfinite(v)}}
-        for epoch, row in figures.iterrows()
+        {"epoch": int(epoch) + 1, **{str(name): float(v) for name, v in row.items() if np.isfinite(v)}}
+        for epoch, row in zip(figures.index.tolist(), figures.to_dict("records"), strict=True)
     ]
 
 
@@ -202,7 +218,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         data = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise InputError(f"{path} is damaged: {exc}; make it again") from exc
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold an object, got {type(data).__name__}; make it again")

@@ -19,7 +19,8 @@ from mien.wording import count
 _BALANCED = ", also where labels that are rare there are more common"
 STAYS_NEUTRAL = 0.97
 """Share of neutral faces that stay neutral relative to themselves a moment before."""
-_GAINS = (1.0, 20.0)
+GAINS = (1.0, 20.0)
+"""Least and most that changes from a person's own neutral face may count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def fitted_gain(before: NDArray[np.float64], after: NDArray[np.float64], labels:
     """How much changes from a person's own neutral face may count (`mien.stages.baseline`), from 1 to 20.
 
     Of neutral faces, read relative to themselves a moment before, 97 % stay neutral; the more of a change a model sees
-    where there is none, the less it may count.
+    where there is none, the less it may count. At 1 fewer may stay neutral, at 20 more.
 
     Args:
         before: (N, L) calibrated logits of neutral faces.
@@ -75,7 +76,7 @@ def fitted_gain(before: NDArray[np.float64], after: NDArray[np.float64], labels:
     others = np.delete(change - change[:, [neutral]], neutral, axis=1).max(axis=1)
     seen = max(float(np.quantile(others, STAYS_NEUTRAL)), 1e-3)
     lead = reference[neutral] - np.delete(reference, neutral).max()
-    return round(float(np.clip(lead / seen, *_GAINS)), 3)
+    return round(float(np.clip(lead / seen, *GAINS)), 3)
 
 
 def _sure(

@@ -65,7 +65,7 @@ def top_2_accuracy(probabilities: NDArray[np.float64], labels: NDArray[np.int64]
 
 
 def negative_log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Mean of minus the log probability of the true label."""
+    """Mean of minus the log probability of the true label, which counts as 1e-12 where it is less or impossible."""
     return float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-12, 1)).mean())
 
 

@@ -191,8 +191,9 @@ def _predicted(
     for i in np.flatnonzero(given != ""):
         position = labels.index(_label(given[i], labels))
         if not answered[i] or p[i, position] < p[i].max() - _TIE:
+            word = str(given[i])
             raise DataError(
-                f"{path}, row {i + 1}: predicted is {given[i]!r}, but its probability is not the highest of the row"
+                f"{path}, row {i + 1}: predicted is {word!r}, but its probability is not the highest of the row"
             )
         best[i] = position  # for a tie after rounding, the file decides
     return best

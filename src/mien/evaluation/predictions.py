@@ -16,7 +16,7 @@ from mien.evaluation.calibration import fitted_temperature
 from mien.evaluation.evaluated_model import EvaluatedModel
 from mien.evaluation.metrics import NO_ANSWER
 from mien.evaluation.prediction_table import PredictionTable, in_order_of
-from mien.stages.classify import softmax
+from mien.stages.classify import answered, softmax
 from mien.words import kept
 
 _CROP_SHARE = 44 / 48
@@ -30,8 +30,9 @@ class Predictions:
     """Answers to the samples of `part`, in the labels of its label set.
 
     Args:
-        part: the samples that can be scored: those whose label the subject can answer.
-        left_out: how many samples of the split have a label that it cannot answer.
+        part: the samples that can be scored: those whose label is an output of the subject. Samples of a label that a
+            model leaves out of its answers are among them and always count as wrong.
+        left_out: how many samples of the split have a label that is no output.
         predicted: (N,) positions of the answers, or NO_ANSWER.
         probabilities: (N, L) as the subject gives them, after the temperature if there is one.
         before: (N, L) without the temperature; None if there is none.
@@ -74,7 +75,7 @@ class _Match:
 def answers_of_subject(
     subject: EvaluatedModel, dataset: Dataset, split: str, *, ten_crop: bool = False, on_step: OnStep | None = None
 ) -> Predictions:
-    """Run a network on every sample of a split.
+    """Run a network on every sample of a split; a model answers as it does in use, never with a label it leaves out.
 
     The temperature is the model's own, or, for a run, the one with the lowest negative log likelihood on the validation
     split (Guo et al. 2017); it is never fitted on the test split.
@@ -90,11 +91,12 @@ def answers_of_subject(
         DataError: the split is empty, or fewer than two labels are common to subject and data.
         ModelError: the samples do not fit the network.
     """
-    match = _matched(subject.labels, samples_of(dataset, split))
+    match = _matched(subject.labels, samples_of(dataset, split), never=subject.left_out)
     part = match.part
+    answers = [column for column, label in enumerate(subject.labels) if label not in subject.left_out]
 
     def ask(samples: NDArray[Any]) -> NDArray[np.float64]:
-        return subject.logits(samples, on_step=on_step)[:, match.columns]
+        return answered(subject.logits(samples, on_step=on_step), answers)[:, match.columns]
 
     logits = ask(part.samples)
     temperature, source = _temperature(subject, dataset, split, logits, part)
@@ -163,13 +165,15 @@ def samples_of(dataset: Dataset, split: str) -> Dataset:
     return replace(part, names=np.array([f"{split} {i}" for i in range(1, len(part) + 1)]))
 
 
-def _matched(labels: Sequence[str], part: Dataset) -> _Match:
-    common = [label for label in part.label_set.labels if label in labels]
+def _matched(labels: Sequence[str], part: Dataset, *, never: Sequence[str] = ()) -> _Match:
+    """The match of a subject with these outputs, which it answers with but for those that it never does."""
+    answers = [label for label in labels if label not in never]
+    common = [label for label in part.label_set.labels if label in answers]
     missing = [label for label in part.label_set.labels if label not in labels]
-    extra = [label for label in labels if label not in part.label_set]
+    extra = [label for label in answers if label not in part.label_set]
     if len(common) < 2:
         raise DataError(
-            f"answers are {', '.join(labels)}, labels of {part.source or 'the data set'} are "
+            f"answers are {', '.join(answers)}, labels of {part.source or 'the data set'} are "
             f"{', '.join(part.label_set.labels)}; they must have at least two in common"
         )
     count, notes = len(part), []
@@ -179,9 +183,13 @@ def _matched(labels: Sequence[str], part: Dataset) -> _Match:
         notes.append(kept("kept.cannot_answer", labels=", ".join(missing), **left_out))
     if extra:
         notes.append(kept("kept.no_label", labels=", ".join(extra)))
+    if never:
+        names = np.array(part.label_set.labels)[part.labels]
+        notes.append(kept("kept.never_answered", labels=", ".join(never), n=int(np.isin(names, never).sum())))
     if not len(part):
         raise DataError(f"the split has no samples of the labels {', '.join(common)}")
-    return _Match(part, [list(labels).index(label) for label in common], count - len(part), tuple(notes))
+    columns = [list(labels).index(label) for label in part.label_set.labels]
+    return _Match(part, columns, count - len(part), tuple(notes))
 
 
 def _temperature(

@@ -21,6 +21,8 @@ T = TypeVar("T")
 WANTED_ACCURACY = 0.9
 """Of the answers given, for `RiskScores.coverage_at_accuracy`."""
 
+_DIGITS = 6
+
 Interval = tuple[float, float]
 """Lower and upper end of the middle 95 %."""
 
@@ -312,6 +314,17 @@ class MeasuredEvaluation:
     data: SavedData
     command: str
     figures: Measures
+
+
+def rounded(value: Any) -> Any:
+    """Plain data with its numbers rounded to six decimal places, as in metrics.json."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return value
 
 
 def plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from mien.errors import InputError, RecipeError, UnknownName
 from mien.evaluation.evaluated_model import Curves, read_curves, read_json
-from mien.evaluation.results import SavedEvaluation, saved_evaluation
+from mien.evaluation.results import SavedEvaluation, rounded, saved_evaluation
 from mien.recipes.recipe import changes_of, load_recipe, recipe_from_dict
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary, SavedRecipe, saved_recipe, saved_summary
 from mien.recipes.tables import ReferenceRecipe
@@ -178,6 +179,8 @@ def read_entry(folder: Path) -> Entry:
     metrics = read_json(folder / METRICS_FILE)
     if metrics:
         evaluation = saved_evaluation(metrics, folder / METRICS_FILE)
+        if any("epoch" not in entry for entry in evaluation.run.curves):
+            raise InputError(f"{folder / METRICS_FILE} is damaged: its curves lack an epoch; evaluate again")
         return Entry(
             name=evaluation.subject.name,
             folder=folder,
@@ -200,11 +203,13 @@ def read_entry(folder: Path) -> Entry:
 
 
 def merged(entries: Sequence[Entry]) -> list[Entry]:
-    """One entry per run: the folder of a run and the folders of its evaluations, given separately, become one."""
+    """One entry per run: the folder of a run and the folders of its evaluations, given separately, become one.
+
+    A run is known by its recipe and its summary, which its evaluations repeat in their metrics.json.
+    """
     kept: dict[str, Entry] = {}
     for entry in entries:
-        ended = entry.summary
-        key = str(entry.folder) if ended is None else f"{entry.name} {ended.data_sha256} {ended.seconds}"
+        key = _run_of(entry)
         earlier = kept.get(key)
         kept[key] = (
             entry
@@ -219,6 +224,14 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
             )
         )
     return list(kept.values())
+
+
+def _run_of(entry: Entry) -> str:
+    """What tells runs apart, wherever their folders are: every setting and result, to the digits of metrics.json."""
+    if entry.summary is None:
+        return str(entry.folder)
+    settings = None if entry.recipe is None else entry.recipe.settings
+    return json.dumps([entry.name, rounded(settings), rounded(asdict(entry.summary))], sort_keys=True)
 
 
 def _measured(evaluation: SavedEvaluation, *, without_copies: bool = False) -> Measured:

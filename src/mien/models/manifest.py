@@ -67,8 +67,8 @@ class Manifest:
             are sure.
         perhaps: an uncertain answer with this confidence or more may be given as "perhaps"; one with less is unclear.
             None if there is no such grade: then all uncertain answers are unclear.
-        left_out: labels of its outputs that are no answers, because nobody could learn to tell them; the probabilities
-            of the others add up to 1.
+        left_out: labels of its outputs that are no answers, as its maker chose; the probabilities of the others add up
+            to 1.
         baseline_gain: how much changes from a person's own neutral face count (`mien.stages.baseline`).
         temperature: logits are divided by it before the softmax.
         licence: SPDX name, or a sentence if there is none.
@@ -108,6 +108,8 @@ class Manifest:
                 f"left_out must be labels of the outputs and leave two or more of {', '.join(outputs) or 'none'}, got "
                 f"{', '.join(self.left_out)}"
             )
+        if len(set(self.left_out)) < len(self.left_out):
+            raise ValueError(f"left_out must name each label once, got {', '.join(self.left_out)}")
         if self.perhaps is not None and (self.labels is None or self.perhaps > self.threshold):
             raise ValueError(
                 f"perhaps must be null for detectors, and at most the threshold of {self.threshold}, got {self.perhaps}"
@@ -131,6 +133,12 @@ class Manifest:
     def answers(self) -> LabelSet | None:
         """The label set that it answers with: its outputs but for those left out; None for detectors and landmarks."""
         return None if self.label_set is None else without(self.label_set, self.left_out)
+
+    @property
+    def answer_columns(self) -> list[int]:
+        """Positions of its answers among its outputs; none for detectors and landmarks."""
+        outputs = () if self.label_set is None else self.label_set.labels
+        return [column for column, label in enumerate(outputs) if label not in self.left_out]
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -219,8 +219,9 @@ class ExportRecipe:
     with its label to the power of minus this, so that 0 keeps the data's proportions, 1 makes all labels equally common
     and 0.5 lies half way; for `precision` only. `acceptable` above 0 chooses where "perhaps" begins: the lowest
     confidence whose answers are that often acceptable to people, with the same `certainty`; it needs raters' votes
-    (`mien.evaluation.grades`). `left_out` are labels that were learned too badly to be answers
-    (`mien.models.manifest.Manifest`); figures still count samples with them."""
+    (`mien.evaluation.grades`). `left_out` are outputs that are no answers, for labels that were learned too
+    badly, say (`mien.models.manifest.Manifest`); grades and figures are of the answers that remain, and samples with
+    these labels count as wrong."""
 
     name: str = ""
     version: Annotated[int, Ge(1)] = 1

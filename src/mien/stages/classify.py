@@ -62,9 +62,7 @@ class Classifier(Resource):
         self.spec: InputSpec = manifest.input
         self.labels: LabelSet = manifest.answers
         """What it answers with."""
-        outputs = manifest.label_set.labels
-        self._outputs = len(outputs)
-        self._columns = [column for column, label in enumerate(outputs) if label in self.labels]
+        self._outputs, self._columns = len(manifest.label_set), manifest.answer_columns
         self.threshold = manifest.threshold if threshold is None else threshold
         self.perhaps = None if manifest.perhaps is None else min(manifest.perhaps, self.threshold)
         """Confidence from which an uncertain answer is perhaps right; None if there is no such grade."""
@@ -278,6 +276,21 @@ def canonical_landmarks(hand: Hand, *, with_top: bool = False) -> NDArray[np.flo
     if with_top:
         points = np.vstack([points, np.array([0.0, -1.0, 0.0]) @ turn])
     return np.asarray(points, np.float32)
+
+
+def answered(logits: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.float64]:
+    """The same logits without the outputs that are no answers: their softmax is a `Classifier`'s, and 0 for these.
+
+    Args:
+        logits: (N, L) for all outputs of a model.
+        columns: `answer_columns` of its manifest.
+
+    Returns:
+        (N, L), minus infinity for the outputs that are no answers.
+    """
+    left = np.full_like(logits, -np.inf)
+    left[:, columns] = logits[:, columns]
+    return left
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -56,6 +56,29 @@ def test_every_section_of_mitchell_is_there_in_order(name: str) -> None:
     assert "AI Act" in section(card, "Out of scope")
 
 
+@pytest.mark.parametrize(
+    ("left_out", "told"),
+    [
+        ((), ""),
+        (("fear",), "- Its output for fear is left out of the answers."),
+        (("fear", "sad"), "- Its outputs for fear, sad are left out of the answers."),
+    ],
+)
+def test_labels_left_out_are_told_without_a_reason(left_out: tuple[str, ...], told: str) -> None:
+    details = section(card_text(replace(manifest(), left_out=left_out), facts()), "Model details")
+    assert [line for line in details.splitlines() if "left out" in line] == [told] * bool(told)
+
+
+def test_a_break_of_line_in_a_name_or_command_ends_no_entry() -> None:
+    own = replace(manifest(score("accuracy", 0.6, command="mien export 'a\nb' c")), origin="made\nhere")
+    card = card_text(own, facts(recipe=replace(load_recipe("emotion"), source="by\nsomebody")))
+    assert "- FER2013, PrivateTest, by `mien export 'a b' c`: all images." in section(card, "Evaluation data")
+    details = section(card, "Model details")
+    assert "; made here." in details
+    assert "(by somebody)." in details
+    assert all(line.startswith("- ") for line in details.strip().splitlines())
+
+
 def test_details_say_what_it_is() -> None:
     details = section(card_text(manifest(), facts(checks=("It was checked.",))), "Model details")
     for words in (

@@ -16,13 +16,15 @@ from torch import nn
 
 from mien.data.dataset import Dataset
 from mien.errors import InputError, MienError, ModelError, OutputError, UnknownName
-from mien.evaluation.evaluated_model import prepared
+from mien.evaluation.evaluated_model import open_model, prepared
+from mien.evaluation.grades import fitted_grades
 from mien.evaluation.metrics import negative_log_likelihood, precise_threshold, summary_scores
+from mien.evaluation.predictions import answers_of_subject
 from mien.labels import EMOTIONS_6
 from mien.models.artifact import Artifact, load_artifact, write_artifact
 from mien.models.manifest import Score
 from mien.models.session import Session
-from mien.recipes.recipe import load_recipe
+from mien.recipes.recipe import changed_recipe, load_recipe
 from mien.stages.classify import ExpressionClassifier, softmax
 from mien.train.export.model import ExportOptions, export_model, export_run
 from mien.train.export.networks import relative_difference, to_onnx
@@ -421,14 +423,70 @@ def test_a_label_left_out_is_an_output_but_no_answer(run: Path, tiny_faces: Data
     options = ExportOptions(command=COMMAND, changes=GRADED | {"export.left_out": '["disgust"]'})
     artifact = export_run(run, tmp_path / "model", tiny_faces, options)
     assert artifact.manifest.left_out == ("disgust",)
-    assert "Its output for disgust is left out of the answers" in artifact.card
+    assert "- Its output for disgust is left out of the answers.\n" in artifact.card
+    validation = tiny_faces.part("validation")
     with ExpressionClassifier(artifact) as classifier:
         assert classifier.labels is EMOTIONS_6
         (answer,) = classifier.classify_crops([np.repeat(tiny_faces.samples[0][..., None], 3, axis=2)])
+        in_use = classifier.probabilities(prepared(validation.samples, classifier.spec))
     assert sum(answer.probabilities.values()) == pytest.approx(1)
+    true = np.array(validation.label_set.labels)[validation.labels]
+    right = np.array(EMOTIONS_6.labels)[in_use.argmax(axis=1)] == true
+    stated = {score.metric: score.value for score in artifact.manifest.scores}
+    assert stated["accuracy"] == pytest.approx(right.mean(), abs=1e-4)
+    sure = in_use.max(axis=1) >= artifact.manifest.threshold
+    assert stated[f"coverage_at_{artifact.manifest.threshold:g}"] == pytest.approx(sure.mean(), abs=1e-4)
+    assert artifact.manifest.scores[0].protocol.startswith("42 samples, one view, disgust never answered; ")
+    with open_model(str(artifact.folder)) as opened:
+        evaluated = answers_of_subject(opened, tiny_faces, "validation").probabilities
+    assert evaluated is not None
+    np.testing.assert_allclose(evaluated[:, artifact.manifest.answer_columns], in_use, rtol=1e-6)
     unknown = ExportOptions(command=COMMAND, changes={"export.left_out": '["joy"]'})
     with pytest.raises(MienError, match="left_out must be labels of the outputs"):
         export_run(run, tmp_path / "other", tiny_faces, unknown)
+
+
+def test_the_grades_are_those_of_the_answers_without_a_label_left_out(
+    run: Path, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    changes = GRADED | {"export.mirror": "none", "export.calibration": "temperature", "export.balance": "0.5"}
+    left_out = changes | {"export.left_out": '["happy"]'}
+    artifact = export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND, changes=left_out))
+    validation = tiny_faces.part("validation")
+    shared = softmax(answers(artifact, validation.samples) / artifact.manifest.temperature)
+    shared[:, validation.label_set.index("happy")] = 0
+    shared /= shared.sum(axis=1, keepdims=True)
+    recipe = changed_recipe(load_recipe("emotion"), changes).export
+    expected = fitted_grades(recipe, shared, validation)
+    assert artifact.manifest.threshold == pytest.approx(expected.threshold, abs=2e-4)
+    assert artifact.manifest.perhaps == pytest.approx(expected.perhaps, abs=2e-4)
+    every = export_run(run, tmp_path / "every", tiny_faces, ExportOptions(command=COMMAND, changes=changes))
+    assert every.manifest.temperature == artifact.manifest.temperature
+    assert every.manifest.threshold != artifact.manifest.threshold
+
+
+def test_a_model_that_never_answers_neutral_has_no_gain(run: Path, tiny_faces: Dataset, tmp_path: Path) -> None:
+    options = ExportOptions(command=COMMAND, changes=GRADED | {"export.left_out": '["neutral"]'})
+    artifact = export_run(run, tmp_path / "model", tiny_faces, options)
+    assert artifact.manifest.baseline_gain == 1
+    assert "own neutral face" not in artifact.card
+
+
+@pytest.mark.parametrize(
+    ("gain", "told"),
+    [
+        (4.8, "count 4.8 times: relative to themselves a moment before, 97.0 % of 6 neutral faces"),
+        (20.0, "count 20 times, the most there is: relative to themselves a moment before, at least 97.0 % of 6"),
+        (1.0, "count once, the least there is: relative to themselves a moment before, at most 97.0 % of 6"),
+    ],
+)
+def test_a_gain_at_its_limit_is_told_as_one(
+    gain: float, told: str, run: Path, tiny_faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.train.export.model.fitted_gain", lambda *_: gain)
+    card = export_run(run, tmp_path / "model", tiny_faces, ExportOptions(command=COMMAND)).card
+    assert told in card
+    assert ("check that it sees expressions before you use a baseline" in card) is (gain == 20)
 
 
 def test_a_model_may_average_its_mirrored_view(graded: Artifact, run: Path, tiny_faces: Dataset) -> None:

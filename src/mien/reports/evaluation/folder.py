@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mien.errors import RefusedOutput
 from mien.evaluation.evaluate import Evaluation
 from mien.evaluation.prediction_table import PredictionTable, write_predictions
+from mien.evaluation.results import rounded
 from mien.files.whole import spare_foreign, whole_folder, write_whole
 from mien.reports.evaluation.page import report_page
 
 METRICS_FILE, PAGE_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.csv"
 
-_DIGITS = 6
 _FILES = (PAGE_FILE, PREDICTIONS_FILE, METRICS_FILE, "*.png")
 
 
@@ -63,14 +62,3 @@ def predictions_of(evaluation: Evaluation) -> PredictionTable:
         names=answers.part.names,
         true=np.array(labels)[answers.part.labels],
     )
-
-
-def rounded(value: Any) -> Any:
-    """Plain data with its numbers rounded to six decimal places."""
-    if isinstance(value, float):
-        return round(value, _DIGITS)
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
-    return value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from mien.errors import InputError
-from mien.evaluation.evaluated_model import Curves
 from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
 from mien.reports.page import Page
 from mien.wording import cells_of_markdown, markdown_table
@@ -32,7 +32,7 @@ def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     """Cells under `comparison_header`, one row per entry."""
     return [
         (
-            entry.name,
+            title,
             _source(entry),
             UNKNOWN if entry.parameters is None else f"{entry.parameters:,}",
             _epochs(entry),
@@ -42,7 +42,7 @@ def comparison_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
             _ours(entry.honest_protocol()),
             again(entry.machine),
         )
-        for entry in entries
+        for title, entry in zip(_titles(entries), entries, strict=True)
     ]
 
 
@@ -53,8 +53,8 @@ def reproduction_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     for reference, entry in sorted(rebuilt, key=lambda pair: (pair[0].ref, pair[1].name)):
         rows.append(
             (
-                reference.ref,
-                f"`{entry.train_command}`",
+                _line(reference.ref),
+                f"`{_line(entry.train_command)}`",
                 reference.protocol or UNKNOWN,
                 _author(entry),
                 _ours(entry.author_protocol()),
@@ -85,7 +85,7 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     if not rows:
         raise InputError("None of these runs reproduces a published result: their recipes have no section [reference]")
     printed = [
-        f"- {entry.reference.ref}: `{ours.command}`"
+        f"- {_line(entry.reference.ref)}: `{_line(ours.command)}`"
         for entry in entries
         for ours in (entry.author_protocol(), entry.honest_protocol())
         if entry.reference is not None and ours is not None
@@ -98,7 +98,7 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     files = "`recipe.json`, `summary.json`, `metrics.json`"
     return f"""{_TITLE}
 
-Made by `{command}` from the files that the runs left ({files}); do not edit it.{stayed}
+Made by `{_line(command)}` from the files that the runs left ({files}); do not edit it.{stayed}
 "By it" is the author's own protocol: the same split, chosen and reported on the same images. "On clean samples" leaves
 out every test image that equals a training image or another test image.
 
@@ -116,7 +116,17 @@ def _kept(earlier: str, refs: Collection[str]) -> tuple[list[tuple[str, ...]], l
     lines = earlier.splitlines()
     rows = [tuple(cells_of_markdown(line)) for line in lines if line.startswith("| ")]
     kept = [row for row in rows if len(row) == len(REPRODUCTION) and row[0] not in (*refs, REPRODUCTION[0], "---")]
-    return kept, [line for line in lines if any(line.startswith(f"- {row[0]}: ") for row in kept)]
+    return kept, [line for line in lines if any(line.startswith(f"- {row[0]}: `") for row in kept)]
+
+
+def _line(text: str) -> str:
+    """The text on one line: a break within it would end the entry of a list."""
+    return " ".join(text.splitlines())
+
+
+def is_reproduction(text: str) -> bool:
+    """Whether the text of a file is what `reproduction_text` writes, or nothing."""
+    return text.startswith(_TITLE) or not text.strip()
 
 
 def comparison_page(entries: Sequence[Entry]) -> Page:
@@ -127,7 +137,7 @@ def comparison_page(entries: Sequence[Entry]) -> Page:
     page = Page(say("compare.title"), about=about, language=language())
     page.heading(say("compare.figures"))
     page.table(comparison_header(), comparison_rows(entries))
-    curves = _distinct(entries)
+    curves = {title: entry.curves for title, entry in zip(_titles(entries), entries, strict=True) if entry.curves}
     page.heading(say("compare.curves"))
     if not curves:
         page.paragraph(say("compare.no_curves"))
@@ -137,13 +147,15 @@ def comparison_page(entries: Sequence[Entry]) -> Page:
     return page
 
 
-def _distinct(entries: Sequence[Entry]) -> dict[str, Curves]:
-    """Curves by name; a second run of the same name gets its folder in the name."""
-    named: dict[str, Curves] = {}
-    for entry in entries:
-        if entry.curves:
-            again_so = say("compare.curve_of", name=entry.name, folder=entry.folder.name)
-            named[again_so if entry.name in named else entry.name] = entry.curves
+def _titles(entries: Sequence[Entry]) -> list[str]:
+    """What to call each entry beside the others: its name, and its folder where several have that name."""
+    named = [entry.name for entry in entries]
+    for folders in ([entry.folder.name for entry in entries], [str(entry.folder) for entry in entries]):
+        often = Counter(named)
+        named = [
+            say("compare.curve_of", name=entry.name, folder=folder) if often[name] > 1 else name
+            for entry, folder, name in zip(entries, folders, named, strict=True)
+        ]
     return named
 
 

@@ -102,7 +102,8 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
     source = recipe.source.removeprefix("mien: ")  # the author of the recipe is not the maker of the model
     what = "facial expression" if manifest.task == "emotion" else "hand gesture"
     labels = ", ".join(manifest.answers.labels if manifest.answers else ())
-    left_out = f"Its output for {', '.join(manifest.left_out)} is left out of the answers: too few samples taught it."
+    outputs, never = ("output", "is") if len(manifest.left_out) == 1 else ("outputs", "are")
+    left_out = f"Its {outputs} for {', '.join(manifest.left_out)} {never} left out of the answers."
     height, width = spec.size_hw
     landmarks = "21 hand landmarks" + (" and the direction of the picture's top" if height > 21 else "")
     fed = f"{height}x{width} {spec.colour} pixels" if spec.kind == "image" else landmarks
@@ -117,7 +118,7 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
         f"Licence of the weights: {manifest.licence}.",
         *facts.checks,
     ]
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {_line(line)}" for line in lines)
 
 
 def _metrics(manifest: Manifest, facts: CardFacts) -> str:
@@ -140,10 +141,15 @@ def _evaluation_data(scores: Sequence[Score]) -> str:
     for score in scores:
         ways.setdefault((score.data, score.split, score.command), {}).setdefault(score.protocol)
     lines = [
-        f"- {data}, {split}, by `{command}`: {'; '.join(protocols)}."
+        f"- {data}, {split}, by `{_line(command)}`: {'; '.join(map(_line, protocols))}."
         for (data, split, command), protocols in ways.items()
     ]
     return "\n".join(lines) or _UNMEASURED
+
+
+def _line(text: str) -> str:
+    """The text on one line: a break within it would end the entry of a list."""
+    return " ".join(text.splitlines())
 
 
 def _analyses(scores: Scores) -> str:

@@ -15,16 +15,16 @@ from mien.data.provenance import Provenance, provenance_of
 from mien.errors import ModelError, UnknownName
 from mien.evaluation.calibration import Calibration, fitted_calibration
 from mien.evaluation.evaluated_model import onnx_parameters
-from mien.evaluation.grades import STAYS_NEUTRAL, Grades, fitted_gain, fitted_grades
+from mien.evaluation.grades import GAINS, STAYS_NEUTRAL, Grades, fitted_gain, fitted_grades
 from mien.evaluation.manifest_scores import COVERAGE, certain_figures, grade_figures, measured_at
 from mien.evaluation.measures import agreed, grade_scores, percent
 from mien.evaluation.metrics import summary_scores
-from mien.labels import without
 from mien.models.artifact import Artifact, write_artifact
 from mien.models.manifest import Score, model_name
 from mien.recipes.recipe import Recipe, changed_recipe
 from mien.recipes.tables import MirrorKind, View
 from mien.stages.baseline import NEUTRAL
+from mien.stages.classify import answered, softmax
 from mien.train.export.card import CardFacts, card_text
 from mien.train.export.ensemble import averaged
 from mien.train.export.networks import answers_of, fed_with, network_of, partner_of
@@ -65,7 +65,9 @@ def export_run(run: Path, folder: Path, dataset: Dataset, options: ExportOptions
 
     The temperature is the recipe's or the one with the lowest negative log likelihood on the validation split (Guo et
     al. 2017), with a bias or also a scale for each label if the recipe asks for it; the threshold is the recipe's or
-    the one with its precision there; the scores in the manifest are from that split too. The test split is not used.
+    the one with its precision there; the scores in the manifest are from that split too. The temperature is fitted over
+    all outputs, grades and scores are of answers as the model gives them, without the labels of `export.left_out`:
+    samples with these count as wrong. The test split is not used.
     The model is named by the recipe's `export.name`, otherwise after the folder, reduced to valid characters.
 
     Args:
@@ -168,17 +170,17 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
         checks.append(_calibration_told(validation.label_set.labels, calibration))
     if len(batches) > 1:
         checks.append(_views_told(export.views, missed))
-    probabilities = calibration.probabilities(logits)
+    columns = manifest.answer_columns
+    probabilities = softmax(answered(calibration.adjusted(logits), columns) / calibration.temperature)
     grades = fitted_grades(export, probabilities, validation)
     own = probabilities[: len(validation)]  # their own frame comes first
     gain = 1.0
-    if manifest.task == "emotion" and NEUTRAL in validation.label_set:
+    answers = manifest.answers
+    if manifest.task == "emotion" and answers is not None and NEUTRAL in answers:
         calm = agreed(validation) & (validation.labels == validation.label_set.index(NEUTRAL))
         if calm.any():
             pair = a_moment_apart(validation.samples[calm], manifest.input, export.views)
             before, after = np.split(answers_of(model_bytes, manifest, pair) / calibration.temperature, 2)
-            answers = without(validation.label_set, export.left_out)
-            columns = [validation.label_set.index(label) for label in answers.labels]
             gain = fitted_gain(before[:, columns], after[:, columns], answers, grades.threshold)
             checks.append(_gain_told(gain, len(before)))
     manifest = replace(
@@ -187,7 +189,7 @@ def _calibrated(trained: _Trained, folder: Path, dataset: Dataset, options: Expo
         threshold=grades.threshold,
         perhaps=grades.perhaps,
         baseline_gain=gain,
-        scores=options.scores or _scores(own, validation, grades, options.command),
+        scores=options.scores or _scores(own, validation, grades, options.command, never=manifest.left_out),
     )
     measured = [score for score in manifest.scores if score.metric.startswith(COVERAGE)]
     if measured and not measured_at(measured, grades.threshold):
@@ -233,10 +235,17 @@ def _calibration_told(labels: tuple[str, ...], calibration: Calibration) -> str:
 
 
 def _gain_told(gain: float, faces: int) -> str:
-    return (
-        f"Changes from a person's own neutral face count {gain:g} times: relative to themselves a moment before, "
-        f"{percent(STAYS_NEUTRAL)} of {count(faces, 'neutral face')} of the validation split stay neutral."
+    least, most = GAINS
+    stay = {least: f"at most {percent(STAYS_NEUTRAL)}", most: f"at least {percent(STAYS_NEUTRAL)}"}
+    times = {least: "once, the least there is", most: f"{most:g} times, the most there is"}
+    told = (
+        f"Changes from a person's own neutral face count {times.get(gain, f'{gain:g} times')}: relative to themselves "
+        f"a moment before, {stay.get(gain, percent(STAYS_NEUTRAL))} of {count(faces, 'neutral face')} of the "
+        "validation split stay neutral."
     )
+    if gain == most:
+        told += " The model sees hardly any change in them: check that it sees expressions before you use a baseline."
+    return told
 
 
 def _views_told(views: Sequence[View], missed: int) -> str:
@@ -252,18 +261,21 @@ def _views_told(views: Sequence[View], missed: int) -> str:
     )
 
 
-def _scores(probabilities: NDArray[np.float64], validation: Dataset, grades: Grades, command: str) -> tuple[Score, ...]:
+def _scores(
+    probabilities: NDArray[np.float64], validation: Dataset, grades: Grades, command: str, *, never: Sequence[str]
+) -> tuple[Score, ...]:
     """Figures of the validation split, until something else is measured."""
     graded = grade_scores(probabilities, validation, threshold=grades.threshold, perhaps=grades.perhaps)
     sure = certain_figures(graded.sure.threshold, graded.sure.coverage, graded.sure.accuracy)
     figures = asdict(summary_scores(probabilities, validation.labels)) | sure | grade_figures(graded)
+    counted = f", {', '.join(never)} never answered" if never else ""
     return tuple(
         Score(
             metric=metric,
             value=round(value, 4),
             data=validation.source,
             split="validation",
-            protocol=f"{count(len(validation), 'sample')}, one view; the checkpoint was watched on them",
+            protocol=f"{count(len(validation), 'sample')}, one view{counted}; the checkpoint was watched on them",
             command=command,
         )
         for metric, value in figures.items()
