@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
+from mien.errors import DataError, InputError, OutputError, RecipeError, RefusedOutput, TrainingStopped, UnknownName
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_5, LabelSet
 from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
 from mien.recipes.saved import saved_summary
@@ -190,7 +190,9 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
         assert all(torch.equal(expected[key], got[key]) for key in expected)
     assert resumed.last == unbroken.last
     assert resumed.best_val_accuracy == unbroken.best_val_accuracy
+    tables = [(tmp_path / name / "curves" / "metrics.csv").read_bytes() for name in ("broken", "unbroken")]
     assert curves(tmp_path / "broken") == curves(tmp_path / "unbroken")
+    assert tables[0] == tables[1], "line ends too"
 
 
 def test_the_time_of_earlier_starts_counts(
@@ -248,9 +250,9 @@ def test_a_folder_with_a_run_is_not_overwritten(tiny_recipe: MakeRecipe, tiny_fa
     recipe, run = tiny_recipe(fit={"epochs": 1}), tmp_path / "run"
     fit(recipe, tiny_faces, options(run))
     before = weights(run)
-    with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(RefusedOutput, match="already holds a run; continue it with --resume"):
         fit(recipe, tiny_faces, options(run))
-    with pytest.raises(InputError, match="was started with other settings"):
+    with pytest.raises(RefusedOutput, match="was started with other settings"):
         fit(tiny_recipe(fit={"epochs": 2}), tiny_faces, options(run, resume=True))
     assert all(torch.equal(before[name], value) for name, value in weights(run).items())
 
@@ -263,7 +265,7 @@ def test_a_run_that_broke_in_its_first_epoch_starts_again(
         break_in_epoch(patch, 0, 1)
         with pytest.raises(Broken):
             fit(recipe, tiny_faces, options(run))
-    with pytest.raises(InputError, match=r"no checkpoint to resume from \(last.ckpt\); leave out --resume"):
+    with pytest.raises(RefusedOutput, match=r"no checkpoint to resume from \(last.ckpt\); leave out --resume"):
         fit(recipe, tiny_faces, options(run, resume=True))
     with pytest.raises(InputError, match="no finished epoch yet"):
         trained_network(run)
@@ -274,7 +276,7 @@ def test_a_run_that_broke_in_its_first_epoch_starts_again(
 def test_a_folder_without_a_run(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no trained run"):
         run_recipe(tmp_path)
-    with pytest.raises(InputError, match=r"no checkpoint to resume from"):
+    with pytest.raises(RefusedOutput, match=r"no checkpoint to resume from"):
         fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
     (tmp_path / "recipe.json").write_text('{"name": ', "utf-8")
     with pytest.raises(InputError, match=r"recipe\.json is damaged"):

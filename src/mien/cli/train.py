@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +13,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
+from mien.cli.console.interruption import interruption_tells
 from mien.cli.console.plain import indented, is_plain, plain_line, shows_progress
 from mien.cli.console.reading import left
-from mien.errors import RefusedOutput
+from mien.errors import RefusedOutput, UnreadableMedia
 from mien.extras import needs
 from mien.words import again, say, words
 
@@ -72,7 +73,7 @@ def train(
         from mien.train.corpus import CorpusPaths
         from mien.train.fit import RunOptions, fit
         from mien.train.machine import keep_freed_memory
-        from mien.train.start import check_recipe
+        from mien.train.start import check_new, check_recipe, held_run
     changes = dict(setting(text) for text in settings or ())
     if dry_run and not chain:
         raise typer.BadParameter("it shows the order of a chain; add --chain", param_hint="--dry-run")
@@ -90,13 +91,13 @@ def train(
         logging.getLogger("mien").setLevel(logging.INFO)
     for each in order:
         _check_place(runs / each.name if chain else folder, data)
+    if not data.exists():
+        raise UnreadableMedia(f"{data} does not exist; check --data")
     links = plan_chain(order, runs, devices=devices) if chain else []
     for number, link in enumerate(links, 1):
         typer.echo(say("train.step", number=number, step=link), err=not dry_run)
     if dry_run:
         return
-    if resume and not chain:
-        check_recipe(folder, chosen, devices=devices * nodes)  # before the data is read, which takes longer
     paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
     options = RunOptions(
         out=folder,
@@ -108,10 +109,16 @@ def train(
         progress=is_watched,
     )
     keep_freed_memory()
-    if chain:
-        summary = fit_chain(links, lambda each: corpus(each, paths), options)
-    else:
-        summary = fit(chosen, corpus(chosen, paths), options)
+    with interruption_tells(lambda: _unsaved([link.run for link in links] or [folder])):
+        if chain:
+            summary = fit_chain(links, lambda each: corpus(each, paths), options)
+        else:
+            with held_run(folder):
+                if resume:  # both before the data is read, which takes longer
+                    check_recipe(folder, chosen, devices=devices * nodes)
+                else:
+                    check_new(folder)
+                summary = fit(chosen, corpus(chosen, paths), options)
     lines = [(say(f"train.summary.{name}"), _told(value)) for name, value in asdict(summary).items()]
     width = max(cell_len(name) for name, _ in lines) + 2
     for name, told in lines:
@@ -136,8 +143,18 @@ def _told(value: object) -> str:
     return "" if value is None else again(str(value))
 
 
+def _unsaved(folders: Iterable[Path]) -> str | None:
+    """What is said of an interruption that leaves nothing to resume; None where a run has finished an epoch."""
+    from mien.train.start import has_begun
+
+    return None if any(map(has_begun, folders)) else "no epoch was finished, so there is nothing to resume"
+
+
 def _check_place(folder: Path, data: Path) -> None:
-    """Refuse a run folder that is the data, or holds something other than a run, before anything is read."""
+    """Refuse a run folder that is the data, a file, or holds something other than a run, before anything is read."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        raise RefusedOutput(f"--out {there} is a file; name a folder.")
     if folder.exists() and data.exists() and folder.samefile(data):
         raise RefusedOutput(f"--out {folder} is the data; name another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").is_file():

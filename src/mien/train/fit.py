@@ -36,9 +36,11 @@ from mien.train.runs import checkpoint_of, start_from_runs
 from mien.train.start import (
     Start,
     check_data,
+    check_new,
     check_recipe,
     claim,
     ended,
+    held_run,
     is_first_process,
     last_figures,
     reached_by,
@@ -83,15 +85,22 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
         The summary that is also written to the run folder: best epoch, scores, seconds, versions, data fingerprint.
 
     Raises:
-        InputError: the weights to start from are not what the network takes; the folder holds a run and neither
-            `resume` nor another folder was chosen, or it was started with something else (what is named); or the device
-            is not there.
+        RefusedOutput: the folder holds a run and neither `resume` nor another folder was chosen, there is nothing to
+            resume, or it was started with something else (what is named), or another training is at work in it.
+        InputError: the weights to start from are not what the network takes, or the device is not there.
         DataError: the data set has no train or validation samples, none of a label, or samples or labels of another
             form than the recipe's.
         OutputError: the folder or a checkpoint cannot be written.
         TrainingStopped: the loss became infinite or not a number.
         KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
+    with held_run(options.out):
+        if not options.resume:
+            check_new(options.out)
+        return _fitted(recipe, dataset, options)
+
+
+def _fitted(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
     start = checked_start(recipe, dataset, options)
     if options.resume and (summary := ended(options.out)) is not None:
         logger.info("%s", say("train.nothing_left", folder=options.out))
@@ -159,7 +168,7 @@ def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Star
     """What `fit` starts a run with, once all is checked that needs no training: the samples, and the run to resume.
 
     Raises:
-        InputError, DataError: as `fit`.
+        RefusedOutput, InputError, DataError: as `fit`.
     """
     train, _ = dataset.part("train"), dataset.part("validation")
     devices = options.devices * options.nodes
@@ -318,11 +327,11 @@ def _loader(
 def _loggers(out: Path) -> list[Logger]:
     curves = CSVLogger(out, name="", version="curves")
     file = out / "curves" / "metrics.csv"
-    earlier = file.read_text("utf-8") if file.is_file() else ""
+    earlier = file.read_bytes() if file.is_file() else b""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Previous log files in this directory will be deleted.*")
         writer = curves.experiment
     if earlier:  # Lightning starts a new file for a resumed run; earlier epochs are put back
-        file.write_text(earlier, "utf-8")
-        writer.metrics_keys = earlier.splitlines()[0].split(",")
+        file.write_bytes(earlier)
+        writer.metrics_keys = earlier.decode().splitlines()[0].split(",")
     return [curves, TensorBoardLogger(out, name="", version="tensorboard")]
