@@ -24,7 +24,7 @@ from mien.errors import DataError, InputError, OutputError, RecipeError, Refused
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_5, LabelSet
 from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
 from mien.recipes.saved import saved_summary
-from mien.train.fit import RunOptions, fit
+from mien.train.fit import RunOptions, check_training, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 from mien.train.runs import run_recipe, trained_network
@@ -330,6 +330,37 @@ def test_a_network_made_for_other_images_is_refused(
     with pytest.raises(RecipeError, match=f"The network {name} cannot take grey images of 16x16 pixels; change"):
         fit(tiny_recipe(network={"name": name}), tiny_faces, options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_images_too_small_for_the_network_at_the_start_are_refused(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    told = "The network residual_cnn cannot take grey images of 1x1 pixels; change fit.sizes, or name another network"
+    recipe = tiny_recipe(fit={"sizes": [[1, 0.5], [16, 0.5]]})
+    with pytest.raises(RecipeError, match=told):
+        check_training(recipe, options(tmp_path / "run"))
+    with pytest.raises(RecipeError, match=told):
+        fit(recipe, tiny_faces, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    check_training(tiny_recipe(fit={"sizes": [[2, 0.5], [16, 0.5]]}), options(tmp_path / "run"))
+
+
+def test_views_in_turn_without_other_networks_are_refused_before_training(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(export={"mirror": "turns"})
+    for call in (lambda: check_training(recipe, options(tmp_path)), lambda: fit(recipe, tiny_faces, options(tmp_path))):
+        with pytest.raises(RecipeError, match=r'export\.mirror = "turns" .* name others in export\.partners'):
+            call()
+    check_training(tiny_recipe(export={"mirror": "turns", "partners": ["emotion_residual"]}), options(tmp_path))
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 0.125, 0.999])
+def test_a_warm_up_of_any_length_ends_in_training(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, warm_up: float
+) -> None:
+    """0.125 is one of eight steps, for which torch divided by zero."""
+    assert fit(tiny_recipe(fit={"epochs": 1, "warm_up": warm_up}), tiny_faces, options(tmp_path)).epochs == 1
 
 
 @pytest.mark.parametrize(

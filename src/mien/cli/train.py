@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
-from mien.cli.console.interruption import interruption_tells
+from mien.cli.console.interruption import SAVED, interruption_tells
 from mien.cli.console.plain import indented, is_plain, plain_line, shows_progress
 from mien.cli.console.reading import left
 from mien.errors import RefusedOutput, UnreadableMedia
@@ -23,9 +23,11 @@ from mien.words import again, say, words
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.recipes.recipe import Recipe
+    from mien.recipes.saved import RunSummary
     from mien.train.corpus import CorpusPaths
 
 
+@interruption_tells("no run was begun")
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (`mien recipes` lists them) or a TOML file.")],
     data: Annotated[
@@ -71,7 +73,7 @@ def train(
         from mien.recipes.recipe import load_recipe
         from mien.train.chain import fit_chain, plan_chain
         from mien.train.corpus import CorpusPaths
-        from mien.train.fit import RunOptions, fit
+        from mien.train.fit import RunOptions, check_training, fit
         from mien.train.machine import keep_freed_memory
         from mien.train.start import check_new, check_recipe, held_run
     changes = dict(setting(text) for text in settings or ())
@@ -109,7 +111,9 @@ def train(
         progress=is_watched,
     )
     keep_freed_memory()
-    with interruption_tells(lambda: _unsaved([link.run for link in links] or [folder])):
+    with interruption_tells(lambda: _kept([link.run for link in links] or [folder])):
+        for each in [link.recipe for link in links if not link.is_finished] if chain else [chosen]:
+            check_training(each, options)
         if chain:
             summary = fit_chain(links, lambda each: corpus(each, paths), options)
         else:
@@ -119,6 +123,12 @@ def train(
                 else:
                     check_new(folder)
                 summary = fit(chosen, corpus(chosen, paths), options)
+        _print_summary(summary)
+        command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
+        typer.echo(say("train.next", command=command))
+
+
+def _print_summary(summary: RunSummary) -> None:
     lines = [(say(f"train.summary.{name}"), _told(value)) for name, value in asdict(summary).items()]
     width = max(cell_len(name) for name, _ in lines) + 2
     for name, told in lines:
@@ -126,8 +136,6 @@ def train(
             typer.echo(plain_line(name, told))
         elif told:
             typer.echo(f"{left(name, width)}{indented(told, width)}")
-    command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
-    typer.echo(say("train.next", command=command))
 
 
 def _told(value: object) -> str:
@@ -143,11 +151,11 @@ def _told(value: object) -> str:
     return "" if value is None else again(str(value))
 
 
-def _unsaved(folders: Iterable[Path]) -> str | None:
-    """What is said of an interruption that leaves nothing to resume; None where a run has finished an epoch."""
+def _kept(folders: Iterable[Path]) -> str:
+    """What an interruption leaves: finished epochs, if there are any."""
     from mien.train.start import has_begun
 
-    return None if any(map(has_begun, folders)) else "no epoch was finished, so there is nothing to resume"
+    return SAVED if any(map(has_begun, folders)) else "no epoch was finished, so there is nothing to resume"
 
 
 def _check_place(folder: Path, data: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mien.errors import RecipeError, UnknownName
-from mien.labels import label_set
+from mien.labels import LABEL_SETS, label_set
 from mien.models.manifest import Manifest
 from mien.pixels.preprocess import InputSpec
 from mien.recipes.tables import (
@@ -118,6 +118,13 @@ class Recipe:
         return asdict(self)
 
     def _check(self) -> None:
+        if not self.label_set.startswith(self.task):
+            fit = ", ".join(name for name in LABEL_SETS if name.startswith(self.task))
+            raise ValueError(f"label_set must be one for the task {self.task} ({fit}), got {self.label_set!r}")
+        if self.data.kind == "hands" and self.task != "gesture":
+            raise ValueError(f'data.kind = "hands" is for the task gesture, got {self.task!r}')
+        if self.data.kind != "hands" and len(set(self.input.size_hw)) > 1:
+            raise ValueError(f"input.size_hw must be a square, as crops are, got {self.input.size_hw}")
         for label in self.data.drop:
             if label in label_set(self.label_set):
                 raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
@@ -142,7 +149,16 @@ class Recipe:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         if self.augment.views and (self.augment.mixup or self.augment.validation or self.fit.sizes):
             raise ValueError("augment.views goes with neither augment.mixup nor augment.validation nor fit.sizes")
+        if self.fit.least_rate > self.fit.rate:
+            raise ValueError(f"fit.least_rate must be at most fit.rate, {self.fit.rate:g}, got {self.fit.least_rate:g}")
+        if 0 < self.augment.noise_most < self.augment.noise:
+            raise ValueError(
+                f"augment.noise_most must be 0 or at least augment.noise, {self.augment.noise:g}, "
+                f"got {self.augment.noise_most:g}"
+            )
         sizes = self.fit.sizes
+        if any(not side.is_integer() for side, _ in sizes):
+            raise ValueError(f"the sides in fit.sizes must be whole numbers of pixels, got {sizes}")
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
             raise ValueError(f"the shares in fit.sizes must add up to 1, got {sizes}")
         side = self.input.size_hw[0]

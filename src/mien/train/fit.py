@@ -112,7 +112,8 @@ def _fitted(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary
         torch.set_num_threads(options.threads)
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
-    _check_network(learner, recipe)
+    check_network(recipe, learner)
+    learner.network.train()
     if learner.takes_features:
         frozen_network(learner)
         if options.devices * options.nodes > 1:
@@ -164,6 +165,27 @@ def _fitted(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary
     return summary
 
 
+def check_training(recipe: Recipe, options: RunOptions) -> None:
+    """Check what can be checked of a training before its data is read.
+
+    Raises:
+        RecipeError: the network cannot take the images, or the model could not be exported.
+        InputError: the device is not there.
+    """
+    _check_device(options)
+    _check_export(recipe)
+    check_network(recipe)
+
+
+def _check_export(recipe: Recipe) -> None:
+    # Not in the recipe itself: a model whose networks see the views in turn already is exported again without partners.
+    if recipe.export.mirror == "turns" and not recipe.export.partners:
+        raise RecipeError(
+            f'recipe {recipe.name}: with export.mirror = "turns" networks see the two views in turn; name others in '
+            "export.partners"
+        )
+
+
 def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Start:
     """What `fit` starts a run with, once all is checked that needs no training: the samples, and the run to resume.
 
@@ -177,6 +199,7 @@ def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Star
         check_recipe(options.out, recipe, devices=devices)
         check_data(options.out, start)
     if not options.resume or ended(options.out) is None:
+        _check_export(recipe)
         _check_samples(recipe, dataset)
         _class_counts(recipe, train, options)
     return start
@@ -257,21 +280,36 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
     return counts
 
 
-def _check_network(learner: Learner, recipe: Recipe) -> None:
-    """Raise when the network cannot take what the recipe feeds it: the published ones take one form of image."""
+def check_network(recipe: Recipe, learner: Learner | None = None) -> None:
+    """Check that the network can take what the recipe feeds it: the published ones take one form of image, and others
+    halve the images so often that small ones vanish.
+
+    Args:
+        recipe: names the network, and the sizes of the images.
+        learner: with the network, where there is one.
+
+    Raises:
+        RecipeError: it cannot.
+    """
+    network = (learner or Learner(recipe, [1] * len(label_set(recipe.label_set)))).network.eval()
     spec = recipe.input_spec()
-    form: tuple[int, ...] = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
+    if spec.kind == "landmarks":
+        _check_takes(network, spec.size_hw, recipe, "landmarks", "name another network")
+        return
+    named = "or name another network (`mien recipes` shows what each takes)"
+    sides = [(spec.size_hw[0], "input.colour or input.size_hw")]
+    sides += [(int(side), "fit.sizes") for side, _ in recipe.fit.sizes[:-1]]
+    for side, setting in sides:
+        what = f"{spec.colour} images of {side}x{side} pixels"
+        _check_takes(network, (spec.channels, side, side), recipe, what, f"change {setting}, {named}")
+
+
+def _check_takes(network: torch.nn.Module, form: tuple[int, ...], recipe: Recipe, what: str, cure: str) -> None:
     try:
         with torch.inference_mode():
-            learner.network.eval()(torch.zeros(2, *form))
+            network(torch.zeros(2, *form))
     except (RuntimeError, IndexError) as exc:
-        images = f"{spec.colour} images of {spec.size_hw[0]}x{spec.size_hw[1]} pixels"
-        what = "landmarks" if spec.kind == "landmarks" else images
-        raise RecipeError(
-            f"The network {recipe.network.name} cannot take {what}; change input.colour or input.size_hw, or name "
-            "another network (`mien recipes` shows what each takes)"
-        ) from exc
-    learner.network.train()
+        raise RecipeError(f"The network {recipe.network.name} cannot take {what}; {cure}") from exc
 
 
 def _check_device(options: RunOptions) -> None:

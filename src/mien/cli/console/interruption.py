@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_USUALLY = "what was finished is saved"
+SAVED = "what was finished is saved"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -13,19 +13,18 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def interruption_tells(what: str | Callable[[], str | None]) -> Iterator[None]:
-    """While this lasts, an interruption leaves what is said here.
+def interruption_tells(what: str | Callable[[], str]) -> Iterator[None]:
+    """While this lasts, an interruption leaves what is said here; the innermost knows best. Also decorates a verb.
 
     Args:
-        what: the end of the sentence "interrupted; ..."; or what finds it out when it happens, None for the usual one.
+        what: the end of the sentence "interrupted; ...", or what finds it out when it happens.
     """
     try:
         yield
+    except Interrupted:
+        raise
     except KeyboardInterrupt as interruption:
-        told = what if isinstance(what, str) else what()
-        if told is None or isinstance(interruption, Interrupted):
-            raise
-        raise Interrupted(told) from interruption
+        raise Interrupted(what if isinstance(what, str) else what()) from interruption
 
 
 def told_of(end: BaseException) -> str:
@@ -35,4 +34,4 @@ def told_of(end: BaseException) -> str:
         if isinstance(error, Interrupted):
             return str(error)
         error = error.__cause__ or error.__context__
-    return _USUALLY
+    return SAVED
