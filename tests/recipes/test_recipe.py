@@ -119,6 +119,15 @@ def test_changes_are_read_as_toml_values() -> None:
         ({"fit.epoch": "3"}, UnknownName, r"setting in recipe\.fit 'epoch'.*Did you mean 'epochs'"),
         ({"fitt.epochs": "3"}, UnknownName, "Did you mean 'fit'"),
         ({"fit.optimizer": "adamww"}, UnknownName, "Did you mean 'adamw'"),
+        ({"fit.precision": "fp16"}, UnknownName, r"^There is no fit\.precision 'fp16'; available: auto, 32-true,"),
+        ({"task": "pose"}, UnknownName, "^There is no task 'pose'"),
+        ({"epochs": "3"}, UnknownName, r"Did you mean 'fit\.epochs'\?$"),
+        ({"epoch": "3"}, UnknownName, r"Did you mean 'fit\.epochs'\?$"),
+        ({"batch_size": "3"}, UnknownName, r"Did you mean 'fit\.batch'\?$"),
+        ({"weights": "x"}, UnknownName, r"Did you mean 'network\.weights' or 'export\.weights'\?$"),
+        ({"fit.mixup": "0.2"}, UnknownName, r"setting in recipe\.fit 'mixup'; .* Did you mean 'augment\.mixup'\?$"),
+        ({"fits.epochs": "3"}, UnknownName, r"Did you mean 'fit'\?$"),
+        ({"name": ""}, RecipeError, "^recipe without a name: name must consist of"),
         ({"label_set": "emotion"}, UnknownName, "Did you mean 'emotions"),
         ({"fit.epochs": "many"}, RecipeError, r"recipe emotion: fit\.epochs must be a whole number, got 'many'"),
         ({"fit.epochs": "1.5"}, RecipeError, r"recipe emotion: fit\.epochs must be a whole number, got 1\.5"),
@@ -164,6 +173,8 @@ def test_a_wrong_file_is_named(written: Any, text: str, error: type[Exception], 
 def test_no_such_recipe_and_no_text(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'emotion'"):
         load_recipe("emotions")
+    with pytest.raises(UnknownName, match=r"^There is no recipe ''; available: emotion, "):
+        load_recipe("")
     with pytest.raises(RecipeError, match="no recipe file"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")

@@ -386,6 +386,30 @@ def test_labels_that_are_not_the_recipes_are_named_with_a_cure(
         assert fit(recipe, data, options(tmp_path / "run")).epochs == 1
 
 
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (
+            ("happy",),
+            "bars has no pictures of angry, disgust, fear, sad, surprise, neutral; import pictures of all labels",
+        ),
+        (
+            ("happy", "angry", "sad"),
+            "bars has no pictures of disgust, fear, surprise, neutral; import pictures of all labels",
+        ),
+    ],
+)
+def test_of_few_classes_all_that_are_missing_are_named(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, there: tuple[str, ...], told: str
+) -> None:
+    """A folder of `happy` alone counts as labels of emotions6, but with that label set it would be refused as well."""
+    labels = np.array([EMOTIONS_6.index(label) for label in there])[np.arange(len(tiny_faces)) % len(there)]
+    few = replace(tiny_faces, label_set=EMOTIONS_6, labels=labels, votes=None)
+    with pytest.raises(DataError) as refused:
+        fit(tiny_recipe(), few, options(tmp_path / "run"))
+    assert str(refused.value) == f"The recipe tiny learns emotions. {told}"
+
+
 def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     few = tiny_faces.where((tiny_faces.labels != 1) | (tiny_faces.split != "train"))
     with pytest.raises(DataError, match="training split of bars has no disgust"):

@@ -8,10 +8,10 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import LABEL_SETS, label_set
@@ -36,6 +36,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_WHOLE, _NAMELESS = "recipe", "without a name"
 
 _NOT_INHERITED = ("name", "source", "reference")
 """What a recipe states only for itself, whatever it extends."""
@@ -64,7 +66,7 @@ class Recipe:
             self._check()
             self.manifest()  # so that settings for the export fail before hours of training, not after
         except (TypeError, ValueError) as exc:
-            raise RecipeError(f"recipe {self.name}: {exc}") from exc
+            raise RecipeError(f"recipe {self.name or _NAMELESS}: {exc}") from exc
 
     def input_spec(self) -> InputSpec:
         """The run-time preprocessing that this recipe trains for."""
@@ -188,7 +190,7 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
         RecipeError: the file is not TOML, extends itself, or a value has the wrong type.
     """
     data: dict[str, Any] = {}
-    for _, _, own in reversed(_bases(os.path.normpath(name_or_path))):
+    for _, _, own in reversed(_bases(name_or_path)):
         data = _extended(data, own)
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
@@ -197,12 +199,12 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
 
 def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
     """A recipe as it is written, with its comments, then the one it extends, and so on; raises as `load_recipe`."""
-    return tuple(text for _, text, _ in _bases(os.path.normpath(name_or_path)))
+    return tuple(text for _, text, _ in _bases(name_or_path))
 
 
 def recipe_folders(name_or_path: str | Path) -> tuple[Path, ...]:
     """The folders of a recipe's file and of those that it extends, each once; none of the package's own."""
-    sources = (source for source, *_ in _bases(os.path.normpath(name_or_path)))
+    sources = (source for source, *_ in _bases(name_or_path))
     return tuple(dict.fromkeys(Path(source).parent for source in sources if source.endswith(".toml")))
 
 
@@ -240,11 +242,12 @@ def _toml(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str | bool) else repr(value)
 
 
-def _bases(name_or_path: str) -> list[tuple[str, str, dict[str, Any]]]:
+def _bases(first: str | Path) -> list[tuple[str, str, dict[str, Any]]]:
     """The recipe's name or path, text and data, then those of the one that it extends, and so on."""
     bases: list[tuple[str, str, dict[str, Any]]] = []
     seen: list[str] = []
-    while name_or_path:
+    name_or_path = os.path.normpath(first) if str(first) else ""
+    while name_or_path or not bases:
         text = _text(name_or_path)
         try:
             data = tomllib.loads(text)
@@ -312,5 +315,21 @@ def _change(data: dict[str, Any], dotted: str, text: str) -> None:
 
 
 def _checked(data: Mapping[str, Any]) -> Recipe:
-    name = data.get("name", "without a name")
-    return checked(Recipe, data, whole="recipe", wrong=lambda sentence: RecipeError(f"recipe {name}: {sentence}"))
+    name = data.get("name") or _NAMELESS
+    try:
+        return checked(Recipe, data, whole=_WHOLE, wrong=lambda sentence: RecipeError(f"recipe {name}: {sentence}"))
+    except UnknownName as unknown:
+        if _WHOLE not in unknown.kind:
+            raise
+        if unknown.kind.startswith(f"{_WHOLE}."):  # the value of a setting, which users write without the first word
+            raise UnknownName(unknown.kind.removeprefix(f"{_WHOLE}."), unknown.name, unknown.valid) from None
+        raise UnknownName(unknown.kind, unknown.name, unknown.valid, _settings()) from None
+
+
+def _settings() -> dict[str, str]:
+    """The settings of all tables by their own name, and where they are: "'network.weights' or 'export.weights'"."""
+    places: dict[str, list[str]] = {}
+    for table, kind in get_type_hints(Recipe).items():
+        for setting in fields(kind) if is_dataclass(kind) else ():
+            places.setdefault(setting.name, []).append(repr(f"{table}.{setting.name}"))
+    return {name: " or ".join(dotted) for name, dotted in places.items()}

@@ -255,8 +255,11 @@ def _labels_told(recipe: Recipe, dataset: Dataset) -> str:
     if own.name in LABEL_SETS and not own.name.startswith(recipe.task):
         return f"{what} has labels of {own.name}; name a recipe for these"
     if own.name in LABEL_SETS:
-        absent = [label for label in wanted.labels if label not in own]
+        there = {own.labels[index] for index in np.unique(dataset.labels)}
+        absent = [label for label in wanted.labels if label not in there]
         lacks = f" and lacks {', '.join(absent)}" if absent else ""
+        if not there.issuperset(own.labels):  # it would lack some of the smaller set too
+            return f"{what} has no pictures of {', '.join(absent)}; import pictures of all labels"
         return (
             f"{what} has labels of {own.name}{lacks}; add --set label_set={own.name}, or import pictures of all of them"
         )
