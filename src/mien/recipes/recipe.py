@@ -159,7 +159,7 @@ class Recipe:
                 f"got {self.augment.noise_most:g}"
             )
         sizes = self.fit.sizes
-        if any(not side.is_integer() for side, _ in sizes):
+        if any(side % 1 for side, _ in sizes):
             raise ValueError(f"the sides in fit.sizes must be whole numbers of pixels, got {sizes}")
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
             raise ValueError(f"the shares in fit.sizes must add up to 1, got {sizes}")
