@@ -22,7 +22,7 @@ mapped to these where they enter, and all of them can be pickled, so worker proc
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _LONGEST = 200
 """At most this many characters of an input are repeated in a message."""
@@ -47,21 +47,30 @@ class TooManyPixels(UnreadableMedia):
 
 
 class UnknownName(InputError):
-    """No such task, model, label, recipe or option; the message names the nearest valid one."""
+    """No such task, model, label, recipe or option; the message names the nearest valid one.
+
+    Args:
+        kind: what it should be the name of.
+        name: the unknown one.
+        valid: the names that are known.
+        elsewhere: names that are valid in another place, and how they are written there; not listed, but suggested.
+    """
 
     exit_code = 2
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, valid: Iterable[str], elsewhere: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self.name = name = str(name)  # NumPy's strings show their type in a sentence
         self.valid = tuple(map(str, valid))
+        self.elsewhere = dict(elsewhere or {})
         short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-        near = difflib.get_close_matches(short, self.valid, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = difflib.get_close_matches(short, (*self.valid, *self.elsewhere), n=1, cutoff=0.5)
+        meant = "" if not near else repr(near[0]) if near[0] in self.valid else self.elsewhere[near[0]]
+        hint = f" Did you mean {meant}?" if near else ""
         super().__init__(f"There is no {kind} {short!r}; available: {', '.join(self.valid) or 'none'}.{hint}")
 
-    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...]]]:
-        return UnknownName, (self.kind, self.name, self.valid)
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...], dict[str, str]]]:
+        return UnknownName, (self.kind, self.name, self.valid, self.elsewhere)
 
 
 class InvalidOption(InputError):

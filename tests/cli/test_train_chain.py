@@ -12,8 +12,22 @@ pytest.importorskip("torch")
 Run = Callable[..., object]
 
 
-def test_a_dry_run_prints_the_order_and_reads_nothing(mien: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is no data set: whoever reads it fails."""
+    path = tmp_path_factory.mktemp("data") / "faces.npz"
+    path.touch()
+    return path
+
+
+def test_a_dry_run_wants_data_that_is_there(mien: Run, tmp_path: Path) -> None:
     ended = mien("train", "--chain", "emotion_deeper", "--data", "nowhere.npz", "--out", tmp_path, "--dry-run")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "mien: nowhere.npz does not exist; check --data\n"
+
+
+def test_a_dry_run_prints_the_order_and_reads_nothing(mien: Run, tmp_path: Path, data: Path) -> None:
+    ended = mien("train", "--chain", "emotion_deeper", "--data", data, "--out", tmp_path, "--dry-run")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
         f"1. emotion ({tmp_path / 'emotion'}): 42 epochs, from nothing",

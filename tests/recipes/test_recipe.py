@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 
 from mien.errors import RecipeError, UnknownName
 from mien.labels import label_set
@@ -117,6 +119,15 @@ def test_changes_are_read_as_toml_values() -> None:
         ({"fit.epoch": "3"}, UnknownName, r"setting in recipe\.fit 'epoch'.*Did you mean 'epochs'"),
         ({"fitt.epochs": "3"}, UnknownName, "Did you mean 'fit'"),
         ({"fit.optimizer": "adamww"}, UnknownName, "Did you mean 'adamw'"),
+        ({"fit.precision": "fp16"}, UnknownName, r"^There is no fit\.precision 'fp16'; available: auto, 32-true,"),
+        ({"task": "pose"}, UnknownName, "^There is no task 'pose'"),
+        ({"epochs": "3"}, UnknownName, r"Did you mean 'fit\.epochs'\?$"),
+        ({"epoch": "3"}, UnknownName, r"Did you mean 'fit\.epochs'\?$"),
+        ({"batch_size": "3"}, UnknownName, r"Did you mean 'fit\.batch'\?$"),
+        ({"weights": "x"}, UnknownName, r"Did you mean 'network\.weights' or 'export\.weights'\?$"),
+        ({"fit.mixup": "0.2"}, UnknownName, r"setting in recipe\.fit 'mixup'; .* Did you mean 'augment\.mixup'\?$"),
+        ({"fits.epochs": "3"}, UnknownName, r"Did you mean 'fit'\?$"),
+        ({"name": ""}, RecipeError, "^recipe without a name: name must consist of"),
         ({"label_set": "emotion"}, UnknownName, "Did you mean 'emotions"),
         ({"fit.epochs": "many"}, RecipeError, r"recipe emotion: fit\.epochs must be a whole number, got 'many'"),
         ({"fit.epochs": "1.5"}, RecipeError, r"recipe emotion: fit\.epochs must be a whole number, got 1\.5"),
@@ -162,6 +173,8 @@ def test_a_wrong_file_is_named(written: Any, text: str, error: type[Exception], 
 def test_no_such_recipe_and_no_text(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'emotion'"):
         load_recipe("emotions")
+    with pytest.raises(UnknownName, match=r"^There is no recipe ''; available: emotion, "):
+        load_recipe("")
     with pytest.raises(RecipeError, match="no recipe file"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "mine.toml").write_bytes(b"name = '\xff'")
@@ -217,6 +230,39 @@ def test_no_recipe_makes_its_users_model_the_projects() -> None:
         {"export": {"temperature": -1.0}},
         {"export": {"name": "My Model"}},
         {"export": {"licence": ""}},
+        {"fit": {"seed": -1}},
+        {"fit": {"seed": 2**32}},
+        {"fit": {"seed": 99999999999999999999}},
+        {"fit": {"warm_up": 1}},
+        {"fit": {"rate": 1e99}},
+        {"fit": {"rate": 0.1, "least_rate": 0.2}},
+        {"fit": {"weight_decay": 1e9}},
+        {"fit": {"batch": 10**20}},
+        {"fit": {"epochs": 10**23}},
+        {"fit": {"stop_patience": 10**23}},
+        {"fit": {"plateau_patience": 10**23}},
+        {"fit": {"sizes": [[24.7, 0.5], [48, 0.5]]}},
+        {"fit": {"sizes": [[99999, 0.5], [48, 0.5]]}},
+        {"data": {"seeds": [-1]}},
+        {"data": {"seeds": [1, 2**32]}},
+        {"data": {"side": 10**6}},
+        {"data": {"limit": 10**20}},
+        {"data": {"kind": "hands"}},
+        {"input": {"size_hw": [100_000, 100_000]}},
+        {"input": {"size_hw": [48, 32]}},
+        {"network": {"widths": [99_999_999]}},
+        {"network": {"unfreeze": 10**20}},
+        {"network": {"squeeze": 10**20}},
+        {"loss": {"votes_weight": 1e30}},
+        {"loss": {"balance": 1e9}},
+        {"loss": {"l2": 1e9}},
+        {"augment": {"bend": -3.0}},
+        {"augment": {"bend": 1e9}},
+        {"augment": {"mixup": 1e9}},
+        {"augment": {"noise": 1e9}},
+        {"augment": {"noise": 0.2, "noise_most": 0.1}},
+        {"export": {"version": 10**20}},
+        {"export": {"temperature": 1e9}},
     ],
     ids=json.dumps,
 )
@@ -224,6 +270,60 @@ def test_settings_that_cannot_be_meant_fail_before_hours_of_training(sections: d
     minimal()
     with pytest.raises(RecipeError, match="recipe mine"):
         minimal(**sections)
+
+
+def numbers_of(annotation: Any, limits: tuple[Any, ...] = ()) -> Iterator[tuple[type, tuple[Any, ...]]]:
+    """The numbers in an annotation, each with its limits."""
+    if get_origin(annotation) is Annotated:
+        inside, *own = get_args(annotation)
+        yield from numbers_of(inside, tuple(own))
+    elif annotation in (int, float):
+        yield annotation, limits
+    else:
+        for each in get_args(annotation):
+            yield from numbers_of(each)
+
+
+@pytest.mark.parametrize("table", [value for value in get_type_hints(Recipe).values() if is_dataclass(value)])
+def test_every_number_of_a_recipe_has_a_least_and_a_most(table: type) -> None:
+    checked_elsewhere = {"mean", "std", "margin", "lift"}  # by InputSpec
+    for name, annotation in get_type_hints(table, include_extras=True).items():
+        for _, limits in () if name in checked_elsewhere else numbers_of(annotation):
+            assert any(isinstance(limit, Ge | Gt) for limit in limits), name
+            assert any(isinstance(limit, Le | Lt) for limit in limits), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"fit.seed": "-1"}, "recipe emotion: fit.seed must be at least 0, got -1"),
+        ({"fit.seed": str(2**32)}, "recipe emotion: fit.seed must be at most 4294967295, got 4294967296"),
+        ({"fit.warm_up": "1"}, "recipe emotion: fit.warm_up must be at most 0.999, got 1"),
+        (
+            {"fit.sizes": "[[24.7, 0.5], [48, 0.5]]"},
+            "recipe emotion: the sides in fit.sizes must be whole numbers of pixels, got ((24.7, 0.5), (48.0, 0.5))",
+        ),
+        ({"fit.least_rate": "0.5"}, "recipe emotion: fit.least_rate must be at most fit.rate, 0.1, got 0.5"),
+        (
+            {"task": "gesture"},
+            "label_set must be one for the task gesture (gestures11, gestures, gestures4), got 'emotions'",
+        ),
+        (
+            {"label_set": "gestures4"},
+            "label_set must be one for the task emotion (emotions, emotions6, emotions8), got 'gestures4'",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_words(changes: dict[str, str], told: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        load_recipe("emotion", changes=changes)
+    assert told in str(refused.value)
+    assert str(refused.value).startswith("recipe emotion: ")
+
+
+def test_the_largest_seed_is_one() -> None:
+    recipe = load_recipe("emotion", changes={"fit.seed": str(2**32 - 1), "data.seeds": f"[0, {2**32 - 1}]"})
+    assert (recipe.fit.seed, recipe.data.seeds) == (2**32 - 1, (0, 2**32 - 1))
 
 
 def test_the_last_images_are_as_large_as_those_the_network_is_used_on() -> None:

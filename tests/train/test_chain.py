@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError
+from mien.errors import DataError, InputError, RefusedOutput
 from mien.recipes.recipe import Recipe
 from mien.train.chain import Link, fit_chain, plan_chain
 from mien.train.fit import RunOptions, fit
@@ -134,20 +135,37 @@ def test_a_run_of_other_settings_or_data_is_refused(
     order: tuple[Recipe, ...], tiny_faces: Dataset, tmp_path: Path, tiny_recipe: MakeRecipe
 ) -> None:
     fit(tiny_recipe(fit={"epochs": 2}), tiny_faces, options(out=tmp_path / "tiny"))
-    with pytest.raises(InputError, match=r"tiny was started with other settings: fit\.epochs was 2, now 4"):
+    with pytest.raises(RefusedOutput, match=r"tiny was started with other settings: fit\.epochs was 2, now 4"):
         plan_chain((tiny_recipe(fit={"epochs": 4}), order[1]), tmp_path)
-    with pytest.raises(InputError, match="it was trained on 1 device, now 2"):
+    with pytest.raises(RefusedOutput, match="it was trained on 1 device, now 2"):
         plan_chain(order, tmp_path, devices=2)
     fewer = tiny_faces.where(np.arange(len(tiny_faces)) != 3)
     before = contents(tmp_path)
-    with pytest.raises(InputError, match="it was trained on 140 samples of bars, now 139"):
+    with pytest.raises(RefusedOutput, match="it was trained on 140 samples of bars, now 139"):
         fit_chain(plan_chain(order, tmp_path), lambda _: fewer, options())
     assert contents(tmp_path) == before
+
+
+def test_a_chain_holds_all_its_folders_before_it_reads_the_data(
+    order: tuple[Recipe, ...], tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    """Two chains at once: the second is refused at its start, not when it comes to the run of the first."""
+
+    def load(_: Recipe) -> Dataset:
+        with ThreadPoolExecutor(1) as pool:
+            for recipe in order:
+                out = options(out=tmp_path / recipe.name)
+                refused = pool.submit(fit, recipe, tiny_faces, out).exception()
+                assert isinstance(refused, RefusedOutput)
+                assert "another run is writing it" in str(refused)
+        return tiny_faces
+
+    assert fit_chain(plan_chain(order, tmp_path), load, options()).recipe == "second"
 
 
 def test_checkpoints_without_the_last_are_not_trained_over(order: tuple[Recipe, ...], tmp_path: Path) -> None:
     (tmp_path / "tiny" / "checkpoints").mkdir(parents=True)
     assert told(plan_chain(order, tmp_path))[0] == "2 epochs, from nothing"
     (tmp_path / "tiny" / "checkpoints" / "best.ckpt").touch()
-    with pytest.raises(InputError, match="tiny has no last checkpoint to go on from; move it away"):
+    with pytest.raises(RefusedOutput, match="tiny has no last checkpoint to go on from; move it away"):
         plan_chain(order, tmp_path)

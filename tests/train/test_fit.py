@@ -20,11 +20,11 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import DataError, InputError, OutputError, RecipeError, TrainingStopped, UnknownName
+from mien.errors import DataError, InputError, OutputError, RecipeError, RefusedOutput, TrainingStopped, UnknownName
 from mien.labels import EMOTIONS, EMOTIONS_6, EMOTIONS_8, GESTURES_5, LabelSet
 from mien.recipes.recipe import Recipe, changed_recipe, load_recipe
 from mien.recipes.saved import saved_summary
-from mien.train.fit import RunOptions, fit
+from mien.train.fit import RunOptions, check_training, fit
 from mien.train.learner import Learner
 from mien.train.networks.network import Network
 from mien.train.runs import run_recipe, trained_network
@@ -190,7 +190,9 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
         assert all(torch.equal(expected[key], got[key]) for key in expected)
     assert resumed.last == unbroken.last
     assert resumed.best_val_accuracy == unbroken.best_val_accuracy
+    tables = [(tmp_path / name / "curves" / "metrics.csv").read_bytes() for name in ("broken", "unbroken")]
     assert curves(tmp_path / "broken") == curves(tmp_path / "unbroken")
+    assert tables[0] == tables[1], "line ends too"
 
 
 def test_the_time_of_earlier_starts_counts(
@@ -248,9 +250,9 @@ def test_a_folder_with_a_run_is_not_overwritten(tiny_recipe: MakeRecipe, tiny_fa
     recipe, run = tiny_recipe(fit={"epochs": 1}), tmp_path / "run"
     fit(recipe, tiny_faces, options(run))
     before = weights(run)
-    with pytest.raises(InputError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(RefusedOutput, match="already holds a run; continue it with --resume"):
         fit(recipe, tiny_faces, options(run))
-    with pytest.raises(InputError, match="was started with other settings"):
+    with pytest.raises(RefusedOutput, match="was started with other settings"):
         fit(tiny_recipe(fit={"epochs": 2}), tiny_faces, options(run, resume=True))
     assert all(torch.equal(before[name], value) for name, value in weights(run).items())
 
@@ -263,7 +265,7 @@ def test_a_run_that_broke_in_its_first_epoch_starts_again(
         break_in_epoch(patch, 0, 1)
         with pytest.raises(Broken):
             fit(recipe, tiny_faces, options(run))
-    with pytest.raises(InputError, match=r"no checkpoint to resume from \(last.ckpt\); leave out --resume"):
+    with pytest.raises(RefusedOutput, match=r"no checkpoint to resume from \(last.ckpt\); leave out --resume"):
         fit(recipe, tiny_faces, options(run, resume=True))
     with pytest.raises(InputError, match="no finished epoch yet"):
         trained_network(run)
@@ -274,7 +276,7 @@ def test_a_run_that_broke_in_its_first_epoch_starts_again(
 def test_a_folder_without_a_run(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no trained run"):
         run_recipe(tmp_path)
-    with pytest.raises(InputError, match=r"no checkpoint to resume from"):
+    with pytest.raises(RefusedOutput, match=r"no checkpoint to resume from"):
         fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True))
     (tmp_path / "recipe.json").write_text('{"name": ', "utf-8")
     with pytest.raises(InputError, match=r"recipe\.json is damaged"):
@@ -330,6 +332,37 @@ def test_a_network_made_for_other_images_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_images_too_small_for_the_network_at_the_start_are_refused(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    told = "The network residual_cnn cannot take grey images of 1x1 pixels; change fit.sizes, or name another network"
+    recipe = tiny_recipe(fit={"sizes": [[1, 0.5], [16, 0.5]]})
+    with pytest.raises(RecipeError, match=told):
+        check_training(recipe, options(tmp_path / "run"))
+    with pytest.raises(RecipeError, match=told):
+        fit(recipe, tiny_faces, options(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    check_training(tiny_recipe(fit={"sizes": [[2, 0.5], [16, 0.5]]}), options(tmp_path / "run"))
+
+
+def test_views_in_turn_without_other_networks_are_refused_before_training(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(export={"mirror": "turns"})
+    for call in (lambda: check_training(recipe, options(tmp_path)), lambda: fit(recipe, tiny_faces, options(tmp_path))):
+        with pytest.raises(RecipeError, match=r'export\.mirror = "turns" .* name others in export\.partners'):
+            call()
+    check_training(tiny_recipe(export={"mirror": "turns", "partners": ["emotion_residual"]}), options(tmp_path))
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 0.125, 0.999])
+def test_a_warm_up_of_any_length_ends_in_training(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, warm_up: float
+) -> None:
+    """0.125 is one of eight steps, for which torch divided by zero."""
+    assert fit(tiny_recipe(fit={"epochs": 1, "warm_up": warm_up}), tiny_faces, options(tmp_path)).epochs == 1
+
+
 @pytest.mark.parametrize(
     ("labels", "told"),
     [
@@ -351,6 +384,30 @@ def test_labels_that_are_not_the_recipes_are_named_with_a_cure(
     if "add --set" in told:
         recipe = changed_recipe(tiny_recipe(fit={"epochs": 1}), {"label_set": labels.name})
         assert fit(recipe, data, options(tmp_path / "run")).epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (
+            ("happy",),
+            "bars has no pictures of angry, disgust, fear, sad, surprise, neutral; import pictures of all labels",
+        ),
+        (
+            ("happy", "angry", "sad"),
+            "bars has no pictures of disgust, fear, surprise, neutral; import pictures of all labels",
+        ),
+    ],
+)
+def test_of_few_classes_all_that_are_missing_are_named(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path, there: tuple[str, ...], told: str
+) -> None:
+    """A folder of `happy` alone counts as labels of emotions6, but with that label set it would be refused as well."""
+    labels = np.array([EMOTIONS_6.index(label) for label in there])[np.arange(len(tiny_faces)) % len(there)]
+    few = replace(tiny_faces, label_set=EMOTIONS_6, labels=labels, votes=None)
+    with pytest.raises(DataError) as refused:
+        fit(tiny_recipe(), few, options(tmp_path / "run"))
+    assert str(refused.value) == f"The recipe tiny learns emotions. {told}"
 
 
 def test_a_missing_class_is_named(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:

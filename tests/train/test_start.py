@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,14 @@ import pytest
 import torch
 
 from mien.data.dataset import Dataset
-from mien.errors import InputError
+from mien.errors import InputError, RefusedOutput
+from mien.files.locks import hold_folder
 from mien.recipes.recipe import Recipe
 from mien.recipes.saved import RunSummary
 from mien.train.fit import RunOptions, fit
 from mien.train.learner import Learner
 from mien.train.runs import run_recipe
-from mien.train.start import START_FILE, check_recipe, last_figures, reached_by
+from mien.train.start import START_FILE, check_recipe, held_run, last_figures, reached_by
 
 MakeRecipe = Callable[..., Recipe]
 
@@ -102,7 +107,7 @@ def test_other_data_is_refused_at_once_with_what_differs(
     if is_finished:
         fit(recipe, tiny_faces, options(run, resume=True))
     before = contents(run)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(RefusedOutput, match=told):
         fit(recipe, changed(tiny_faces), options(run, resume=True))
     assert contents(run) == before
 
@@ -121,13 +126,13 @@ def test_other_settings_are_refused_and_each_is_named(
     begun: tuple[Path, Recipe], tiny_recipe: MakeRecipe, tiny_faces: Dataset, sections: dict[str, Any], told: str
 ) -> None:
     run, _ = begun
-    with pytest.raises(InputError, match=f"was started with other settings: {told}"):
+    with pytest.raises(RefusedOutput, match=f"was started with other settings: {told}"):
         fit(tiny_recipe(**sections), tiny_faces, options(run, resume=True))
 
 
 def test_another_recipe_in_the_same_folder_is_named(begun: tuple[Path, Recipe], tiny_faces: Dataset) -> None:
     run, recipe = begun
-    with pytest.raises(InputError, match="name was 'tiny', now 'other'"):
+    with pytest.raises(RefusedOutput, match="name was 'tiny', now 'other'"):
         fit(replace(recipe, name="other"), tiny_faces, options(run, resume=True))
 
 
@@ -137,9 +142,9 @@ def test_another_number_of_devices_is_refused_before_the_data_is_read(
 ) -> None:
     run, recipe = begun
     now = changes.get("devices", 1) * changes.get("nodes", 1)
-    with pytest.raises(InputError, match=f"it was trained on 1 device, now {now}"):
+    with pytest.raises(RefusedOutput, match=f"it was trained on 1 device, now {now}"):
         check_recipe(run, recipe, devices=now)
-    with pytest.raises(InputError, match=f"it was trained on 1 device, now {now}"):
+    with pytest.raises(RefusedOutput, match=f"it was trained on 1 device, now {now}"):
         fit(recipe, tiny_faces, options(run, resume=True, **changes))
 
 
@@ -162,10 +167,10 @@ def test_a_folder_of_an_earlier_version_goes_on_unless_its_steps_differ(
         (run / START_FILE).unlink()
     else:
         (run / START_FILE).write_text(json.dumps(start), "utf-8")
-    with pytest.raises(InputError, match="an epoch had 8 steps, now 4: other samples or devices"):
+    with pytest.raises(RefusedOutput, match="an epoch had 8 steps, now 4: other samples or devices"):
         fit(recipe, tiny_faces, options(run, resume=True, devices=2))
     half = tiny_faces.where((np.arange(len(tiny_faces)) % 2 == 0) | (tiny_faces.split != "train"))
-    with pytest.raises(InputError, match="an epoch had 8 steps, now 4"):
+    with pytest.raises(RefusedOutput, match="an epoch had 8 steps, now 4"):
         fit(recipe, half, options(run, resume=True))
     assert fit(recipe, tiny_faces, options(run, resume=True)).epochs == 3
 
@@ -175,7 +180,7 @@ def test_an_earlier_versions_summary_tells_its_data(
 ) -> None:
     fit(tiny_recipe(), tiny_faces, options(tmp_path))
     (tmp_path / START_FILE).unlink()
-    with pytest.raises(InputError, match="140 samples of bars, now 139 of bars"):
+    with pytest.raises(RefusedOutput, match="140 samples of bars, now 139 of bars"):
         fit(tiny_recipe(), fewer(tiny_faces), options(tmp_path, resume=True))
     (tmp_path / "summary.json").write_text('{"recipe": "tiny"}', "utf-8")
     assert fit(tiny_recipe(), tiny_faces, options(tmp_path, resume=True)) == RunSummary(recipe="tiny")
@@ -238,8 +243,94 @@ def test_checkpoints_without_the_last_one_lead_out_of_the_folder_and_stay(
     run, recipe = begun
     (run / "checkpoints" / "last.ckpt").unlink()
     before = contents(run)
-    with pytest.raises(InputError, match=r"not last\.ckpt to continue from; move it away"):
+    with pytest.raises(RefusedOutput, match=r"not last\.ckpt to continue from; move it away"):
         fit(recipe, tiny_faces, options(run))
-    with pytest.raises(InputError, match=r"no checkpoint to resume from \(last\.ckpt\); move it away"):
+    with pytest.raises(RefusedOutput, match=r"no checkpoint to resume from \(last\.ckpt\); move it away"):
         fit(recipe, tiny_faces, options(run, resume=True))
     assert contents(run) == before
+
+
+def in_another_thread(call: Callable[[], object]) -> BaseException | None:
+    """What a call raises in a thread of its own, which shares no held folder with this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).exception()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_second_training_in_the_folder_is_refused_and_changes_nothing(
+    begun: tuple[Path, Recipe], tiny_faces: Dataset, tmp_path: Path, resume: bool
+) -> None:
+    run, recipe = begun
+    run = run if resume else tmp_path / "deep" / "new"
+    with held_run(run):
+        before = contents(run)
+        refused = in_another_thread(lambda: fit(recipe, tiny_faces, options(run, resume=resume)))
+        assert isinstance(refused, RefusedOutput)
+        assert str(refused) == (
+            f"Cannot write {run}: another run is writing it; name another folder or wait for that run."
+        )
+        assert contents(run) == before
+    assert (tmp_path / "deep").exists() is False, "a folder in which nothing was written goes"
+    assert fit(recipe, tiny_faces, options(run, resume=resume)).epochs == 3
+
+
+def test_who_is_refused_does_not_remove_the_folder_of_the_first(
+    tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path
+) -> None:
+    with held_run(tmp_path / "run"):
+        for _ in range(2):
+            assert in_another_thread(lambda: fit(tiny_recipe(), tiny_faces, options(tmp_path / "run"))) is not None
+        assert (tmp_path / "run").is_dir()
+
+
+def test_a_folder_that_its_holder_removed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two trainings: the second opens the folder just before the first, which has written nothing, removes it."""
+    run, locks = tmp_path / "run", []
+
+    def late(folder: Path) -> int | None:
+        if not locks:
+            folder.rmdir()
+            folder.mkdir()
+            other = os.open(tmp_path, os.O_RDONLY)  # a folder that is not this one
+            locks.append(other)
+            return other
+        locks.append(held := hold_folder(folder))
+        return held
+
+    monkeypatch.setattr("mien.train.start.hold_folder", late)
+    with held_run(run):
+        assert len(locks) == 2
+        assert run.is_dir()
+        assert isinstance(in_another_thread(lambda: hold_folder(run)), RefusedOutput)
+
+
+def test_the_hold_of_a_killed_process_is_gone(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from mien.train.start import held_run\n"
+        "with held_run(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)\n"
+    )
+    run, recipe = tmp_path / "run", tiny_recipe(fit={"epochs": 1})
+    process = subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(RefusedOutput, match="another run is writing it"):
+            fit(recipe, tiny_faces, options(run))
+        process.kill()
+    assert fit(recipe, tiny_faces, options(run)).epochs == 1
+
+
+def test_a_run_that_is_there_is_refused_before_teachers_are_asked(
+    begun: tuple[Path, Recipe], tiny_recipe: MakeRecipe, tiny_faces: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = begun
+    monkeypatch.setattr("mien.train.fit.soft_targets", lambda *_, **__: pytest.fail("the teachers were asked"))
+    with pytest.raises(RefusedOutput, match="already holds a run"):
+        fit(tiny_recipe(loss={"teachers": [str(run)]}), tiny_faces, options(run))
+
+
+def test_a_file_is_no_run_folder(tiny_recipe: MakeRecipe, tiny_faces: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine", "utf-8")
+    with pytest.raises(RefusedOutput, match="run is a file; name a folder"):
+        fit(tiny_recipe(), tiny_faces, options(tmp_path / "run"))
+    assert (tmp_path / "run").read_text("utf-8") == "mine"

@@ -62,7 +62,12 @@ NOT_SAID: dict[str, set[str]] = {
     "mien.cli.models.show": {HELP["models"]},
     "mien.cli.recipes": {HELP["recipes"], "mien train --chain ", " --data DATA"},  # a command to type
     "mien.cli.scale.batch": {HELP["batch"]},
-    "mien.cli.train": {"--weights starts one run", "--nodes is for one run", "mien export "},  # an error, a command
+    "mien.cli.console.interruption": {"what was finished is saved"},  # of an error
+    "mien.cli.train": {
+        *("--weights starts one run", "--nodes is for one run"),  # of an error
+        "no epoch was finished, so there is nothing to resume",  # of an error
+        "mien export ",  # a command
+    },
     "mien.data.collect": REASONS,
     "mien.data.duplicates": REASONS,
     "mien.data.readers.asl": {" and "},  # of an error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.console.interruption import SAVED, interruption_tells
 from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems, one_of
 from mien.cli.console.reading import fitted_lines, watched
@@ -43,6 +44,7 @@ class _Question:
     cache: Path | None
 
 
+@interruption_tells("no report was written")
 def evaluate(
     subject: Annotated[
         str,
@@ -99,12 +101,13 @@ def evaluate(
         evaluation = measure(about, answers, dataset, circumstances)
         facts = replace(evaluation.facts, seconds=round(time.monotonic() - started, 1))
         evaluation = replace(evaluation, facts=facts)
-        write_report(evaluation, folder, overwrite=overwrite)
-        for note in evaluation.notes:
-            print_note(say("models.note", note=again(note)))
-        for line in fitted_lines(words().all("evaluation.columns"), summary_rows(evaluation)):
-            typer.echo(line)
-        typer.echo(say("evaluation.page_at", page=folder / PAGE_FILE))
+        with interruption_tells(SAVED):
+            write_report(evaluation, folder, overwrite=overwrite)
+            for note in evaluation.notes:
+                print_note(say("models.note", note=again(note)))
+            for line in fitted_lines(words().all("evaluation.columns"), summary_rows(evaluation)):
+                typer.echo(line)
+            typer.echo(say("evaluation.page_at", page=folder / PAGE_FILE))
 
 
 def _asked(question: _Question, problems: Problems) -> tuple[ModelInfo, Predictions, Dataset, tuple[str, ...]]:

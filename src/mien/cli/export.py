@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.console.interruption import SAVED, interruption_tells
 from mien.cli.train import corpus, setting
 from mien.extras import needs
 from mien.files.plan import WritePlan
 from mien.models.artifact import check_place
 from mien.words import again, say
 
+if TYPE_CHECKING:
+    from mien.models.manifest import Manifest
 
+
+@interruption_tells("no model was written")
 def export(
     run: Annotated[str, typer.Argument(help="Run folder of `mien train`; with --recipe a model folder or name.")],
     folder: Annotated[Path, typer.Argument(help="Model folder to write.")],
@@ -56,7 +61,11 @@ def export(
     else:
         known = load_recipe(recipe)
         artifact = export_model(load_artifact(run), known, folder, corpus(known, paths), options)
-    made = artifact.manifest
+    with interruption_tells(SAVED):
+        _tell(artifact.manifest, folder)
+
+
+def _tell(made: Manifest, folder: Path) -> None:
     found = {"folder": folder, "name": made.name, "temperature": made.temperature, "threshold": made.threshold}
     if made.perhaps is None:
         typer.echo(say("export.written", **found))

@@ -33,6 +33,7 @@ from mien.cli import (
     train,
 )
 from mien.cli.console.audience import hush_stdout
+from mien.cli.console.interruption import told_of
 from mien.cli.console.plain import PlainOption, set_plain
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
 from mien.cli.console.speaking import LANGUAGE, speaking
@@ -148,7 +149,7 @@ def _ended(arguments: list[str]) -> int:
         return _say(f"A package that mien needs cannot be imported ({reason}); install it again.", 1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            return _say("interrupted; what was finished is saved.", INTERRUPTED)
+            return _say(f"interrupted; {told_of(end)}.", INTERRUPTED)
         return int(end.code or 0)
     return 0
 

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 
 from mien.addresses import named, shown
+from mien.cli.console.interruption import SAVED, interruption_tells
 from mien.cli.console.options import print_note
 from mien.cli.console.overview import Problems
 from mien.cli.console.plain import shows_progress
@@ -35,6 +36,7 @@ _SAID_EVERY = 10
 _SPARE = (1, 5)  # columns of the list that a narrow terminal has no room for
 
 
+@interruption_tells("the model is as it was")
 def teach(
     name: Annotated[
         str | None, typer.Argument(help="What to call the gesture, in any script.", metavar="NAME", show_default=False)
@@ -102,7 +104,8 @@ def _teach(name: str, origin: str, model: Path, *, replace: bool, seconds: float
                 takes = [_watched(origin, label, reader, problems, seconds=seconds, headless=headless)]
         began = time.monotonic()
         taught = teach_takes(takes, model, replace=replace)
-        _tell(taught, label, takes, time.monotonic() - began, model)
+        with interruption_tells(SAVED):
+            _tell(taught, label, takes, time.monotonic() - began, model)
 
 
 def _is_file(origin: str) -> bool:
@@ -270,10 +273,11 @@ def _forget(name: str, model: Path) -> None:
     with needs("teach"):
         import onnx  # noqa: F401
     taught = forget_gesture(name, model)
-    if taught is None:
-        typer.echo(say("teach.forgot_last", label=name, model=model))
-    else:
-        typer.echo(say("teach.forgot", label=name, model=model, labels=words().join("items", taught.labels)))
+    with interruption_tells(SAVED):
+        if taught is None:
+            typer.echo(say("teach.forgot_last", label=name, model=model))
+        else:
+            typer.echo(say("teach.forgot", label=name, model=model, labels=words().join("items", taught.labels)))
 
 
 def _check_taught(model: Path) -> None:

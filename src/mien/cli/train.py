@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,18 +13,21 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 
+from mien.cli.console.interruption import SAVED, interruption_tells
 from mien.cli.console.plain import indented, is_plain, plain_line, shows_progress
 from mien.cli.console.reading import left
-from mien.errors import RefusedOutput
+from mien.errors import RefusedOutput, UnreadableMedia
 from mien.extras import needs
 from mien.words import again, say, words
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.recipes.recipe import Recipe
+    from mien.recipes.saved import RunSummary
     from mien.train.corpus import CorpusPaths
 
 
+@interruption_tells("no run was begun")
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (`mien recipes` lists them) or a TOML file.")],
     data: Annotated[
@@ -70,9 +73,9 @@ def train(
         from mien.recipes.recipe import load_recipe
         from mien.train.chain import fit_chain, plan_chain
         from mien.train.corpus import CorpusPaths
-        from mien.train.fit import RunOptions, fit
+        from mien.train.fit import RunOptions, check_training, fit
         from mien.train.machine import keep_freed_memory
-        from mien.train.start import check_recipe
+        from mien.train.start import check_new, check_recipe, held_run
     changes = dict(setting(text) for text in settings or ())
     if dry_run and not chain:
         raise typer.BadParameter("it shows the order of a chain; add --chain", param_hint="--dry-run")
@@ -90,13 +93,13 @@ def train(
         logging.getLogger("mien").setLevel(logging.INFO)
     for each in order:
         _check_place(runs / each.name if chain else folder, data)
+    if not data.exists():
+        raise UnreadableMedia(f"{data} does not exist; check --data")
     links = plan_chain(order, runs, devices=devices) if chain else []
     for number, link in enumerate(links, 1):
         typer.echo(say("train.step", number=number, step=link), err=not dry_run)
     if dry_run:
         return
-    if resume and not chain:
-        check_recipe(folder, chosen, devices=devices * nodes)  # before the data is read, which takes longer
     paths = CorpusPaths(data=data, votes=votes, clean_list=clean_list, cache=folder.parent / "cache")
     options = RunOptions(
         out=folder,
@@ -108,10 +111,24 @@ def train(
         progress=is_watched,
     )
     keep_freed_memory()
-    if chain:
-        summary = fit_chain(links, lambda each: corpus(each, paths), options)
-    else:
-        summary = fit(chosen, corpus(chosen, paths), options)
+    with interruption_tells(lambda: _kept([link.run for link in links] or [folder])):
+        for each in [link.recipe for link in links if not link.is_finished] if chain else [chosen]:
+            check_training(each, options)
+        if chain:
+            summary = fit_chain(links, lambda each: corpus(each, paths), options)
+        else:
+            with held_run(folder):
+                if resume:  # both before the data is read, which takes longer
+                    check_recipe(folder, chosen, devices=devices * nodes)
+                else:
+                    check_new(folder)
+                summary = fit(chosen, corpus(chosen, paths), options)
+        _print_summary(summary)
+        command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
+        typer.echo(say("train.next", command=command))
+
+
+def _print_summary(summary: RunSummary) -> None:
     lines = [(say(f"train.summary.{name}"), _told(value)) for name, value in asdict(summary).items()]
     width = max(cell_len(name) for name, _ in lines) + 2
     for name, told in lines:
@@ -119,8 +136,6 @@ def train(
             typer.echo(plain_line(name, told))
         elif told:
             typer.echo(f"{left(name, width)}{indented(told, width)}")
-    command = f"mien export {folder} MODEL_FOLDER --data {data}" + (f" --votes {votes}" if votes else "")
-    typer.echo(say("train.next", command=command))
 
 
 def _told(value: object) -> str:
@@ -136,8 +151,18 @@ def _told(value: object) -> str:
     return "" if value is None else again(str(value))
 
 
+def _kept(folders: Iterable[Path]) -> str:
+    """What an interruption leaves: finished epochs, if there are any."""
+    from mien.train.start import has_begun
+
+    return SAVED if any(map(has_begun, folders)) else "no epoch was finished, so there is nothing to resume"
+
+
 def _check_place(folder: Path, data: Path) -> None:
-    """Refuse a run folder that is the data, or holds something other than a run, before anything is read."""
+    """Refuse a run folder that is the data, a file, or holds something other than a run, before anything is read."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        raise RefusedOutput(f"--out {there} is a file; name a folder.")
     if folder.exists() and data.exists() and folder.samefile(data):
         raise RefusedOutput(f"--out {folder} is the data; name another folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.json").is_file():

@@ -20,9 +20,9 @@ _LOCK_TRIES = 10
 _LOCK_PAUSE_S = 0.02
 
 
-def busy(target: str | Path) -> RefusedOutput:
-    """The error for a target that another run is writing."""
-    return RefusedOutput(f"Cannot write {target}: another run is writing it; name another file or wait for that run.")
+def busy(target: str | Path, what: str = "file") -> RefusedOutput:
+    """The error for a target, a file or a folder, that another run is writing."""
+    return RefusedOutput(f"Cannot write {target}: another run is writing it; name another {what} or wait for that run.")
 
 
 def hold(descriptor: int) -> bool:
@@ -78,5 +78,5 @@ def hold_folder(folder: Path) -> int | None:
     descriptor = os.open(folder, os.O_RDONLY)
     if not hold(descriptor):
         os.close(descriptor)
-        raise busy(folder)
+        raise busy(folder, "folder")
     return descriptor

@@ -8,13 +8,13 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from mien.errors import RecipeError, UnknownName
-from mien.labels import label_set
+from mien.labels import LABEL_SETS, label_set
 from mien.models.manifest import Manifest
 from mien.pixels.preprocess import InputSpec
 from mien.recipes.tables import (
@@ -36,6 +36,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_WHOLE, _NAMELESS = "recipe", "without a name"
 
 _NOT_INHERITED = ("name", "source", "reference")
 """What a recipe states only for itself, whatever it extends."""
@@ -64,7 +66,7 @@ class Recipe:
             self._check()
             self.manifest()  # so that settings for the export fail before hours of training, not after
         except (TypeError, ValueError) as exc:
-            raise RecipeError(f"recipe {self.name}: {exc}") from exc
+            raise RecipeError(f"recipe {self.name or _NAMELESS}: {exc}") from exc
 
     def input_spec(self) -> InputSpec:
         """The run-time preprocessing that this recipe trains for."""
@@ -118,6 +120,13 @@ class Recipe:
         return asdict(self)
 
     def _check(self) -> None:
+        if not self.label_set.startswith(self.task):
+            fit = ", ".join(name for name in LABEL_SETS if name.startswith(self.task))
+            raise ValueError(f"label_set must be one for the task {self.task} ({fit}), got {self.label_set!r}")
+        if self.data.kind == "hands" and self.task != "gesture":
+            raise ValueError(f'data.kind = "hands" is for the task gesture, got {self.task!r}')
+        if self.data.kind != "hands" and len(set(self.input.size_hw)) > 1:
+            raise ValueError(f"input.size_hw must be a square, as crops are, got {self.input.size_hw}")
         for label in self.data.drop:
             if label in label_set(self.label_set):
                 raise ValueError(f"data.drop leaves {label} out, but {self.label_set} has it")
@@ -142,7 +151,16 @@ class Recipe:
             raise ValueError("fit.nesterov needs a fit.momentum above 0")
         if self.augment.views and (self.augment.mixup or self.augment.validation or self.fit.sizes):
             raise ValueError("augment.views goes with neither augment.mixup nor augment.validation nor fit.sizes")
+        if self.fit.least_rate > self.fit.rate:
+            raise ValueError(f"fit.least_rate must be at most fit.rate, {self.fit.rate:g}, got {self.fit.least_rate:g}")
+        if 0 < self.augment.noise_most < self.augment.noise:
+            raise ValueError(
+                f"augment.noise_most must be 0 or at least augment.noise, {self.augment.noise:g}, "
+                f"got {self.augment.noise_most:g}"
+            )
         sizes = self.fit.sizes
+        if any(side % 1 for side, _ in sizes):
+            raise ValueError(f"the sides in fit.sizes must be whole numbers of pixels, got {sizes}")
         if sizes and abs(sum(share for _, share in sizes) - 1) > 1e-6:
             raise ValueError(f"the shares in fit.sizes must add up to 1, got {sizes}")
         side = self.input.size_hw[0]
@@ -172,7 +190,7 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
         RecipeError: the file is not TOML, extends itself, or a value has the wrong type.
     """
     data: dict[str, Any] = {}
-    for _, _, own in reversed(_bases(os.path.normpath(name_or_path))):
+    for _, _, own in reversed(_bases(name_or_path)):
         data = _extended(data, own)
     for dotted, text in (changes or {}).items():
         _change(data, dotted, text)
@@ -181,12 +199,12 @@ def load_recipe(name_or_path: str | Path, *, changes: Mapping[str, str] | None =
 
 def recipe_texts(name_or_path: str | Path) -> tuple[str, ...]:
     """A recipe as it is written, with its comments, then the one it extends, and so on; raises as `load_recipe`."""
-    return tuple(text for _, text, _ in _bases(os.path.normpath(name_or_path)))
+    return tuple(text for _, text, _ in _bases(name_or_path))
 
 
 def recipe_folders(name_or_path: str | Path) -> tuple[Path, ...]:
     """The folders of a recipe's file and of those that it extends, each once; none of the package's own."""
-    sources = (source for source, *_ in _bases(os.path.normpath(name_or_path)))
+    sources = (source for source, *_ in _bases(name_or_path))
     return tuple(dict.fromkeys(Path(source).parent for source in sources if source.endswith(".toml")))
 
 
@@ -224,11 +242,12 @@ def _toml(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str | bool) else repr(value)
 
 
-def _bases(name_or_path: str) -> list[tuple[str, str, dict[str, Any]]]:
+def _bases(first: str | Path) -> list[tuple[str, str, dict[str, Any]]]:
     """The recipe's name or path, text and data, then those of the one that it extends, and so on."""
     bases: list[tuple[str, str, dict[str, Any]]] = []
     seen: list[str] = []
-    while name_or_path:
+    name_or_path = os.path.normpath(first) if str(first) else ""
+    while name_or_path or not bases:
         text = _text(name_or_path)
         try:
             data = tomllib.loads(text)
@@ -296,5 +315,21 @@ def _change(data: dict[str, Any], dotted: str, text: str) -> None:
 
 
 def _checked(data: Mapping[str, Any]) -> Recipe:
-    name = data.get("name", "without a name")
-    return checked(Recipe, data, whole="recipe", wrong=lambda sentence: RecipeError(f"recipe {name}: {sentence}"))
+    name = data.get("name") or _NAMELESS
+    try:
+        return checked(Recipe, data, whole=_WHOLE, wrong=lambda sentence: RecipeError(f"recipe {name}: {sentence}"))
+    except UnknownName as unknown:
+        if _WHOLE not in unknown.kind:
+            raise
+        if unknown.kind.startswith(f"{_WHOLE}."):  # the value of a setting, which users write without the first word
+            raise UnknownName(unknown.kind.removeprefix(f"{_WHOLE}."), unknown.name, unknown.valid) from None
+        raise UnknownName(unknown.kind, unknown.name, unknown.valid, _settings()) from None
+
+
+def _settings() -> dict[str, str]:
+    """The settings of all tables by their own name, and where they are: "'network.weights' or 'export.weights'"."""
+    places: dict[str, list[str]] = {}
+    for table, kind in get_type_hints(Recipe).items():
+        for setting in fields(kind) if is_dataclass(kind) else ():
+            places.setdefault(setting.name, []).append(repr(f"{table}.{setting.name}"))
+    return {name: " or ".join(dotted) for name, dotted in places.items()}

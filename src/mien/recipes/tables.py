@@ -16,8 +16,15 @@ MirrorKind = Literal["none", "logits", "probabilities", "turns"]
 Weights = Literal["float32", "float16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
-Count = Annotated[int, Ge(0)]
-NotNegative = Annotated[float, Ge(0)]
+Count = Annotated[int, Ge(0), Le(1_000_000_000)]
+Epochs = Annotated[int, Ge(0), Le(100_000)]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+"""What NumPy takes as the seed of random numbers."""
+
+Side = Annotated[int, Ge(1), Le(1024)]
+"""Of a picture, in pixels."""
+
+Strength = Annotated[float, Ge(0), Le(100)]
 Share = Annotated[float, Ge(0), Le(1)]
 PartialShare = Annotated[float, Ge(0), Lt(1)]
 
@@ -30,7 +37,7 @@ class InputRecipe:
     how a detected face must be cropped to be framed as the training images are.
     """
 
-    size_hw: tuple[int, int] = (48, 48)
+    size_hw: tuple[Side, Side] = (48, 48)
     colour: Literal["rgb", "grey"] = "grey"
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.25,)
@@ -70,9 +77,9 @@ class DataRecipe:
     drop: tuple[str, ...] = ()
     split: Literal["usage", "merged", "random"] = "usage"
     fractions: tuple[PartialShare, PartialShare] = (0.1, 0.1)
-    seeds: Annotated[tuple[int, ...], MinLen(1), MaxLen(2)] = (1,)
+    seeds: Annotated[tuple[Seed, ...], MinLen(1), MaxLen(2)] = (1,)
     share: Annotated[float, Ge(1e-6), Le(1)] = 1.0
-    side: Count = 0
+    side: Annotated[int, Ge(0), Le(1024)] = 0
     limit: Count = 0
     copies: Annotated[int, Ge(0), Le(100)] = 0
     composed: Annotated[float, Ge(0), Le(10)] = 0.0
@@ -105,15 +112,15 @@ class NetworkRecipe:
     """
 
     name: str = "residual_cnn"
-    widths: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] = (32, 64, 128, 256)
+    widths: Annotated[tuple[Annotated[int, Ge(1), Le(4096)], ...], MinLen(1), MaxLen(16)] = (32, 64, 128, 256)
     blocks: Annotated[int, Ge(1), Le(100)] = 1
     dropout: Annotated[float, Ge(0), Le(0.99)] = 0.2
     weights: str = ""
     averaged: tuple[str, ...] = ()
-    unfreeze: Count = 0
+    unfreeze: Annotated[int, Ge(0), Le(1000)] = 0
     enlarge: Annotated[int, Ge(1), Le(8)] = 1
     own_statistics: bool = False
-    squeeze: Count = 0
+    squeeze: Annotated[int, Ge(0), Le(4096)] = 0
     bgr: bool = False
     sees_top: bool = False
 
@@ -142,10 +149,10 @@ class AugmentRecipe:
     erasing: Share = 0.0
     camera: Share = 0.0
     tilt: Annotated[float, Ge(0), Le(180)] = 0.0
-    bend: float = 0.0
-    noise: NotNegative = 0.0
-    noise_most: NotNegative = 0.0
-    mixup: NotNegative = 0.0
+    bend: Annotated[float, Ge(0), Le(180)] = 0.0
+    noise: Share = 0.0
+    noise_most: Share = 0.0
+    mixup: Strength = 0.0
     views: Annotated[int, Ge(0), Le(1000)] = 0
     validation: bool = False
 
@@ -158,9 +165,9 @@ class LossRecipe:
     averaged answers take the share `teacher_weight` of the target (Hinton et al. 2015)."""
 
     label_smoothing: Annotated[float, Ge(0), Le(0.99)] = 0.0
-    votes_weight: NotNegative = 0.0
-    balance: NotNegative = 0.0
-    l2: NotNegative = 0.0
+    votes_weight: Strength = 0.0
+    balance: Annotated[float, Ge(0), Le(10)] = 0.0
+    l2: Strength = 0.0
     teachers: tuple[str, ...] = ()
     teacher_weight: Share = 0.5
 
@@ -171,31 +178,32 @@ class FitRecipe:
 
     `schedule` is how the rate moves: `one_cycle` (Smith 2018), `constant`, or `plateau`: multiplied by
     `plateau_factor` down to `least_rate` when `plateau_on` has not risen for `plateau_patience` epochs.
-    `stop_patience` ends the run after this many epochs without a better validation accuracy; 0 never does.
-    `precision` `auto` is bf16-mixed where the processor or accelerator computes it itself. `batch` is that of each
-    device. `ema` averages the weights. `sizes` trains on smaller images first: pairs of a side in pixels and the share
-    of the epochs spent on it. `keep` is the checkpoint to export: the one best on the validation split, or the last.
+    `warm_up` is the share of the steps of `one_cycle` in which the rate rises. `stop_patience` ends the run after this
+    many epochs without a better validation accuracy; 0 never does. `precision` `auto` is bf16-mixed where the processor
+    or accelerator computes it itself. `batch` is that of each device. `ema` averages the weights. `sizes` trains on
+    smaller images first: pairs of a side in whole pixels and the share of the epochs spent on it. `keep` is the
+    checkpoint to export: the one best on the validation split, or the last.
     """
 
-    epochs: Annotated[int, Ge(1)] = 30
-    batch: Annotated[int, Ge(2)] = 128
+    epochs: Annotated[int, Ge(1), Le(100_000)] = 30
+    batch: Annotated[int, Ge(2), Le(1_000_000)] = 128
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    rate: Annotated[float, Ge(1e-9)] = 0.1
+    rate: Annotated[float, Ge(1e-9), Le(100)] = 0.1
     momentum: Annotated[float, Ge(0), Le(0.9999)] = 0.9
     nesterov: bool = True
-    weight_decay: NotNegative = 5e-4
+    weight_decay: Annotated[float, Ge(0), Le(10)] = 5e-4
     schedule: Literal["one_cycle", "constant", "plateau"] = "one_cycle"
     plateau_on: Literal["train_accuracy", "val_accuracy"] = "val_accuracy"
     plateau_factor: Annotated[float, Ge(0.001), Le(0.999)] = 0.2
-    plateau_patience: Count = 10
-    least_rate: NotNegative = 0.0
-    stop_patience: Count = 0
-    warm_up: Share = 0.2
+    plateau_patience: Epochs = 10
+    least_rate: Strength = 0.0
+    stop_patience: Epochs = 0
+    warm_up: Annotated[float, Ge(0), Le(0.999)] = 0.2
     ema: Annotated[float, Ge(0), Le(0.99999)] = 0.0
-    sizes: tuple[tuple[Annotated[float, Ge(1)], Annotated[float, Gt(0), Le(1)]], ...] = ()
+    sizes: tuple[tuple[Annotated[float, Ge(1), Le(1024)], Annotated[float, Gt(0), Le(1)]], ...] = ()
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
     keep: Literal["best", "last"] = "best"
-    seed: int = 1
+    seed: Seed = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +232,7 @@ class ExportRecipe:
     these labels count as wrong."""
 
     name: str = ""
-    version: Annotated[int, Ge(1)] = 1
+    version: Annotated[int, Ge(1), Le(1_000_000_000)] = 1
     threshold: Share = 0.5
     precision: Annotated[float, Ge(0), Le(0.999)] = 0.0
     certainty: Annotated[float, Ge(0.5), Le(0.9999)] = 0.95
@@ -234,7 +242,7 @@ class ExportRecipe:
     weights: Weights = "float32"
     mirror: MirrorKind = "none"
     partners: tuple[str, ...] = ()
-    temperature: NotNegative = 0.0
+    temperature: Strength = 0.0
     calibration: CalibrationKind = "temperature"
     shift: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()

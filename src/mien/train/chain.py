@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mien.data.dataset import Dataset
-from mien.errors import InputError
+from mien.errors import RefusedOutput
 from mien.recipes.chain import predecessors
 from mien.recipes.recipe import Recipe
 from mien.recipes.saved import RunSummary
 from mien.train.fit import RunOptions, checked_start, fit
-from mien.train.start import check_recipe, ended, reached_by
+from mien.train.start import check_recipe, ended, held_run, reached_by
 from mien.words import listed, say
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def plan_chain(order: Sequence[Recipe], runs: Path, *, devices: int = 1) -> list
         devices: on all machines together.
 
     Raises:
-        InputError: a run that is there was started with another recipe, or on other devices; what differs is named.
+        RefusedOutput: a run that is there was started with another recipe, or on other devices; what differs is named.
     """
     wanted = {order[-1].name}
     links = []
@@ -76,8 +77,8 @@ def plan_chain(order: Sequence[Recipe], runs: Path, *, devices: int = 1) -> list
 def fit_chain(links: Sequence[Link], load: Callable[[Recipe], Dataset], options: RunOptions) -> RunSummary:
     """Train the runs of a plan that are not finished, one after another.
 
-    All data is read and checked before the first run begins: nothing is refused that could have been refused hours
-    earlier.
+    All folders are held and all data is read and checked before the first run begins: nothing is refused that could
+    have been refused hours earlier.
 
     Args:
         links: of `plan_chain`.
@@ -90,6 +91,14 @@ def fit_chain(links: Sequence[Link], load: Callable[[Recipe], Dataset], options:
     Raises:
         InputError, DataError, OutputError, TrainingStopped, KeyboardInterrupt: as `fit`.
     """
+    with ExitStack() as held:
+        for link in links:
+            if not link.is_finished:
+                held.enter_context(held_run(link.run))
+        return _fit_links(links, load, options)
+
+
+def _fit_links(links: Sequence[Link], load: Callable[[Recipe], Dataset], options: RunOptions) -> RunSummary:
     data: dict[object, Dataset] = {}
     for link in links:
         wish = _data_wish(link.recipe)
@@ -109,7 +118,7 @@ def _link(recipe: Recipe, run: Path, devices: int) -> Link:
     if reached is not None or is_finished:
         check_recipe(run, recipe, devices=devices)
     elif (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir()):
-        raise InputError(f"{run} has no last checkpoint to go on from; move it away, and it will be trained anew")
+        raise RefusedOutput(f"{run} has no last checkpoint to go on from; move it away, and it will be trained anew")
     return Link(recipe=recipe, run=run, epochs=0 if reached is None else reached.epochs, is_finished=is_finished)
 
 

@@ -36,9 +36,11 @@ from mien.train.runs import checkpoint_of, start_from_runs
 from mien.train.start import (
     Start,
     check_data,
+    check_new,
     check_recipe,
     claim,
     ended,
+    held_run,
     is_first_process,
     last_figures,
     reached_by,
@@ -83,15 +85,22 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
         The summary that is also written to the run folder: best epoch, scores, seconds, versions, data fingerprint.
 
     Raises:
-        InputError: the weights to start from are not what the network takes; the folder holds a run and neither
-            `resume` nor another folder was chosen, or it was started with something else (what is named); or the device
-            is not there.
+        RefusedOutput: the folder holds a run and neither `resume` nor another folder was chosen, there is nothing to
+            resume, or it was started with something else (what is named), or another training is at work in it.
+        InputError: the weights to start from are not what the network takes, or the device is not there.
         DataError: the data set has no train or validation samples, none of a label, or samples or labels of another
             form than the recipe's.
         OutputError: the folder or a checkpoint cannot be written.
         TrainingStopped: the loss became infinite or not a number.
         KeyboardInterrupt: on Ctrl-C or a request to end; finished epochs are kept.
     """
+    with held_run(options.out):
+        if not options.resume:
+            check_new(options.out)
+        return _fitted(recipe, dataset, options)
+
+
+def _fitted(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
     start = checked_start(recipe, dataset, options)
     if options.resume and (summary := ended(options.out)) is not None:
         logger.info("%s", say("train.nothing_left", folder=options.out))
@@ -103,7 +112,8 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
         torch.set_num_threads(options.threads)
     L.seed_everything(recipe.fit.seed, verbose=False)
     learner = Learner(recipe, counts)
-    _check_network(learner, recipe)
+    check_network(recipe, learner)
+    learner.network.train()
     if learner.takes_features:
         frozen_network(learner)
         if options.devices * options.nodes > 1:
@@ -155,11 +165,32 @@ def fit(recipe: Recipe, dataset: Dataset, options: RunOptions) -> RunSummary:
     return summary
 
 
+def check_training(recipe: Recipe, options: RunOptions) -> None:
+    """Check what can be checked of a training before its data is read.
+
+    Raises:
+        RecipeError: the network cannot take the images, or the model could not be exported.
+        InputError: the device is not there.
+    """
+    _check_device(options)
+    _check_export(recipe)
+    check_network(recipe)
+
+
+def _check_export(recipe: Recipe) -> None:
+    # Not in the recipe itself: a model whose networks see the views in turn already is exported again without partners.
+    if recipe.export.mirror == "turns" and not recipe.export.partners:
+        raise RecipeError(
+            f'recipe {recipe.name}: with export.mirror = "turns" networks see the two views in turn; name others in '
+            "export.partners"
+        )
+
+
 def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Start:
     """What `fit` starts a run with, once all is checked that needs no training: the samples, and the run to resume.
 
     Raises:
-        InputError, DataError: as `fit`.
+        RefusedOutput, InputError, DataError: as `fit`.
     """
     train, _ = dataset.part("train"), dataset.part("validation")
     devices = options.devices * options.nodes
@@ -168,6 +199,7 @@ def checked_start(recipe: Recipe, dataset: Dataset, options: RunOptions) -> Star
         check_recipe(options.out, recipe, devices=devices)
         check_data(options.out, start)
     if not options.resume or ended(options.out) is None:
+        _check_export(recipe)
         _check_samples(recipe, dataset)
         _class_counts(recipe, train, options)
     return start
@@ -223,8 +255,11 @@ def _labels_told(recipe: Recipe, dataset: Dataset) -> str:
     if own.name in LABEL_SETS and not own.name.startswith(recipe.task):
         return f"{what} has labels of {own.name}; name a recipe for these"
     if own.name in LABEL_SETS:
-        absent = [label for label in wanted.labels if label not in own]
+        there = {own.labels[index] for index in np.unique(dataset.labels)}
+        absent = [label for label in wanted.labels if label not in there]
         lacks = f" and lacks {', '.join(absent)}" if absent else ""
+        if not there.issuperset(own.labels):  # it would lack some of the smaller set too
+            return f"{what} has no pictures of {', '.join(absent)}; import pictures of all labels"
         return (
             f"{what} has labels of {own.name}{lacks}; add --set label_set={own.name}, or import pictures of all of them"
         )
@@ -248,21 +283,36 @@ def _class_counts(recipe: Recipe, train: Dataset, options: RunOptions) -> list[i
     return counts
 
 
-def _check_network(learner: Learner, recipe: Recipe) -> None:
-    """Raise when the network cannot take what the recipe feeds it: the published ones take one form of image."""
+def check_network(recipe: Recipe, learner: Learner | None = None) -> None:
+    """Check that the network can take what the recipe feeds it: the published ones take one form of image, and others
+    halve the images so often that small ones vanish.
+
+    Args:
+        recipe: names the network, and the sizes of the images.
+        learner: with the network, where there is one.
+
+    Raises:
+        RecipeError: it cannot.
+    """
+    network = (learner or Learner(recipe, [1] * len(label_set(recipe.label_set)))).network.eval()
     spec = recipe.input_spec()
-    form: tuple[int, ...] = spec.size_hw if spec.kind == "landmarks" else (spec.channels, *spec.size_hw)
+    if spec.kind == "landmarks":
+        _check_takes(network, spec.size_hw, recipe, "landmarks", "name another network")
+        return
+    named = "or name another network (`mien recipes` shows what each takes)"
+    sides = [(spec.size_hw[0], "input.colour or input.size_hw")]
+    sides += [(int(side), "fit.sizes") for side, _ in recipe.fit.sizes[:-1]]
+    for side, setting in sides:
+        what = f"{spec.colour} images of {side}x{side} pixels"
+        _check_takes(network, (spec.channels, side, side), recipe, what, f"change {setting}, {named}")
+
+
+def _check_takes(network: torch.nn.Module, form: tuple[int, ...], recipe: Recipe, what: str, cure: str) -> None:
     try:
         with torch.inference_mode():
-            learner.network.eval()(torch.zeros(2, *form))
+            network(torch.zeros(2, *form))
     except (RuntimeError, IndexError) as exc:
-        images = f"{spec.colour} images of {spec.size_hw[0]}x{spec.size_hw[1]} pixels"
-        what = "landmarks" if spec.kind == "landmarks" else images
-        raise RecipeError(
-            f"The network {recipe.network.name} cannot take {what}; change input.colour or input.size_hw, or name "
-            "another network (`mien recipes` shows what each takes)"
-        ) from exc
-    learner.network.train()
+        raise RecipeError(f"The network {recipe.network.name} cannot take {what}; {cure}") from exc
 
 
 def _check_device(options: RunOptions) -> None:
@@ -318,11 +368,11 @@ def _loader(
 def _loggers(out: Path) -> list[Logger]:
     curves = CSVLogger(out, name="", version="curves")
     file = out / "curves" / "metrics.csv"
-    earlier = file.read_text("utf-8") if file.is_file() else ""
+    earlier = file.read_bytes() if file.is_file() else b""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Previous log files in this directory will be deleted.*")
         writer = curves.experiment
     if earlier:  # Lightning starts a new file for a resumed run; earlier epochs are put back
-        file.write_text(earlier, "utf-8")
-        writer.metrics_keys = earlier.splitlines()[0].split(",")
+        file.write_bytes(earlier)
+        writer.metrics_keys = earlier.decode().splitlines()[0].split(",")
     return [curves, TensorBoardLogger(out, name="", version="tensorboard")]

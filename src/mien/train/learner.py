@@ -157,11 +157,12 @@ class Learner(L.LightningModule):
                 min_lr=fit.least_rate,
             )
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": fit.plateau_on}}
+        steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=fit.rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=fit.warm_up,
+            total_steps=steps,
+            pct_start=warm_up_of(fit.warm_up, steps),
             cycle_momentum=False,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -196,6 +197,12 @@ class Learner(L.LightningModule):
             if self.side() != images.shape[-1]:
                 images = F.interpolate(images, size=self.side(), mode="bilinear", antialias=True)
             return self.normalised(self.augment(images))
+
+
+def warm_up_of(share: float, steps: int) -> float:
+    """The share of the steps in which the rate rises: a little more where that is one step, for which torch divides by
+    zero."""
+    return share if share * steps - 1 else (1 + 1e-6) / steps
 
 
 def side_at(recipe: Recipe, progress: float) -> int:

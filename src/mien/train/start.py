@@ -7,7 +7,10 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from mien.data.dataset import Dataset
 from mien.data.provenance import PROVENANCES, Provenance, provenance_of
-from mien.errors import InputError, OutputError
+from mien.errors import OutputError, RefusedOutput
 from mien.evaluation.evaluated_model import read_json
+from mien.files.locks import busy, hold_folder
 from mien.files.whole import write_whole
 from mien.recipes.recipe import Recipe
 from mien.recipes.saved import RECIPE_FILE, SUMMARY_FILE, RunSummary, saved_summary
@@ -28,6 +32,8 @@ START_FILE = "start.json"
 _LAST = "last"
 _HASH_SHOWN = 12
 _MOVE_OR_NAME = "move it away to train it anew, or name another folder"
+_TRIES = 10
+_HELD: ContextVar[frozenset[str]] = ContextVar("runs that are trained here", default=frozenset())
 
 logger = logging.getLogger(__name__)
 
@@ -93,19 +99,74 @@ def start_of(recipe: Recipe, dataset: Dataset, *, devices: int, precision: str) 
     )
 
 
-def claim(run: Path, recipe: Recipe, start: Start) -> None:
-    """Create the folder of a new run and record in it what the run is started with.
+@contextmanager
+def held_run(run: Path) -> Iterator[None]:
+    """Make the folder of a run and keep it to one training until the end: a second one is refused, whether it begins or
+    resumes. The lock goes with the process, even a killed one; a folder in which nothing was written goes too.
+
+    May be nested: whoever holds the folder to read the data first can call `fit` in there.
 
     Raises:
-        InputError: it already holds a run.
+        RefusedOutput: it is a file, or another training is at work in it.
         OutputError: it cannot be created.
     """
+    place = os.path.realpath(run)
+    if place in _HELD.get() or not is_first_process():  # of a run on several machines, the first holds it for all
+        yield
+        return
+    if run.exists() and not run.is_dir():
+        raise RefusedOutput(f"{run} is a file; name a folder for the run")
+    made = [folder for folder in (run, *run.parents) if not folder.exists()]
+    descriptor = _locked(run)
+    before = _HELD.set(_HELD.get() | {place})
+    try:
+        yield
+    finally:
+        _HELD.reset(before)
+        with suppress(OSError):  # until the first that is not empty
+            for folder in made:
+                folder.rmdir()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(run: Path) -> int | None:
+    for _ in range(_TRIES):
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+            descriptor = hold_folder(run)
+            if descriptor is None or os.path.samestat(os.fstat(descriptor), run.stat()):
+                return descriptor
+            os.close(descriptor)  # of a folder that its last holder has just removed
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise OutputError(f"{run} cannot be created: {exc.strerror}; name another folder") from exc
+    raise busy(run, "folder")
+
+
+def check_new(run: Path) -> None:
+    """Check that a new run may be trained into a folder.
+
+    Raises:
+        RefusedOutput: it already holds a run.
+    """
     # A run that stopped in its first epoch left nothing to resume: its folder may be used again.
-    kept, last = run / "checkpoints", run / "checkpoints" / f"{_LAST}.ckpt"
-    if last.is_file() or (run / SUMMARY_FILE).is_file():
-        raise InputError(f"{run} already holds a run; continue it with --resume or name another folder")
+    kept = run / "checkpoints"
+    if has_begun(run) or (run / SUMMARY_FILE).is_file():
+        raise RefusedOutput(f"{run} already holds a run; continue it with --resume or name another folder")
     if kept.is_dir() and any(kept.iterdir()):
-        raise InputError(f"{run} holds checkpoints but not {last.name} to continue from; {_MOVE_OR_NAME}")
+        raise RefusedOutput(f"{run} holds checkpoints but not {_LAST}.ckpt to continue from; {_MOVE_OR_NAME}")
+
+
+def claim(run: Path, recipe: Recipe, start: Start) -> None:
+    """Record in the folder of a new run, which is made if need be, what the run is started with.
+
+    Raises:
+        RefusedOutput: it already holds a run.
+        OutputError: it cannot be created.
+    """
+    check_new(run)
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -119,12 +180,13 @@ def check_recipe(run: Path, recipe: Recipe, *, devices: int) -> None:
     """Check that a run can be resumed with a recipe and this many devices, as far as possible without the data.
 
     Raises:
-        InputError: it holds no run that can be resumed, or one with another start; what differs is named.
+        RefusedOutput: it holds no run that can be resumed, or one with another start; what differs is named.
+        InputError: its recipe is damaged.
     """
-    if not (run / SUMMARY_FILE).is_file() and not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
+    if not (run / SUMMARY_FILE).is_file() and not has_begun(run):
         kept = run / "checkpoints"
         cure = _MOVE_OR_NAME if kept.is_dir() and any(kept.iterdir()) else "leave out --resume to start"
-        raise InputError(f"{run} has no checkpoint to resume from ({_LAST}.ckpt); {cure}")
+        raise RefusedOutput(f"{run} has no checkpoint to resume from ({_LAST}.ckpt); {cure}")
     before = _kept_start(run)
     changed = _changed(run_recipe(run).to_dict(), recipe.to_dict())
     if before.get("devices", devices) != devices:
@@ -136,7 +198,8 @@ def check_data(run: Path, start: Start) -> None:
     """Check that a run can be resumed with these samples; call `check_recipe` first.
 
     Raises:
-        InputError: they differ from those it was started with, or give another number of steps; what differs is named.
+        RefusedOutput: they differ from those it was started with, or give another number of steps; what differs is
+            named.
     """
     # A folder of an earlier version has no start, but a summary when it ended; its checkpoint tells the steps.
     before = {**_kept_start(run, SUMMARY_FILE), **_kept_start(run)}
@@ -161,9 +224,14 @@ def ended(run: Path) -> RunSummary | None:
     return saved_summary(read_json(run / SUMMARY_FILE), run / SUMMARY_FILE)
 
 
+def has_begun(run: Path) -> bool:
+    """Whether a run has finished an epoch, and can be resumed."""
+    return (run / "checkpoints" / f"{_LAST}.ckpt").is_file()
+
+
 def reached_by(run: Path) -> Reached | None:
     """How far a run has come; None without a checkpoint. InputError if it is damaged."""
-    if not (run / "checkpoints" / f"{_LAST}.ckpt").is_file():
+    if not has_begun(run):
         return None
     stored = checkpoint_of(run, _LAST)
     states = stored.get("callbacks", {})
@@ -245,7 +313,7 @@ def _count(number: int, what: str) -> str:
 
 def _refuse(run: Path, changed: list[str]) -> None:
     if changed:
-        raise InputError(
+        raise RefusedOutput(
             f"{run} was started with other settings: {'; '.join(changed)}. Resume with the same, or train into another "
             f"folder (--weights {run} starts from what it has learned)"
         )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mien.cli.console.interruption import SAVED, interruption_tells
 from mien.cli.console.overview import Problems
 from mien.cli.console.pages import plan_page, tell_page
 from mien.cli.console.reading import read_dataset, watched
@@ -15,6 +16,7 @@ from mien.files.targets import is_stream
 from mien.words import say
 
 
+@interruption_tells("no page was written")
 def explore(
     data: Annotated[Path, typer.Argument(help="FER2013 CSV, packed file, CSV of paths, or folder.", metavar="DATA")],
     out: Annotated[
@@ -54,7 +56,8 @@ def explore(
         )
         with watched(say("data.comparing"), total=len(dataset)) as on_step:
             page, findings = look_at(dataset, origin, on_step=on_step)
-        page.save(out)
-        for sentence in findings:
-            typer.echo(sentence, err=is_stream(out))
-        tell_page(out)
+        with interruption_tells(SAVED):
+            page.save(out)
+            for sentence in findings:
+                typer.echo(sentence, err=is_stream(out))
+            tell_page(out)
