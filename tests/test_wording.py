@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mien
-from mien.wording import count, is_printable, trimmed
+from mien.wording import as_text, count, is_printable, json_text, trimmed
 
 SOURCES = sorted(Path(mien.__file__).parent.rglob("*.py"))
 
@@ -77,3 +79,16 @@ def _may_be_one(value: ast.FormattedValue) -> bool:
 def test_numbers_and_plurals_meet_in_one_place() -> None:
     strange = [line for path in SOURCES for line in _plurals_after_numbers(path)]
     assert strange == [], "say it with mien.wording.count"
+
+
+def test_names_that_are_no_text_are_the_same_in_json_as_elsewhere() -> None:
+    name = os.fsdecode(b"caf\xe9 \\ \xe4\xbd\xa0.mp4")
+    assert as_text(name) == "caf\\udce9 \\ 你.mp4"
+    for data in ({name: [name]}, [name, "你", 1.5, None]):
+        text = json_text(data)
+        text.encode()
+        assert json.loads(text) == json.loads(json.dumps(data).replace("\\udce9", "\\\\udce9"))
+    assert json_text(["你"]) == '["你"]'
+    assert as_text(as_text(name)) == as_text(name)
+    with pytest.raises(ValueError, match="float"):
+        json_text(float("nan"), allow_nan=False)

@@ -1,15 +1,17 @@
-"""Wording that every room needs: counts with their nouns, the order of names, tables in Markdown."""
+"""Wording that every room needs: counts with their nouns, names as text, the order of names, tables in Markdown."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 JOINERS = "\u200c\u200d"
 """Characters that nobody sees but that change how their neighbours look, in Persian and Indic words and in emoji."""
 
 _DIGITS = re.compile(r"(\d+)")
 _SCARCELY_SEEN = re.compile(f"[{JOINERS}]|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLURALS = {"class": "classes", "copy": "copies"}
 
 
@@ -45,6 +47,27 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key that puts A2 before A10, whatever the case; distinct names have distinct keys."""
     pieces = _DIGITS.split(name.casefold())
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece], name
+
+
+def as_text(name: str) -> str:
+    """A name in the form in which every record, table and page has it.
+
+    Python keeps the bytes of a file name that are not valid UTF-8 as lone surrogates, which no text file can hold and
+    which other programs refuse in JSON. They become escapes of six characters: `caf\\udce9.mp4`.
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def json_text(
+    data: object,
+    *,
+    indent: int | None = None,
+    allow_nan: bool = True,
+    default: Callable[[object], object] | None = None,
+) -> str:
+    """JSON for other programs: as from `json.dumps`, but not reduced to ASCII, with names as `as_text` gives them."""
+    text = json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=allow_nan, default=default)
+    return _LONE_SURROGATE.sub(lambda found: as_text(found[0]).replace("\\", "\\\\"), text)
 
 
 def cells_of_markdown(line: str) -> list[str]:

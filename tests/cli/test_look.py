@@ -423,6 +423,7 @@ def test_a_run_that_is_killed_is_resumed_without_looking_again(
 ) -> None:
     out, kept = tmp_path / "faces.csv", tmp_path / "faces.csv.work"
     words = ["look", photo, clip, "--task", "emotion", "--csv", out, "--resume", "--jobs", "1"]
+    words += ["--parquet", tmp_path / "faces.parquet"]
     run = mien_process(*words)
     until_s = time.monotonic() + 60
     while not list(kept.glob("work/000000-*.json")):
@@ -434,11 +435,24 @@ def test_a_run_that_is_killed_is_resumed_without_looking_again(
     photo.write_bytes(photo.read_bytes())
     refused = mien(*words)
     assert refused.code == 2
-    assert "has changed" in refused.err
+    assert f"has changed since; put back the file that was read, or delete {kept} to begin again." in refused.err
     os.utime(photo, ns=(0, json.loads((kept / "job.json").read_text())["parts"][0]["items"][0]["changed_ns"]))
     other = mien(*words, "--every", "2")
     assert other.code == 2
-    assert "every was 1, is 2" in other.err
+    assert f"--resume cannot go on with {kept}, the work of an earlier run with other settings" in other.err
+    assert "(--every: 1 before, now 2); give the same settings, or delete" in other.err
+    assert "--out" not in other.err
+    # What runs left is removed in the end; no file that the user makes under such a name.
+    users = [tmp_path / "faces.csv.2.part", tmp_path / "faces.parquet.part"]
+    assert [path.exists() for path in users] == [False, True]
+    users[1].rename(tmp_path / "moved")
+    for path in users:
+        path.write_text("of the user")
+    job = (kept / "job.json").read_bytes()
+    (kept / "job.json").write_bytes(b"{}")
+    assert f"job.json is damaged or not the expected file; delete {kept} to begin again." in mien(*words).err
+    (kept / "job.json").write_bytes(job)
+    assert (tmp_path / "faces.csv.part").exists()
     marked = next(kept.glob("work/000000-*.jsonl"))
     marked.write_text(marked.read_text().replace(str(photo), "from before.png"))
     ended = mien(*words)
@@ -447,6 +461,8 @@ def test_a_run_that_is_killed_is_resumed_without_looking_again(
     assert sources[0] == "from before.png"  # not looked at again
     assert sources.count(str(clip)) >= 12
     assert not kept.exists()
+    assert sorted(tmp_path.glob("faces.*")) == sorted([out, out.with_suffix(".parquet"), *users])
+    assert [path.read_text() for path in users] == ["of the user"] * 2
 
 
 @pytest.mark.parametrize(

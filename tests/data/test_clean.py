@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,11 @@ def test_line_breaks_in_names_survive(tmp_path: Path) -> None:
     odd = replace(dataset(), names=np.array(["a\nb", "c,d", "e", "f", "g"]))
     write_clean_list(tmp_path / "clean.csv", odd, training_faults(odd))
     assert len(apply_clean_list(odd, tmp_path / "clean.csv")) == 3
+
+
+def test_a_name_that_is_no_text_is_written_and_found_again(tmp_path: Path) -> None:
+    names = np.array(["a/1.png", "a/2.png", os.fsdecode(b"b/caf\xe9.png"), "c/3.png", "b/t.png"])
+    strange = dataset(names=names)
+    write_clean_list(tmp_path / "clean.csv", strange, training_faults(strange))
+    assert "b/caf\\udce9.png," in (tmp_path / "clean.csv").read_text("utf-8")
+    assert len(apply_clean_list(strange, tmp_path / "clean.csv")) == 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import unicodedata
 from pathlib import Path
 
@@ -178,3 +179,13 @@ def test_the_data_sets_own_spelling_counts_before_the_packages(tmp_path: Path) -
     own = LabelSet("custom", ("Happy", "bored"))
     predictions = read(tmp_path, "predicted\nhappy\nbored\n", own)
     assert [predictions.labels[i] for i in predictions.predicted] == ["Happy", "bored"]
+
+
+def test_a_name_that_is_no_text_is_written_and_found_again(tmp_path: Path) -> None:
+    names = np.array(["a.png", os.fsdecode(b"caf\xe9.png")])
+    table = PredictionTable(labels=EMOTIONS.labels, predicted=np.array([1, 0]), probabilities=None, names=names)
+    write_predictions(tmp_path / "p.csv", table)
+    read = read_predictions(tmp_path / "p.csv", label_set=EMOTIONS)
+    assert read.names is not None
+    assert list(read.names) == ["a.png", "caf\\udce9.png"]
+    assert list(in_order_of(read, names[::-1], np.array(["", ""]))) == [1, 0]

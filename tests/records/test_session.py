@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -148,6 +149,13 @@ def test_a_last_line_that_breaks_off_is_left_out(
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_file_names_that_are_no_text(suffix: str, scene: MakeScene, tmp_path: Path) -> None:
     path = _write(tmp_path / f"a{suffix}", [scene(0, source=os.fsdecode(b"caf\xe9.mp4")), scene(0, source="ok\\u.mp4")])
+    assert read_session(path).sources == ("caf\\udce9.mp4", "ok\\u.mp4")
+
+
+def test_records_of_older_versions_with_lone_surrogates(scene: MakeScene, tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", [scene(0, source=os.fsdecode(b"caf\xe9.mp4")), scene(0, source="ok\\u.mp4")])
+    path.write_bytes(path.read_bytes().replace(rb"caf\\udce9", rb"caf\udce9"))
+    assert json.loads(path.read_bytes().splitlines()[0])["source"] == "caf\udce9.mp4"
     assert read_session(path).sources == ("caf\\udce9.mp4", "ok\\u.mp4")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.json
 import pytest
 
 from mien.errors import DataError, OutputError, ReaderLeft, RefusedOutput, UnreadableMedia
@@ -164,13 +165,18 @@ def test_csv_quotes_names(scene: MakeScene, tmp_path: Path) -> None:
         assert [row["source"] for row in csv.DictReader(file)] == names
 
 
-def test_file_names_that_are_no_text(scene: MakeScene, tmp_path: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.mp4")
+def test_file_names_that_are_no_text_are_the_same_in_every_record(scene: MakeScene, tmp_path: Path) -> None:
+    """And what other programs take for text: lone surrogates in JSON are refused by pyarrow, DuckDB and pandas."""
     for kind in WRITERS:
         with kind(tmp_path / kind.__name__) as records:
-            records.write(scene(0, source=name))
+            records.write(scene(0, source=os.fsdecode(b"caf\xe9.mp4")))
         assert _count(tmp_path / kind.__name__, kind) == 1
-    assert next(read_jsonl(tmp_path / "JsonlWriter")).source == name
+    written = "caf\\udce9.mp4"
+    assert next(read_jsonl(tmp_path / "JsonlWriter")).source == written
+    assert json.loads((tmp_path / "JsonWriter").read_bytes())[0]["source"] == written
+    with (tmp_path / "CsvWriter").open(newline="", encoding="utf-8") as file:
+        assert [row["source"] for row in csv.DictReader(file)] == [written]
+    assert pyarrow.json.read_json(tmp_path / "JsonlWriter")["source"].to_pylist() == [written]
 
 
 def test_numpy_numbers_become_plain(scene: MakeScene, face: Any, tmp_path: Path) -> None:

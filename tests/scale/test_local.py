@@ -21,7 +21,8 @@ from mien.pixels.images import write_image
 from mien.scale.folder import BatchFolder, HeldFolder, Log, read_json
 from mien.scale.job import Settings
 from mien.scale.local import LocalEngine
-from mien.scale.run import Progress, Run, conclude, prepare
+from mien.scale.prepare import prepare
+from mien.scale.run import Progress, Run, conclude
 from mien.scale.sources import items_of
 from mien.scale.verify import verify
 

@@ -35,7 +35,8 @@ cluster.add_node(num_cpus=1)
 from mien.pipeline import Options
 from mien.scale.folder import BatchFolder, HeldFolder, Log
 from mien.scale.job import Settings
-from mien.scale.run import Run, conclude, prepare
+from mien.scale.prepare import prepare
+from mien.scale.run import Run, conclude
 from mien.scale.sources import items_of
 from mien.sources import Selection
 settings = Settings(options=Options(tasks=("emotion",), threads=1), selection=Selection(), range_s=1.0)

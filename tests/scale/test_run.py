@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ from mien.errors import MienError, RefusedOutput
 from mien.scale.engine import Advanced, Ended, Outcome
 from mien.scale.folder import BatchFolder, HeldFolder, Log, read_json, write_json
 from mien.scale.job import Item, Part, Settings, Unit, WorkItem
-from mien.scale.run import Progress, Run, conclude, prepare
+from mien.scale.prepare import prepare
+from mien.scale.run import Progress, Run, conclude
+from mien.scale.sources import item_of
 from mien.sources import Selection
 
 Make = Callable[..., Settings]
@@ -62,7 +67,10 @@ class ScriptedEngine:
                 {"source": u.source, "from_s": 0, "to_s": None, **{n: r[n] for n in ("frames", "problem", "tries")}}
                 for u, r in zip(units, results, strict=True)
             ]
-            facts = {"file": "x", "rows": 1, "frames": sum(r["frames"] for r in results), "sha256": "", "units": told}
+            table = self.folder.table(task.part)
+            table.write_bytes(b"rows")
+            frames = sum(r["frames"] for r in results)
+            facts = {"file": table.name, "rows": 1, "frames": frames, "size": 4, "sha256": "", "units": told}
             write_json(self.folder.facts(task.part), facts)
             self.folder.clear(task.part)
         self._events.append(Ended(task=task, outcome="done", facts=facts))
@@ -189,6 +197,157 @@ def test_a_restart_does_only_what_is_left(folder: BatchFolder, work: Callable[..
     assert engine.done == []
 
 
+def _changed(item: Item, **changes: Any) -> Item:
+    return replace(item, **{"size": 2, "changed_ns": 2, **changes})
+
+
+def test_a_source_that_failed_and_has_changed_is_read_again_and_one_that_was_read_is_refused(
+    folder: BatchFolder, settings: Make, work: Callable[..., Any]
+) -> None:
+    work({"000001-00001": ["failed"] * 2, "000002-00000": ["failed"] * 2})
+    conclude(folder, _parts(folder), settings())
+    folder.work.mkdir()
+    a, b, c = ITEMS
+    before = {path: path.read_bytes() for path in sorted(folder.path.rglob("*")) if path.is_file()}
+    with pytest.raises(
+        RefusedOutput, match=r"^a\.jpg has been read and has changed since; put back .* a new folder\.$"
+    ):
+        prepare(folder, settings(), [_changed(a), _changed(b), c])
+    assert before == {path: path.read_bytes() for path in before}, (
+        "nothing is touched before all is known to be allowed"
+    )
+    told: list[tuple[str, dict[str, Any]]] = []
+    now = [a, _changed(b), _changed(c)]
+    parts = prepare(folder, settings(), now, on_redo=lambda key, **values: told.append((key, values)))
+    assert told == [("batch.read_again", {"n": 2, "source": "b.mp4"})]
+    assert [item for part in parts for item in part.items] == now
+    assert parts == _parts(folder)
+    assert not folder.manifest.exists()
+    with Log(folder.log) as log:
+        engine = ScriptedEngine(folder)
+        Run(folder, settings(), parts, log).work(engine)
+    assert sorted(key for key in engine.done if "join" not in key and "split" not in key) == [
+        *(f"000001-{number:05d}" for number in range(3)),
+        "000002-00000",
+    ]
+    manifest = conclude(folder, parts, settings())
+    assert (manifest["failures"], manifest["is_complete"]) == (0, True)
+    assert not folder.failures.exists()
+    with pytest.raises(RefusedOutput, match=r"b\.mp4 has been read and has changed"):
+        prepare(folder, settings(), [a, _changed(b, size=3), _changed(c)])
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_wherever_reading_again_is_interrupted_the_next_run_does_the_rest(
+    folder: BatchFolder, settings: Make, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    work({"000001-00001": ["failed"] * 2})
+    conclude(folder, _parts(folder), settings())
+    folder.work.mkdir()
+    now = [ITEMS[0], _changed(ITEMS[1]), ITEMS[2]]
+    left = step
+
+    def until_interrupted(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*args: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            return done(*args, **options)
+
+        return do
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", until_interrupted(Path.unlink))
+        patched.setattr("mien.scale.prepare.write_json", until_interrupted(write_json))
+        with suppress(KeyboardInterrupt):
+            prepare(folder, settings(), now)
+    parts = prepare(folder, settings(), now)
+    with Log(folder.log) as log:
+        Run(folder, settings(), parts, log).work(ScriptedEngine(folder))
+    manifest = conclude(folder, parts, settings())
+    assert (manifest["failures"], manifest["is_complete"]) == (0, True)
+    assert _parts(folder)[1].items == (now[1],)
+
+
+def test_with_it_all_photos_of_its_part_are_read_again_if_they_are_still_the_same(
+    folder: BatchFolder, settings: Make, tmp_path: Path
+) -> None:
+    def run(items: list[Item], script: Script | None = None) -> list[str]:
+        parts = prepare(folder, settings(), items)
+        engine = ScriptedEngine(folder, script)
+        with Log(folder.log) as log:
+            Run(folder, settings(), parts, log).work(engine)
+        conclude(folder, parts, settings())
+        folder.work.mkdir()
+        return engine.done
+
+    for name in "abc":
+        (tmp_path / f"{name}.jpg").write_bytes(b"")
+    items = [item_of(tmp_path / f"{name}.jpg") for name in "abc"]
+    run(items, {"000000-00001": ["failed"] * 2})
+    (tmp_path / "b.jpg").write_bytes(b"changed")
+    (tmp_path / "c.jpg").write_bytes(b"changed")
+    with pytest.raises(RefusedOutput, match=r"c\.jpg would be read again, because .* but it has changed or is gone"):
+        run([item_of(tmp_path / "b.jpg")])
+    os.truncate(tmp_path / "c.jpg", 0)
+    os.utime(tmp_path / "c.jpg", ns=(0, items[2].changed_ns or 0))
+    assert run([item_of(tmp_path / "b.jpg")]) == [*(f"000000-{number:05d}" for number in range(3)), "000000-join"]
+
+
+def test_a_photo_that_has_become_a_video_gets_a_part_of_its_own(folder: BatchFolder, settings: Make) -> None:
+    photos = [replace(ITEMS[0], source=f"{name}.jpg", path=f"s3://{name}.jpg") for name in "abc"]
+    parts = prepare(folder, settings(), photos)
+    with Log(folder.log) as log:
+        Run(folder, settings(), parts, log).work(ScriptedEngine(folder, {"000000-00001": ["failed"] * 2}))
+    now = [photos[0], _changed(photos[1], is_video=True), photos[2]]
+    parts = prepare(folder, settings(), now)
+    assert [part.items for part in parts] == [(now[0], now[2]), (now[1],)]
+    assert [part.number for part in parts] == [0, 1]
+
+
+def test_of_an_interrupted_batch_only_what_failed_or_was_not_read_may_change(
+    folder: BatchFolder, settings: Make, work: Callable[..., Any]
+) -> None:
+    photos = [replace(ITEMS[0], source=f"{name}.jpg", path=f"s3://{name}.jpg") for name in "abcd"]
+    parts = prepare(folder, settings(), photos)
+    units = parts[0].photo_units(SELECTION)
+    for unit, problem in zip(units, ("", "trouble", ""), strict=False):
+        write_json(folder.result(unit), {"frames": 1, "problem": problem, "tries": 1, "took_s": 0})
+    with pytest.raises(RefusedOutput, match=r"c\.jpg has been read and has changed since"):
+        prepare(folder, settings(), [*photos[:2], _changed(photos[2])])
+    prepare(folder, settings(), [photos[0], _changed(photos[1]), photos[2], _changed(photos[3])])
+    assert [folder.result(unit).exists() for unit in units] == [True, False, True, False]
+    assert _parts(folder)[0].items == (photos[0], _changed(photos[1]), photos[2], _changed(photos[3]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [(b"row", "batch.damaged_again"), (b"rows!", "batch.damaged_again"), (None, "batch.missing_again")],
+)
+def test_a_part_of_another_size_is_made_again(
+    folder: BatchFolder, settings: Make, work: Callable[..., Any], damage: bytes | None, told: str
+) -> None:
+    work()
+    conclude(folder, _parts(folder), settings())
+    folder.work.mkdir()
+    table = folder.table(_parts(folder)[1])
+    if damage is None:
+        table.unlink()
+    else:
+        table.write_bytes(damage)
+    keys: list[str] = []
+    parts = prepare(folder, settings(), ITEMS, on_redo=lambda key, **_: keys.append(key))
+    assert keys == [told]
+    with Log(folder.log) as log:
+        engine = ScriptedEngine(folder)
+        Run(folder, settings(), parts, log).work(engine)
+    assert table.read_bytes() == b"rows"
+    assert "000001-join" in engine.done
+    assert not any(key.startswith(("000000", "000002")) for key in engine.done)
+    assert conclude(folder, parts, settings())["is_complete"]
+
+
 @pytest.mark.parametrize("handed_over", [False, True])
 def test_a_range_that_began_otherwise_than_it_should_is_done_again_before_its_part_is_finished(
     work: Callable[..., Any], folder: BatchFolder, handed_over: bool
@@ -233,16 +392,15 @@ def test_finished_parts_are_handed_over_in_order(work: Callable[..., Any]) -> No
     assert given == [0, 1, 2]
 
 
-def test_other_settings_or_changed_sources_are_refused_and_new_sources_added(
-    folder: BatchFolder, settings: Make
-) -> None:
+def test_other_settings_are_refused_and_new_sources_added(folder: BatchFolder, settings: Make) -> None:
     parts = prepare(folder, settings(), ITEMS)
     assert prepare(folder, settings(), ITEMS) == parts
-    with pytest.raises(RefusedOutput, match="fps was None, is 2"):
+    with pytest.raises(
+        RefusedOutput, match=r"other settings \(--fps: not given before, now 2\); give the same .* new folder"
+    ):
         prepare(folder, settings(fps=2), ITEMS)
-    changed = Item(source="b.mp4", path="/b.mp4", is_video=True, size=2, changed_ns=1)
-    with pytest.raises(RefusedOutput, match=r"b\.mp4 has changed"):
-        prepare(folder, settings(), [ITEMS[0], changed])
+    with pytest.raises(RefusedOutput, match=r"^other\.mp4 was given as b\.mp4 before; give it by that name, or choose"):
+        prepare(folder, settings(), [ITEMS[0], replace(ITEMS[1], source="other.mp4")])
     more = prepare(folder, settings(), [*ITEMS, Item(source="d.jpg", path="/d.jpg", is_video=False)])
     assert more[: len(parts)] == parts
     assert [item.source for part in more[len(parts) :] for item in part.items] == ["d.jpg"]

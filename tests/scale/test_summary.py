@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("duckdb", reason="DuckDB is not installed: pip install 'mien[scale]'")
 
-from mien.errors import DataError, InputError, UnknownName
+from mien.errors import DataError, InputError
 from mien.records.parquet import ParquetWriter
 from mien.records.session import read_session
 from mien.records.tables import read_rows
@@ -152,10 +152,14 @@ def test_a_batch_in_a_folder_of_any_name_and_sources_of_any_name_are_counted(
 
 def test_a_grouping_must_be_known_and_have_the_file() -> None:
     assert grouping("minute, file") == ("file", "minute")
-    with pytest.raises(InputError, match="group by file too"):
-        grouping("person")
-    with pytest.raises(UnknownName, match="Did you mean 'person'"):
-        grouping("file,persons")
+    for alone, whole in (("person", "file,person"), ("minute", "file,minute"), ("minute,person", "file,person,minute")):
+        with pytest.raises(InputError, match=rf"group by file too: --by {whole}\.$"):
+            grouping(alone)
+    with pytest.raises(InputError, match=r"no grouping 'bogus'; choose one of: (.*)\.$") as caught:
+        grouping("bogus")
+    offered = str(caught.value).partition(": ")[2].rstrip(".").split("; ")
+    assert [",".join(grouping(text)) for text in offered] == offered
+    assert len(offered) == 4
 
 
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def test_everything_that_can_be_read_or_looks_like_it_is_listed(mixed: Path) -> 
         *("really-a-photo.mp3", "really-a-photo.txt"),
     ]
     assert refused == ["camera.nef", "poster.psd", "renamed-raw.bak"]
-    assert notes == ["Left out: 5 files that are no photo or video (.xmp, .part, .ts, .txt), 2 hidden files."]
+    assert notes == [
+        "Left out: 5 files that are no photo or video (.xmp, .part, .ts, .txt), 2 hidden files or folders."
+    ]
 
 
 def test_nothing_left_out_is_nothing_said(tmp_path: Path) -> None:
@@ -88,14 +90,36 @@ def test_what_is_left_out_of_several_is_one_sentence(tmp_path: Path) -> None:
     assert notes == ["Left out: 2 files that are no photo or video (.txt)."], "a * does not name hidden files"
 
 
+@pytest.mark.parametrize("way", ["twice", "another way", "by a link", "folder and glob", "its own subfolder"])
+def test_what_is_left_out_is_counted_once_however_often_it_is_named(tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "names"
+    for name in ("a.jpg", "notes.txt", ".git/config", "sub/b.jpg", "sub/.hidden", "sub/more.txt"):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        (folder / name).write_bytes(encoded("JPEG") if name.endswith("jpg") else b"text")
+    (folder / "sub" / "up").symlink_to(folder, target_is_directory=True)
+    (tmp_path / "linked").symlink_to(folder, target_is_directory=True)
+    again = {
+        "twice": folder,
+        "another way": folder / ".." / "names",
+        "by a link": tmp_path / "linked",
+        "folder and glob": f"{folder}/*",
+        "its own subfolder": folder / "sub",
+    }[way]
+    notes: list[str] = []
+    paths, _ = expand_sources([folder, again], on_note=notes.append)
+    assert [path.name for path in paths] == ["a.jpg", "b.jpg"]
+    assert notes == [
+        "Left out: 2 files that are no photo or video (.txt), 2 hidden files or folders, 1 link to a folder."
+    ]
+
+
 def test_the_sentence() -> None:
     assert str(LeftOut()) == ""
-    assert str(LeftOut(hidden=1)) == "Left out: 1 hidden file."
-    assert str(LeftOut(links=2)) == "Left out: 2 links to folders."
-    left = LeftOut()
-    left.suffixes.update([".a"])
+    assert str(LeftOut(hidden={"/.a"})) == "Left out: 1 hidden file or folder."
+    assert str(LeftOut(links={"/a", "/b"})) == "Left out: 2 links to folders."
+    left = LeftOut(suffixes={"/x.a": ".a"})
     assert str(left) == "Left out: 1 file that is no photo or video (.a)."
-    left.suffixes.update(f".{letter}" for letter in "abcdefg")
+    left.add(LeftOut(suffixes={f"/y.{letter}": f".{letter}" for letter in "abcdefg"}))
     assert str(left) == "Left out: 8 files that are no photo or video (.a, .b, .c, .d, .e, ...)."
 
 

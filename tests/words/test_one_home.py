@@ -23,7 +23,7 @@ ERRORS = (
     *("mien.models", "mien.pixels", "mien.artwork", "mien.serve", "mien.train.networks"),
     *("mien.train.export.networks", "mien.train.export.ensemble"),
     *("mien.data.classes", "mien.data.hands", "mien.data.synonyms", "mien.data.readers.fer2013"),
-    *("mien.scale.local", "mien.scale.ray_engine", "mien.scale.summary"),  # the last one has SQL
+    *("mien.scale.differences", "mien.scale.local", "mien.scale.ray_engine", "mien.scale.summary"),  # the last has SQL
     *(
         "mien.evaluation.grades",
         "mien.evaluation.manifest_scores",
@@ -88,7 +88,14 @@ NOT_SAID: dict[str, set[str]] = {
     "mien.reports.evaluation.plots": {"lower left"},
     "mien.reports.runs.tables": set(REPRODUCTION_WORDS),  # docs/reproduction.md
     "mien.scale.job": {" from "},  # of an error
-    "mien.scale.run": {" was "},  # of an error
+    "mien.scale.folder": {  # of errors
+        "--resume cannot go on with ",
+        ", the work of an earlier run",
+        " belongs to a batch",
+        " to begin again",
+        "choose a new folder",
+    },
+    "mien.scale.prepare": {" is damaged", " also holds a source that has changed"},  # of an error
     "mien.scale.tasks": {" could not be decoded and were left out."},  # of an error
     "mien.train.runs": {"network."},
     "mien.words.kept": {"kept."},

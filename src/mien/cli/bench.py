@@ -42,7 +42,7 @@ from mien.stages.hands import HandDetector
 from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
 from mien.voice.responses import Responses
-from mien.wording import count
+from mien.wording import count, json_text
 from mien.words import say, words
 
 _WARM_UP = 10
@@ -184,7 +184,7 @@ def _medians(path: Path) -> dict[str, float]:
 
 
 def _text(figures: dict[str, Any]) -> bytes:
-    return (json_module.dumps(figures, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json_text(figures, indent=1) + "\n").encode()
 
 
 def _machine() -> dict[str, Any]:

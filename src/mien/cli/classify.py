@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +28,7 @@ from mien.records.writers import LineFile, WordFile
 from mien.resource import Resource
 from mien.scene import Box, Frame, Prediction, UsedModel
 from mien.sources import expand_sources
+from mien.wording import json_text
 from mien.words import words
 
 
@@ -100,7 +100,7 @@ def classify(
             if lines is not None:
                 where = {} if box is None else {"box": [round(float(v), 2) for v in box]}
                 record = {"source": str(path), **prediction.to_dict(), **where, "model": reader.model.to_dict()}
-                lines.write(json_format.dumps(record, ensure_ascii=False))
+                lines.write(json_text(record))
             if charts is not None:
                 charts.add(path, draw_chart(image, prediction, task=chosen, box_xyxy=box, name=path.name))
             if printed is not None:

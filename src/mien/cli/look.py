@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mien.cli.console.audience import Audience
-from mien.cli.console.look_jobs import JobsLook, kept_work
+from mien.cli.console.look_jobs import JobsLook, forget_work, kept_work, settle_work
 from mien.cli.console.options import (
     BaselineOption,
     CsvBomOption,
@@ -123,6 +123,8 @@ def look(
     failed = [_report(str(problem)) for problem in problems]
     if paths:
         with ExitStack() as stack:
+            if kept is not None:
+                stack.callback(settle_work, kept)  # when the results are closed, in whichever way
             saver = None
             if save is not None:
                 saver = SavedMedia(
@@ -160,6 +162,8 @@ def look(
             progress = stack.enter_context(_progress(quiet))
             for path in paths:
                 failed += _look_at(path, selection, analyzer, [*outputs, words], saver, progress)
+        if kept is not None:  # the results have their names now
+            forget_work(kept)
     if failed:
         raise typer.Exit(1)
 

@@ -15,6 +15,7 @@ from mien.data.dataset import Dataset
 from mien.data.readers.archives import column_words
 from mien.errors import DataError, UnreadableMedia
 from mien.files.whole import write_whole
+from mien.wording import as_text
 from mien.words import kept
 
 _COLUMNS = ("name", "split", "use", "reason", "data_set")
@@ -36,7 +37,7 @@ def write_clean_list(path: str | Path, dataset: Dataset, faults: NDArray[np.str_
     rows.writerow(_COLUMNS)
     mark = _mark(dataset)
     for i, (split, fault) in enumerate(zip(dataset.split, faults, strict=True)):
-        rows.writerow((dataset.name(i), split, "no" if fault else "yes", fault, mark))
+        rows.writerow((as_text(dataset.name(i)), split, "no" if fault else "yes", fault, mark))
     write_whole(path, text.getvalue().encode("utf-8"))
 
 
@@ -54,7 +55,7 @@ def apply_clean_list(dataset: Dataset, path: str | Path) -> Dataset:
             training, or the list was made for another data set.
     """
     uses = _read_uses(Path(path), mark=_mark(dataset))
-    names = [dataset.name(i) for i in range(len(dataset))]
+    names = [as_text(dataset.name(i)) for i in range(len(dataset))]
     strangers = uses.keys() - set(names)
     if strangers:
         raise DataError(f"{path} lists {min(strangers)!r}, which is not a sample of {dataset.source or 'the data set'}")
@@ -103,5 +104,5 @@ def _mark(dataset: Dataset) -> str:
     """Tells data sets apart by names, labels and splits, not by pixels, which depend on the size they are read at."""
     digest = hashlib.sha256()
     for i, (label, split) in enumerate(zip(dataset.labels, dataset.split, strict=True)):
-        digest.update(f"{dataset.name(i)}\n{dataset.label_set.labels[label]}\n{split}\n".encode())
+        digest.update(f"{as_text(dataset.name(i))}\n{dataset.label_set.labels[label]}\n{split}\n".encode())
     return digest.hexdigest()[:16]

@@ -32,7 +32,7 @@ from mien.errors import DataError, InputError, UnknownName, UnreadableMedia
 from mien.evaluation.metrics import NO_ANSWER
 from mien.files.whole import write_whole
 from mien.labels import LABEL_SETS, LabelSet
-from mien.wording import count
+from mien.wording import as_text, count
 
 _NAME, _TRUE, _PREDICTED, _CONFIDENCE = "name", "true", "predicted", "confidence"
 _OTHER_COLUMNS = (_NAME, _TRUE, _PREDICTED, _CONFIDENCE)
@@ -82,7 +82,7 @@ def write_predictions(path: str | Path, predictions: PredictionTable) -> None:
         if p is not None:
             row += [f"{v:.{_DIGITS}f}" if answered else "" for v in (p[i, answer], *p[i])]
         writer.writerow(row)
-    write_whole(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_whole(path, as_text(text.getvalue()).encode())
 
 
 def read_predictions(path: str | Path, *, label_set: LabelSet) -> PredictionTable:
@@ -217,10 +217,10 @@ def in_order_of(predictions: PredictionTable, names: NDArray[np.str_], true: NDA
     rows = np.arange(len(names))
     if predictions.names is not None:
         # Names as composed text: the predictions may come from a system that stores accents the other way (NFC, NFD).
-        where = {unicodedata.normalize("NFC", str(name)): i for i, name in enumerate(predictions.names)}
+        where = {unicodedata.normalize("NFC", as_text(str(name))): i for i, name in enumerate(predictions.names)}
         if len(where) < len(predictions):
             raise InputError(f"{what} names a sample twice; give one row per sample")
-        asked = [unicodedata.normalize("NFC", str(name)) for name in names]
+        asked = [unicodedata.normalize("NFC", as_text(str(name))) for name in names]
         missing = [name for name in asked if name not in where]
         if missing:
             raise InputError(

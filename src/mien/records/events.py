@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from mien.records.writers import RecordFile, has_keys, read_lines
 from mien.scene import Event
+from mien.wording import json_text
 
 
 class EventWriter(RecordFile):
@@ -23,7 +23,7 @@ class EventWriter(RecordFile):
 
 def event_json(event: Event) -> bytes:
     """One event as JSON in UTF-8, without the end of the line."""
-    return json.dumps(event.to_dict(), ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
+    return json_text(event.to_dict(), allow_nan=False).encode()
 
 
 def read_events(path: str | Path) -> Iterator[Event]:

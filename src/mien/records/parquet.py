@@ -97,8 +97,6 @@ class ParquetWriter(RecordFile):
             if strange:
                 names = ", ".join(sorted(strange))
                 raise OutputError(f"The Parquet table has no column for a label: {names}; write JSON instead.")
-            # Bytes of a file name that are not text cannot be stored as they are.
-            row["source"] = row["source"].encode("utf-8", "backslashreplace").decode()
         if scene.models is not self._used:
             self._used = scene.models
             self._note(scene.models)

@@ -131,6 +131,11 @@ class FileSink:
             self._part.discard()
             raise output_error(target, error) from error
 
+    @property
+    def path(self) -> Path:
+        """Where it is written until it is complete."""
+        return self._part.path
+
     def add(self, data: bytes, tail: bytes) -> None:
         """Write a record over the tail, then the tail again; if that fails, restore what was there."""
         if self._file is None:

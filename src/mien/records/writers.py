@@ -31,6 +31,7 @@ from mien.records.rows import MODEL_COLUMNS, csv_line, scene_rows, table_columns
 from mien.records.sinks import FileSink, FollowedSink, PipeSink, Sink, StreamSink, last_line
 from mien.resource import ResultWriter
 from mien.scene import Scene, UsedModel
+from mien.wording import as_text
 
 _log = logging.getLogger(__name__)
 _Record = TypeVar("_Record")
@@ -95,6 +96,11 @@ class RecordFile(ResultWriter):
         if self._growth.follow:
             return FollowedSink(target, self._join if self._growth.append else None)
         return FileSink(target)
+
+    @property
+    def part_path(self) -> Path | None:
+        """Where the file is written until it is closed; None if it has its own name from the start."""
+        return self._sink.path if isinstance(self._sink, FileSink) else None
 
     def close(self) -> None:
         """Finish and name the file; may be called twice."""
@@ -168,7 +174,7 @@ class LineFile(RecordFile):
 
     def write(self, line: str) -> None:
         """Add one line, given without its line end."""
-        self._add(line.encode("utf-8", "backslashreplace") + b"\n")
+        self._add(as_text(line).encode() + b"\n")
 
 
 class WordFile(RecordFile):
@@ -279,7 +285,7 @@ class CsvWriter(RecordFile):
         if strange:
             raise OutputError(f"The CSV table has no column for a label: {', '.join(strange)}; write JSON instead.")
         lines = (csv_line([row.get(name, "") for name in self.columns]) + "\n" for row in rows)
-        return "".join(lines).encode("utf-8", "backslashreplace")
+        return as_text("".join(lines)).encode()
 
 
 def read_jsonl(path: str | Path) -> Iterator[Scene]:
@@ -348,5 +354,4 @@ def _cells(line: bytes) -> list[str]:
 
 
 def _to_json(scene: Scene) -> bytes:
-    """UTF-8; bytes of a file name that are not valid UTF-8 become escapes, which read back as the same name."""
-    return scene.to_json().encode("utf-8", "backslashreplace")
+    return scene.to_json().encode()

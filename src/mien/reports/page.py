@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mien.files.targets import is_stream
 from mien.files.whole import write_whole
 from mien.outputs.lettering.fonts import drawable, family_of, font_for
+from mien.wording import as_text
 from mien.words import words
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Page:
         if not is_stream(path):
             for name, png in self._pictures.items():
                 write_whole(self.figures_folder(path) / f"{name}.png", png)
-        write_whole(path, self.html().encode("utf-8", "backslashreplace"))  # names of files may be invalid
+        write_whole(path, as_text(self.html()).encode())
 
     def _keep(self, name: str, png: bytes) -> None:
         if name in self._pictures:

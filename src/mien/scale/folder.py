@@ -2,7 +2,8 @@
 
 job.json              what is asked for; written before anything else
 parts/part-N.parquet  the rows of a part, and part-N.json: their number and hash, and what became of each unit
-work/                 rows of units whose part is not finished; gone at the end
+work/                 rows of units whose part is not finished; gone at the end. Of `mien look --resume` also which
+                      files it is writing
 manifest.json         all parts, at the end
 failures.jsonl        what could not be read, at the end, if anything
 batch.log             what happened when
@@ -25,6 +26,7 @@ from mien.files.targets import output_error
 from mien.files.whole import write_whole
 from mien.resource import Resource
 from mien.scale.job import Part, Unit
+from mien.wording import as_text, json_text
 
 KNOWN = ("job.json", "parts", "work", "manifest.json", "failures.jsonl", "batch.log")
 """What a batch has in its folder."""
@@ -39,10 +41,12 @@ class BatchFolder:
 
     Args:
         path: the folder; it need not exist.
+        resumes: whether it is the work that `mien look --resume` keeps, which nobody has named.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, resumes: bool = False) -> None:
         self.path = Path(path)
+        self._resumes = resumes
         self.work = self.path / "work"
         self.parts = self.path / "parts"
         self.job = self.path / "job.json"
@@ -50,6 +54,19 @@ class BatchFolder:
         self.failures = self.path / "failures.jsonl"
         self.log = self.path / "batch.log"
         self.progress = self.work / "progress.json"
+        self.outputs = self.work / "outputs.json"
+
+    @property
+    def named(self) -> str:
+        """What it is to the user, as a sentence about it begins: "--out results belongs to a batch"."""
+        if self._resumes:
+            return f"--resume cannot go on with {self.path}, the work of an earlier run"
+        return f"--out {self.path} belongs to a batch"
+
+    @property
+    def afresh(self) -> str:
+        """How to do without what is in it."""
+        return f"delete {self.path} to begin again" if self._resumes else "choose a new folder"
 
     def rows(self, unit: Unit) -> Path:
         """The scenes of a unit, as JSON lines."""
@@ -83,7 +100,7 @@ class BatchFolder:
 
     def write_units(self, part: Part, units: Sequence[Unit]) -> None:
         """Keep the units of a video."""
-        write_json(self.plan(part), {"units": [unit.to_dict() for unit in units]})
+        write_json(self.plan(part), {"units": [unit.to_dict() for unit in units]}, keep_names=True)
 
     def read_facts(self, part: Part) -> dict[str, Any]:
         """What `facts` holds of a finished part.
@@ -118,6 +135,8 @@ class BatchFolder:
             RefusedOutput: it does.
         """
         if self.path.exists() and not self.path.is_dir():
+            if self._resumes:
+                raise RefusedOutput(f"--resume keeps its work in {self.path}, which is a file; move it.")
             raise RefusedOutput(f"--out {self.path} is a file; name a folder.")
         there = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
         foreign = [name for name in there if name not in KNOWN and not _HALF_WRITTEN.fullmatch(name)]
@@ -125,6 +144,11 @@ class BatchFolder:
             foreign += [name for name in there if name in KNOWN and not self._is_bare(name)]
         if foreign:
             what = foreign[0]
+            if self._resumes:
+                raise RefusedOutput(
+                    f"--resume keeps its work in {self.path}, which holds {what}, something else; move that folder, or "
+                    "name another result."
+                )
             raise RefusedOutput(
                 f"--out {self.path} holds {what}, which does not belong to a batch; choose a new folder."
             )
@@ -173,13 +197,20 @@ def _clear_orphans(folder: BatchFolder) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_json(path: Path, data: object) -> None:
+def write_json(path: Path, data: object, *, keep_names: bool = False) -> None:
     """Write a small file, all or nothing.
+
+    Args:
+        path: the file.
+        data: what it holds.
+        keep_names: names in it are read back as they are, so that files are found by them, even where no other program
+            than Python takes them for text; otherwise they are as in all records.
 
     Raises:
         OutputError: the disk is full or the like.
     """
-    write_whole(path, json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+    text = json.dumps(data, ensure_ascii=False, indent=1) if keep_names else json_text(data, indent=1)
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
@@ -227,7 +258,7 @@ class Log(Resource):
     def say(self, text: str) -> None:
         """Add a line; a full disk ends the run elsewhere."""
         with suppress(OSError, OutputError):
-            self.file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n".encode("utf-8", "backslashreplace"))
+            self.file.write(as_text(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n").encode())
 
     def close(self) -> None:
         self.file.close()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from mien.errors import MienError, RefusedOutput
+from mien.errors import MienError
 from mien.files.whole import write_whole
 from mien.scale.engine import Advanced, Ended, Engine
 from mien.scale.folder import BatchFolder, Log, contents_of, read_json, write_json
-from mien.scale.job import PHOTOS_PER_PART, Item, Part, Settings, Unit, WorkItem, parts_of
+from mien.scale.job import Part, Settings, Unit, WorkItem
 from mien.scale.ranges import rough_seam
 from mien.scale.tasks import failed_result
+from mien.wording import json_text
 from mien.words import say
 
 TRIES = 2
@@ -236,7 +236,7 @@ class Run:
         tries = self._tries[task.key] + self._kills[task.key]
         self._log.say(f"given up after {tries} tries: {task.about}")
         if task.unit is not None:
-            write_json(self._folder.result(task.unit), failed_result(reason, tries))
+            write_json(self._folder.result(task.unit), failed_result(reason, tries), keep_names=True)
             self._looked(task, reason)
         elif task.kind == "split":
             (item,) = task.part.items
@@ -248,7 +248,7 @@ class Run:
                 selection=self._settings.selection,
             )
             self._folder.write_units(task.part, (whole,))
-            write_json(self._folder.result(whole), failed_result(reason, tries))
+            write_json(self._folder.result(whole), failed_result(reason, tries), keep_names=True)
             self.progress.failed += 1
             self.problems.append(reason)
             self._split(task.part)
@@ -287,62 +287,6 @@ class Run:
             write_json(self._folder.progress, facts)
 
 
-def prepare(
-    folder: BatchFolder, settings: Settings, items: Sequence[Item], *, photos: int = PHOTOS_PER_PART
-) -> list[Part]:
-    """The parts of the batch in a folder that is held: those of a new one, or of the one that is there, and more where
-    sources have been added.
-
-    Args:
-        folder: of the batch.
-        settings: of the batch.
-        items: its sources.
-        photos: at most this many in one part.
-
-    Raises:
-        RefusedOutput: the folder is of a batch with other settings, or of sources that have changed.
-    """
-    asked = json.loads(json.dumps(settings.to_dict()))
-    if not folder.job.exists():
-        parts = parts_of(items, photos=photos)
-        _write_job(folder, asked, parts)
-        return parts
-    job = read_json(folder.job)
-    with contents_of(folder.job):
-        settings_before = dict(job["settings"].items())
-        parts = [Part.from_dict(part) for part in job["parts"]]
-    for name in asked:
-        before = settings_before.get(name)
-        if before != asked[name]:
-            what = _difference(before, asked[name], name)
-            raise RefusedOutput(
-                f"--out {folder.path} belongs to a batch with other settings ({what}); choose a new folder."
-            )
-    known = {item.path: item for part in parts for item in part.items}
-    changed = [item.source for item in items if item.path in known and known[item.path] != item]
-    if changed:
-        raise RefusedOutput(
-            f"{changed[0]} has changed since the batch in {folder.path} began or is named otherwise; name a new folder."
-        )
-    fresh = [item for item in items if item.path not in known]
-    if fresh:
-        parts += parts_of(fresh, first=len(parts), photos=photos)
-        _write_job(folder, asked, parts)
-        folder.manifest.unlink(missing_ok=True)
-    return parts
-
-
-def _write_job(folder: BatchFolder, settings: dict[str, Any], parts: Sequence[Part]) -> None:
-    write_json(folder.job, {"settings": settings, "parts": [part.to_dict() for part in parts]})
-
-
-def _difference(before: Any, now: Any, name: str) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        name = next((key for key in {**before, **now} if before.get(key) != now.get(key)), name)
-        before, now = before.get(name), now.get(name)
-    return f"{name} was {before}, is {now}"
-
-
 def conclude(folder: BatchFolder, parts: Sequence[Part], settings: Settings) -> dict[str, Any]:
     """Write the manifest, and the list of failures if there are any; returns the manifest.
 
@@ -352,8 +296,7 @@ def conclude(folder: BatchFolder, parts: Sequence[Part], settings: Settings) -> 
     facts = [folder.read_facts(part) for part in parts if folder.facts(part).exists()]
     failures = [unit for part in facts for unit in part["units"] if unit["problem"]]
     if failures:
-        lines = "".join(json.dumps(unit, ensure_ascii=False) + "\n" for unit in failures)
-        write_whole(folder.failures, lines.encode("utf-8", "backslashreplace"))
+        write_whole(folder.failures, "".join(f"{json_text(unit)}\n" for unit in failures).encode())
     else:
         folder.failures.unlink(missing_ok=True)
     manifest = {

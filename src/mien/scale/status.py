@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,17 +42,31 @@ def status_lines(path: str | Path) -> list[str]:
     state = "running" if is_running else "finished" if is_finished else "ended"
     frames, rows = (say(f"count.{what}", n=sum(part[what] for part in facts)) for what in ("frames", "rows"))
     failures = say("count.failures", n=sum(bool(unit["problem"]) for unit in units))
-    others = say("count.units", n=len(open_units))
+    finished = say("batch.parts", done=len(facts), n=len(parts))
+    if open_units:
+        others = say("count.units", n=len(open_units))
+        finished = say("batch.parts_and_units", parts=finished, units=others)
+    told = [say(f"batch.{state}"), *(_not_whole(units) if state == "finished" else [])]
     lines = [
-        say("batch.state", folder=folder.path, state=say(f"batch.{state}")),
-        say("batch.parts", done=len(facts), whole=len(parts), units=others),
+        say("batch.state", folder=folder.path, state=words().join("clauses", told)),
+        finished,
         say("batch.in_parts", frames=frames, rows=rows, failures=failures),
     ]
+    if len(told) > 1:
+        lines.append(say("batch.why", list=folder.failures))
     if state == "ended":
         lines.append(say("batch.goes_on"))
     with suppress(DataError), contents_of(folder.progress):
         lines += _of_run(read_json(folder.progress)) if is_running else []
     return lines
+
+
+def _not_whole(units: Sequence[dict[str, Any]]) -> list[str]:
+    """How many files could not be read, and how many not to their end, or not every frame; nothing where none is so."""
+    failed = {unit["source"] for unit in units if unit["problem"]}
+    begun = {unit["source"] for unit in units if unit.get("frames")}
+    counts = {"unread": len(failed - begun), "incomplete": len(failed & begun)}
+    return [say(f"batch.{what}", n=n) for what, n in counts.items() if n]
 
 
 def span(seconds: float) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.errors import DataError, InputError, UnknownName
+from mien.errors import DataError, InputError
 from mien.extras import needs
 from mien.scale.folder import BatchFolder
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 BY = ("file", "person", "minute")
 """What a table may be grouped by; file is always among it, because track numbers and times are those of a file."""
+
+GROUPINGS = ("file", "file,person", "file,minute", "file,person,minute")
+"""The choices that follow from that."""
 
 _KEYS = {"file": "source", "person": "track", "minute": "minute"}
 _PAUSE_S = 1.0
@@ -110,15 +113,15 @@ def grouping(text: str) -> tuple[str, ...]:
     """What a table is grouped by, written as `file,person,minute`.
 
     Raises:
-        UnknownName: another word.
-        InputError: file is not among them.
+        InputError: there is another word among them, or file is not.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in BY:
-            raise UnknownName("grouping", name, BY)
+            raise InputError(f"There is no grouping {text!r}; choose one of: {'; '.join(GROUPINGS)}.")
     if "file" not in names:
-        raise InputError("People and minutes are counted within a file; group by file too: --by file,person.")
+        whole = ",".join(["file", *(name for name in BY if name in names)])
+        raise InputError(f"People and minutes are counted within a file; group by file too: --by {whole}.")
     return tuple(name for name in BY if name in names)
 
 

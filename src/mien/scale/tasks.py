@@ -7,7 +7,6 @@ What a range detects depends on a few frames before it, which `ranges.py` tells 
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +28,7 @@ from mien.scene import Scene
 from mien.sources import captured, open_source
 from mien.sources.selection import ROUNDING_S
 from mien.stages.track import Tracker
-from mien.wording import count
+from mien.wording import count, json_text
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +143,7 @@ class Worker(Resource):
             "before": before,
             "after": {} if unit.selection.end_s is None else sequence.memory(unit.selection.end_s),
         }
-        write_json(self._folder.result(unit), result)
+        write_json(self._folder.result(unit), result, keep_names=True)
         return result
 
     def _join(self, part: Part) -> dict[str, Any]:
@@ -161,6 +160,7 @@ class Worker(Resource):
             "file": table.name,
             "rows": _rows_in(table),
             "frames": frames,
+            "size": table.stat().st_size,
             "sha256": file_sha256(table),
             "took_s": round(sum(result["took_s"] for result in results), 3),
             "units": [
@@ -190,7 +190,7 @@ class ExactWriter(JsonlWriter):
         for written, hand in zip(data["hands"], scene.hands, strict=True):
             written["box"] = [float(value) for value in hand.box_xyxy]
             written["landmarks"] = [[float(value) for value in point] for point in hand.landmarks_xyz]
-        self._add(json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+        self._add(json_text(data).encode() + b"\n")
 
 
 def joined(

@@ -9,27 +9,31 @@ from mien.extras import needs
 from mien.files.hashes import file_sha256
 from mien.scale.folder import BatchFolder, contents_of, read_json
 from mien.scale.job import Part
+from mien.wording import as_text
 from mien.words import say
 
 
 def verify(path: str | Path) -> list[str]:
-    """What is wrong with a finished batch, a sentence for each fault; empty if nothing is.
+    """What is wrong with a batch that should be finished, a sentence for each fault; empty if nothing is.
 
     Args:
         path: its folder.
 
     Raises:
-        DataError: it is not the folder of a finished batch.
+        DataError: it is not the folder of a batch.
         MissingExtra: pyarrow is not installed.
     """
     folder = BatchFolder(path)
-    manifest, job = read_json(folder.manifest), read_json(folder.job)
+    job = read_json(folder.job)
+    if not folder.manifest.exists():
+        return [say("batch.unfinished", folder=folder.path)]
+    manifest = read_json(folder.manifest)
     with contents_of(folder.manifest):
-        done = {unit["source"] for part in manifest["parts"] for unit in part["units"]}
+        done = {as_text(unit["source"]) for part in manifest["parts"] for unit in part["units"]}
         names = {part["file"] for part in manifest["parts"]}
         total = [sum(int(part[name]) for part in manifest["parts"]) for name in ("rows", "frames")]
     with contents_of(folder.job):
-        asked = {item.source for part in job["parts"] for item in Part.from_dict(part).items}
+        asked = {as_text(item.source) for part in job["parts"] for item in Part.from_dict(part).items}
     faults = []
     if total != [manifest.get("rows"), manifest.get("frames")]:
         faults.append(say("batch.totals_differ", manifest=folder.manifest))
@@ -51,7 +55,9 @@ def _faults(table: Path, facts: dict[str, Any]) -> list[str]:
     with needs("table"):
         import pyarrow.parquet as pq
     with table.open("rb") as file:  # by itself pyarrow takes only names that are text
-        rows = pq.read_table(file, columns=["source", "frame", "kind", "track"]).to_pylist()
+        # On this thread alone: one of pyarrow's that lets go of a Python file while Python ends aborts the process.
+        columns = ["source", "frame", "kind", "track"]
+        rows = pq.read_table(file, columns=columns, use_threads=False, pre_buffer=False).to_pylist()
     frames = {(row["source"], row["frame"]) for row in rows}
     seen = [(row["source"], row["frame"], row["kind"], row["track"]) for row in rows]
     faults = []

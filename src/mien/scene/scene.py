@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from mien.scene.checks import TIME_DIGITS, naming
 from mien.scene.detections import Face, Hand
 from mien.scene.used_model import UsedModel
+from mien.wording import as_text, json_text
 
 if TYPE_CHECKING:
     from mien.outputs.draw import Picture
@@ -66,8 +66,9 @@ class Scene:
         return draw_scene(self, text_scale=text_scale)
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON data and rows of tables have it; `source` as `mien.wording.as_text` gives it."""
         data = {
-            "source": self.source,
+            "source": as_text(self.source),
             "frame": int(self.frame),
             "time_s": round(float(self.time_s), TIME_DIGITS),
             "size": [int(length) for length in self.size_hw],
@@ -80,7 +81,7 @@ class Scene:
 
     def to_json(self) -> str:
         """`to_dict` as one line of JSON, as `mien look --jsonl` writes it."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, default=_plain)
+        return json_text(self.to_dict(), allow_nan=False, default=_plain)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Scene:

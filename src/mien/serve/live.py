@@ -32,6 +32,7 @@ from mien.serve.settings import ServeSettings
 from mien.stages.smooth import Smoother
 from mien.voice.responder import Responder
 from mien.voice.responses import Responses
+from mien.wording import json_text
 
 MOST_TEXT = 4096
 """Longest text message, in characters."""
@@ -214,7 +215,7 @@ class Connection:
                 await self._send(answer)
 
     async def _send(self, answer: dict[str, Any]) -> None:
-        text = json.dumps(answer, ensure_ascii=False)
+        text = json_text(answer)
         try:
             await asyncio.wait_for(self._socket.send_text(text), self._settings.limits.send_s)
         except asyncio.TimeoutError as error:
@@ -324,7 +325,7 @@ class LiveRoom:
             problem = busy(f"This server has {most} live connections already")
         if problem is not None:
             await websocket.accept()
-            await websocket.send_text(json.dumps({"problem": problem_dict(problem)}))
+            await websocket.send_text(json_text({"problem": problem_dict(problem)}))
             await websocket.close(1013 if problem.status == _BUSY else 1008)
             return
         self.connections += 1

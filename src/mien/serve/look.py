@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from mien.serve.contract import CropRecord, SceneRecord, errors, picture_body
 from mien.serve.engine import Engine, Models
 from mien.serve.metrics import Metrics
 from mien.serve.settings import Limits
+from mien.wording import json_text
 
 JSON = "application/json"
 
@@ -75,7 +75,7 @@ def look_routes(engine: Engine, limits: Limits, metrics: Metrics) -> APIRouter:
         async with engine.admitted():
             data = await picture_bytes(request, limits)
             record = await engine.run(partial(_classify, data, task, name, limits, metrics))
-        return Response(json.dumps(record, ensure_ascii=False), media_type=JSON)
+        return Response(json_text(record), media_type=JSON)
 
     return router
 
@@ -89,7 +89,7 @@ def _look(
     scene = replace(models.analyzer.look(image_rgb, tasks=tasks), source=name)
     metrics.frames.labels("photo").inc()
     metrics.look_seconds.labels("photo").observe(time.perf_counter() - begin_s)
-    return encode_image(scene.draw().image_rgb, ".jpg") if annotated else scene.to_json().encode("utf-8", "replace")
+    return encode_image(scene.draw().image_rgb, ".jpg") if annotated else scene.to_json().encode()
 
 
 def _classify(data: bytes, task: Task, name: str, limits: Limits, metrics: Metrics, models: Models) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from mien.errors import InputError, MienError, MissingExtra
+from mien.wording import json_text
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -65,7 +65,7 @@ def problem_dict(problem: Problem) -> dict[str, Any]:
 def problem_response(problem: Problem) -> Response:
     """The problem as a response."""
     return Response(
-        json.dumps(problem_dict(problem), ensure_ascii=False),
+        json_text(problem_dict(problem)),
         status_code=problem.status,
         headers=problem.headers,
         media_type=MEDIA_TYPE,

@@ -26,6 +26,7 @@ from mien.sources import PacedSource, Retry, Source, open_live
 from mien.voice.responder import Responder
 from mien.voice.responses import Sentence
 from mien.window.status import Command, Status
+from mien.wording import json_text
 
 _BOUNDARY = "mien-frame"
 _MOST_LINES = 256
@@ -211,4 +212,4 @@ def _open(spec: str) -> Source:
 
 
 def _line(kind: str, data: Any) -> str:
-    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"event: {kind}\ndata: {json_text(data)}\n\n"

@@ -24,28 +24,37 @@ _MOST_NAMED = 5
 class LeftOut:
     """What a folder or glob holds besides the photos and videos.
 
+    Each is counted once, however many specs name its folder.
+
     Args:
-        suffixes: how many files are neither photos nor videos, by suffix.
-        hidden: how many files and folders are hidden.
-        links: how many links lead to folders.
+        suffixes: the suffixes of files that are neither photos nor videos, by path.
+        hidden: hidden files and folders.
+        links: links to folders.
     """
 
-    suffixes: Counter[str] = field(default_factory=Counter)
-    hidden: int = 0
-    links: int = 0
+    suffixes: dict[str, str] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+
+    def add(self, other: LeftOut) -> None:
+        """What another folder or glob holds."""
+        self.suffixes |= other.suffixes
+        self.hidden |= other.hidden
+        self.links |= other.links
 
     def __str__(self) -> str:
         """A sentence, empty if nothing was left out."""
         parts = []
         if self.suffixes:
-            often = sorted(self.suffixes, key=lambda name: (-self.suffixes[name], name))
+            counts = Counter(self.suffixes.values())
+            often = sorted(counts, key=lambda name: (-counts[name], name))
             names = often[:_MOST_NAMED]
             named = words().join("items", [*names, *(["..."] if len(often) > len(names) else [])])
-            parts.append(say("left_out.files", n=self.suffixes.total(), suffixes=named))
+            parts.append(say("left_out.files", n=len(self.suffixes), suffixes=named))
         if self.hidden:
-            parts.append(say("left_out.hidden", n=self.hidden))
+            parts.append(say("left_out.hidden", n=len(self.hidden)))
         if self.links:
-            parts.append(say("left_out.links", n=self.links))
+            parts.append(say("left_out.links", n=len(self.links)))
         return say("left_out.all", parts=words().join("clauses", parts)) if parts else ""
 
 
@@ -113,15 +122,13 @@ def _folder(folder: Path, problems: list[UnreadableMedia], left: LeftOut) -> lis
 
     for name, folders, files in os.walk(folder, onerror=fail):
         shown = [sub for sub in folders if not sub.startswith(".")]
-        here.hidden += len(folders) - len(shown)
-        here.links += sum(Path(name, sub).is_symlink() for sub in shown)
+        here.hidden.update(_place(Path(name, sub)) for sub in folders if sub.startswith("."))
+        here.links.update(_place(path) for path in (Path(name, sub) for sub in shown) if path.is_symlink())
         folders[:] = shown
         paths.extend(path for path in (Path(name, file) for file in files) if _is_wanted(path, here))
     if not paths and len(problems) == before:
         raise UnreadableMedia(f"The folder {folder} holds no photo or video; name another one.")
-    left.suffixes += here.suffixes
-    left.hidden += here.hidden
-    left.links += here.links
+    left.add(here)
     return _in_order(paths)
 
 
@@ -147,7 +154,7 @@ def _matches(spec: str, left: LeftOut) -> list[Path]:
 def _is_wanted(path: Path, left: LeftOut) -> bool:
     """Whether a file of a folder is a photo or video or looks like one; if not, it is counted."""
     if path.name.startswith("."):
-        left.hidden += 1
+        left.hidden.add(_place(path))
         return False
     head = b""
     with suppress(OSError):
@@ -156,8 +163,13 @@ def _is_wanted(path: Path, left: LeftOut) -> bool:
                 head = file.read(HEAD_BYTES)
     if is_media(path, head):
         return True
-    left.suffixes[path.suffix.lower() or say("left_out.no_suffix")] += 1
+    left.suffixes[_place(path)] = path.suffix.lower() or say("left_out.no_suffix")
     return False
+
+
+def _place(path: Path) -> str:
+    """The same for every way to a file, folder or link, which is not followed."""
+    return f"{os.path.realpath(path.parent)}{os.sep}{path.name}"
 
 
 def _in_order(paths: Iterable[Path]) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ from mien.voice.engines import Engine
 from mien.voice.responses import Sentence
 from mien.voice.spoken_files import SpokenFiles
 from mien.voice.voice import LIMIT_S, QueuedVoice
+from mien.wording import json_text
 from mien.words import say
 
 LIST = "speech.jsonl"
@@ -130,7 +130,7 @@ class SpeechFolder(QueuedVoice):
             "file": name,
             "engine": engine,
         }
-        self._list.write(json.dumps(line, ensure_ascii=False))
+        self._list.write(json_text(line))
 
     def _end(self) -> None:
         self._files.close()

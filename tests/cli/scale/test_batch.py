@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,20 +26,31 @@ def test_a_batch_ends_in_parts_a_manifest_and_a_sentence(mien: Run, photo: Path,
     assert manifest["frames"] == 4
     assert [unit["source"] for part in manifest["parts"] for unit in part["units"]] == [str(photo), str(clip)]
     state = mien("batch", "status", out)
-    assert state.out.splitlines()[:2] == [f"{out}: finished", "parts finished: 2 of 2; 0 units of the others"]
+    assert state.out.splitlines()[:2] == [f"{out}: finished", "2 of 2 parts finished"]
     assert mien("batch", "--verify", "--out", out).code == 0
     again = mien("batch", photo, clip, "--out", out, "--jobs", 1, "--every", 4)
     assert (again.code, again.out) == (0, ended.out)
     other = mien("batch", photo, clip, "--out", out, "--every", 2)
     assert other.code == 2
-    assert "every was 4, is 2" in other.err
+    assert "--every: 4 before, now 2" in other.err
     table = next((out / "parts").glob("*1.parquet"))
     table.write_bytes(table.read_bytes()[:-1] + b"!")
     broken = mien("batch", "--verify", "--out", out)
     assert broken.code == 1
     assert "SHA-256" in broken.err
+    assert "run the same `mien batch` again" in broken.sentences[-1]
     table.unlink()
     assert "is missing" in mien("batch", "--verify", "--out", out).err
+    mended = mien("batch", photo, clip, "--out", out, "--jobs", 1, "--every", 4)
+    assert (mended.code, mended.out) == (0, ended.out)
+    assert mended.sentences == [f"mien: {table} is missing; it is made again."]
+    os.truncate(table, table.stat().st_size - 1)
+    mended = mien("batch", photo, clip, "--out", out, "--jobs", 1, "--every", 4)
+    assert (mended.code, mended.out) == (0, ended.out)
+    size = table.stat().st_size
+    (said,) = mended.sentences
+    assert said == f"mien: {table} is damaged: it has {size - 1:,} bytes instead of {size:,}; it is made again."
+    assert mien("batch", "--verify", "--out", out).code == 0
 
 
 def test_damaged_files_of_a_batch_are_sentences(mien: Run, photo: Path, tmp_path: Path) -> None:
@@ -81,6 +94,71 @@ def test_what_cannot_be_read_is_listed_and_the_exit_code_is_1(mien: Run, photo: 
     (failure,) = (json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines())
     assert (failure["source"], failure["tries"]) == (str(bad), 2)
     assert "1 failure" in ended.out
+
+
+def test_a_file_that_could_not_be_read_is_replaced_and_the_same_command_reads_it(
+    mien: Run, photo: Path, clip: Path, tmp_path: Path
+) -> None:
+    """The rows are those of a new batch, and everything that is said about the folder is true again."""
+    folder = tmp_path / "names"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(photo.read_bytes())
+    (folder / "c.png").write_bytes(b"")
+    (folder / "zero.mp4").write_bytes(b"")
+    words = ["batch", folder, "--jobs", 1, "--task", "emotion", "--every", 4]
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    assert mien(*words, "--out", out).code == 1
+    state = mien("batch", "status", out)
+    assert state.out.splitlines()[:2] == [f"{out}: finished, 2 files could not be read", "2 of 2 parts finished"]
+    assert state.out.splitlines()[3:] == [f"{out / 'failures.jsonl'} says why."]
+    (folder / "zero.mp4").write_bytes(clip.read_bytes())
+    mended = mien(*words, "--out", out)
+    assert mended.code == 1, "c.png still cannot be read"
+    assert (
+        f"mien: {folder / 'zero.mp4'} could not be read before and has changed; it is read again." in mended.sentences
+    )
+    (failure,) = (json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines())
+    assert failure["source"] == str(folder / "c.png")
+    (folder / "c.png").write_bytes(photo.read_bytes())
+    assert mien(*words, "--out", out).code == 0
+    assert not (out / "failures.jsonl").exists()
+    assert mien("batch", "--verify", "--out", out).code == 0
+    assert mien("batch", "status", out).out.splitlines()[0] == f"{out}: finished"
+    assert mien(*words, "--out", fresh).code == 0
+    tables = [sorted((there / "parts").glob("*.parquet")) for there in (out, fresh)]
+    for one, other in zip(*tables, strict=True):
+        assert pq.read_table(one).equals(pq.read_table(other))
+    write_image(folder / "a.png", np.full((48, 64, 3), 120, np.uint8))
+    refused = mien(*words, "--out", out)
+    assert refused.code == 2
+    assert f"{folder / 'a.png'} has been read and has changed since; put back" in refused.err
+
+
+def test_a_name_that_is_no_text_is_the_same_in_all_that_a_batch_writes(mien: Run, photo: Path, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(b"names"))
+    for name in (b"good\xff.png", b"bad\xff.png"):
+        path = tmp_path / folder / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(photo.read_bytes() if name.startswith(b"good") else b"text")
+    out, words = tmp_path / "out", ["--jobs", 1, "--task", "emotion"]
+    assert mien("batch", tmp_path / folder, "--out", out, *words).code == 1
+    names = [str(tmp_path / folder / name) for name in ("bad\\udcff.png", "good\\udcff.png")]
+    assert pyarrow.json.read_json(out / "failures.jsonl")["source"].to_pylist() == names[:1]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [unit["source"] for part in manifest["parts"] for unit in part["units"]] == names
+    assert set(pq.read_table(next((out / "parts").glob("*.parquet")))["source"].to_pylist()) == set(names[1:])
+    assert mien("batch", "--verify", "--out", out).code == 0
+    assert mien("batch", tmp_path / folder, "--out", out, *words).code == 1, "it goes on"
+    lines = {}
+    for name, more in (("one", []), ("two", ["--jobs", 1])):
+        assert mien("look", tmp_path / folder, "--jsonl", tmp_path / name, "--task", "emotion", *more).code == 1
+        lines[name] = (tmp_path / name).read_bytes()
+    assert lines["one"] == lines["two"]
+    assert json.loads(lines["one"])["source"] == names[1]
+    crops = tmp_path / "crops.jsonl"
+    assert mien("classify", "emotion", tmp_path / folder, "--jsonl", crops).code == 1
+    assert json.loads(crops.read_bytes())["source"] == names[1]
 
 
 def test_what_a_folder_holds_besides_is_told(mien: Run, photo: Path, tmp_path: Path) -> None:
@@ -176,10 +254,10 @@ def test_a_batch_goes_on_only_with_the_same_answers(mien: Run, photo: Path, tmp_
     first = mien(*words, *asked)
     assert (first.code, mien(*words, *asked).out) == (0, first.out)
     for option, value, told in (
-        ("--gestures", "loser,super", "gestures was ['loser', 'punch'], is ['loser', 'super']"),
-        ("--detail", "high", "detail was low, is high"),
-        ("--max-pixels", 9_000_000, "max_pixels was 10000000, is 9000000"),
-        ("--baseline", photo, "baseline was "),
+        ("--gestures", "loser,super", "--gestures: loser,punch before, now loser,super"),
+        ("--detail", "high", "--detail: low before, now high"),
+        ("--max-pixels", 9_000_000, "--max-pixels: 10000000 before, now 9000000"),
+        ("--baseline", photo, "--baseline: "),
     ):
         other = mien(*words, *asked, option, value)
         assert other.code == 2
@@ -187,4 +265,4 @@ def test_a_batch_goes_on_only_with_the_same_answers(mien: Run, photo: Path, tmp_
     write_image(neutral, np.ascontiguousarray(read_image(neutral)[:-1]))
     changed = mien(*words, *asked)
     assert changed.code == 2
-    assert "baseline_sha256 was" in changed.err
+    assert "--baseline: another picture before, under the same name" in changed.err

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from mien.cli.console.jobs import shown_progress, started, whole_path
 from mien.cli.console.options import print_note
-from mien.errors import RefusedOutput
+from mien.errors import DataError, OutputError, RefusedOutput
+from mien.files.locks import is_held
 from mien.files.targets import is_stream
 from mien.pipeline import Options
-from mien.records.writers import SceneOutput
+from mien.records.writers import RecordFile, SceneOutput
 from mien.resource import usable_cores
 from mien.sources import Selection
+from mien.words import say
+
+if TYPE_CHECKING:
+    from mien.scale.folder import BatchFolder
 
 
 def kept_work(targets: Sequence[str | None], *, save: str | None, jobs: int | None, resume: bool) -> Path | None:
@@ -73,14 +79,15 @@ class JobsLook:
 
         Args:
             paths: the files, in order.
-            kept: folder of an earlier run that was interrupted, and of this one should it be; removed at the end.
+            kept: folder of an earlier run that was interrupted, and of this one; `forget_work` removes it.
 
         Raises:
             RefusedOutput: the folder is of another run.
         """
         from mien.scale.folder import BatchFolder, HeldFolder, Log, read_json
         from mien.scale.job import Part, Settings, Unit, pieces_of
-        from mien.scale.run import Run, prepare
+        from mien.scale.prepare import prepare
+        from mien.scale.run import Run
         from mien.scale.sources import item_of
         from mien.scale.tasks import joined
 
@@ -92,11 +99,16 @@ class JobsLook:
             if kept is None:
                 folder = BatchFolder(stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-look-")))
             else:
-                folder = BatchFolder(kept)
+                folder = BatchFolder(kept, resumes=True)
                 folder.check()
             stack.enter_context(HeldFolder(folder))
             log = stack.enter_context(Log(folder.log))
-            parts = prepare(folder, settings, items, photos=1)
+            if kept is not None:
+                _note_outputs(folder, self._outputs)
+            with _told_for_resume(kept):
+                parts = prepare(
+                    folder, settings, items, photos=1, on_redo=lambda key, **values: print_note(say(key, **values))
+                )
             if [item.source for part in parts for item in part.items] != [str(path) for path in paths]:
                 raise RefusedOutput(
                     f"{folder.path} belongs to a run with other sources; delete it, or give the same sources."
@@ -117,6 +129,75 @@ class JobsLook:
             run = Run(folder, settings, parts, log, on_part=write, on_progress=show)
             with started("local", folder, settings, log, address=None, workers=self._workers) as engine:
                 run.work(engine)
-        if kept is not None:
-            shutil.rmtree(kept, ignore_errors=True)
         return failed
+
+
+def forget_work(kept: Path) -> None:
+    """Remove the work of a run whose results have their names now, and what the runs that were killed before it left of
+    the same results: only files that they made, which each of them has noted."""
+    from mien.scale.folder import BatchFolder
+
+    for left in _noted(BatchFolder(kept)):
+        with suppress(OSError):
+            if not is_held(left):
+                left.unlink()
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def settle_work(kept: Path) -> None:
+    """Forget, of the files that runs have noted, those that are gone or have their names now.
+
+    So a run leaves no note of a file whose name and place on the disk another one may get, unless it is killed.
+    """
+    from mien.scale.folder import BatchFolder
+
+    folder = BatchFolder(kept)
+    if not folder.outputs.exists():
+        return
+    try:
+        _write_noted(folder, _noted(folder))
+    except OutputError:
+        with suppress(OSError):
+            folder.outputs.unlink()
+
+
+def _note_outputs(folder: BatchFolder, outputs: Sequence[SceneOutput]) -> None:
+    """Note which files this run makes for its results, in case it is killed."""
+    made = [output.part_path for output in outputs if isinstance(output, RecordFile) and output.part_path is not None]
+    _write_noted(folder, [*_noted(folder), *made])
+
+
+def _write_noted(folder: BatchFolder, paths: Sequence[Path]) -> None:
+    from mien.scale.folder import write_json
+
+    write_json(folder.outputs, {"files": [[str(path), *_identity(path)] for path in paths]}, keep_names=True)
+
+
+def _noted(folder: BatchFolder) -> list[Path]:
+    """Of the files that earlier runs have noted, those that are still the ones they made."""
+    from mien.scale.folder import read_json
+
+    found = []
+    with suppress(DataError, KeyError, TypeError, ValueError):
+        for name, *identity in read_json(folder.outputs)["files"]:
+            with suppress(OSError):
+                if _identity(Path(name)) == identity:
+                    found.append(Path(name))
+    return found
+
+
+def _identity(path: Path) -> list[int]:
+    facts = path.lstat()
+    return [facts.st_dev, facts.st_ino]
+
+
+@contextmanager
+def _told_for_resume(kept: Path | None) -> Iterator[None]:
+    """Says of a damaged folder, which the user has not named, what can be done about it."""
+    try:
+        yield
+    except DataError as error:
+        if kept is None:
+            raise
+        reason = str(error).partition(";")[0]
+        raise RefusedOutput(f"--resume: {reason}; delete {kept} to begin again.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from mien.cli.console.reading import fitted_lines, read_dataset, table_lines, wa
 from mien.files.plan import WritePlan
 from mien.files.targets import descriptor_of
 from mien.files.whole import write_whole
+from mien.wording import json_text
 from mien.words import again, listed, say, words
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _by_split(counts: dict[str, int]) -> str:
 
 
 def _write_json(target: str, facts: dict[str, Any]) -> None:
-    text = json_format.dumps(facts, ensure_ascii=False, indent=1)
+    text = json_text(facts, indent=1)
     if target == "-":
         typer.echo(text)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -170,6 +170,8 @@ def _verify(out: Path, *, sources: list[str] | None, quiet: bool) -> None:
     for fault in faults:
         print_note(fault)
     if faults:
+        if faults != [say("batch.unfinished", folder=out)]:  # which says itself what to do
+            print_note(say("batch.mend"))
         raise typer.Exit(1)
     if not quiet:
         typer.echo(say("batch.complete", folder=out))
@@ -188,7 +190,8 @@ def _work(
     """The batch; returns how many problems there were."""
     from mien.extras import needs
     from mien.scale.folder import BatchFolder, HeldFolder, Log
-    from mien.scale.run import Run, conclude, prepare, summary
+    from mien.scale.prepare import prepare
+    from mien.scale.run import Run, conclude, summary
 
     with needs("table"):
         import pyarrow.parquet  # noqa: F401
@@ -197,7 +200,13 @@ def _work(
     with ExitStack() as stack:
         stack.enter_context(HeldFolder(folder))
         log = stack.enter_context(Log(folder.log))
-        parts = prepare(folder, settings, items)
+
+        def tell(key: str, **values: Any) -> None:
+            print_note(say(key, **values))
+            with instead(FALLBACK):
+                log.say(say(key, **values))
+
+        parts = prepare(folder, settings, items, on_redo=tell)
         show = stack.enter_context(shown_progress(quiet=quiet))
         job = Run(folder, settings, parts, log, on_progress=show)
         log.say(f"begun by {os.getpid()}: {count(len(items), 'source')}, {count(workers, 'worker')}, engine {engine}")

@@ -26,7 +26,9 @@ _MOST_VIDEOS = 6
 
 def summarize(
     folder: Annotated[Path, typer.Argument(help="Folder that mien batch --out wrote.", metavar="DIR")],
-    by: Annotated[str, typer.Option(help="What a row is about: file, file,person or file,person,minute.")] = "file",
+    by: Annotated[
+        str, typer.Option(help="What a row is about: file; file,person; file,minute; or file,person,minute.")
+    ] = "file",
     csv: Annotated[
         str | None, typer.Option(help="File for the table; - is stdout, also without --page and --plain.")
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from mien.evaluation.prediction_table import PredictionTable, write_predictions
 from mien.evaluation.results import rounded
 from mien.files.whole import spare_foreign, whole_folder, write_whole
 from mien.reports.evaluation.page import report_page
+from mien.wording import json_text
 
 METRICS_FILE, PAGE_FILE, PREDICTIONS_FILE = "metrics.json", "report.html", "predictions.csv"
 
@@ -47,7 +47,7 @@ def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = Fals
     with whole_folder(folder, known=_FILES) as fresh:
         report_page(evaluation).save(fresh / PAGE_FILE)
         write_predictions(fresh / PREDICTIONS_FILE, predictions_of(evaluation))
-        text = json.dumps(rounded(evaluation.to_dict()), indent=2, allow_nan=False)
+        text = json_text(rounded(evaluation.to_dict()), indent=2, allow_nan=False)
         write_whole(fresh / METRICS_FILE, f"{text}\n".encode())
 
 
