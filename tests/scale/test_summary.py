@@ -123,6 +123,45 @@ def test_one_session_gives_the_same_table_and_grades_are_counted_where_they_are(
     assert {row["grade_perhaps"] for row in summarize_rows(graded, ("file", "person")).to_pylist()} == {1.0}
 
 
+def test_records_that_were_appended_to_are_counted_as_on_the_page(
+    tmp_path: Path, scene: MakeScene, face: MakeFace, hand: Callable[..., Hand]
+) -> None:
+    """A second run begins at the first frame again: its time goes on after the first run, and its people are others."""
+    parts = tmp_path / "parts"
+    with ParquetWriter(parts / "part-000000.parquet") as table:
+        for seconds, people in ((10, 2), (4, 1), (7, 2)):
+            for second in range(seconds):
+                seen: list[Face | Hand] = [face("happy", box_xyxy=LEFT, track=1)]
+                if people == 2 and second > 1:
+                    seen.append(face("sad", box_xyxy=RIGHT, track=2, uncertain=second == 3))
+                if people == 1:
+                    seen.append(hand("victory"))
+                table.write(replace(scene(second, *seen, source="camera"), time_s=second / 2))
+                table.write(replace(scene(second, source="other"), time_s=float(second)))
+    path = parts / "part-000000.parquet"
+    session = read_session(path)
+    (part,) = (part for part in segments(session) if part.name == "camera")
+    assert part.setbacks == 2
+    by_person = summarize_rows(read_rows(path), ("file", "person"))
+    assert summarize_batch(tmp_path, ("file", "person")).equals(by_person)
+    for kind, task in (("face", "emotion"), ("hand", "gesture")):
+        found = shares(part, part.of(task), len(session.labels))
+        told = {row["person"]: row for row in _rows(by_person, file="camera", kind=kind)}
+        assert sorted(told) == sorted(found.tracks)
+        for row, track in enumerate(found.tracks):
+            assert told[track]["in_view_s"] == pytest.approx(found.seconds[row].sum())
+            assert (told[track]["first_s"], told[track]["last_s"]) == (found.first_s[row], found.last_s[row])
+            assert told[track]["in_view_s"] <= told[track]["last_s"] - told[track]["first_s"]
+    faces = _rows(by_person, file="camera", kind="face")
+    assert [row["frames"] for row in faces] == [10, 8, 4, 7, 5]
+    assert [(row["first_s"], row["last_s"]) for row in faces] == [(0, 5), (1, 5), (5, 7), (7, 10.5), (8, 10.5)]
+    episodes = runs(part, session.labels)
+    assert sum(row["episodes"] for row in _rows(by_person, file="camera")) == len(episodes.label)
+    (whole,) = _rows(summarize_rows(read_rows(path), ("file",)), file="camera", kind="face")
+    assert (whole["tracks"], whole["frames"], whole["unseen_s"]) == (5, 21, 0)
+    assert whole["in_view_s"] == pytest.approx(part.duration_s[part.of("emotion").frame].sum())
+
+
 def test_csv_has_a_header_and_empty_cells(batch: Path, tmp_path: Path) -> None:
     write_csv(summarize_batch(batch, ("file", "person")), tmp_path / "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()

@@ -51,6 +51,11 @@ class Detections:
     baseline: NDArray[np.bool_]
 
     @property
+    def unsure(self) -> NDArray[np.bool_]:
+        """(M,) whether the label is perhaps right or unclear: what a table calls `share_hard_to_read`."""
+        return self.uncertain | (self.label < 0)
+
+    @property
     def unclear(self) -> NDArray[np.bool_]:
         """(M,) whether the label is neither sure nor perhaps right, or there is none."""
         return (self.uncertain & ~self.perhaps) | (self.label < 0)

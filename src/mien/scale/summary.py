@@ -1,8 +1,8 @@
 """Who showed what and for how long, out of any number of rows: a table by file, person and minute, computed by DuckDB.
 
 Counted as in the page of a session (`reports/session/times.py`): a frame stands for the time until the next one, and
-after more than a second and five times the usual spacing nothing was recorded. Photos have no time; their shares are of
-frames.
+after more than a second and five times the usual spacing nothing was recorded. Where the time goes back, as in records
+that were appended to, it goes on instead, and the people are others. Photos have no time; their shares are of frames.
 """
 
 from __future__ import annotations
@@ -33,26 +33,61 @@ _PAUSE_FRAMES = 5
 
 _NEEDED = ("source", "frame", "time_s", "kind", "track", "label", "uncertain")
 
-# `place` counts the frames of a source; a run of one label is broken where a frame, or time, is missing.
+# `place` counts the frames of a source in the order of their rows. Where the time goes back, another run was added: it
+# goes on after the one before, with people of its own. A run of one label is broken where a frame, or time, is missing.
 _SEEN = f"""
+CREATE TEMP TABLE placed AS
+WITH compared AS (
+    SELECT *, frame IS NOT DISTINCT FROM lag(frame) OVER w AND time_s IS NOT DISTINCT FROM lag(time_s) OVER w AS is_same
+    FROM records WINDOW w AS (PARTITION BY source ORDER BY part, row)
+)
+SELECT source, time_s, kind, track, label, uncertain, grade,
+    sum((NOT is_same)::INTEGER) OVER (PARTITION BY source ORDER BY part, row ROWS UNBOUNDED PRECEDING)::BIGINT AS place
+FROM compared;
 CREATE TEMP TABLE frames AS
-WITH each AS (SELECT DISTINCT source, frame, time_s FROM records),
+WITH each AS (SELECT source, place, any_value(time_s) AS time_s FROM placed GROUP BY source, place),
 steps AS (
-    SELECT *, row_number() OVER w AS place, lead(time_s) OVER w - time_s AS step_s
-    FROM each WINDOW w AS (PARTITION BY source ORDER BY time_s, frame)
+    SELECT *, lead(time_s) OVER w - time_s AS step_s FROM each WINDOW w AS (PARTITION BY source ORDER BY place)
 ),
-usual AS (SELECT source, coalesce(median(step_s) FILTER (step_s > 0), 0) AS usual_s FROM steps GROUP BY source)
-SELECT source, frame, time_s, place, floor(time_s / 60)::BIGINT AS minute,
+usual AS (SELECT source, coalesce(median(step_s) FILTER (step_s > 0), 0) AS usual_s FROM steps GROUP BY source),
+forward AS (
+    SELECT source, place, time_s, usual_s, coalesce(step_s < 0, false) AS is_back,
+        CASE WHEN step_s < 0 THEN usual_s ELSE step_s END AS step_s
+    FROM steps JOIN usual USING (source)
+),
+continued AS (
+    SELECT *, coalesce(sum(is_back::INTEGER) OVER earlier, 0)::BIGINT AS run,
+        first_value(time_s) OVER (PARTITION BY source ORDER BY place) + coalesce(sum(step_s) OVER earlier, 0) AS later_s
+    FROM forward
+    WINDOW earlier AS (PARTITION BY source ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+timed AS (
+    SELECT * REPLACE (CASE WHEN bool_or(is_back) OVER (PARTITION BY source) THEN later_s ELSE time_s END AS time_s)
+    FROM continued
+)
+SELECT source, place, run, time_s, floor(time_s / 60)::BIGINT AS minute,
     CASE WHEN step_s IS NULL OR step_s > greatest({_PAUSE_S}, {_PAUSE_FRAMES} * usual_s) THEN usual_s ELSE step_s END
         AS duration_s,
     coalesce(step_s > greatest({_PAUSE_S}, {_PAUSE_FRAMES} * usual_s), false) AS is_pause
-FROM steps JOIN usual USING (source);
+FROM timed;
 CREATE TEMP TABLE seen AS
-WITH timed AS (SELECT *, sum(duration_s) OVER (PARTITION BY source ORDER BY place) AS until_s FROM frames)
-SELECT source, kind, coalesce(track, 0) AS track, place, time_s, duration_s, until_s, is_pause, minute,
+WITH timed AS (SELECT *, sum(duration_s) OVER (PARTITION BY source ORDER BY place) AS until_s FROM frames),
+found AS (
+    SELECT p.* EXCLUDE (time_s, track), greatest(coalesce(p.track, 0), 0) AS track,
+        t.* EXCLUDE (source, place)
+    FROM placed p JOIN timed t USING (source, place) WHERE kind IN ('face', 'hand')
+),
+highest AS (SELECT source, kind, run, max(track) AS most FROM found GROUP BY source, kind, run),
+numbered AS (
+    SELECT source, kind, run, coalesce(sum(most) OVER w, 0)::BIGINT AS others
+    FROM highest
+    WINDOW w AS (PARTITION BY source, kind ORDER BY run ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+SELECT source, kind, CASE WHEN track > 0 THEN track + others ELSE 0 END AS track,
+    place, time_s, duration_s, until_s, is_pause, minute,
     row_number() OVER (PARTITION BY source, kind, place) = 1 AS is_first,
     CASE WHEN coalesce(uncertain, true) THEN NULL ELSE label END AS label, grade
-FROM records JOIN timed USING (source, frame, time_s) WHERE kind IN ('face', 'hand');
+FROM found JOIN numbered USING (source, kind, run);
 CREATE TEMP TABLE runs AS
 SELECT *, label IS NOT NULL AND track > 0 AND NOT coalesce(
     lag(label) OVER w = label AND lag(place) OVER w >= place - 1 AND NOT lag(is_pause) OVER w, false
@@ -80,7 +115,8 @@ def summarize_batch(path: str | Path, by: Sequence[str]) -> pa.Table:
 
         names = [str(folder / table.name) for table in tables]
         try:
-            connection.from_parquet(names, union_by_name=True).create_view("given")
+            given = connection.from_parquet(names, union_by_name=True, filename=True, file_row_number=True)
+            given.project("* RENAME (filename AS part, file_row_number AS row)").create_view("given")
             return _table(connection, by)
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0].replace(str(folder), str(tables[0].parent))
@@ -90,9 +126,13 @@ def summarize_batch(path: str | Path, by: Sequence[str]) -> pa.Table:
 
 
 def summarize_rows(rows: pa.Table, by: Sequence[str]) -> pa.Table:
-    """The same for the rows of one session, as `records.tables.read_rows` gives them."""
+    """The same for the rows of one session, as `records.tables.read_rows` gives them, in their order."""
     with _connected() as connection:
-        connection.from_arrow(rows).create_view("given")
+        import pyarrow as pa
+
+        places = pa.array(range(rows.num_rows), pa.int64())
+        ordered = rows.append_column("part", pa.repeat(0, rows.num_rows)).append_column("row", places)
+        connection.from_arrow(ordered).create_view("given")
         return _table(connection, by)
 
 
@@ -157,7 +197,8 @@ def _table(connection: duckdb.DuckDBPyConnection, by: Sequence[str]) -> pa.Table
     if missing:
         raise DataError(f"The rows lack {', '.join(missing)}; give what `mien batch` or `mien look` wrote.")
     grade = "grade" if "grade" in columns else "NULL::VARCHAR AS grade"
-    connection.execute(f"CREATE TEMP VIEW records AS SELECT {', '.join(_NEEDED)}, {grade} FROM given")  # noqa: S608
+    needed = ", ".join("coalesce(source, '') AS source" if name == "source" else name for name in _NEEDED)
+    connection.execute(f"CREATE TEMP VIEW records AS SELECT {needed}, {grade}, part, row FROM given")  # noqa: S608
     for statement in _SEEN.split(";\n"):
         if statement.strip():
             connection.execute(statement)

@@ -82,8 +82,19 @@ def test_the_words_say_who_looked_like_what_and_for_how_long(two: Session, text_
     assert "showed victory for 2.0 s (50 %), no known gesture for 2.0 s (50 %)" in words
     assert "frames without a face 40 of 200 (20 %)" in words
     assert "frames without a hand 160 of 200 (80 %)" in words
+    assert "faces not read for sure (perhaps or unclear) 40 of 210 (19 %)" in words
     assert "faces that were unclear 40 of 210 (19 %)" in words
     assert "frames per second 10.0" in words
+
+
+def test_perhaps_is_not_sure_but_not_unclear_either(two: Session, text_of: TextOf) -> None:
+    """As in a table by `--csv`, whose share_hard_to_read holds both."""
+    perhaps = two.seen.uncertain & (two.seen.frame < 130)
+    words = text_of(replace(two, seen=replace(two.seen, perhaps=perhaps)))
+    assert "faces not read for sure (perhaps or unclear) 40 of 210 (19 %)" in words
+    assert "faces that were unclear 30 of 210 (14 %)" in words
+    assert "hands not read for sure (perhaps or unclear) 0 of 40 (0 %)" in words
+    assert "adds both up as share_hard_to_read" in words
 
 
 def test_the_models_their_versions_and_thresholds(two: Session, text_of: TextOf) -> None:

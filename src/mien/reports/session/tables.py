@@ -108,8 +108,7 @@ def frame_rows(part: Segment) -> list[Row]:
         pauses if len(lost) else say("report.no_pause"),
         _without(part, "emotion"),
         _without(part, "gesture"),
-        _of(int(faces.unclear.sum()), len(faces.frame)),
-        _of(int(hands.unclear.sum()), len(hands.frame)),
+        *(_of(int(which.sum()), len(seen.frame)) for seen in (faces, hands) for which in (seen.unsure, seen.unclear)),
         join("items", most),
     )
     return list(zip(words().all("report.frame_facts"), values, strict=True))
