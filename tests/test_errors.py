@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from mien import errors
-from mien.errors import MienError, MissingExtra, RecipeError, RefusedOutput, UnknownName, UnreadableMedia
+from mien.errors import (
+    InvalidOption,
+    MienError,
+    MissingExtra,
+    RecipeError,
+    RefusedOutput,
+    UnknownName,
+    UnreadableMedia,
+)
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
 
@@ -37,7 +45,7 @@ def test_the_tree_is_as_drawn() -> None:
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_every_error_has_one_base_and_an_exit_code(kind: type[MienError]) -> None:
     assert issubclass(kind, MienError)
-    assert kind.exit_code == (2 if kind in (UnknownName, RecipeError, RefusedOutput) else 1)
+    assert kind.exit_code == (2 if kind in (UnknownName, InvalidOption, RecipeError, RefusedOutput) else 1)
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:

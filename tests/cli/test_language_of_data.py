@@ -149,7 +149,8 @@ def test_a_batch(mien: Run, photo: Path, tmp_path: Path) -> None:
     part = next((out / "parts").iterdir())
     part.unlink()
     ended = mien("batch", "--out", out, "--verify", "--language", "zh")
-    assert (ended.code, ended.err) == (1, f"mien: 缺少 {part}。\n")
+    assert (ended.code, ended.err.splitlines()[0]) == (1, f"mien: 缺少 {part}。")
+    assert ended.err.splitlines()[1].startswith("mien: 修复方法：")
 
 
 def test_a_language_may_be_said_first(mien: Run, photo: Path) -> None:

@@ -224,7 +224,7 @@ def test_bench_prints_every_stage(mien: Run, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_bench_refuses_an_odd_size(mien: Run) -> None:
     ended = mien("bench", "--size", "big")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "640x480" in ended.err
 
 

@@ -273,7 +273,7 @@ def test_batch_and_bench_take_a_taught_model(
     assert mien("teach", "小指", "--from", clip, "--model", "mine").code == 0
     other = mien(*batch)  # what was taught since decides about the rows, too
     assert other.code == 2
-    assert "gesture was" in other.err
+    assert "gesture model: " in other.err
     kept = tmp_path / "bench.json"
     bench = (
         "bench",

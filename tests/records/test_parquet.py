@@ -239,8 +239,27 @@ def test_room_for_the_finished_table_is_kept_free(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
     with pytest.raises(OutputError, match="disk is full"):
         records.write(scene(1))
-    records.close()
-    assert pq.read_table(tmp_path / "out.parquet")["frame"].to_pylist() == [0]
+    records.close()  # what was kept free is there for these rows
+    assert pq.read_table(tmp_path / "out.parquet")["frame"].to_pylist() == [0, 1]
+
+
+@pytest.mark.parametrize("way", ["close", "fail"])
+def test_a_table_without_its_rows_gets_no_name(
+    scene: MakeScene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    import shutil
+
+    usage = shutil.disk_usage(tmp_path)
+    records = ParquetWriter(tmp_path / "out.parquet")
+    records.write(scene(0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    if way == "close":
+        with pytest.raises(OutputError, match="disk is full"):
+            records.close()
+    else:
+        records.fail()
+        assert "disk is full" in caplog.text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_table_that_cannot_be_made_leaves_the_rows_and_says_where(

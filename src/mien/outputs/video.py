@@ -6,10 +6,8 @@ is finished, its tables are put at the front, as players on the web need them.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
-import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -312,4 +310,7 @@ class VideoWriter(ResultWriter):
         except OSError as error:
             raise output_error(self._name, error) from error
         if free < FREE_BYTES:
-            raise output_error(self._name, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+            raise OutputError(
+                f"Cannot write {self._name}: less than {FREE_BYTES / 10**6:.0f} MB of the disk are free, which a video "
+                "needs to be finished; free some space or name another folder."
+            )

@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 _MOST_WAITING = 256
 _GROUP_ROWS = 65_536
 _SPARE_BYTES = 2**20
+"""Disk space to keep free while rows come, for what is written last: of this table and of other results."""
+
 _TYPES = {
     **dict.fromkeys(("source", "kind", "side", "label", "grade", *MODEL_COLUMNS.values()), "string"),
     **dict.fromkeys(("height", "width", "track"), "int32"),
@@ -79,6 +81,8 @@ class ParquetWriter(RecordFile):
         _batch([{}], self._schema)  # pyarrow's first batch loads pandas if installed: better now than mid-run
         self._head = self._schema.serialize().to_pybytes()
         self._rows: list[dict[str, Any]] = []
+        self._written = 0  # scenes whose rows are in the journal
+        self._is_told = False  # that rows could not be written
         self._used: Mapping[str, UsedModel] = {}
         self._metadata: dict[str, str] = {}
         self._flush_s = flush_s
@@ -109,16 +113,32 @@ class ParquetWriter(RecordFile):
         """Write the Parquet file and give it its name; may be called twice."""
         self._closed = True
         trouble: OutputError | None = None
+        self._journal.spare_bytes = 0
         try:
             self._flush()
         except OutputError as error:
             trouble = error
-        super().close()
+        if trouble is not None and not self._written:
+            self._sink.fail(self._tail, records=0)  # a table without its rows would look complete
+        else:
+            super().close()
         if trouble is not None:
             raise trouble
 
+    def fail(self) -> None:
+        self._closed = True
+        self._journal.spare_bytes = 0
+        is_told = self._is_told
+        for step in (self._flush, lambda: self._sink.fail(self._tail, records=self._written)):
+            try:
+                step()
+            except OutputError as second:
+                if not is_told:
+                    _log.warning("%s", second)
+
     def _open(self, target: str | Path) -> Sink:
-        return _Journal(target, self._schema, self._metadata)
+        self._journal = _Journal(target, self._schema, self._metadata)
+        return self._journal
 
     def _note(self, models: Mapping[str, UsedModel]) -> None:
         """Add models to what the finished file's metadata will say."""
@@ -131,11 +151,16 @@ class ParquetWriter(RecordFile):
         self._flush()
 
     def _flush(self) -> None:
-        """Write what is waiting to disk; if that fails it is lost, and what came before stays."""
-        rows, self._rows = self._rows, []
+        """Write what is waiting to disk; if that fails it goes on waiting, and what came before stays."""
         self._flushed_s = time.monotonic()
-        if rows:
-            self._sink.add(_batch(rows, self._schema), b"")
+        if self._rows:
+            try:
+                self._sink.add(_batch(self._rows, self._schema), b"")
+            except OutputError:
+                self._is_told = True
+                raise
+            self._rows = []
+            self._written = self.records
 
 
 class _Journal(FileSink):
@@ -149,6 +174,7 @@ class _Journal(FileSink):
         super().__init__(target)
         self._schema = schema
         self._metadata = metadata
+        self.spare_bytes = _SPARE_BYTES
 
     def add(self, data: bytes, tail: bytes) -> None:
         """Add a batch, if there is space for it and for the Parquet file, which is smaller."""
@@ -156,7 +182,7 @@ class _Journal(FileSink):
             free = shutil.disk_usage(self._part.path.parent).free
         except OSError as error:
             raise output_error(self._name, error) from error
-        if free < self._end + 2 * len(data) + _SPARE_BYTES:
+        if free < self._end + 2 * len(data) + self.spare_bytes:
             raise output_error(self._name, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         super().add(data, tail)
 

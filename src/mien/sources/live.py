@@ -108,7 +108,7 @@ class StreamSource(LiveSource):
     def __init__(self, url: str, *, retry: Retry | None = None) -> None:
         address = Address(url)
         if address.scheme not in SCHEMES:
-            raise InvalidOption(
+            raise InputError(
                 f"An address must start with {', '.join(f'{known}://' for known in SCHEMES)}, got {address.scheme}://; "
                 "give one of these, a file, a folder, a camera or - for standard input."
             )
