@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import mien
 from mien.artwork.drawings import demo_frame, draw_face
-from mien.errors import InputError, UnknownName
+from mien.errors import InputError, InvalidOption, UnknownName
 from mien.outputs.video import VideoWriter
 from mien.pipeline import Analyzer, CropReader, Options
 from mien.pixels.images import encode_image
@@ -375,3 +375,8 @@ def test_a_neutral_face_is_learned_from_a_video(calm: NDArray[np.uint8]) -> None
         told = [scene.faces[0].prediction for scene in learner.scenes(_frames(calm, 14, "calm"))]
     known = [prediction is not None and prediction.baseline for prediction in told]
     assert known == [False] * 10 + [True] * 4
+
+
+def test_one_name_is_no_sequence_of_tasks() -> None:
+    with pytest.raises(InvalidOption, match=r"got 'emotion'; write \('emotion',\)"):
+        Options(tasks="emotion")  # type: ignore[arg-type]

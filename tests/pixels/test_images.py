@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.errors import OutputError, UnreadableMedia
+from mien.outputs.video import VideoWriter
 from mien.pixels.images import decode_image, encode_image, read_head, read_image, write_image
 from mien.pixels.quiet import quiet_opencv
 
@@ -381,3 +382,10 @@ def test_real_photos(media: Path) -> None:
         data = path.read_bytes()
         with pytest.raises(UnreadableMedia, match="damaged"):
             decode_image(data[: len(data) * 2 // 3], path.name)
+
+
+def test_a_video_is_no_picture(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 10.0, NOISE.shape[:2]) as writer:
+        writer.write(NOISE)
+    with pytest.raises(UnreadableMedia, match=r"clip\.mp4: it is a video or a sound, and a picture is needed"):
+        read_image(tmp_path / "clip.mp4")

@@ -189,3 +189,12 @@ def test_a_folder_without_media_says_so(tmp_path: Path) -> None:
     assert not paths
     assert "holds no photo or video" in str(problem)
     assert notes == []
+
+
+def test_what_is_not_a_file_is_told() -> None:
+    _, problems = expand_sources(["-", "http://127.0.0.1:1/x.jpg", "rtsp://name:secret@camera/a"])
+    assert [str(problem) for problem in problems] == [
+        "Cannot read -: that is standard input, and files are needed here; try mien live.",
+        "Cannot read http://127.0.0.1:1/x.jpg: it is an address, and files are needed here; try mien live.",
+        "Cannot read rtsp://camera/a: it is an address, and files are needed here; try mien live.",
+    ]

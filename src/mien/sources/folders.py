@@ -134,9 +134,10 @@ def _folder(folder: Path, problems: list[UnreadableMedia], left: LeftOut) -> lis
 
 def _matches(spec: str, left: LeftOut) -> list[Path]:
     """Media that a glob names, each once, also when its folder matches as well."""
-    if spec == "-" or is_address(spec):
-        what = "standard input" if spec == "-" else "an address"
-        raise UnreadableMedia(f"Cannot read {named(spec)}: that is {what}, and files are needed here; try mien live.")
+    if spec == "-":
+        raise UnreadableMedia("Cannot read -: that is standard input, and files are needed here; try mien live.")
+    if is_address(spec):
+        raise UnreadableMedia(f"Cannot read {named(spec)}: it is an address, and files are needed here; try mien live.")
     if not glob.has_magic(spec):
         raise UnreadableMedia(f"Cannot read {named(spec)}: there is no such file or folder; check the name.")
     found: dict[Path, None] = {}
