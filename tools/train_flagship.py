@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from arguments import changes_of, check_device, minutes, run_tool
 from flagship_plan import ANSWERS_FILE, KINDS, Planned, keep_answers, report, results, students, teachers
 from flagship_views import Pool, answers_to_views, drawn_views, fit_views, logits_of
 
@@ -73,7 +74,7 @@ def main() -> None:
     """Plan, train, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="FER2013, packed with the FER+ votes")
-    parser.add_argument("--minutes", type=float, required=True, help="no run begins that would end later")
+    parser.add_argument("--minutes", type=minutes, required=True, help="no run begins that would end later")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--results", type=Path, help="folder of the small files; by default results in --out")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -85,7 +86,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     began = time.monotonic()
-    changes = dict(text.split("=", 1) for text in options.set)
+    changes = changes_of(parser, options.set)
+    check_device(parser, options.device)
     on_cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
     views = (VIEWS if on_cuda else 0) if options.views < 0 else options.views
     kept = options.results or options.out / "results"
@@ -333,4 +335,4 @@ def _kind(planned: Planned) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)

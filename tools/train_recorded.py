@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import torch
+from arguments import changes_of, check_device, run_tool
 from flagship_views import in_bfloat16, keep_network, learner_of, machine_of, two_heads
 from torch import Tensor, nn
 
@@ -45,7 +46,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = load_recipe(options.recipe, changes=dict(text.split("=", 1) for text in options.set))
+    check_device(parser, options.device)
+    recipe = load_recipe(options.recipe, changes=changes_of(parser, options.set))
     dataset = load_corpus(recipe, CorpusPaths(data=options.data))
     fit_recorded(recipe, dataset, options.out, device=torch.device(options.device))
 
@@ -165,4 +167,4 @@ def _save_curves(run: Path, rows: list[dict[str, float]], steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_tool(main)

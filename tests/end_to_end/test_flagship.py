@@ -129,3 +129,31 @@ def test_recorded_passes_refuse_what_they_do_not_do(tiny_faces: Dataset, tmp_pat
     with pytest.raises(RecipeError, match="needs `mien train`"):
         recorded.fit_recorded(load_recipe("emotion"), tiny_faces, tmp_path / "run", device=torch.device("cpu"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--minutes", "nan"), 2, "must be a number of minutes above 0, got nan"),
+        (("--minutes", "1", "--set", "foo"), 2, "argument --set: must be KEY=VALUE, got foo"),
+        (("--minutes", "1", "--set", "fit.epoch=3"), 2, "There is no setting in recipe.fit 'epoch'"),
+        (("--minutes", "1"), 1, "/none.npz does not exist"),
+    ],
+)
+def test_wrong_use_gets_a_sentence(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    command = [sys.executable, str(TOOL), "--data", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--device", "cpu", *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an accelerator")
+def test_an_accelerator_that_is_not_there(tmp_path: Path) -> None:
+    words = ["emotion", "--data", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out"), "--device", "cuda"]
+    command = [sys.executable, str(TOOL.parent / "train_recorded.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "torch finds no accelerator here" in done.stderr) == (2, True), done.stderr
