@@ -227,6 +227,14 @@ def test_a_wrong_task_ends_it(server: Any) -> None:
             socket.recv(timeout=60)
 
 
+def test_a_wrong_steady_ends_it(server: Any) -> None:
+    with server.live("?steady=maybe") as socket:
+        problem = json.loads(socket.recv(timeout=60))["problem"]
+        assert (problem["status"], problem["detail"]) == (422, "steady must be true or false, got 'maybe'.")
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=60)
+
+
 def test_too_many_connections_are_refused(serving: Callable[..., Any], photo: bytes) -> None:
     server = serving(limits=Limits(live=1))
     with server.live() as one:

@@ -41,6 +41,7 @@ _MOST_TIME_S = 1e8
 _MOST_BASELINE_S = 60.0
 _MOST_NEWS = 8
 _BUSY = 503
+_STEADY = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 class Ask(BaseModel):
@@ -306,14 +307,14 @@ class LiveRoom:
         async def live(
             websocket: WebSocket,
             task: TaskQuery = "emotion,gesture",
-            steady: Annotated[bool, Query()] = False,
+            steady: Annotated[str, Query()] = "false",
             language: LanguageQuery = "",
         ) -> None:
             await self._serve(websocket, task, self._settings.responses.in_language(language), steady=steady)
 
         return router
 
-    async def _serve(self, websocket: WebSocket, task: str, responses: Responses, *, steady: bool) -> None:
+    async def _serve(self, websocket: WebSocket, task: str, responses: Responses, *, steady: str) -> None:
         most = self._settings.limits.live
         problem: Problem | None = None
         tasks: tuple[Task, ...] = ()
@@ -321,6 +322,8 @@ class LiveRoom:
             tasks = parse_tasks(task)
         except InputError as error:
             problem = problem_of(error)
+        if steady not in _STEADY:  # judged here, for a wrong one refused by FastAPI ends without a word
+            problem = Problem(422, f"steady must be true or false, got {steady[:50]!r}.")
         if self.connections >= most:
             problem = busy(f"This server has {most} live connections already")
         if problem is not None:
@@ -332,7 +335,7 @@ class LiveRoom:
         self._metrics.live.set(self.connections)
         try:
             parts = self._engine, self._settings, self._metrics
-            await Connection(websocket, *parts, responses=responses, tasks=tasks, steady=steady).run()
+            await Connection(websocket, *parts, responses=responses, tasks=tasks, steady=_STEADY[steady]).run()
         finally:
             self.connections -= 1
             self._metrics.live.set(self.connections)
