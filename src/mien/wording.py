@@ -12,6 +12,8 @@ JOINERS = "\u200c\u200d"
 _DIGITS = re.compile(r"(\d+)")
 _SCARCELY_SEEN = re.compile(f"[{JOINERS}]|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_BAR = re.compile(r"(\\*)\|")
+_ESCAPED_BAR = re.compile(r"(\\+)\|")
 _PLURALS = {"class": "classes", "copy": "copies"}
 
 
@@ -70,12 +72,23 @@ def json_text(
     return _LONE_SURROGATE.sub(lambda found: as_text(found[0]).replace("\\", "\\\\"), text)
 
 
+def one_line(text: str) -> str:
+    """A text with a space in place of each line break and the spaces around it, for a cell or a list in Markdown."""
+    return " ".join(filter(None, map(str.strip, text.splitlines())))
+
+
 def cells_of_markdown(line: str) -> list[str]:
     """The cells of one line of `markdown_table`."""
-    return [cell.replace("\\|", "|") for cell in line.removeprefix("| ").removesuffix(" |").split(" | ")]
+    cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
+    return [_ESCAPED_BAR.sub(lambda found: "\\" * (len(found[1]) // 2) + "|", cell) for cell in cells]
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; a bar within a cell is escaped."""
+    """A table in Markdown; a bar within a cell is escaped, and so are backslashes before it; a line break becomes a
+    space."""
     lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return _BAR.sub(lambda found: found[1] * 2 + "\\|", one_line(text))

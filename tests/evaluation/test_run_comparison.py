@@ -21,7 +21,8 @@ from mien.reports.runs.tables import (
     reproduction_rows,
     reproduction_text,
 )
-from mien.wording import cells_of_markdown, markdown_table
+from mien.visible import visible
+from mien.wording import cells_of_markdown, markdown_table, one_line
 
 REFERENCE = {
     "ref": "A-emo2",
@@ -344,6 +345,30 @@ def test_markdown_has_as_many_cells_in_every_line() -> None:
     lines = markdown_table(("a", "b"), [("1", "x|y"), ("2", "")]).splitlines()
     assert lines == ["| a | b |", "| --- | --- |", r"| 1 | x\|y |", "| 2 |  |"]
     assert list(map(cells_of_markdown, lines[2:])) == [["1", "x|y"], ["2", ""]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\v", "\x1c", "\x85", "\u2028"])
+def test_a_line_break_leaves_the_table_in_one_piece(end: str, tmp_path: Path) -> None:
+    broken = {"ref": f"B{end}x", "author_metric": f"best{end}accuracy", "protocol": f" 90/10 {end}{end}| seed{end}"}
+    run = make_run(tmp_path / "run", reference=REFERENCE | broken)
+    write(run / "test" / "metrics.json", metrics("test", 0.62))
+    entries = [read_entry(run)]
+    text = reproduction_text(entries, command="mien compare run")
+    (line,) = (line for line in text.splitlines() if line.startswith("| B"))
+    row = dict(zip(REPRODUCTION, cells_of_markdown(line), strict=True))
+    assert (row["ref"], row["protocol"]) == ("B x", "90/10 | seed")
+    metric = one_line(visible(f"best{end}accuracy"))  # texts write control characters out
+    assert row["author's figure"] == f"65.6 % {metric}"
+    assert "- B x: `mien evaluate cnn --split test`" in text.splitlines()
+    assert reproduction_text(entries, command="mien compare run", earlier=text) == text, "the same row, not another one"
+    assert len(markdown_table(comparison_header(), comparison_rows(entries)).splitlines()) == 3
+
+
+@pytest.mark.parametrize("cell", [r"a\|b", r"\\||", "\\", "|", r"C:\runs \| x", r"a \ | b"])
+def test_bars_and_backslashes_come_back(cell: str) -> None:
+    *_, line = markdown_table(("a", "b"), [(cell, "2")]).splitlines()
+    assert cells_of_markdown(line) == [cell, "2"]
+    assert all(len(found) % 2 for found in re.findall(r"(\\+)\|", line)), "each bar in a cell is escaped"
 
 
 def test_the_page_has_the_curves_of_all(tmp_path: Path) -> None:

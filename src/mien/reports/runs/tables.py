@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from mien.errors import InputError
 from mien.evaluation.run_comparison import UNKNOWN, Entry, Measured
 from mien.reports.page import Page
-from mien.wording import cells_of_markdown, markdown_table
+from mien.wording import cells_of_markdown, markdown_table, one_line
 from mien.words import FALLBACK, again, instead, language, percent, say, words
 
 REPRODUCTION = (
@@ -53,8 +53,8 @@ def reproduction_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
     for reference, entry in sorted(rebuilt, key=lambda pair: (pair[0].ref, pair[1].name)):
         rows.append(
             (
-                _line(reference.ref),
-                f"`{_line(entry.train_command)}`",
+                one_line(reference.ref),
+                f"`{one_line(entry.train_command)}`",
                 reference.protocol or UNKNOWN,
                 _author(entry),
                 _ours(entry.author_protocol()),
@@ -85,7 +85,7 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     if not rows:
         raise InputError("None of these runs reproduces a published result: their recipes have no section [reference]")
     printed = [
-        f"- {_line(entry.reference.ref)}: `{_line(ours.command)}`"
+        f"- {one_line(entry.reference.ref)}: `{one_line(ours.command)}`"
         for entry in entries
         for ours in (entry.author_protocol(), entry.honest_protocol())
         if entry.reference is not None and ours is not None
@@ -98,7 +98,7 @@ def reproduction_text(entries: Sequence[Entry], *, command: str, earlier: str = 
     files = "`recipe.json`, `summary.json`, `metrics.json`"
     return f"""{_TITLE}
 
-Made by `{_line(command)}` from the files that the runs left ({files}); do not edit it.{stayed}
+Made by `{one_line(command)}` from the files that the runs left ({files}); do not edit it.{stayed}
 "By it" is the author's own protocol: the same split, chosen and reported on the same images. "On clean samples" leaves
 out every test image that equals a training image or another test image.
 
@@ -117,11 +117,6 @@ def _kept(earlier: str, refs: Collection[str]) -> tuple[list[tuple[str, ...]], l
     rows = [tuple(cells_of_markdown(line)) for line in lines if line.startswith("| ")]
     kept = [row for row in rows if len(row) == len(REPRODUCTION) and row[0] not in (*refs, REPRODUCTION[0], "---")]
     return kept, [line for line in lines if any(line.startswith(f"- {row[0]}: `") for row in kept)]
-
-
-def _line(text: str) -> str:
-    """The text on one line: a break within it would end the entry of a list."""
-    return " ".join(text.splitlines())
 
 
 def is_reproduction(text: str) -> bool:

@@ -24,7 +24,7 @@ from mien.train.export.card_words import (
     TRAINING_DATA,
     VOTES,
 )
-from mien.wording import markdown_table
+from mien.wording import markdown_table, one_line
 
 _NOTHING = ""
 _UNMEASURED = "Nothing was measured."
@@ -118,7 +118,7 @@ def _details(manifest: Manifest, facts: CardFacts) -> str:
         f"Licence of the weights: {manifest.licence}.",
         *facts.checks,
     ]
-    return "\n".join(f"- {_line(line)}" for line in lines)
+    return "\n".join(f"- {one_line(line)}" for line in lines)
 
 
 def _metrics(manifest: Manifest, facts: CardFacts) -> str:
@@ -141,15 +141,10 @@ def _evaluation_data(scores: Sequence[Score]) -> str:
     for score in scores:
         ways.setdefault((score.data, score.split, score.command), {}).setdefault(score.protocol)
     lines = [
-        f"- {data}, {split}, by `{_line(command)}`: {'; '.join(map(_line, protocols))}."
+        f"- {data}, {split}, by `{one_line(command)}`: {'; '.join(map(one_line, protocols))}."
         for (data, split, command), protocols in ways.items()
     ]
     return "\n".join(lines) or _UNMEASURED
-
-
-def _line(text: str) -> str:
-    """The text on one line: a break within it would end the entry of a list."""
-    return " ".join(text.splitlines())
 
 
 def _analyses(scores: Scores) -> str:
