@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import mien
-from mien.wording import as_text, count, is_printable, json_text, trimmed
+from mien.addresses import named
+from mien.wording import as_text, count, is_printable, json_text, trimmed, visible, visible_name
+from mien.words import say
 
 SOURCES = sorted(Path(mien.__file__).parent.rglob("*.py"))
 
@@ -92,3 +94,27 @@ def test_names_that_are_no_text_are_the_same_in_json_as_elsewhere() -> None:
     assert as_text(as_text(name)) == as_text(name)
     with pytest.raises(ValueError, match="float"):
         json_text(float("nan"), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain \u9ad8\u5174 \U0001f600.jpg", "plain \u9ad8\u5174 \U0001f600.jpg"),
+        ("\x1b[31mred\x1b]0;title\x07", r"\x1b[31mred\x1b]0;title\x07"),
+        ("a\u202egpj.exe", r"a\u202egpj.exe"),
+        ("c\x9b31m\x7f\r", r"c\x9b31m\x7f\r"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("\udcff.jpg", "\udcff.jpg"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+    ],
+)
+def test_only_what_a_terminal_obeys_is_written_out(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible_name(Path(text)) == shown.replace("\n", r"\n").replace("\t", r"\t")
+
+
+def test_sentences_show_names_safely() -> None:
+    path = Path("a\x1b[2J\nb.jpg")
+    assert named(path) == r"a\x1b[2J\nb.jpg"
+    assert say("look.line", path=path, words="1 face") == r"a\x1b[2J\nb.jpg: 1 face"
+    assert "rtsp://camera" in named("\nrtsp://user:secret@camera/\x1b")

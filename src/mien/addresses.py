@@ -12,7 +12,7 @@ import re
 from urllib.parse import quote, unquote
 
 from mien.errors import InputError
-from mien.visible import visible_name
+from mien.wording import visible_name
 
 LONGEST = 200
 """At most this many characters of an input are repeated in a message."""

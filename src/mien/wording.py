@@ -1,4 +1,4 @@
-"""Wording that every room needs: counts with their nouns, names as text, the order of names, tables in Markdown."""
+"""Wording that every room needs: counts with their nouns, names as text and on a terminal, their order, Markdown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ JOINERS = "\u200c\u200d"
 _DIGITS = re.compile(r"(\d+)")
 _SCARCELY_SEEN = re.compile(f"[{JOINERS}]|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _BAR = re.compile(r"(\\*)\|")
 _ESCAPED_BAR = re.compile(r"(\\+)\|")
 _PLURALS = {"class": "classes", "copy": "copies"}
@@ -70,6 +71,23 @@ def json_text(
     """JSON for other programs: as from `json.dumps`, but not reduced to ASCII, with names as `as_text` gives them."""
     text = json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=allow_nan, default=default)
     return _LONE_SURROGATE.sub(lambda found: as_text(found[0]).replace("\\", "\\\\"), text)
+
+
+def visible(text: str) -> str:
+    r"""Text without characters that a terminal obeys or that turn its direction: `\x1b` for an escape.
+
+    Line feeds and tabs stay: sentences have them. Joiners and marks of direction stay: names in many scripts need them.
+    """
+    return _OBEYED.sub(_written_out, text) if not text.isprintable() else text
+
+
+def visible_name(name: object) -> str:
+    r"""A name of a file in one line: `\n` for a line feed, and as `visible` otherwise."""
+    return visible(str(name)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def one_line(text: str) -> str:

@@ -21,8 +21,7 @@ from mien.reports.runs.tables import (
     reproduction_rows,
     reproduction_text,
 )
-from mien.visible import visible
-from mien.wording import cells_of_markdown, markdown_table, one_line
+from mien.wording import cells_of_markdown, markdown_table, one_line, visible
 
 REFERENCE = {
     "ref": "A-emo2",

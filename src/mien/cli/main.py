@@ -34,6 +34,7 @@ from mien.cli import (
 )
 from mien.cli.console.audience import hush_stdout
 from mien.cli.console.interruption import told_of
+from mien.cli.console.options import print_note
 from mien.cli.console.plain import PlainOption, set_plain
 from mien.cli.console.secrets import hide_secrets, secrets_hidden
 from mien.cli.console.speaking import LANGUAGE, speaking
@@ -43,7 +44,6 @@ from mien.cli.models import show
 from mien.cli.scale import batch, summarize
 from mien.cli.start import INTERRUPTED
 from mien.errors import MienError, OutputError, ReaderLeft
-from mien.visible import visible
 from mien.words import choose
 
 app = typer.Typer(
@@ -178,5 +178,5 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _say(sentence: str, code: int) -> int:
-    sys.stderr.write(f"mien: {visible(sentence)}\n")
+    print_note(sentence)
     return code

@@ -125,17 +125,6 @@ class ParquetWriter(RecordFile):
         if trouble is not None:
             raise trouble
 
-    def fail(self) -> None:
-        self._closed = True
-        self._journal.spare_bytes = 0
-        is_told = self._is_told
-        for step in (self._flush, lambda: self._sink.fail(self._tail, records=self._written)):
-            try:
-                step()
-            except OutputError as second:
-                if not is_told:
-                    _log.warning("%s", second)
-
     def _open(self, target: str | Path) -> Sink:
         self._journal = _Journal(target, self._schema, self._metadata)
         return self._journal
@@ -148,7 +137,18 @@ class ParquetWriter(RecordFile):
         self._metadata["mien"] = json.dumps(about, ensure_ascii=False)
 
     def _settle(self) -> None:
-        self._flush()
+        self._closed = True
+        self._journal.spare_bytes = 0
+        was_told = self._is_told
+        try:
+            self._flush()
+        except OutputError:
+            if not was_told:
+                raise
+
+    @property
+    def _handed_over(self) -> int:
+        return self._written
 
     def _flush(self) -> None:
         """Write what is waiting to disk; if that fails it goes on waiting, and what came before stays."""

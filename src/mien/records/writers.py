@@ -110,7 +110,7 @@ class RecordFile(ResultWriter):
             self._guarded(lambda: self._sink.close(self._tail))
 
     def fail(self) -> None:
-        for step in (self._settle, lambda: self._sink.fail(self._tail, records=self.records)):
+        for step in (self._settle, lambda: self._sink.fail(self._tail, records=self._handed_over)):
             try:
                 step()
             except OutputError as second:  # what goes wrong now must not keep the rest from being finished
@@ -118,6 +118,11 @@ class RecordFile(ResultWriter):
 
     def _settle(self) -> None:
         """Hand over waiting records, if there are any."""
+
+    @property
+    def _handed_over(self) -> int:
+        """How many records are in the file."""
+        return self.records
 
     def _add(self, data: bytes) -> None:
         self._begin()

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from mien.errors import InputError, ModelError
@@ -41,7 +41,7 @@ _MOST_TIME_S = 1e8
 _MOST_BASELINE_S = 60.0
 _MOST_NEWS = 8
 _BUSY = 503
-_STEADY = {"true": True, "1": True, "false": False, "0": False, "": False}
+_TRUTH = TypeAdapter(bool)
 
 
 class Ask(BaseModel):
@@ -322,7 +322,10 @@ class LiveRoom:
             tasks = parse_tasks(task)
         except InputError as error:
             problem = problem_of(error)
-        if steady not in _STEADY:  # judged here, for a wrong one refused by FastAPI ends without a word
+        is_steady = False
+        try:
+            is_steady = _TRUTH.validate_python(steady)  # here, for FastAPI refuses a wrong one without a word
+        except ValidationError:
             problem = Problem(422, f"steady must be true or false, got {steady[:50]!r}.")
         if self.connections >= most:
             problem = busy(f"This server has {most} live connections already")
@@ -335,7 +338,7 @@ class LiveRoom:
         self._metrics.live.set(self.connections)
         try:
             parts = self._engine, self._settings, self._metrics
-            await Connection(websocket, *parts, responses=responses, tasks=tasks, steady=_STEADY[steady]).run()
+            await Connection(websocket, *parts, responses=responses, tasks=tasks, steady=is_steady).run()
         finally:
             self.connections -= 1
             self._metrics.live.set(self.connections)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mien.errors import UnknownName
-from mien.visible import visible, visible_name
+from mien.wording import visible, visible_name
 
 FOLDER = Path(__file__).parent
 

@@ -12,7 +12,7 @@ import typer
 
 from mien.errors import InputError, InvalidOption
 from mien.sources import Selection
-from mien.visible import visible
+from mien.wording import visible
 
 ProviderOption: TypeAlias = Annotated[
     str,
