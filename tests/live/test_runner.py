@@ -118,7 +118,7 @@ def test_an_error_of_the_source_comes_after_the_frames_before_it(live: bool) -> 
     got: list[AnalyzedFrame] = []
     with (
         pytest.raises(UnreadableMedia, match="broke off"),
-        Runner(Numbered(3, live=live, pace_s=0.02, then=UnreadableMedia("it broke off")), seen) as runner,
+        Runner(Numbered(3, live=live, pace_s=0.2, then=UnreadableMedia("it broke off")), seen) as runner,
     ):
         got.extend(runner)
     # `extend` keeps what came before the error.
